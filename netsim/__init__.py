@@ -1,0 +1,1 @@
+"""An internet you can pip install."""

@@ -1,0 +1,140 @@
+"""Units as people write them: `10ms`, `100mbit`, `0.5%`, `64KiB`.
+
+Quantities are integers inside netsim (nanoseconds, bit/s, bytes) and probabilities are floats
+from 0 to 1. A unit is always written out; a bare number is an error that names the units. Unit
+words are tc's (`tc(8)`, "PARAMETERS"), in any case: rates are decimal (1 kbit = 1000 bit), sizes
+are decimal with B (kB, MB, GB) and binary with iB (KiB, MiB, GiB: IEC 80000-13).
+
+Every `format_…` gives text that its `parse_…` turns back into the same number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from netsim.core.errors import NetsimError
+
+_DURATIONS: Final = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "min": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_RATES: Final = {"bit": 1, "kbit": 10**3, "mbit": 10**6, "gbit": 10**9, "tbit": 10**12}
+_SIZES: Final = {
+    "B": 1,
+    "kB": 10**3,
+    "KiB": 2**10,
+    "MB": 10**6,
+    "MiB": 2**20,
+    "GB": 10**9,
+    "GiB": 2**30,
+}
+
+# Eighteen digits hold 30 years in ns; a bound keeps hostile text from making huge integers.
+_QUANTITY: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))? ?([^\W0-9_]+|%)", re.ASCII)
+_NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
+
+
+class UnitError(NetsimError, ValueError):
+    """Text that is not a quantity of the wanted kind; the message says which units exist."""
+
+
+def parse_duration(text: object) -> int:
+    """Nanoseconds in `text` ("250us", "1.5s", "2min"). Raises `UnitError`."""
+    return _parse(text, "duration", _DURATIONS, "10ms")
+
+
+def parse_rate(text: object) -> int:
+    """bit/s in `text` ("100mbit", "56kbit"). Raises `UnitError`."""
+    return _parse(text, "rate", _RATES, "100mbit")
+
+
+def parse_size(text: object) -> int:
+    """Bytes in `text` ("64KiB", "1500B", "1MB"). Raises `UnitError`."""
+    return _parse(text, "size", _SIZES, "64KiB")
+
+
+def parse_percentage(text: object) -> float:
+    """The probability 0..1 in `text` ("0.5%" is 0.005). Raises `UnitError`."""
+    number, scale, _ = _split(text, "percentage", {"%": 1}, "0.5%")
+    if number > 100 * scale:
+        raise UnitError(f"`{text}` is more than 100%; write a percentage from 0% to 100%")
+    return number / (100 * scale)
+
+
+def format_duration(ns: int) -> str:
+    """`ns` in the largest unit that writes it exactly: "1.5ms", "90s", "2min"."""
+    if ns and ns % _DURATIONS["h"] == 0:
+        return f"{ns // _DURATIONS['h']}h"
+    if ns and ns % _DURATIONS["min"] == 0:
+        return f"{ns // _DURATIONS['min']}min"
+    return _format_decimal(ns, {unit: _DURATIONS[unit] for unit in ("s", "ms", "us", "ns")}, "s")
+
+
+def format_rate(bits_per_second: int) -> str:
+    """`bits_per_second` in the largest unit that leaves at least one: "1gbit", "1.5mbit"."""
+    return _format_decimal(bits_per_second, _RATES, "bit")
+
+
+def format_size(size: int) -> str:
+    """`size` in bytes, in the largest unit of which it is a whole number: "64KiB", "1500B"."""
+    for unit in ("GiB", "MiB", "KiB", "GB", "MB", "kB"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return f"{size}B"
+
+
+def format_percentage(probability: float) -> str:
+    """`probability` 0..1 as a percentage: 0.005 is "0.5%"."""
+    return f"{_plain(Decimal(repr(float(probability))) * 100)}%"
+
+
+def _parse(text: object, what: str, units: Mapping[str, int], example: str) -> int:
+    number, scale, unit = _split(text, what, units, example)
+    value, rest = divmod(number * unit, scale)
+    if rest:
+        smallest = next(iter(units))
+        raise UnitError(f"`{text}` is not a whole number of {smallest}; round it")
+    return value
+
+
+def _split(text: object, what: str, units: Mapping[str, int], example: str) -> tuple[int, int, int]:
+    """`text` as (number without its point, what to divide it by, size of the unit)."""
+    choice = f"write a {what} in {_one_of(list(units))}, for example `{example}`"
+    if isinstance(text, bool) or not isinstance(text, (str, int, float)):
+        raise UnitError(f"this is not a {what}; {choice}")
+    written = str(text).strip()
+    match = _QUANTITY.fullmatch(written)
+    if match is None:
+        if not _NUMBER.fullmatch(written):
+            raise UnitError(f"`{written[:40]}` is not a {what}; {choice}")
+        if written.startswith("-"):
+            raise UnitError(f"`{written}` is negative; {choice}")
+        raise UnitError(f"`{written[:40]}` has no unit; {choice}")
+    whole, fraction, unit = match.group(1), match.group(2) or "", match.group(3)
+    for known, size in units.items():
+        if known.casefold() == unit.casefold():
+            return int(whole + fraction), int("1" + "0" * len(fraction)), size
+    raise UnitError(f"`{unit}` is not a unit of a {what}; {choice}")
+
+
+def _one_of(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _format_decimal(value: int, units: Mapping[str, int], zero: str) -> str:
+    for unit, size in sorted(units.items(), key=lambda entry: -entry[1]):
+        if value >= size:
+            return f"{_plain(Decimal(value) / size)}{unit}"
+    return f"{value}{zero}"
+
+
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

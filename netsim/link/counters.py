@@ -1,0 +1,40 @@
+"""What one direction of a link counts."""
+
+from __future__ import annotations
+
+
+class LinkCounters:
+    """Every frame has one fate:
+
+    sent + duplicated = handed_over + sum(dropped.values()) + those the link still holds
+    """
+
+    __slots__ = (
+        "corrupted",
+        "dropped",
+        "duplicated",
+        "handed_over",
+        "reordered",
+        "sent",
+        "sent_bytes",
+    )
+
+    def __init__(self) -> None:
+        self.sent = 0
+        """Frames given to the link, whatever became of them."""
+        self.sent_bytes = 0
+        """Their octets, without preamble and frame check sequence."""
+        self.handed_over = 0
+        """Frames on their way to the other end, copies included."""
+        self.duplicated = 0
+        """Extra copies made."""
+        self.corrupted = 0
+        """Frames with one bit flipped that go on; other kinds of frame are dropped as `crc`."""
+        self.reordered = 0
+        """Frames that overtook one before them."""
+        self.dropped: dict[str, int] = {}
+        """Frames by reason: `queue`, `mtu`, `carrier`, `loss`, `crc`; the runtime adds its own."""
+
+    def drop(self, reason: str, frames: int = 1) -> None:
+        """Count frames that go no further."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + frames

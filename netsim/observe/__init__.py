@@ -1,0 +1,1 @@
+"""Watching a network: interface taps, pcapng, reassembly of captures."""

@@ -1,0 +1,1 @@
+"""What makes a switch: the MAC table."""
