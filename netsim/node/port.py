@@ -1,0 +1,76 @@
+"""One end of a cable at a node: the direction it owns, and what comes the other way."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from netsim.link.link import Link
+from netsim.observe.tap import Direction, Tap
+from netsim.wire.address import MacAddress
+
+
+class Port:
+    """A node's attachment to one link. It owns the egress direction; the peer owns the other."""
+
+    __slots__ = (
+        "delivered",
+        "egress",
+        "index",
+        "ingress_dropped",
+        "mac",
+        "mtu",
+        "name",
+        "peer",
+        "peer_port",
+        "received",
+        "taps",
+        "up",
+    )
+
+    def __init__(
+        self,
+        index: int,
+        name: str,
+        mac: MacAddress,
+        mtu: int,
+        egress: Link,
+        peer: str,
+        peer_port: str,
+    ) -> None:
+        self.index = index
+        self.name = name
+        self.mac = mac
+        self.mtu = mtu
+        self.egress = egress
+        self.peer = peer
+        self.peer_port = peer_port
+        self.up = True
+        """Whether there is a carrier."""
+        self.taps: list[Tap] = []
+        self.received = 0
+        """Frames that came off the cable; those not yet due are still in flight."""
+        self.delivered = 0
+        """Frames handed to the node."""
+        self.ingress_dropped: Counter[str] = Counter()
+        """Frames that arrived and were not delivered, by reason."""
+
+    @property
+    def in_flight(self) -> int:
+        """Frames received and not yet due."""
+        return self.received - self.delivered - sum(self.ingress_dropped.values())
+
+    def transmit(self, frame: bytes, now: int) -> None:
+        """Put a frame into the queue of the cable."""
+        for tap in self.taps:
+            tap.frame_passed(now, self.name, Direction.OUTBOUND, frame)
+        self.egress.enqueue(frame, now)
+
+    def deliver(self, frame: bytes, now: int) -> bool:
+        """Account for a frame that is due; False when there is no carrier to receive it."""
+        if not self.up:
+            self.ingress_dropped["carrier"] += 1
+            return False
+        self.delivered += 1
+        for tap in self.taps:
+            tap.frame_passed(now, self.name, Direction.INBOUND, frame)
+        return True

@@ -1,0 +1,1 @@
+"""What runs the nodes: a process for each, or one memory."""

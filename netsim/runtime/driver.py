@@ -1,0 +1,114 @@
+"""Drives one node: turns arrivals, timers and departures into calls, in order of time.
+
+The agenda is a heap of `(due, source, number, action, argument, frame)`. Entries of equal time
+are ordered by source and then by the source's own count, which does not depend on how the work
+is divided among processes. The heap may be this node's alone (a process for each node) or
+shared by all (one memory); whoever owns it takes the entries off and calls `action(now, …)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappush
+from typing import Any, Final
+
+from netsim.core.time import MILLISECOND
+from netsim.link.link import Departure
+from netsim.node.node import Node
+from netsim.node.port import Port
+
+Action = Callable[[int, Any, bytes], None]
+Entry = tuple[int, int, int, Action, Any, bytes]
+Agenda = list[Entry]
+
+LOOKAHEAD: Final = 1 * MILLISECOND
+"""A frame goes onto the wire at most this long before its serialisation starts, so that the
+departures of a busy link batch. Its times are logical and do not depend on it."""
+
+
+class Driver:
+    """The agenda's side of one node.
+
+    `transmit(port, departures)` puts frames onto the cable; `source` and `port_sources` number
+    the node and the cables that end at it.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        agenda: Agenda,
+        transmit: Callable[[Port, list[Departure]], None],
+        source: int,
+        port_sources: list[int],
+    ) -> None:
+        self.node = node
+        self._agenda = agenda
+        self._transmit = transmit
+        self._source = source
+        self._port_sources = port_sources
+        self._port_counts = [0] * len(port_sources)
+        self._count = 0
+        self._timer_due: int | None = None
+        self._departing: set[int] = set()
+        """Ports with a departure in the agenda."""
+
+    def arrive(self, port: Port, departures: list[Departure]) -> None:
+        """Frames came off the cable at `port`: each is handled when it is due."""
+        agenda = self._agenda
+        index = port.index
+        source = self._port_sources[index]
+        count = self._port_counts[index]
+        action = self._receive
+        for _, deliver_at, frame in departures:
+            count += 1
+            heappush(agenda, (deliver_at, source, count, action, port, frame))
+        self._port_counts[index] = count
+        port.received += len(departures)
+
+    def schedule(self, due: int, action: Action, argument: Any) -> None:
+        """Call `action(now, argument, b"")` at `due`, as an event of this node's own."""
+        self._count += 1
+        heappush(self._agenda, (due, self._source, self._count, action, argument, b""))
+
+    def flush(self, now: int) -> None:
+        """Send what programs on the node have written."""
+        self.node.flush(now)
+        self.settle(now)
+
+    def settle(self, now: int) -> None:
+        """After anything was done to the node: send what it sent, arm its timer."""
+        node = self.node
+        if node.sending:
+            for port in node.sending:
+                self._send(port, now)
+            node.sending.clear()
+        due = node.next_timer()
+        if due is not None and (self._timer_due is None or due < self._timer_due):
+            self._timer_due = due
+            self.schedule(due, self._fire, None)
+
+    def _receive(self, now: int, port: Port, frame: bytes) -> None:
+        if port.deliver(frame, now):
+            self.node.receive_frame(port, frame, now)
+            self.settle(now)
+
+    def _fire(self, now: int, _: None, __: bytes) -> None:
+        if self._timer_due is not None and self._timer_due <= now:
+            self._timer_due = None
+            self.node.handle_timer(now)
+            self.settle(now)
+
+    def _send(self, port: Port, now: int) -> None:
+        departures = port.egress.dequeue(now + LOOKAHEAD)
+        if departures:
+            self._transmit(port, departures)
+        following = port.egress.next_departure()
+        if following is not None and port.index not in self._departing:
+            self._departing.add(port.index)
+            # Half the look-ahead before it departs: it is on the wire in time, and so are the
+            # frames that follow it within the other half.
+            self.schedule(max(now, following - LOOKAHEAD // 2), self._depart, port)
+
+    def _depart(self, now: int, port: Port, _: bytes) -> None:
+        self._departing.discard(port.index)
+        self._send(port, now)

@@ -1,0 +1,475 @@
+"""A running network: the operations that everything else is a face of.
+
+The command line and the control API do what this class does and nothing more. It is the
+supervisor: it starts a process for each node through the zygote, wires them, notices who dies,
+and has routes follow what is up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import difflib
+import logging
+import os
+import resource
+import signal
+import socket
+import time as clock
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from netsim.core.errors import StartError, UnknownNameError
+from netsim.observe.accounting import LinkAccount
+from netsim.runtime.convergence import Convergence
+from netsim.runtime.events import Event, EventHub, Subscription
+from netsim.runtime.process.channel import Channel
+from netsim.runtime.process.node_handle import NodeHandle, Output
+from netsim.runtime.process.wire import WireQueue
+from netsim.runtime.process.zygote import Zygote
+from netsim.topology.load import load_plan
+from netsim.topology.plan import NetworkPlan
+from netsim.wire.address import format_ip, format_mac
+
+START_TIMEOUT: Final = 30.0
+"""Seconds that a network of any size gets to come up, plus `START_TIMEOUT_PER_NODE` for each."""
+START_TIMEOUT_PER_NODE: Final = 0.1
+ANSWER_TIMEOUT: Final = 2.0
+"""Seconds after which a node that does not answer is reported as not responding."""
+_FORKS_AT_ONCE: Final = 32
+"""Forks asked for and not yet done: their descriptors are in flight, which the kernel limits."""
+_INSTALL_AHEAD: Final = 5_000_000
+"""ns: routes are installed everywhere at one logical time, this far ahead."""
+
+State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
+
+
+class Network:
+    """A network in real time: `async with Network("campus.yaml") as net: …`.
+
+    `topology` is a file or a plan; mistakes raise `InvalidFileError`, which lists them all.
+    A `zygote` started earlier saves the time its imports take.
+    """
+
+    def __init__(
+        self,
+        topology: str | os.PathLike[str] | NetworkPlan,
+        *,
+        seed: int | None = None,
+        name: str | None = None,
+        zygote: Zygote | None = None,
+    ) -> None:
+        if isinstance(topology, NetworkPlan):
+            self.plan = topology
+        else:
+            self.plan = load_plan(topology, name=name, seed=seed)
+        self.state: State = "new"
+        self.epoch = 0
+        """`time.monotonic_ns` at network time 0."""
+        self._zygote = zygote
+        self._zygote_channel: Channel | None = None
+        self._nodes = {node.name: NodeHandle(node.name, node.kind) for node in self.plan.nodes}
+        self._by_pid: dict[int, NodeHandle] = {}
+        self._forks = asyncio.Semaphore(_FORKS_AT_ONCE)
+        self._wires: dict[int, tuple[WireQueue, WireQueue]] = {}
+        self._convergence = Convergence(self.plan)
+        self._reconverging: asyncio.TimerHandle | None = None
+        self._events = EventHub()
+        self._cuts = 0
+        self._started_at = datetime.datetime.now(datetime.UTC)
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Network:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # Starting and stopping
+
+    async def start(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring every node up, or none.
+
+        `on_progress(ready, total)` is called as nodes come up. StartError names the node that
+        did not and the reason.
+        """
+        if self.state != "new":
+            raise StartError("a Network starts once; make another for another start")
+        self.state = "starting"
+        try:
+            _raise_descriptor_limit()
+            self.epoch = clock.monotonic_ns()
+            zygote = self._zygote = self._zygote or Zygote.start()
+            self._zygote_channel = Channel(
+                zygote.socket,
+                asyncio.get_running_loop(),
+                self._hear_zygote,
+                self._zygote_ended,
+            )
+            zygote.introduce(self.plan, self.epoch)
+            starting = asyncio.create_task(self._start_nodes(zygote))
+            try:
+                limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self._nodes)
+                async with asyncio.timeout(limit):
+                    await self._all_ready(on_progress)
+                    await starting
+            except TimeoutError:
+                silent = [node.name for node in self._nodes.values() if not node.started.is_set()]
+                raise StartError(
+                    f"{', '.join(silent[:5])} did not answer within {limit:.0f} s"
+                ) from None
+            finally:
+                starting.cancel()
+        except BaseException:
+            await self.stop(grace=0)
+            raise
+        for node in self._nodes.values():
+            node.state = "running"
+            node.send("go")
+        self.state = "running"
+
+    async def stop(self, *, grace: float = 2.0) -> None:
+        """Stop every node: programs may shut down for `grace` seconds, then SIGKILL.
+
+        Nothing is left when it returns. Calling it again waits for the same end.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(grace))
+        await asyncio.shield(self._stopping)
+
+    def kill(self) -> None:
+        """SIGKILL everything now; `stop` still has to be awaited."""
+        if self._zygote is not None:
+            self._zygote.kill()
+
+    async def _start_nodes(self, zygote: Zygote) -> None:
+        for plan in self.plan.nodes:
+            await self._forks.acquire()
+            handle = self._nodes[plan.name]
+            ours, theirs = socket.socketpair()
+            handle.attach(ours, self._hear_node)
+            closing: list[Callable[[], None]] = [theirs.close]
+            descriptors = []
+            for interface in plan.interfaces:
+                end = (plan.name, interface.name)
+                from_a, from_b = self._wire(interface.link)
+                if self.plan.links[interface.link].a == end:
+                    inbound, outbound = from_b, from_a
+                else:
+                    inbound, outbound = from_a, from_b
+                descriptors += [inbound.reader_fileno, outbound.writer_fileno]
+                closing += [inbound.close_reader, outbound.close_writer]
+            try:
+                zygote.fork(plan.name, theirs.fileno(), descriptors)
+            except (BrokenPipeError, ConnectionResetError):
+                # `_zygote_ended` tells everybody who waits.
+                return
+            finally:
+                for close in closing:
+                    close()
+            await asyncio.sleep(0)
+
+    def _wire(self, link: int) -> tuple[WireQueue, WireQueue]:
+        """The two directions of a link, from `a` and from `b`; made when first needed.
+
+        Asked for twice, once by each end; the ends are closed here as they are handed out.
+        """
+        wires = self._wires.pop(link, None)
+        if wires is None:
+            wires = self._wires[link] = (WireQueue(), WireQueue())
+        return wires
+
+    async def _all_ready(self, on_progress: Callable[[int, int], None] | None) -> None:
+        for ready, node in enumerate(self._nodes.values(), 1):
+            await node.started.wait()
+            if node.failure is not None:
+                raise StartError(f"{node.name}: {node.failure}")
+            if not node.alive:
+                raise StartError(f"{node.name}: its process ended before it was ready")
+            if on_progress is not None:
+                on_progress(ready, len(self._nodes))
+
+    async def _stop(self, grace: float) -> None:
+        self.state = "stopping"
+        if self._reconverging is not None:
+            self._reconverging.cancel()
+        running = [node for node in self._nodes.values() if node.pid is not None]
+        for node in running:
+            node.send("stop")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                for node in running:
+                    await node.ended.wait()
+        if self._zygote is not None:
+            # The zygote takes with it whoever is left; each end of file proves one gone.
+            self._zygote.kill()
+            await asyncio.to_thread(self._zygote.reap)
+            for node in running:
+                await node.gone.wait()
+        if self._zygote_channel is not None:
+            self._zygote_channel.close()
+        for node in self._nodes.values():
+            node.close()
+        for wires in self._wires.values():
+            for wire in wires:
+                wire.close_reader()
+                wire.close_writer()
+        self._wires.clear()
+        self.state = "stopped"
+        self._events.close()
+
+    # Watching
+
+    def now(self) -> int:
+        """Network time in ns."""
+        return clock.monotonic_ns() - self.epoch
+
+    def subscribe(self) -> Subscription:
+        """Events from now on; close the subscription when done."""
+        return self._events.subscribe()
+
+    def summary(self) -> dict[str, Any]:
+        """One row of `netsim ps`."""
+        return {
+            "name": self.plan.name,
+            "file": self.plan.file,
+            "supervisor_pid": os.getpid(),
+            "started": self._started_at.isoformat(timespec="seconds"),
+            "nodes": len(self._nodes),
+            "state": self.state,
+        }
+
+    async def inspect(self) -> dict[str, Any]:
+        """Everything about every node and link; nodes that do not answer say so."""
+        nodes = await asyncio.gather(*(self.inspect_node(name) for name in self._nodes))
+        return {
+            "name": self.plan.name,
+            "state": self.state,
+            "nodes": nodes,
+            "links": self.links(),
+            "ports": self.ports(),
+        }
+
+    async def inspect_node(self, name: str) -> dict[str, Any]:
+        """Everything about one node; UnknownNameError when there is none of that name."""
+        node = self._node(name)
+        facts: dict[str, Any] = {
+            "name": node.name,
+            "kind": node.kind,
+            "pid": node.pid,
+            "state": node.state,
+        }
+        try:
+            facts |= await node.ask("ask", timeout=ANSWER_TIMEOUT)
+            return facts
+        except TimeoutError:
+            facts["state"] = "not responding"
+        except ConnectionError:
+            facts["state"] = "dead"
+        return facts | {"interfaces": self._planned_interfaces(name)}
+
+    def links(self) -> list[dict[str, Any]]:
+        """Both ends of every link, and whether it is up."""
+        return [
+            {
+                "index": index,
+                "a": {"node": link.a[0], "interface": link.a[1]},
+                "b": {"node": link.b[0], "interface": link.b[1]},
+                "up": index not in self._convergence.down_links
+                and not {link.a[0], link.b[0]} & self._convergence.down_nodes,
+            }
+            for index, link in enumerate(self.plan.links)
+        ]
+
+    def ports(self) -> list[dict[str, Any]]:
+        """Where the network can be entered from outside: `{listen, node, to}`."""
+        return [
+            {
+                "listen": f"{host}:{port}",
+                "node": node.name,
+                "to": f"{planned.host}:{planned.port}",
+            }
+            for node in self._nodes.values()
+            for (host, port), planned in zip(
+                node.ports, self.plan.node(node.name).ports, strict=False
+            )
+        ]
+
+    async def accounts(self) -> list[LinkAccount]:
+        """The books of every direction at one consistent cut; all nodes must be alive."""
+        self._cuts += 1
+        answers = await asyncio.gather(
+            *(node.cut(self._cuts, ANSWER_TIMEOUT) for node in self._nodes.values())
+        )
+        books = dict(zip(self._nodes, answers, strict=True))
+        accounts = []
+        for link in self.plan.links:
+            for near, far in ((link.a, link.b), (link.b, link.a)):
+                egress = books[near[0]]["egress"][near[1]]
+                ingress = books[far[0]]["ingress"][far[1]]
+                accounts.append(_account(near, egress, ingress))
+        return accounts
+
+    # Doing
+
+    async def exec(
+        self,
+        node: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        output: Output,
+        interrupt: asyncio.Event,
+        json: bool = False,
+    ) -> int:
+        """Run a tool at a node and return its exit code; `interrupt` is its Ctrl-C."""
+        handle = self._node(node)
+        try:
+            return await handle.execute(argv, cwd, json, output, interrupt)
+        except ConnectionError as error:
+            output("stderr", f"{error}\n".encode())
+            return 1
+
+    async def crash(self, node: str) -> None:
+        """SIGKILL the process of a node; returns when it is gone."""
+        handle = self._node(node)
+        if handle.pid is not None and not handle.ended.is_set():
+            os.kill(handle.pid, signal.SIGKILL)
+            await handle.ended.wait()
+
+    def _node(self, name: str) -> NodeHandle:
+        node = self._nodes.get(name)
+        if node is None:
+            near = difflib.get_close_matches(name, self._nodes, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")
+        return node
+
+    def _planned_interfaces(self, name: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": interface.name,
+                "mac": format_mac(interface.mac),
+                "addresses": [f"{format_ip(interface.address)}/{interface.prefix_length}"]
+                if interface.address
+                else [],
+                "peer": interface.peer,
+                "up": False,
+            }
+            for interface in self.plan.node(name).interfaces
+        ]
+
+    # Hearing
+
+    def _publish(self, kind: str, node: str, text: str) -> None:
+        self._events.publish(Event(self.now(), kind, node, text))
+
+    def _hear_zygote(self, message: tuple[Any, ...]) -> None:
+        match message:
+            case ("forked", name, pid):
+                self._forks.release()
+                node = self._nodes[name]
+                node.pid = pid
+                self._by_pid[pid] = node
+            case ("exited", pid, code):
+                node = self._by_pid.pop(pid)
+                node.exit_code = code
+                self._ended(node)
+
+    def _zygote_ended(self) -> None:
+        """Without the zygote there are no nodes."""
+        for node in self._nodes.values():
+            node.started.set()
+            if not node.ended.is_set():
+                self._ended(node)
+        for _ in self._nodes:
+            self._forks.release()
+
+    def _hear_node(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
+        match message:
+            case ("ready", ports):
+                node.ports = ports
+                node.started.set()
+            case ("failed", reason):
+                node.failure = reason
+                node.started.set()
+            case ("carrier", interface, up, at):
+                word = "up" if up else "lost"
+                self._events.publish(
+                    Event(at, "carrier", node.name, f"{node.name}:{interface} carrier {word}")
+                )
+                self._convergence.carrier_changed(node.name, interface, up)
+                self._reconverge()
+            case ("log", level, text):
+                kind = "error" if level >= logging.ERROR else "log"
+                self._publish(kind, node.name, text)
+
+    def _ended(self, node: NodeHandle) -> None:
+        expected = self.state in ("stopping", "stopped") or node.failure is not None
+        node.state = "stopped" if expected else "dead"
+        node.ended.set()
+        if expected:
+            return
+        code = node.exit_code
+        if code is None:
+            how = "ended with the zygote"
+        elif code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        else:
+            how = f"ended with exit code {code}"
+        self._publish("node-died", node.name, f"{node.name} (pid {node.pid}) {how}")
+        if self.state == "running":
+            self.state = "degraded"
+        self._convergence.down_nodes.add(node.name)
+        self._reconverge()
+
+    def _reconverge(self) -> None:
+        """Recompute routes `convergence` after the first of the changes that come together."""
+        if self.plan.routing != "auto" or self.state not in ("running", "degraded"):
+            return
+        if self._reconverging is None:
+            delay = self.plan.convergence_ns / 1e9
+            self._reconverging = asyncio.get_running_loop().call_later(delay, self._install)
+
+    def _install(self) -> None:
+        self._reconverging = None
+        changed = self._convergence.recompute()
+        if not changed:
+            return
+        at = self.now() + _INSTALL_AHEAD
+        everybody = self._convergence.routes
+        for node in self._nodes.values():
+            if node.kind != "switch":
+                node.send("routes", at, everybody[node.name], everybody)
+        self._publish("routes", "", f"routes of {', '.join(sorted(changed))} have changed")
+
+
+def _account(near: tuple[str, str], egress: dict[str, Any], ingress: dict[str, Any]) -> LinkAccount:
+    dropped: dict[str, int] = {}
+    for each in (egress["dropped"], egress["lost"], ingress["dropped"]):
+        for reason, frames in each.items():
+            dropped[reason] = dropped.get(reason, 0) + frames
+    return LinkAccount(
+        name="/".join(near),
+        sent=egress["sent"],
+        duplicated=egress["duplicated"],
+        delivered=ingress["delivered"],
+        dropped=dropped,
+        in_flight=egress["queued"] + ingress["in_flight"],
+    )
+
+
+def _raise_descriptor_limit() -> None:
+    """Each node costs the supervisor a channel, and each link four ends while it is made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,1 @@
+"""Each node in a process of its own, in real time."""

@@ -1,0 +1,135 @@
+"""What the supervisor holds of one node process."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Literal
+
+from netsim.runtime.process.channel import Channel
+
+State = Literal["starting", "running", "stopped", "dead"]
+Output = Callable[[Literal["stdout", "stderr"], bytes], None]
+
+
+class NodeHandle:
+    """One node: its process, its channel, and the questions it has not answered yet."""
+
+    def __init__(self, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.state: State = "starting"
+        self.pid: int | None = None
+        self.ports: list[tuple[str, int]] = []
+        """Where its `ports` really listen."""
+        self.failure: str | None = None
+        """Why it did not start."""
+        self.exit_code: int | None = None
+        """As `os.waitstatus_to_exitcode`: negative for a signal."""
+        self.started = asyncio.Event()
+        """It has answered, well or not, or is gone."""
+        self.ended = asyncio.Event()
+        """The process is gone and reaped."""
+        self.gone = asyncio.Event()
+        """The channel has ended: the process can do nothing any more."""
+        self._channel: Channel | None = None
+        self._number = 0
+        self._answers: dict[int, asyncio.Future[Any]] = {}
+        self._books: dict[int, asyncio.Future[Any]] = {}
+        self._outputs: dict[int, Output] = {}
+
+    def attach(
+        self, sock: socket.socket, on_message: Callable[[NodeHandle, tuple[Any, ...]], None]
+    ) -> None:
+        """Open the channel; messages that answer nothing go to `on_message`."""
+
+        def handle(message: tuple[Any, ...]) -> None:
+            match message:
+                case ("books", number, books):
+                    answer = self._books.pop(number, None)
+                    if answer is not None and not answer.done():
+                        answer.set_result(books)
+                case ("answer" | "exit", number, value):
+                    self._outputs.pop(number, None)
+                    answer = self._answers.pop(number, None)
+                    if answer is not None and not answer.done():
+                        answer.set_result(value)
+                case ("output", number, stream, data):
+                    if number in self._outputs:
+                        self._outputs[number](stream, data)
+                case _:
+                    on_message(self, message)
+
+        self._channel = Channel(sock, asyncio.get_running_loop(), handle, self._channel_closed)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process can be talked to."""
+        return self._channel is not None and not self._channel.closed
+
+    def send(self, *message: Any) -> None:
+        """Tell the node something; without effect when it is gone."""
+        if self._channel is not None:
+            self._channel.send(message)
+
+    async def ask(self, verb: str, *arguments: Any, timeout: float | None) -> Any:
+        """Send `(verb, number, *arguments)` and wait for the answer.
+
+        TimeoutError when none comes within `timeout` seconds, ConnectionError when the node ends.
+        """
+        async with asyncio.timeout(timeout):
+            return await self._question(verb, arguments)[1]
+
+    async def execute(
+        self, argv: list[str], cwd: str, json: bool, output: Output, interrupt: asyncio.Event
+    ) -> int:
+        """Run a tool at the node until it exits; ConnectionError when the node ends."""
+        number, answer = self._question("exec", (argv, cwd, json))
+        self._outputs[number] = output
+        interrupting = asyncio.create_task(interrupt.wait())
+        try:
+            await asyncio.wait({answer, interrupting}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                self.send("interrupt", number)
+            return int(await answer)
+        except asyncio.CancelledError:
+            self.send("interrupt", number)
+            raise
+        finally:
+            interrupting.cancel()
+            self._outputs.pop(number, None)
+
+    async def cut(self, number: int, timeout: float) -> Any:
+        """Take part in cut `number` of the network; the node's books. Errors as in `ask`."""
+        if not self.alive:
+            raise ConnectionError(f"{self.name} is not running")
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._books[number] = answer
+        self.send("cut", number)
+        async with asyncio.timeout(timeout):
+            return await answer
+
+    def close(self) -> None:
+        """Close the channel; the node ends when it sees that."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel_closed()
+
+    def _question(self, verb: str, arguments: tuple[Any, ...]) -> tuple[int, asyncio.Future[Any]]:
+        if not self.alive:
+            raise ConnectionError(f"{self.name} is not running")
+        self._number += 1
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[self._number] = answer
+        self.send(verb, self._number, *arguments)
+        return self._number, answer
+
+    def _channel_closed(self) -> None:
+        self.gone.set()
+        self.started.set()
+        for answer in (*self._answers.values(), *self._books.values()):
+            if not answer.done():
+                answer.set_exception(ConnectionError(f"{self.name} has ended"))
+        self._answers.clear()
+        self._books.clear()

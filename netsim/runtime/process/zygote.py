@@ -1,0 +1,249 @@
+"""The zygote: a small process that has imported everything and forks every node.
+
+It is started before the supervisor has threads or an event loop, imports what nodes need while
+the supervisor reads the topology, and freezes the garbage collector, so that the memory of a
+node is shared with it until written. It has one thread for ever, which is what makes forking
+safe, also later, when the supervisor has many.
+
+It is the parent of all nodes: it reaps them and tells the supervisor how they ended. Killing it
+kills them (`PR_SET_PDEATHSIG`), and it dies with the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from netsim.topology.plan import NetworkPlan
+
+_HEADER = struct.Struct("!II")
+"""Length of the pickled request, number of descriptors that come with it."""
+_DESCRIPTORS_AT_ONCE: Final = 250
+"""Linux takes 253 in one message (SCM_MAX_FD)."""
+_PR_SET_PDEATHSIG: Final = 1
+
+Request = tuple[str, Any]
+
+
+class Zygote:
+    """The supervisor's handle. `start()` it before anything heavy is imported."""
+
+    def __init__(self, pid: int, sock: socket.socket) -> None:
+        self.pid = pid
+        self.socket = sock
+
+    @classmethod
+    def start(cls) -> Zygote:
+        """Fork the zygote; where the calling process has threads, start a fresh interpreter."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            if threading.active_count() > 1:
+                return cls(_spawn_zygote(theirs), ours)
+            return cls(_fork_zygote(theirs), ours)
+
+    def introduce(self, plan: NetworkPlan, epoch: int) -> None:
+        """Tell the zygote the network that the nodes it forks from now on belong to."""
+        self._send(("network", (plan, epoch, sys.path)), [])
+
+    def fork(self, node: str, channel: int, wires: list[int]) -> None:
+        """Fork a node; the caller keeps its own copies of the descriptors and closes them.
+
+        `wires` holds the receiving and the sending descriptor of each port in turn. The zygote
+        answers `("forked", node, pid)`, and `("exited", pid, status)` when the node has ended.
+        """
+        self._send(("fork", node), [channel, *wires])
+
+    def kill(self) -> None:
+        """SIGKILL the zygote and with it every node."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        """Wait for the killed or finished zygote."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.pid, 0)
+
+    def _send(self, request: Request, descriptors: list[int]) -> None:
+        # Requests are small and the zygote reads them as fast as it forks, so blocking here
+        # costs what the forks cost.
+        self.socket.setblocking(True)
+        body = pickle.dumps(request, 5)
+        self.socket.sendall(_HEADER.pack(len(body), len(descriptors)))
+        for start in range(0, len(descriptors), _DESCRIPTORS_AT_ONCE):
+            chunk = descriptors[start : start + _DESCRIPTORS_AT_ONCE]
+            socket.send_fds(self.socket, [b"\0"], chunk)
+        self.socket.sendall(body)
+        self.socket.setblocking(False)
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent `parent` ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _fork_zygote(sock: socket.socket) -> int:
+    supervisor = os.getpid()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        die_with_parent(supervisor)
+        # Descriptors of the supervisor would live as long as the nodes: locks, other networks.
+        for entry in os.listdir("/proc/self/fd") if sys.platform == "linux" else []:
+            if int(entry) > 2 and int(entry) != sock.fileno():
+                with contextlib.suppress(OSError):
+                    os.close(int(entry))
+        _serve(sock)
+        status = 0
+    except BaseException:  # noqa: BLE001  # nothing may return into the supervisor's code
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def _spawn_zygote(sock: socket.socket) -> int:
+    """Forking a process that has threads may copy a lock that nobody will ever release."""
+    code = "from netsim.runtime.process import zygote; zygote.main()"
+    arguments = [sys.executable, "-c", code, str(sock.fileno()), str(os.getpid())]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    os.set_inheritable(sock.fileno(), True)
+    return os.posix_spawn(sys.executable, arguments, environment)
+
+
+def main() -> None:
+    """Be a zygote in an interpreter of its own: descriptor and parent are the arguments."""
+    descriptor, supervisor = map(int, sys.argv[1:])
+    die_with_parent(supervisor)
+    _serve(socket.socket(fileno=descriptor))
+
+
+def _serve(sock: socket.socket) -> None:
+    """The zygote's life."""
+    # A session of its own: Ctrl-C in the terminal is for the supervisor alone to handle.
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    wake_reader, wake_writer = os.pipe()
+    for descriptor in (wake_reader, wake_writer):
+        os.set_blocking(descriptor, False)
+
+    from netsim.runtime.process import node_process  # the reason for having a zygote
+
+    node_process.preload()
+    gc.collect()
+    gc.freeze()
+    # Only now: an import may have set handlers of its own.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
+
+    network: tuple[NetworkPlan, int, list[str]] | None = None
+    while True:
+        readable, _, _ = select.select([sock.fileno(), wake_reader], [], [])
+        if wake_reader in readable:
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake_reader, 4096)
+            _reap(sock)
+        if sock.fileno() not in readable:
+            continue
+        request = _receive(sock)
+        if request is None:
+            return
+        (verb, argument), descriptors = request
+        if verb == "network":
+            network = argument
+            sys.path[:] = argument[2]
+            gc.freeze()
+            continue
+        assert network is not None, "the network is introduced before its nodes are forked"
+        plan, epoch, _ = network
+        pid = _fork(
+            [sock.fileno(), wake_reader, wake_writer],
+            lambda: node_process.run(plan, argument, epoch, descriptors),  # noqa: B023
+        )
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _answer(sock, ("forked", argument, pid))
+
+
+def _fork(not_for_the_child: list[int], child: Callable[[], int]) -> int:
+    zygote = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        die_with_parent(zygote)
+        for descriptor in not_for_the_child:
+            os.close(descriptor)
+        status = child()
+    except BaseException:  # noqa: BLE001  # nothing may return into the zygote's loop
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _reap(sock: socket.socket) -> None:
+    """Tell the supervisor of every child that has ended."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _answer(sock, ("exited", pid, os.waitstatus_to_exitcode(status)))
+
+
+def _answer(sock: socket.socket, answer: tuple[Any, ...]) -> None:
+    body = pickle.dumps(answer, 5)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        sock.sendall(struct.pack("!I", len(body)) + body)
+
+
+def _receive(sock: socket.socket) -> tuple[Request, list[int]] | None:
+    """One request with its descriptors; None when the supervisor is gone."""
+    header = _read_exactly(sock, _HEADER.size)
+    if header is None:
+        return None
+    length, expected = _HEADER.unpack(header)
+    descriptors: list[int] = []
+    while len(descriptors) < expected:
+        data, received, _, _ = socket.recv_fds(sock, 1, _DESCRIPTORS_AT_ONCE)
+        if not data:
+            return None
+        descriptors += received
+    body = _read_exactly(sock, length)
+    return None if body is None else (pickle.loads(body), descriptors)  # noqa: S301
+
+
+def _read_exactly(sock: socket.socket, length: int) -> bytes | None:
+    data = b""
+    while len(data) < length:
+        chunk = sock.recv(length - len(data))
+        if not chunk:
+            return None
+        data += chunk
+    return data

@@ -1,0 +1,1 @@
+"""Programs that run on a computer; plain asyncio, nothing of the simulator."""

@@ -1,0 +1,227 @@
+"""A host: interfaces, ARP, IP, ICMP, UDP and TCP as one machine without I/O.
+
+Whoever drives it gives it frames and the time, takes the frames in `outbox`, calls
+`handle_timer` when `next_timer` has come, and looks at the sockets in `ready`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from netsim.core.streams import RandomStreams
+from netsim.stack.errors import SocketError
+from netsim.stack.fib import Fib, Origin, Route
+from netsim.stack.icmp import Icmp
+from netsim.stack.interface import Interface
+from netsim.stack.ip import Ip
+from netsim.stack.neighbour import NeighbourCache
+from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp import Tcp
+from netsim.stack.timers import Timers
+from netsim.stack.udp import Udp
+from netsim.wire import arp, ethernet, icmp, ipv4
+from netsim.wire.address import BROADCAST_MAC, IpAddress, is_multicast_mac
+from netsim.wire.error import WireError
+
+_IPV4 = ethernet.ETHERTYPE_IPV4.to_bytes(2, "big")
+_ARP = ethernet.ETHERTYPE_ARP.to_bytes(2, "big")
+
+
+class Host:
+    """The protocol machines of one computer or router."""
+
+    def __init__(
+        self,
+        interfaces: list[Interface],
+        streams: RandomStreams,
+        *,
+        forwarding: bool = False,
+        tcp_settings: TcpSettings | None = None,
+    ) -> None:
+        self.interfaces = interfaces
+        self.outbox: list[tuple[Interface, bytes]] = []
+        """Frames that want to leave; the driver empties it after every call."""
+        self.ready: dict[Any, None] = {}
+        """Sockets to which something has happened, in that order; the driver empties it."""
+        self.drops: Counter[str] = Counter()
+        """Packets that were not delivered, by reason."""
+        self.on_drop: Callable[[str], None] | None = None
+        """Told the reason of each drop while the frame is at hand; for traces."""
+        self.timers = Timers()
+        self.fib = Fib()
+        self.neighbours = [
+            NeighbourCache(
+                interface,
+                self.timers,
+                streams.stream(f"{interface.name}/neighbours"),
+                self.outbox,
+                self._unreachable,
+                self._drop,
+            )
+            for interface in interfaces
+        ]
+        self.ip = Ip(
+            interfaces, self.neighbours, self.fib, self.outbox, self._drop, forwarding=forwarding
+        )
+        self.icmp = Icmp(self.ip, self.ready, self._drop)
+        self.udp = Udp(self.ip, self.icmp, streams.stream("udp"), self.ready, self._drop)
+        self.tcp = Tcp(
+            _BelowTcp(self.ip, self._drop),
+            self.timers,
+            streams.stream("tcp"),
+            self.ready,
+            settings=tcp_settings or TcpSettings(),
+        )
+        self.ip.icmp = self.icmp
+        self.ip.uppers = {
+            ipv4.PROTOCOL_ICMP: self.icmp,
+            ipv4.PROTOCOL_UDP: self.udp,
+            ipv4.PROTOCOL_TCP: _AboveIp(self.tcp),
+        }
+        self._add_connected_routes()
+
+    def receive_frame(self, interface: Interface, frame: bytes, now: int) -> None:
+        """Take a frame from a cable. Malformed ones are counted in `drops`; nothing escapes."""
+        destination = frame[:6]
+        if destination != interface.mac and not is_multicast_mac(destination or BROADCAST_MAC):
+            # A switch that has not learned yet floods frames that are for somebody else.
+            self._drop("other-station")
+            return
+        try:
+            ethertype = frame[12:14]
+            if ethertype == _IPV4:
+                self.ip.receive(interface, frame, now)
+            elif ethertype == _ARP:
+                packet = arp.parse(frame, ethernet.HEADER_LENGTH)
+                self.neighbours[interface.index].receive(packet, now)
+            else:
+                self._drop("ethernet-truncated" if len(frame) < 14 else "ethertype-unknown")
+        except WireError as error:
+            self._drop(error.reason)
+        if self.ip.looped:
+            self._deliver_looped(now)
+
+    def next_timer(self) -> int | None:
+        """When `handle_timer` wants to be called; None while nothing is pending."""
+        return self.timers.next_due()
+
+    def handle_timer(self, now: int) -> None:
+        """Do what is due."""
+        self.timers.fire(now)
+        if self.ip.looped:
+            self._deliver_looped(now)
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `flush` has something to do."""
+        return bool(self.outbox or self.tcp.dirty or self.ip.looped)
+
+    def flush(self, now: int) -> None:
+        """Send what programs have written since the last call."""
+        self.tcp.flush(now)
+        while self.ip.looped:
+            self._deliver_looped(now)
+            self.tcp.flush(now)
+
+    def set_carrier(self, interface: Interface, up: bool) -> None:
+        """The cable of an interface was connected or lost; routes over it follow."""
+        if interface.up == up:
+            return
+        interface.up = up
+        if not up:
+            self.neighbours[interface.index].flush()
+        self.fib.changed()
+
+    def install_routes(self, routes: Iterable[Route]) -> None:
+        """Replace all static routes."""
+        self.fib.remove_all(Origin.STATIC)
+        for route in routes:
+            self.fib.add(route)
+
+    def static_route(
+        self, prefix: IpAddress, prefix_length: int, gateway: IpAddress, interface: Interface
+    ) -> Route:
+        """A route through `gateway`; packets of our own take the interface's first address."""
+        source = next(
+            (entry.address for entry in interface.addresses if entry.contains(gateway)),
+            interface.addresses[0].address,
+        )
+        return Route(prefix, prefix_length, interface, gateway, source, Origin.STATIC)
+
+    def _add_connected_routes(self) -> None:
+        for interface in self.interfaces:
+            for entry in interface.addresses:
+                self.fib.add(
+                    Route(
+                        entry.network,
+                        entry.prefix_length,
+                        interface,
+                        None,
+                        entry.address,
+                        Origin.CONNECTED,
+                    )
+                )
+
+    def _deliver_looped(self, now: int) -> None:
+        while self.ip.looped:
+            try:
+                self.ip.deliver_looped(now)
+            except WireError as error:
+                self._drop(error.reason)
+
+    def _unreachable(self, packet: bytes, now: int) -> None:
+        try:
+            self.ip.unreachable(packet, now)
+        except WireError as error:
+            self._drop(error.reason)
+
+    def _drop(self, reason: str) -> None:
+        self.drops[reason] += 1
+        if self.on_drop is not None:
+            self.on_drop(reason)
+
+
+class _BelowTcp:
+    """IP as TCP sees it: a segment that cannot leave is lost, which TCP knows how to mend."""
+
+    def __init__(self, ip: Ip, count: Callable[[str], None]) -> None:
+        self._send = ip.send
+        self._count = count
+        self.source_for = ip.source_for
+        self.mtu_to = ip.mtu_to
+
+    def send(
+        self, protocol: int, source: IpAddress, destination: IpAddress, payload: bytes, now: int
+    ) -> None:
+        """`Ip.send`, with errors counted."""
+        try:
+            self._send(protocol, source, destination, payload, now)
+        except SocketError:
+            self._count("tcp-unsent")
+
+
+class _AboveIp:
+    """TCP as IP sees it. TCP does not look at IP headers, which keeps it neutral to the family."""
+
+    def __init__(self, tcp: Tcp) -> None:
+        self._tcp = tcp
+
+    def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
+        """A segment."""
+        self._tcp.receive(header.source, header.destination, payload, now)
+
+    def receive_error(
+        self, quoted: ipv4.Ipv4Header, head: bytes, error: icmp.IcmpMessage, now: int
+    ) -> None:
+        """An ICMP error about a segment we sent."""
+        self._tcp.icmp_error(
+            quoted.source,
+            quoted.destination,
+            head,
+            error.type,
+            error.code,
+            error.next_hop_mtu,
+            now,
+        )

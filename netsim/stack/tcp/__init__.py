@@ -1,0 +1,1 @@
+"""TCP (RFC 9293), cut by role: sender, receiver, timers, congestion control."""

@@ -1,0 +1,226 @@
+"""A segment arrives for a connection whose peer's SYN is known (RFC 9293 3.10.7.4).
+
+The steps are those of the RFC, in its order, with the refinements of RFC 5961 (blind attacks)
+and RFC 7323 (PAWS). There is no third step: security compartments are gone.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from netsim.stack.tcp import handshake, time_wait, timeouts
+from netsim.stack.tcp.reset import refuse
+from netsim.stack.tcp.seq import unwrap
+from netsim.stack.tcp.state import MAY_RECEIVE, State
+from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, TcpSegment
+
+if TYPE_CHECKING:
+    from netsim.stack.tcp.connection import Connection
+
+
+def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:
+    """In SYN-RECEIVED, ESTABLISHED and after; TIME-WAIT has its own module."""
+    receiver = connection.receiver
+    sequence = unwrap(segment.sequence, receiver.nxt)
+    if segment.flags & SYN and sequence == receiver.irs and connection.state is State.SYN_RECEIVED:
+        if not _syn_again(connection, segment, now):
+            return
+        sequence += 1
+    if not _is_acceptable(connection, sequence, segment, now):
+        return
+    if segment.flags & RST:
+        _reset_arrives(connection, sequence, now)
+        return
+    if segment.flags & SYN:
+        connection.challenge(now)  # fourth; RFC 5961 4.2
+        return
+    if not segment.flags & ACK:
+        return
+    if connection.transmitter.timestamps and segment.timestamp is not None:
+        receiver.note_timestamp(sequence, segment.timestamp, now)
+    if _acknowledgement_arrives(connection, sequence, segment, now):  # fifth
+        text_arrives(connection, sequence, segment, now)
+
+
+def _syn_again(connection: Connection, segment: TcpSegment, now: int) -> bool:
+    """The SYN that brought us to SYN-RECEIVED came once more: whether it is a SYN-ACK, as in a
+    simultaneous open, and so completes the handshake."""
+    if segment.flags & RST:
+        return False
+    if segment.flags & ACK:
+        # From here on it is an ACK like any other, but for its window, which is not scaled.
+        segment.flags &= ~SYN
+        segment.window >>= connection.sender.scale
+        return True
+    # Our SYN-ACK was lost, or theirs is a duplicate; both are served by saying it again.
+    handshake.send_syn(connection, now)
+    return False
+
+
+def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> bool:
+    """PAWS and the first step: sequence numbers. Answers what it does not accept."""
+    receiver = connection.receiver
+    counters = connection.shared.counters
+    reset = segment.flags & RST
+    if connection.transmitter.timestamps and not reset:
+        if segment.timestamp is None:
+            if segment.flags & SYN:  # of a peer that restarted and offers other options
+                connection.challenge(now)
+                return False
+            counters.missing_timestamps += 1  # RFC 7323 3.2
+            return False
+        if receiver.timestamp_is_old(segment.timestamp, now):  # R1 of RFC 7323 5.3
+            counters.old_timestamps += 1
+            connection.challenge(now)
+            return False
+    # A little wider than the RFC's test, as in Linux: acknowledgements that were overtaken by
+    # text, or follow text that was lost, are heard. Each later step takes what is new to it.
+    end = sequence + len(segment.payload) + (segment.flags & FIN)
+    if receiver.last_ack_sent <= end and sequence <= receiver.edge:
+        return True
+    counters.out_of_window += 1
+    if segment.payload or segment.flags & FIN:
+        if not reset:
+            if end <= receiver.nxt:
+                counters.duplicates += 1
+                if segment.payload:
+                    receiver.duplicate = (sequence, sequence + len(segment.payload))
+            connection.transmitter.acknowledge(connection.sender.nxt, now)
+    elif not reset:
+        connection.challenge(now)  # limited: two peers could answer each other for ever
+    return False
+
+
+def _reset_arrives(connection: Connection, sequence: int, now: int) -> None:
+    """Second step, with the exact match of RFC 5961 3.2."""
+    receiver = connection.receiver
+    if sequence != receiver.nxt:
+        if receiver.nxt < sequence < receiver.edge:
+            connection.challenge(now)
+        return
+    connection.shared.counters.resets_in += 1
+    state = connection.state
+    if state is State.SYN_RECEIVED:
+        connection.fail(errno.ECONNREFUSED)
+    elif state in (State.CLOSING, State.LAST_ACK):
+        connection.end(None)
+    else:
+        # Linux says EPIPE when the peer had closed its half before.
+        connection.fail(errno.EPIPE if state is State.CLOSE_WAIT else errno.ECONNRESET)
+
+
+def _acknowledgement_arrives(
+    connection: Connection, sequence: int, segment: TcpSegment, now: int
+) -> bool:
+    """Fifth step: ACK, and window; whether the segment's text is of interest."""
+    sender = connection.sender
+    ack = unwrap(segment.acknowledgement, sender.una)
+    if connection.state is State.SYN_RECEIVED:
+        if not sender.una < ack <= sender.nxt:
+            refuse_acknowledgement(connection, segment, now)
+            return False
+        if connection.listener is not None and not connection.listener.completes(connection):
+            return False
+        sender.start_window(sequence, ack, segment.window << sender.scale)
+        handshake.establish(connection, segment, now)
+        return True
+    if not sender.una - sender.max_window <= ack <= sender.nxt:  # RFC 5961 5.2
+        connection.shared.counters.bad_acknowledgements += 1
+        connection.challenge(now)
+        return False
+    if ack >= sender.una and sender.acknowledge(ack, sequence, segment, now):
+        connection.notify()
+    if sender.fin_acknowledged:
+        state = connection.state
+        if state is State.FIN_WAIT_1:
+            connection.state = State.FIN_WAIT_2
+            timeouts.start_fin_wait_2(connection, now)
+        elif state is State.CLOSING:
+            time_wait.enter(connection, now)
+            return False
+        elif state is State.LAST_ACK:
+            connection.end(None)
+            return False
+    return True
+
+
+def refuse_acknowledgement(connection: Connection, segment: TcpSegment, now: int) -> None:
+    """During the handshake: what was acknowledged was never sent, by this connection."""
+    shared = connection.shared
+    shared.counters.bad_acknowledgements += 1
+    source, destination = connection.remote[0], connection.local[0]
+    refuse(shared.ip, shared.counters, source, destination, segment, now)
+
+
+def text_arrives(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> None:
+    """Seventh and eighth step: text and FIN; then send what all of this has made possible.
+
+    The sixth is the urgent pointer: urgent text is delivered in line (RFC 9293 3.8.5)."""
+    receiver = connection.receiver
+    payload = segment.payload
+    if connection.state in MAY_RECEIVE:
+        end = sequence + len(payload)
+        if payload:
+            if connection.orphan and end > receiver.nxt:
+                # RFC 9293 3.6.1, MUST-17: nobody will read this, so the peer must know.
+                connection.transmitter.reset(connection.sender.nxt, now)
+                connection.end(None)
+                return
+            _take_text(connection, sequence, segment, now)
+        if segment.flags & FIN:
+            receiver.ack_now = True
+            if receiver.fin_at is None and receiver.nxt <= end <= receiver.edge:
+                receiver.fin_at = end
+        if receiver.finish():
+            _finished(connection, now)
+            if connection.closed:
+                return
+    elif payload or segment.flags & FIN:
+        receiver.ack_now = True  # sent again by a peer that did not get our ACK
+    if receiver.ack_now and (receiver.reassembly or receiver.duplicate):
+        # Alone, for the peer counts only segments without text as duplicate acknowledgements
+        # (RFC 5681 2), and text leaves no room for SACK blocks.
+        connection.transmitter.acknowledge(connection.sender.nxt, now)
+    connection.sender.output(now)
+    if receiver.ack_now:
+        connection.transmitter.acknowledge(connection.sender.nxt, now)
+
+
+def _take_text(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> None:
+    receiver = connection.receiver
+    payload = segment.payload
+    if receiver.fin_at is not None:
+        payload = payload[: max(receiver.fin_at - sequence, 0)]  # nothing follows a FIN
+    readable = receiver.readable
+    if (
+        sequence == receiver.nxt
+        and not receiver.reassembly
+        and len(payload) <= receiver.edge - sequence
+    ):
+        if payload:
+            receiver.take(payload, bool(segment.flags & PSH), now)
+    else:
+        fresh = receiver.take_out_of_order(sequence, payload, now)
+        counters = connection.shared.counters
+        if fresh is None:
+            counters.beyond_buffer += 1
+        elif not fresh:
+            counters.duplicates += 1
+        elif sequence > receiver.nxt:
+            counters.out_of_order += 1
+    if receiver.readable != readable:
+        connection.notify()
+
+
+def _finished(connection: Connection, now: int) -> None:
+    """The peer's FIN is reached: it sends nothing more."""
+    connection.notify()
+    state = connection.state
+    if state is State.ESTABLISHED:
+        connection.state = State.CLOSE_WAIT
+    elif state is State.FIN_WAIT_1:
+        connection.state = State.CLOSING
+    elif state is State.FIN_WAIT_2:
+        connection.transmitter.acknowledge(connection.sender.nxt, now)
+        time_wait.enter(connection, now)

@@ -1,0 +1,54 @@
+"""Congestion control by name: what the sender tells it, and the registry.
+
+An algorithm keeps a window and a threshold in bytes and is told what happens; it sends nothing
+and knows no sequence numbers. When losses are detected and which octets are sent again is the
+business of `recovery.py`, whatever the algorithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from netsim.stack.tcp.reno import Reno
+
+
+class CongestionControl(Protocol):
+    """cwnd and ssthresh of one connection, in bytes."""
+
+    window: int
+    threshold: int
+
+    def set_segment_size(self, mss: int) -> None:
+        """The effective MSS is known, or has changed."""
+
+    def acknowledged(self, octets: int, in_flight: int, now: int) -> None:
+        """That many octets were newly acknowledged, outside recovery or after a timeout;
+        `in_flight` is what was outstanding before."""
+
+    def loss_detected(self, in_flight: int, now: int) -> None:
+        """Fast recovery begins (RFC 5681 3.2)."""
+
+    def recovered(self, now: int) -> None:
+        """Fast recovery ends: everything outstanding when it began is acknowledged."""
+
+    def timed_out(self, in_flight: int, first: bool, now: int) -> None:
+        """The retransmission timer went off; `first` for this data (RFC 5681 3.1)."""
+
+    def restart_after_idle(self, now: int) -> None:
+        """Nothing was sent for longer than the RTO (RFC 5681 4.1)."""
+
+
+Algorithm = Callable[[int, int], CongestionControl]
+"""Makes the control of a new connection from its MSS and initial window in bytes."""
+
+_ALGORITHMS: Final[dict[str, Algorithm]] = {"reno": Reno}
+
+
+def named(name: str) -> Algorithm:
+    """The algorithm called `name`; ValueError names those there are."""
+    try:
+        return _ALGORITHMS[name]
+    except KeyError:
+        known = ", ".join(sorted(_ALGORITHMS))
+        raise ValueError(f"no congestion control {name!r}; there are: {known}") from None

@@ -1,0 +1,51 @@
+"""What a host's TCP counts; names after the Linux SNMP and TcpExt counters where they fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class TcpCounters:
+    """Segments and events since the host started."""
+
+    active_opens: int = 0
+    passive_opens: int = 0
+    connect_failures: int = 0
+    segments_in: int = 0
+    segments_out: int = 0
+    resets_in: int = 0
+    resets_out: int = 0
+
+    retransmissions: int = 0
+    """Segments sent again, for whatever reason."""
+    timeouts: int = 0
+    """Of the retransmission timer with data outstanding."""
+    fast_recoveries: int = 0
+    """Times that three duplicate acknowledgements or SACK told of a loss."""
+    zero_window_probes: int = 0
+    keep_alive_probes: int = 0
+    challenge_acks: int = 0
+    connection_timeouts: int = 0
+    """Connections given up after the last retry."""
+
+    out_of_order: int = 0
+    """Segments kept for later because something before them is missing."""
+    duplicates: int = 0
+    """Segments whose text had all arrived before."""
+    out_of_window: int = 0
+    beyond_buffer: int = 0
+    """Segments dropped because the reassembly queue has too many holes."""
+    old_timestamps: int = 0
+    """Dropped by PAWS."""
+    missing_timestamps: int = 0
+    bad_acknowledgements: int = 0
+    no_match: int = 0
+    """Segments for no connection and no listener."""
+    syn_drops: int = 0
+    """SYNs dropped because too many connections are half open or wait to be accepted."""
+    accept_drops: int = 0
+    """Handshakes whose last step was ignored because the accept queue is full."""
+    time_wait_overflows: int = 0
+    icmp_out_of_window: int = 0
+    """ICMP errors that quote a sequence number which is not outstanding (RFC 5927)."""

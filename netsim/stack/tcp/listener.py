@@ -1,0 +1,128 @@
+"""Passive open: LISTEN, half-open connections and the accept queue (RFC 9293 3.10.7.2)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from netsim.stack.tcp import handshake
+from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.reset import refuse
+from netsim.stack.tcp.shared import Endpoint, Shared, key_of
+from netsim.stack.tcp.state import State
+from netsim.wire.address import LIMITED_BROADCAST, is_multicast_ip
+from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
+
+
+class Listener:
+    """Takes connections to a port and hands them out in the order in which they completed.
+
+    It puts itself into the host's `ready` when one waits.
+    """
+
+    __slots__ = ("_backlog", "_half_open", "_queue", "_shared", "_table", "_unseen", "local")
+
+    def __init__(
+        self,
+        shared: Shared,
+        table: dict[tuple[bytes | None, int], Listener],
+        local: tuple[bytes | None, int],
+        backlog: int,
+    ) -> None:
+        self._shared = shared
+        self._table = table
+        self.local = local
+        """Address, None for any of this host's, and port."""
+        self._backlog = max(backlog, 1)
+        self._half_open: dict[Connection, None] = {}
+        self._queue: deque[Connection] = deque()
+        self._unseen: dict[Any, None] = {}
+        """`ready` of connections that nobody owns yet."""
+
+    @property
+    def waiting(self) -> int:
+        """Connections that wait for `accept`."""
+        return len(self._queue)
+
+    @property
+    def backlog(self) -> int:
+        """How many may wait."""
+        return self._backlog
+
+    def accept(self) -> Connection | None:
+        """The connection that has waited longest, or None; it may have ended meanwhile."""
+        if not self._queue:
+            return None
+        connection = self._queue.popleft()
+        connection.listener = None
+        connection.ready = self._shared.ready
+        if self._unseen.pop(connection, self) is None:
+            connection.notify()
+        return connection
+
+    def close(self, now: int) -> None:
+        """Listen no more, and reset the connections that nobody accepted."""
+        if self._table.get(self.local) is self:
+            del self._table[self.local]
+        for connection in [*self._half_open, *self._queue]:
+            connection.listener = None
+            connection.abort(now)
+        self._half_open.clear()
+        self._queue.clear()
+        self._unseen.clear()
+        self._shared.ready.pop(self, None)
+
+    def receive(
+        self,
+        source: bytes,
+        destination: bytes,
+        segment: TcpSegment,
+        iss: int | None,
+        now: int,
+    ) -> None:
+        """A segment for our port that belongs to no connection; `iss` where a predecessor in
+        TIME-WAIT demands a certain initial sequence number."""
+        shared = self._shared
+        flags = segment.flags
+        if flags & RST:  # first
+            return
+        if flags & ACK:  # second
+            shared.counters.no_match += 1
+            refuse(shared.ip, shared.counters, source, destination, segment, now)
+            return
+        # RFC 9293 3.9.2.3 (MUST-57): never for a SYN to many.
+        if not flags & SYN or is_multicast_ip(destination) or destination == LIMITED_BROADCAST:
+            return
+        # Third. A queue that is full drops the SYN: the client comes again in a second.
+        if len(self._queue) >= self._backlog or len(self._half_open) >= shared.settings.syn_backlog:
+            shared.counters.syn_drops += 1
+            return
+        remote: Endpoint = (source, segment.source_port)
+        local: Endpoint = (destination, segment.destination_port)
+        if iss is None:
+            iss = shared.sequence_numbers.initial(key_of(remote, local), now)
+        connection = Connection(shared, local, remote, iss)
+        connection.listener = self
+        connection.ready = self._unseen
+        connection.last_heard = now
+        self._half_open[connection] = None
+        shared.connections[connection.key] = connection
+        handshake.synchronize(connection, segment, now)
+        handshake.begin(connection, State.SYN_RECEIVED, now)
+
+    def completes(self, connection: Connection) -> bool:
+        """Our SYN-ACK is acknowledged; whether there is room in the accept queue. If not, that
+        acknowledgement counts as lost, as in Linux: the SYN-ACK will be sent again."""
+        if len(self._queue) >= self._backlog:
+            self._shared.counters.accept_drops += 1
+            return False
+        self._shared.counters.passive_opens += 1
+        self._half_open.pop(connection, None)
+        self._queue.append(connection)
+        self._shared.ready[self] = None
+        return True
+
+    def lost(self, connection: Connection) -> None:
+        """A connection ended before it was accepted; one that was open is handed out still,
+        with what it received."""
+        self._half_open.pop(connection, None)

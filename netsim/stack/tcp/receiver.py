@@ -1,0 +1,266 @@
+"""The receiving half of a connection: text in order, the window, when to acknowledge.
+
+RFC 9293 3.8.6 (window, silly window avoidance, delayed acknowledgements), RFC 7323 (scaling,
+TS.Recent), RFC 2018 and 2883 (what to report as SACK and D-SACK).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from netsim.core.time import SECOND
+from netsim.stack.tcp.reassembly import Reassembly
+from netsim.stack.tcp.seq import is_older
+from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.timers import Timer
+
+MAX_WINDOW_FIELD: Final = 0xFFFF
+MAX_WINDOW_SCALE: Final = 14
+"""RFC 7323 2.3"""
+
+_QUICK_ACKS: Final = 16
+_SMALL_CHUNK: Final = 256
+_COALESCED_CHUNK: Final = 2048
+_RECENT_LIFE: Final = 24 * 24 * 3600 * SECOND
+"""RFC 7323 5.5: after 24 days of silence TS.Recent says nothing any more."""
+
+
+def window_scale_for(buffer: int) -> int:
+    """The smallest shift with which the window field can say `buffer` octets."""
+    scale = 0
+    while scale < MAX_WINDOW_SCALE and MAX_WINDOW_FIELD << scale < buffer:
+        scale += 1
+    return scale
+
+
+class Receiver:
+    """RCV.* of one connection, in unwrapped sequence numbers."""
+
+    __slots__ = (
+        "_delayed_ack_ns",
+        "_last_length",
+        "_limit",
+        "_quick_acks",
+        "_unacknowledged",
+        "ack_now",
+        "chunks",
+        "delayed_ack",
+        "duplicate",
+        "edge",
+        "fin_at",
+        "irs",
+        "last_ack_sent",
+        "mss",
+        "nxt",
+        "readable",
+        "reassembly",
+        "recent",
+        "recent_at",
+        "scale",
+    )
+
+    def __init__(self, settings: TcpSettings, delayed_ack: Timer) -> None:
+        self._limit = settings.receive_buffer
+        self._delayed_ack_ns = settings.delayed_ack_ns
+        self.delayed_ack = delayed_ack
+        self.irs = 0
+        """Initial receive sequence number."""
+        self.nxt = 0
+        """RCV.NXT"""
+        self.edge = 0
+        """The octet after the highest we ever offered to take. Windows are offered in units of
+        2^scale, so a later, rounded offer may lie a little to the left; what was offered once
+        is honoured (RFC 7323 2.4)."""
+        self.scale = 0
+        """Rcv.Wind.Shift"""
+        self.mss = 0
+        """What the peer seems to fill a segment with: two of these are acknowledged at once."""
+        self.chunks: deque[bytes] = deque()
+        """Text in order, not read yet."""
+        self.readable = 0
+        """Octets in `chunks`."""
+        self.reassembly = Reassembly()
+        self.fin_at: int | None = None
+        """Sequence number of the peer's FIN, known perhaps before what precedes it."""
+        self.duplicate: tuple[int, int] | None = None
+        """What came twice, to be reported once as D-SACK."""
+        self.recent = 0
+        """TS.Recent"""
+        self.recent_at = 0
+        """When it was taken, in ns."""
+        self.last_ack_sent = 0
+        self.ack_now = False
+        """An acknowledgement has to leave before we return to the runtime."""
+        self._unacknowledged = 0
+        """Octets of text since the last acknowledgement."""
+        self._quick_acks = _QUICK_ACKS
+        self._last_length = 0
+
+    def synchronize(self, irs: int, scale: int) -> None:
+        """The peer's SYN came; `scale` is what both agreed on for our window."""
+        self.scale = scale
+        self._limit = min(self._limit, MAX_WINDOW_FIELD << scale)
+        self.irs = irs
+        self.nxt = self.last_ack_sent = irs + 1
+        self.edge = self.nxt + self.unscaled_offer()
+
+    def unscaled_offer(self) -> int:
+        """The window field of a SYN, which is never scaled (RFC 7323 2.2)."""
+        return min(self._limit, MAX_WINDOW_FIELD)
+
+    @property
+    def fin_received(self) -> bool:
+        """The peer's FIN and everything before it are here."""
+        return self.fin_at is not None and self.nxt > self.fin_at
+
+    # -- arrivals
+
+    def take(self, payload: bytes, pushed: bool, now: int) -> None:
+        """Text that continues the stream; `pushed` is its PSH flag."""
+        size = len(payload)
+        chunks = self.chunks
+        if size < _SMALL_CHUNK and chunks and len(chunks[-1]) < _COALESCED_CHUNK:
+            # A stream of single octets must not cost an object for each of them.
+            chunks[-1] += payload
+        else:
+            chunks.append(payload)
+        self.readable += size
+        self.nxt += size
+        self._unacknowledged += size
+        if size >= self.mss:
+            self.mss = size
+            # As in Linux, the first segments of a bulk transfer are acknowledged one by one,
+            # so that the sender's slow start is not slowed.
+            if self._unacknowledged > size or self._quick_acks:
+                self._quick_acks = max(self._quick_acks - 1, 0)
+                self.ack_now = True
+                return
+        elif size == self._last_length and not pushed:
+            self.mss = size  # twice the same and more to come: a path with a smaller MTU
+        self._last_length = size
+        if self._unacknowledged > self.mss:
+            self.ack_now = True
+        else:
+            self.delayed_ack.start_if_stopped(now + self._delayed_ack_ns)
+
+    def take_out_of_order(self, sequence: int, payload: bytes, now: int) -> bool | None:
+        """Text that begins anywhere in or before the window; whether any of it was new, or
+        None if it could not be kept. Always answered at once (RFC 5681 4.2)."""
+        self.ack_now = True
+        end = sequence + len(payload)
+        if end > self.edge:
+            payload = payload[: self.edge - end]
+            end = self.edge
+        if sequence < self.nxt:
+            surplus = self.nxt - sequence
+            self.duplicate = (sequence, min(end, self.nxt))
+            if surplus >= len(payload):
+                return False
+            payload = payload[surplus:]
+            sequence = self.nxt
+        if not payload:
+            return False
+        if sequence > self.nxt:
+            fresh = self.reassembly.add(sequence, payload)
+            if fresh is False:
+                self.duplicate = (sequence, end)
+            return fresh
+        self.take(payload, True, now)
+        self.ack_now = True
+        if self.reassembly:
+            for chunk in self.reassembly.take(self.nxt):
+                self.chunks.append(chunk)
+                self.readable += len(chunk)
+                self.nxt += len(chunk)
+        return True
+
+    def finish(self) -> bool:
+        """Whether the peer's FIN is next; steps over it."""
+        if self.fin_at != self.nxt:
+            return False
+        self.nxt += 1
+        self.edge = max(self.edge, self.nxt)
+        self.ack_now = True
+        return True
+
+    def timestamp_is_old(self, timestamp: int, now: int) -> bool:
+        """PAWS, R1 of RFC 7323 5.3."""
+        return is_older(timestamp, self.recent) and now - self.recent_at <= _RECENT_LIFE
+
+    def note_timestamp(self, sequence: int, timestamp: int, now: int) -> None:
+        """RFC 7323 4.3 (2): echo the timestamp of the segment an ACK will be about."""
+        if sequence <= self.last_ack_sent and not is_older(timestamp, self.recent):
+            self.recent = timestamp
+            self.recent_at = now
+
+    # -- the owner reads
+
+    def read(self, limit: int = -1) -> bytes:
+        """Take up to `limit` octets in order; all there are when negative."""
+        chunks = self.chunks
+        if 0 <= limit < self.readable:
+            return self._read_some(limit)
+        data = chunks.popleft() if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.readable = 0
+        return data
+
+    def _read_some(self, limit: int) -> bytes:
+        chunks = self.chunks
+        taken: list[bytes] = []
+        wanted = limit
+        while wanted:
+            chunk = chunks.popleft()
+            if len(chunk) > wanted:
+                chunks.appendleft(chunk[wanted:])
+                chunk = chunk[:wanted]
+            taken.append(chunk)
+            wanted -= len(chunk)
+        self.readable -= limit
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+    # -- acknowledgements
+
+    def offer(self) -> int:
+        """The window field of a segment about to leave with ACK = RCV.NXT, which is noted."""
+        nxt = self.nxt
+        window = self._limit - self.readable
+        held = self.edge - nxt
+        # RFC 9293 3.8.6.2.2: the edge moves on by a segment or half the buffer, or not at all.
+        if window - held < min(self._limit // 2, self.mss):
+            window = held
+        field = window >> self.scale
+        if field > MAX_WINDOW_FIELD:
+            field = MAX_WINDOW_FIELD
+        edge = nxt + (field << self.scale)
+        if edge > self.edge:
+            self.edge = edge
+        self.last_ack_sent = nxt
+        self._unacknowledged = 0
+        self.ack_now = False
+        self.delayed_ack.stop()
+        return field
+
+    def owes_window_update(self) -> bool:
+        """Whether reading opened the window enough to tell the sender before it asks: as in
+        Linux when it was at most half open and at least doubles."""
+        held = self.edge - self.nxt
+        window = self._limit - self.readable
+        return (
+            held * 2 <= self._limit
+            and window >= 2 * held
+            and window - held >= min(self._limit // 2, self.mss)
+        )
+
+    def owes_acknowledgement(self) -> bool:
+        """Whether text came since the last acknowledgement."""
+        return self._unacknowledged > 0
+
+    def sack_blocks(self, limit: int) -> list[tuple[int, int]]:
+        """For an ACK with room for `limit` blocks; a D-SACK is reported first, and once."""
+        blocks: list[tuple[int, int]] = []
+        if self.duplicate is not None:
+            blocks.append(self.duplicate)
+            self.duplicate = None
+        return blocks + self.reassembly.blocks(limit - len(blocks))

@@ -1,0 +1,65 @@
+"""Reno: slow start and additive increase, multiplicative decrease (RFC 5681, RFC 3465)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNLIMITED: Final = 1 << 62
+"""ssthresh before the first loss: "arbitrarily high" (RFC 5681 3.1)."""
+
+
+class Reno:
+    """A `CongestionControl`; NewReno's part in it (RFC 6582) is in `recovery.py`."""
+
+    __slots__ = ("_after_timeout", "_counted", "_initial", "_mss", "threshold", "window")
+
+    def __init__(self, mss: int, initial_window: int) -> None:
+        self._mss = mss
+        self._initial = initial_window
+        self.window = initial_window
+        self.threshold = UNLIMITED
+        self._counted = 0
+        """Octets acknowledged since the window last grew in congestion avoidance."""
+        self._after_timeout = False
+
+    def set_segment_size(self, mss: int) -> None:
+        """Windows stay what they are in bytes, but never less than a segment."""
+        self._mss = mss
+        self.window = max(self.window, mss)
+
+    def acknowledged(self, octets: int, in_flight: int, now: int) -> None:
+        """Grow, unless the window was not what held the sender back (RFC 7661 3)."""
+        window = self.window
+        if window < self.threshold:
+            if window >= 2 * in_flight:
+                return
+            # RFC 3465 2.2 and 2.3: up to two segments an acknowledgement, as a receiver that
+            # delays them acknowledges two at once; one while a timeout is being repaired.
+            most = self._mss if self._after_timeout else 2 * self._mss
+            self.window = min(window + min(octets, most), max(self.threshold, window))
+            return
+        self._after_timeout = False
+        if in_flight + 2 * self._mss < window:
+            return
+        self._counted += octets
+        if self._counted >= window:  # RFC 5681 3.1, one segment a round trip, as RFC 3465 2.1
+            self._counted -= window
+            self.window = window + self._mss
+
+    def loss_detected(self, in_flight: int, now: int) -> None:
+        self.threshold = max(in_flight // 2, 2 * self._mss)  # RFC 5681 (4)
+        self.window = self.threshold
+        self._counted = 0
+
+    def recovered(self, now: int) -> None:
+        self.window = self.threshold  # RFC 6582 3.2 (3), option 2
+
+    def timed_out(self, in_flight: int, first: bool, now: int) -> None:
+        if first:
+            self.threshold = max(in_flight // 2, 2 * self._mss)
+        self.window = self._mss
+        self._counted = 0
+        self._after_timeout = True
+
+    def restart_after_idle(self, now: int) -> None:
+        self.window = min(self.window, self._initial)

@@ -1,0 +1,40 @@
+"""The answer to a segment that belongs to no connection (RFC 9293 3.10.7.1)."""
+
+from __future__ import annotations
+
+from netsim.stack.tcp.counters import TcpCounters
+from netsim.stack.tcp.seq import MASK
+from netsim.stack.tcp.transmitter import PROTOCOL, IpSender
+from netsim.wire.checksum import pseudo_header_sum
+from netsim.wire.tcp import ACK, FIN, RST, SYN, TcpSegment
+
+
+def refuse(
+    ip: IpSender,
+    counters: TcpCounters,
+    source: bytes,
+    destination: bytes,
+    segment: TcpSegment,
+    now: int,
+) -> None:
+    """Answer `segment`, which came from `source`, with RST, unless it is one itself."""
+    flags = segment.flags
+    if flags & RST:
+        return
+    if flags & ACK:
+        sequence, acknowledgement, answer = segment.acknowledgement, 0, RST
+    else:
+        length = len(segment.payload) + bool(flags & SYN) + bool(flags & FIN)
+        sequence, acknowledgement, answer = 0, segment.sequence + length & MASK, RST | ACK
+    reset = TcpSegment(
+        segment.destination_port,
+        segment.source_port,
+        sequence,
+        acknowledgement,
+        answer,
+        0,
+    )
+    counters.segments_out += 1
+    counters.resets_out += 1
+    pseudo_sum = pseudo_header_sum(destination, source, PROTOCOL)
+    ip.send(PROTOCOL, destination, source, reset.pack(pseudo_sum), now)

@@ -1,0 +1,67 @@
+"""What can be set about TCP, with the values a Linux host has unless said otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netsim.core.time import MILLISECOND, SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """When to ask a silent peer whether it is still there (RFC 9293 3.8.4)."""
+
+    idle_ns: int = 7200 * SECOND
+    """Silence before the first probe; MUST default to no less than two hours."""
+    interval_ns: int = 75 * SECOND
+    """Between probes."""
+    probes: int = 9
+    """Unanswered probes after which the connection has timed out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TcpSettings:
+    """Of one host. Sizes in bytes, times in ns."""
+
+    receive_buffer: int = 4 << 20
+    """Per connection: unread bytes and bytes out of order together; the largest window."""
+    initial_window: int = 10
+    """Segments sent before the first acknowledgement (RFC 6928)."""
+    congestion: str = "reno"
+    """A name registered in `congestion.py`."""
+    no_delay: bool = False
+    """New connections start with Nagle's algorithm switched off."""
+
+    min_rto_ns: int = 200 * MILLISECOND
+    """RFC 6298 (2.4) says one second, for clocks that ticked every half second. Linux uses
+    200 ms, and users expect a loss to cost here what it costs there."""
+    initial_rto_ns: int = SECOND
+    """RFC 6298 (2.1)"""
+    max_rto_ns: int = 120 * SECOND
+    """RFC 6298 (2.5): at least 60 s."""
+    delayed_ack_ns: int = 40 * MILLISECOND
+    """RFC 9293 3.8.6.3: less than half a second."""
+    msl_ns: int = 30 * SECOND
+    """Maximum segment lifetime; TIME-WAIT lasts twice as long. RFC 9293 says two minutes,
+    Linux waits 60 s in TIME-WAIT."""
+    fin_timeout_ns: int = 60 * SECOND
+    """How long FIN-WAIT-2 waits for the peer of a connection nobody owns any more."""
+
+    syn_retries: int = 6
+    syn_ack_retries: int = 5
+    retries: int = 15
+    """Retransmissions of the same data, or unanswered zero-window probes, before ETIMEDOUT:
+    R2 of RFC 9293 3.8.3, about 15 minutes."""
+    orphan_retries: int = 8
+    """The same for a connection nobody owns any more."""
+
+    syn_backlog: int = 1024
+    """Half-open connections per listener beyond which a SYN is dropped."""
+    time_wait_limit: int = 8192
+    """Connections in TIME-WAIT; beyond it the oldest ends early (Linux: tcp_max_tw_buckets)."""
+    challenge_acks: int = 10
+    """Per connection in any five seconds (RFC 5961 7)."""
+
+    selective_acknowledgement: bool = True
+    timestamps: bool = True
+    window_scaling: bool = True

@@ -1,0 +1,42 @@
+"""A segment arrives in SYN-SENT (RFC 9293 3.10.7.3)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from netsim.stack.tcp import arrival, handshake
+from netsim.stack.tcp.seq import unwrap
+from netsim.stack.tcp.state import State
+from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
+
+if TYPE_CHECKING:
+    from netsim.stack.tcp.connection import Connection
+
+
+def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:
+    """We sent a SYN and wait for the peer's."""
+    sender = connection.sender
+    flags = segment.flags
+    if flags & ACK:  # first
+        ack = unwrap(segment.acknowledgement, sender.nxt)
+        if not sender.una < ack <= sender.nxt:
+            arrival.refuse_acknowledgement(connection, segment, now)
+            return
+    if flags & RST:  # second
+        if flags & ACK:
+            connection.shared.counters.resets_in += 1
+            connection.fail(errno.ECONNREFUSED)
+        return
+    if not flags & SYN:  # fifth
+        return
+    handshake.synchronize(connection, segment, now)  # fourth
+    if flags & ACK:
+        handshake.establish(connection, segment, now)
+        connection.receiver.ack_now = True
+        # A SYN-ACK may carry text; in any case what we have to say may leave now.
+        arrival.text_arrives(connection, connection.receiver.nxt, segment, now)
+    else:
+        # Simultaneous open (RFC 9293 3.5, figure 7).
+        connection.state = State.SYN_RECEIVED
+        handshake.send_syn(connection, now)

@@ -1,0 +1,87 @@
+"""What the timers of a connection bring (RFC 9293 3.10.8, 3.8.3, 3.8.4)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from netsim.stack.tcp import handshake
+from netsim.stack.tcp.state import SYNCHRONIZED, State
+
+if TYPE_CHECKING:
+    from netsim.stack.tcp.connection import Connection
+
+
+def retransmission_timer_fired(connection: Connection, now: int) -> None:
+    """Nothing was heard for an RTO: say it again, probe, or give up."""
+    sender = connection.sender
+    settings = connection.shared.settings
+    state = connection.state
+    if state is State.SYN_SENT or state is State.SYN_RECEIVED:
+        passive = connection.listener is not None
+        if sender.retries >= (settings.syn_ack_retries if passive else settings.syn_retries):
+            connection.fail(errno.ETIMEDOUT)
+            return
+        sender.retries += 1
+        sender.retransmissions += 1
+        connection.shared.counters.retransmissions += 1
+        sender.round_trip.back_off()
+        handshake.send_syn(connection, now)
+        connection.retransmission_timer.start(now + sender.round_trip.timeout)
+        return
+    if sender.retries >= (settings.orphan_retries if connection.orphan else settings.retries):
+        connection.fail(errno.ETIMEDOUT)
+    elif sender.una < sender.nxt:
+        sender.retransmission_timeout(now)
+    else:
+        unsent = sender.unsent
+        sender.probe_window(now)
+        if sender.unsent != unsent:
+            connection.notify()
+
+
+def idle_timer_fired(connection: Connection, now: int) -> None:
+    """Keep-alive, or the end of an orphan's FIN-WAIT-2."""
+    if connection.orphan and connection.state is State.FIN_WAIT_2:
+        connection.end(None)
+        return
+    keep_alive = connection.keep_alive
+    if keep_alive is None or connection.state not in SYNCHRONIZED:
+        return
+    heard = connection.last_heard
+    if heard >= connection.keep_alive_probed_at:
+        connection.keep_alive_probes = 0
+        if now - heard < keep_alive.idle_ns:
+            connection.idle_timer.start(heard + keep_alive.idle_ns)
+            return
+    if connection.sender.una < connection.sender.nxt:
+        # Retransmission finds out by itself; keep-alive is for a connection with nothing to say.
+        connection.idle_timer.start(now + keep_alive.interval_ns)
+        return
+    if connection.keep_alive_probes >= keep_alive.probes:
+        connection.transmitter.reset(connection.sender.nxt, now)
+        connection.fail(errno.ETIMEDOUT)
+        return
+    connection.keep_alive_probes += 1
+    connection.keep_alive_probed_at = now
+    connection.shared.counters.keep_alive_probes += 1
+    connection.sender.send_probe(now)
+    connection.idle_timer.start(now + keep_alive.interval_ns)
+
+
+def owner_acted(connection: Connection, now: int) -> None:
+    """The owner may have closed the connection or set keep-alive."""
+    if connection.orphan:
+        if connection.state is State.FIN_WAIT_2:
+            start_fin_wait_2(connection, now)
+    elif connection.keep_alive is not None:
+        connection.idle_timer.start_if_stopped(now + connection.keep_alive.idle_ns)
+    else:
+        connection.idle_timer.stop()
+
+
+def start_fin_wait_2(connection: Connection, now: int) -> None:
+    """The peer of a connection nobody owns gets a limited time for its FIN, as in Linux; a
+    half-closed connection with an owner may wait for ever (RFC 9293 3.6)."""
+    if connection.orphan:
+        connection.idle_timer.start(now + connection.shared.settings.fin_timeout_ns)

@@ -1,0 +1,163 @@
+"""The pen of one connection: what it writes becomes a segment and leaves through IP at once."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from netsim.core.time import MILLISECOND
+from netsim.stack.tcp.counters import TcpCounters
+from netsim.stack.tcp.receiver import Receiver
+from netsim.stack.tcp.seq import MASK
+from netsim.wire.checksum import pseudo_header_sum
+from netsim.wire.tcp import ACK, RST, SYN, TcpSegment, build, timestamp_option
+
+PROTOCOL: Final = 6
+"""TCP's number in the IP header."""
+
+_SACK_ROOM: Final = 4
+_SACK_ROOM_BESIDE_TIMESTAMPS: Final = 3
+
+
+class IpSender(Protocol):
+    """The IP layer below. It never calls back into TCP from within `send`: what is addressed
+    to this host itself comes in later, like any other packet."""
+
+    def send(
+        self, protocol: int, source: bytes, destination: bytes, payload: bytes, now: int
+    ) -> None:
+        """Let a packet leave, with DF set for TCP; what cannot leave is counted and dropped."""
+
+    def source_for(self, destination: bytes) -> bytes:
+        """Our address on the way to `destination`; NoRouteError when there is no way."""
+
+    def mtu_to(self, destination: bytes) -> int:
+        """Octets of the largest IP packet that can go there, as far as is known."""
+
+
+class Transmitter:
+    """Builds this connection's segments; `receiver` says what they acknowledge."""
+
+    __slots__ = (
+        "_acknowledgement",
+        "_counters",
+        "_destination",
+        "_destination_port",
+        "_ip",
+        "_options",
+        "_pseudo_sum",
+        "_source",
+        "_source_port",
+        "_timestamp_offset",
+        "_window",
+        "receiver",
+        "sack",
+        "timestamps",
+    )
+
+    def __init__(
+        self,
+        ip: IpSender,
+        local: tuple[bytes, int],
+        remote: tuple[bytes, int],
+        receiver: Receiver,
+        timestamp_offset: int,
+        counters: TcpCounters,
+    ) -> None:
+        self._ip = ip
+        self._source, self._source_port = local
+        self._destination, self._destination_port = remote
+        self._pseudo_sum = pseudo_header_sum(self._source, self._destination, PROTOCOL)
+        self.receiver = receiver
+        self._timestamp_offset = timestamp_offset
+        self._counters = counters
+        self.timestamps = False
+        """Whether both ends agreed to send the timestamps option on every segment."""
+        self.sack = False
+        """Whether both ends agreed to SACK."""
+        self._acknowledgement = 0
+        self._window = 0
+        self._options = b""
+
+    def clock(self, now: int) -> int:
+        """Our timestamp clock: milliseconds plus an offset of this connection."""
+        return (now // MILLISECOND + self._timestamp_offset) & MASK
+
+    def prepare(self, now: int) -> None:
+        """Fix what the segments written next have in common: ACK, window, timestamps."""
+        receiver = self.receiver
+        self._window = receiver.offer()
+        self._acknowledgement = receiver.nxt & MASK
+        if self.timestamps:
+            self._options = timestamp_option(self.clock(now), receiver.recent)
+
+    def write(self, sequence: int, flags: int, payload: bytes | bytearray, now: int) -> None:
+        """One segment with the ACK that was prepared; `sequence` unwrapped."""
+        self._counters.segments_out += 1
+        self._ip.send(
+            PROTOCOL,
+            self._source,
+            self._destination,
+            build(
+                self._source_port,
+                self._destination_port,
+                sequence & MASK,
+                self._acknowledgement,
+                flags,
+                self._window,
+                self._options,
+                payload,
+                self._pseudo_sum,
+            ),
+            now,
+        )
+
+    def acknowledge(self, sequence: int, now: int) -> None:
+        """A segment without text; `sequence` is SND.NXT."""
+        receiver = self.receiver
+        self.prepare(now)
+        if self.sack and (receiver.reassembly or receiver.duplicate):
+            room = _SACK_ROOM_BESIDE_TIMESTAMPS if self.timestamps else _SACK_ROOM
+            blocks = receiver.sack_blocks(room)
+            plain = self._options
+            self._options += TcpSegment(
+                0, 0, 0, 0, 0, 0, sack_blocks=tuple((a & MASK, b & MASK) for a, b in blocks)
+            ).pack_options()
+            self.write(sequence, ACK, b"", now)
+            self._options = plain
+            return
+        self.write(sequence, ACK, b"", now)
+
+    def synchronize(self, iss: int, flags: int, mss: int, offers: TcpSegment, now: int) -> None:
+        """A SYN, or with ACK in `flags` a SYN-ACK; `offers` names options to carry."""
+        receiver = self.receiver
+        offers.source_port, offers.destination_port = self._source_port, self._destination_port
+        offers.sequence = iss & MASK
+        offers.acknowledgement = receiver.nxt & MASK if flags & ACK else 0
+        offers.flags = flags | SYN
+        offers.window = receiver.unscaled_offer()
+        offers.mss = mss
+        if offers.timestamp is not None:
+            offers.timestamp = self.clock(now)
+            offers.timestamp_echo = receiver.recent
+        self._send(offers, now)
+
+    def reset(self, sequence: int, now: int) -> None:
+        """A RST with ACK, for a peer that knows this connection."""
+        self._counters.resets_out += 1
+        self._send(
+            TcpSegment(
+                self._source_port,
+                self._destination_port,
+                sequence & MASK,
+                self.receiver.nxt & MASK,
+                RST | ACK,
+                0,
+            ),
+            now,
+        )
+
+    def _send(self, segment: TcpSegment, now: int) -> None:
+        self._counters.segments_out += 1
+        self._ip.send(
+            PROTOCOL, self._source, self._destination, segment.pack(self._pseudo_sum), now
+        )

@@ -1,0 +1,185 @@
+"""UDP of a host (RFC 768, RFC 1122 4.1)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any, Final, NamedTuple
+
+from netsim.stack.errors import AddressInUseError, AddressNotAvailableError, NotConnectedError
+from netsim.stack.icmp import Icmp
+from netsim.stack.ip import DEFAULT_TTL, Ip
+from netsim.wire import icmp, ipv4, udp
+from netsim.wire.address import IpAddress
+from netsim.wire.checksum import pseudo_header_sum
+
+EPHEMERAL_PORTS: Final = range(32768, 61000)
+"""The Linux default of ip_local_port_range."""
+RECEIVE_BUFFER: Final = 212_992
+"""Bytes of payload that wait to be read (Linux: rmem_default); what comes beyond is dropped."""
+
+
+class Datagram(NamedTuple):
+    """A received datagram."""
+
+    payload: bytes
+    source: tuple[IpAddress, int]
+    destination: IpAddress
+    now: int
+
+
+class UdpError(NamedTuple):
+    """An ICMP error about a datagram we sent; `reporter` is None when we found out ourselves."""
+
+    reporter: IpAddress | None
+    message: icmp.IcmpMessage
+    destination: tuple[IpAddress, int]
+    now: int
+
+
+class UdpSocket:
+    """One bound socket. `inbox` and `errors` fill as packets come; reading is popping."""
+
+    def __init__(self, owner: Udp, local: tuple[IpAddress | None, int]) -> None:
+        self._owner = owner
+        self.local = local
+        self.remote: tuple[IpAddress, int] | None = None
+        self.inbox: deque[Datagram] = deque()
+        self.errors: deque[UdpError] = deque(maxlen=64)
+        self.queued_bytes = 0
+
+    def connect(self, remote: tuple[IpAddress, int]) -> None:
+        """Fix the peer: others' datagrams are not received any more."""
+        self.remote = remote
+
+    def send(
+        self,
+        payload: bytes,
+        destination: tuple[IpAddress, int] | None,
+        now: int,
+        *,
+        ttl: int = DEFAULT_TTL,
+    ) -> None:
+        """Send one datagram, to the connected peer where no destination is given."""
+        target = destination or self.remote
+        if target is None:
+            raise NotConnectedError("a datagram needs a destination: the socket has no peer")
+        self._owner.send(self, payload, target, now, ttl=ttl)
+
+    def receive(self) -> Datagram | None:
+        """The oldest datagram that waits; None when there is none."""
+        if not self.inbox:
+            return None
+        datagram = self.inbox.popleft()
+        self.queued_bytes -= len(datagram.payload)
+        return datagram
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._owner.close(self)
+
+
+class Udp:
+    """The UDP layer of one host."""
+
+    def __init__(
+        self,
+        ip: Ip,
+        icmp_layer: Icmp,
+        random: Random,
+        ready: dict[Any, None],
+        count: Callable[[str], None],
+    ) -> None:
+        self._ip = ip
+        self._icmp = icmp_layer
+        self._random = random
+        self._ready = ready
+        self._count = count
+        self._sockets: dict[tuple[IpAddress | None, int], UdpSocket] = {}
+
+    def sockets(self) -> list[UdpSocket]:
+        """Every open socket, oldest first."""
+        return list(self._sockets.values())
+
+    def bind(self, address: IpAddress | None, port: int) -> UdpSocket:
+        """Open a socket on one address, or on all with None; port 0 takes a free one."""
+        if address is not None and not self._ip.is_local(address):
+            raise AddressNotAvailableError("that address does not belong to this host")
+        if port == 0:
+            port = self._free_port(address)
+        elif self._is_taken(address, port):
+            raise AddressInUseError(f"UDP port {port} is in use")
+        socket = self._sockets[address, port] = UdpSocket(self, (address, port))
+        return socket
+
+    def close(self, socket: UdpSocket) -> None:
+        """Forget a socket."""
+        self._sockets.pop(socket.local, None)
+        self._ready.pop(socket, None)
+
+    def send(
+        self,
+        socket: UdpSocket,
+        payload: bytes,
+        destination: tuple[IpAddress, int],
+        now: int,
+        *,
+        ttl: int,
+    ) -> None:
+        """Build and send one datagram; SocketError where IP cannot."""
+        address, port = destination
+        source = socket.local[0] or self._ip.source_for(address)
+        pseudo_sum = pseudo_header_sum(source, address, ipv4.PROTOCOL_UDP)
+        data = udp.pack(socket.local[1], port, payload, pseudo_sum)
+        self._ip.send(ipv4.PROTOCOL_UDP, source, address, data, now, ttl=ttl)
+
+    def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
+        """Hand a datagram to its socket, or answer "port unreachable"."""
+        pseudo_sum = pseudo_header_sum(header.source, header.destination, ipv4.PROTOCOL_UDP)
+        datagram = udp.parse(payload, pseudo_sum)
+        source = (header.source, datagram.source_port)
+        socket = self._find(header.destination, datagram.destination_port)
+        if socket is None or (socket.remote is not None and socket.remote != source):
+            self._count("udp-no-port")
+            packet = header.pack() + payload
+            self._icmp.send_error(icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, packet, now)
+            return
+        if socket.queued_bytes + len(datagram.payload) > RECEIVE_BUFFER:
+            self._count("udp-receive-buffer")
+            return
+        socket.queued_bytes += len(datagram.payload)
+        socket.inbox.append(Datagram(datagram.payload, source, header.destination, now))
+        self._ready[socket] = None
+
+    def receive_error(
+        self, quoted: ipv4.Ipv4Header, head: bytes, error: icmp.IcmpMessage, now: int
+    ) -> None:
+        """Queue an ICMP error on the socket that sent the datagram."""
+        source_port = int.from_bytes(head[:2], "big")
+        destination_port = int.from_bytes(head[2:4], "big")
+        socket = self._find(quoted.source, source_port)
+        if socket is None:
+            self._count("icmp-error-not-ours")
+            return
+        destination = (quoted.destination, destination_port)
+        socket.errors.append(UdpError(self._icmp.reporter, error, destination, now))
+        self._ready[socket] = None
+
+    def _find(self, address: IpAddress, port: int) -> UdpSocket | None:
+        return self._sockets.get((address, port)) or self._sockets.get((None, port))
+
+    def _is_taken(self, address: IpAddress | None, port: int) -> bool:
+        return any(
+            taken == port and (other is None or address is None or other == address)
+            for other, taken in self._sockets
+        )
+
+    def _free_port(self, address: IpAddress | None) -> int:
+        """RFC 6056 3.3.1: start at a random port, take the next that is free."""
+        start = self._random.randrange(len(EPHEMERAL_PORTS))
+        for step in range(len(EPHEMERAL_PORTS)):
+            port = EPHEMERAL_PORTS[(start + step) % len(EPHEMERAL_PORTS)]
+            if not self._is_taken(address, port):
+                return port
+        raise AddressNotAvailableError("every ephemeral UDP port is in use")

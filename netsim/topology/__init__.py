@@ -1,0 +1,1 @@
+"""From a topology file to a checked model, a networkx graph, and a plan."""

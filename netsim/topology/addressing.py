@@ -1,0 +1,244 @@
+"""An address for every interface that needs one.
+
+Each segment is one subnet. Where a person gave an address, its subnet is the segment's; every
+other segment gets the subnet of the pool whose number is its own place among all segments
+(10.0.1.0/24 for the first), so that one more at the end moves none. Where that one is given away
+or too small, the segment moves to the upper half of the pool.
+
+Inside a subnet routers count up from .1 and computers from .10, in file order.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Final, TypeAlias
+
+from netsim.topology.findings import Findings
+from netsim.topology.model import End, Layout, Node
+from netsim.topology.names import suggest
+from netsim.topology.segments import Segment, find_segments
+
+_FIRST_COMPUTER: Final = 10
+_Address: TypeAlias = tuple[bytes, int]
+
+
+def assign_addresses(
+    layout: Layout, pool: tuple[bytes, int], subnet_length: int, findings: Findings
+) -> dict[End, _Address]:
+    """Packed address and prefix length of every end that is not at a switch.
+
+    Addresses that were given and cannot be kept are reported.
+    """
+    given = _given_addresses(layout, findings)
+    segments = find_segments(layout)
+    subnets = _given_subnets(segments, given, layout, findings)
+    _refuse_overlaps(segments, subnets, given, layout, findings)
+    _assign_subnets(segments, subnets, ipaddress.IPv4Network(pool), subnet_length, findings)
+    addresses = {}
+    for index, segment in enumerate(segments):
+        if index in subnets:
+            addresses.update(_assign_hosts(segment, subnets[index], given, layout, findings))
+    return addresses
+
+
+def addressed_ends(layout: Layout) -> int:
+    """How many ends of links need an address."""
+    ends = [end for link in layout.links for end in (link.a, link.b)]
+    return sum(layout.nodes[end.node].kind != "switch" for end in ends)
+
+
+# Given ----------------------------------------------------------------------------------------
+
+
+def _given_addresses(layout: Layout, findings: Findings) -> dict[End, _Address]:
+    interfaces = layout.interfaces()
+    given: dict[End, _Address] = {}
+    for name, node in layout.nodes.items():
+        own = interfaces[name]
+        for interface, address in node.given_addresses.items():
+            path = _path(node, interface)
+            if interface == "" and len(own) > 1:
+                form = ", ".join(f"{each}: …" for each in own)
+                message = f"`{name}` has {len(own)} interfaces; write `address: {{{form}}}`"
+                findings.report(path, message)
+            elif interface == "" and own:
+                given[End(name, own[0])] = address
+            elif interface in own:
+                given[End(name, interface)] = address
+            elif not own:
+                findings.report(path, f"`{name}` has no interface; write a link to it")
+            else:
+                message = f"`{name}` has no interface `{interface}`; {suggest(interface, own)}"
+                findings.report(path, message, at_key=True)
+    return given
+
+
+def _path(node: Node, interface: str) -> Sequence[object]:
+    written = interface if interface in node.given_addresses else ""
+    return (*node.path, "address", written)
+
+
+def _given_subnets(
+    segments: Sequence[Segment],
+    given: dict[End, _Address],
+    layout: Layout,
+    findings: Findings,
+) -> dict[int, ipaddress.IPv4Network]:
+    """Subnets by the segment's index, where an address in it was given."""
+    subnets: dict[int, ipaddress.IPv4Network] = {}
+    for index, segment in enumerate(segments):
+        first = None
+        for end in segment.ends:
+            if end not in given:
+                continue
+            subnet = ipaddress.IPv4Network(given[end], strict=False)
+            if first is None:
+                first, subnets[index] = end, subnet
+            elif subnet != subnets[index]:
+                shared = subnets[index]
+                findings.report(
+                    _path(layout.nodes[end.node], end.interface),
+                    f"{ipaddress.IPv4Address(given[end][0])}/{given[end][1]} is outside "
+                    f"{shared}, the subnet that `{first.node}` gives to {segment.title()}; write "
+                    f"an address from {shared[1]}/{shared.prefixlen} to {shared[-2]}",
+                )
+    return subnets
+
+
+def _refuse_overlaps(
+    segments: Sequence[Segment],
+    subnets: dict[int, ipaddress.IPv4Network],
+    given: dict[End, _Address],
+    layout: Layout,
+    findings: Findings,
+) -> None:
+    order = {name: place for place, name in enumerate(layout.nodes)}
+
+    def giver(index: int) -> End:
+        return next(end for end in segments[index].ends if end in given)
+
+    widest: int | None = None
+    # By start, and the wider first: a subnet overlaps one before it exactly when it starts
+    # before the furthest end so far.
+    for index in sorted(subnets, key=lambda each: (subnets[each].network_address, each)):
+        if widest is not None and subnets[index].overlaps(subnets[widest]):
+            one, other = sorted((index, widest), key=lambda each: order[giver(each).node])
+            end, first = giver(other), giver(one)
+            findings.report(
+                _path(layout.nodes[end.node], end.interface),
+                f"{subnets[other]} of {segments[other].title()} overlaps {subnets[one]} that "
+                f"`{first.node}` gives to {segments[one].title()}; write an address from another "
+                "subnet",
+            )
+        if widest is None or subnets[index].broadcast_address > subnets[widest].broadcast_address:
+            widest = index
+
+
+# Assigned -------------------------------------------------------------------------------------
+
+
+class _Space:
+    """Which parts of the address space are in use: disjoint ranges of numbers, sorted."""
+
+    def __init__(self, used: Iterable[ipaddress.IPv4Network]) -> None:
+        self._ranges: list[tuple[int, int]] = []
+        for network in used:
+            self.take(network)
+
+    def take(self, network: ipaddress.IPv4Network) -> None:
+        insort(self._ranges, (int(network[0]), int(network[-1])))
+
+    def conflict(self, first: int, last: int) -> int | None:
+        """The last number of a used range that overlaps `first`..`last`."""
+        place = bisect_right(self._ranges, (last, 1 << 32))
+        if place and self._ranges[place - 1][1] >= first:
+            return self._ranges[place - 1][1]
+        return None
+
+
+def _assign_subnets(
+    segments: Sequence[Segment],
+    subnets: dict[int, ipaddress.IPv4Network],
+    pool: ipaddress.IPv4Network,
+    length: int,
+    findings: Findings,
+) -> None:
+    space = _Space(subnets.values())
+    waiting = []
+    step = 1 << (32 - length)
+    for index, segment in enumerate(segments):
+        if index in subnets:
+            continue
+        first = int(pool[0]) + (index + 1) * step
+        last = first + step - 1
+        roomy = len(segment.ends) <= step - 2 and last <= int(pool[-1])
+        if roomy and space.conflict(first, last) is None:
+            subnets[index] = ipaddress.IPv4Network((first, length))
+            space.take(subnets[index])
+        else:
+            waiting.append(index)
+    for index in waiting:
+        smallest = 32 - (len(segments[index].ends) + 1).bit_length()
+        found = _free_subnet(space, pool, min(length, smallest))
+        if found is None:
+            findings.report(
+                ("addressing",),
+                f"{pool} has no room left for the subnet of {segments[index].title()}; write a "
+                "larger pool, for example `addressing: 10.0.0.0/8`",
+            )
+            return
+        subnets[index] = found
+        space.take(found)
+
+
+def _free_subnet(
+    space: _Space, pool: ipaddress.IPv4Network, length: int
+) -> ipaddress.IPv4Network | None:
+    step = 1 << (32 - length)
+    start, end = int(pool[0]), int(pool[-1]) + 1
+    middle = start + (end - start) // 2
+    for low, high in ((middle, end), (start, end)):
+        first = -(-low // step) * step
+        while first + step <= high:
+            last_used = space.conflict(first, first + step - 1)
+            if last_used is None:
+                return ipaddress.IPv4Network((first, length))
+            first = -(-(last_used + 1) // step) * step
+    return None
+
+
+def _assign_hosts(
+    segment: Segment,
+    subnet: ipaddress.IPv4Network,
+    given: dict[End, _Address],
+    layout: Layout,
+    findings: Findings,
+) -> dict[End, _Address]:
+    base, last = int(subnet[0]), subnet.num_addresses - 2
+    taken = {int.from_bytes(given[end][0], "big") - base for end in segment.ends if end in given}
+    low = range(1, min(_FIRST_COMPUTER, last + 1))
+    routers, computers = iter(low), chain(range(_FIRST_COMPUTER, last + 1), low)
+    addresses = {}
+    for end in segment.ends:
+        if end in given:
+            addresses[end] = given[end]
+            continue
+        host = None
+        if layout.nodes[end.node].kind == "router":
+            host = next((number for number in routers if number not in taken), None)
+        if host is None:
+            host = next((number for number in computers if number not in taken), None)
+        if host is None:
+            findings.report(
+                layout.nodes[end.node].path,
+                f"{subnet} has no address left for `{end.node}`; give {segment.title()} a larger "
+                "subnet",
+                at_key=True,
+            )
+            break
+        taken.add(host)
+        addresses[end] = ((base + host).to_bytes(4, "big"), subnet.prefixlen)
+    return addresses

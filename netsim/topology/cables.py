@@ -1,0 +1,200 @@
+"""From the words of a file to links: ends resolved, interfaces named, attributes by direction.
+
+Precedence is `egress`, then the link, then `defaults.link`, word by word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.topology.findings import Findings
+from netsim.topology.model import End, Link
+from netsim.topology.names import suggest
+from netsim.topology.schema import DirectionWords, LinkDefaultWords, LinkWords, TopologyWords
+from netsim.topology.words import Endpoint
+
+MAX_LINKS: Final = 50_000
+_ETHERNET_HEADER: Final = 14
+
+
+class _Written(NamedTuple):
+    """A link of the file with the nodes that its two ends stand for."""
+
+    words: LinkWords
+    path: Sequence[object]
+    nodes: tuple[list[str], list[str]]
+
+
+def expand_links(
+    topology: TopologyWords, members: Mapping[str, list[str]], findings: Findings
+) -> tuple[list[Link], bool]:
+    """Links in file order, and whether these are all. A counted end gives one for each of its nodes.
+
+    A link that does not hold is reported and left out. Too many stop at once, before anything is
+    unrolled.
+    """
+    written = list(_resolve(topology, members, findings))
+    total = sum(len(link.nodes[0]) * len(link.nodes[1]) for link in written)
+    if total > MAX_LINKS:
+        message = f"{total} links are too many; write at most {MAX_LINKS}"
+        findings.report(("links",), message, at_key=True)
+        findings.stop_if_any()
+    names = _InterfaceNames(written, findings)
+    default = topology.defaults.link if topology.defaults else None
+    links = []
+    for words, path, (firsts, seconds) in written:
+        (_, first_interface), (_, second_interface) = words.endpoints
+        a_to_b, b_to_a = (
+            _attributes(_egress(words, end), words, default, path=path, findings=findings)
+            for end in words.endpoints
+        )
+        for first in firsts:
+            for second in seconds:
+                a = names.end(first, first_interface)
+                b = names.end(second, second_interface)
+                links.append(Link(a, b, a_to_b, b_to_a, path))
+    return links, len(written) == len(topology.links or [])
+
+
+# Ends -----------------------------------------------------------------------------------------
+
+
+def _resolve(
+    topology: TopologyWords, members: Mapping[str, list[str]], findings: Findings
+) -> Iterator[_Written]:
+    anyone = {name: [name] for names in members.values() for name in names} | dict(members)
+    for index, words in enumerate(topology.links or []):
+        path = ("links", index)
+        unknown = not words.endpoints  # its words were refused already
+        for place, (name, _) in enumerate(words.endpoints):
+            if name not in anyone:
+                message = f"there is no node `{name}`; {suggest(name, list(members))}"
+                findings.report((*path, "endpoints", place), message)
+                unknown = True
+        if unknown:
+            continue
+        first, second = (anyone[name] for name, _ in words.endpoints)
+        mistake = _mistake_in_ends(words, first, second)
+        if mistake is not None:
+            place, message = mistake
+            findings.report((*path, "endpoints", place), message)
+            continue
+        _check_egress(words, path, findings)
+        yield _Written(words, path, (first, second))
+
+
+def _mistake_in_ends(
+    words: LinkWords, first: list[str], second: list[str]
+) -> tuple[int, str] | None:
+    """Which end is wrong (0 or 1), and what to write."""
+    if set(first) & set(second):
+        name = words.endpoints[1][0]
+        return 1, f"`{name}` is linked to itself; write two different nodes"
+    if len(first) > 1 and len(second) > 1:
+        return 1, "both ends are counted; put a switch between them, or write each pair"
+    for place, (own, other) in enumerate(((first, second), (second, first))):
+        name, interface = words.endpoints[place]
+        if interface is not None and len(own) == 1 and len(other) > 1:
+            what = f"{len(other)} links cannot share the interface `{interface}`"
+            return place, f"{what}; write `{name}` alone"
+    return None
+
+
+def _check_egress(words: LinkWords, path: Sequence[object], findings: Findings) -> None:
+    names = [name for name, _ in words.endpoints]
+    for name, interface in words.egress or {}:
+        if not any(_is_end((name, interface), end) for end in words.endpoints):
+            written = name if interface is None else f"{name}:{interface}"
+            message = f"`{written}` is no end of this link; write `{names[0]}` or `{names[1]}`"
+            findings.report((*path, "egress", written), message, at_key=True)
+
+
+def _is_end(written: Endpoint, end: Endpoint) -> bool:
+    return written[0] == end[0] and written[1] in (None, end[1])
+
+
+class _InterfaceNames:
+    """Gives every end its interface: the name that is written, else the next free ethN."""
+
+    def __init__(self, written: list[_Written], findings: Findings) -> None:
+        self._taken: set[End] = set()
+        self._next: dict[str, int] = {}
+        for words, path, ends in written:
+            for place, (_, interface) in enumerate(words.endpoints):
+                for node in ends[place] if interface is not None else []:
+                    end = End(node, interface or "")
+                    if end in self._taken:
+                        what = f"`{node}` has another link at its `{interface}`"
+                        message = f"{what}; write another interface, or `{node}` alone"
+                        findings.report((*path, "endpoints", place), message)
+                    self._taken.add(end)
+
+    def end(self, node: str, interface: str | None) -> End:
+        if interface is not None:
+            return End(node, interface)
+        number = self._next.get(node, 0)
+        while (end := End(node, f"eth{number}")) in self._taken:
+            number += 1
+        self._next[node] = number + 1
+        return end
+
+
+# Attributes -----------------------------------------------------------------------------------
+
+
+def _egress(words: LinkWords, end: Endpoint) -> DirectionWords | None:
+    for written, direction in (words.egress or {}).items():
+        if _is_end(written, end):
+            return direction
+    return None
+
+
+def _attributes(
+    egress: DirectionWords | None,
+    link: LinkWords,
+    default: LinkDefaultWords | None,
+    *,
+    path: Sequence[object],
+    findings: Findings,
+) -> LinkAttributes:
+    layers = [layer for layer in (egress, link, default) if layer is not None]
+    chosen = {
+        word: value
+        for layer in reversed(layers)
+        for word in LinkDefaultWords.model_fields
+        if (value := getattr(layer, word, None)) is not None
+    }
+    bare = LinkAttributes()
+    loss: float | GilbertElliott = bare.loss
+    if "loss" in chosen:
+        burst = chosen["loss"].gilbert_elliott
+        loss = (
+            chosen["loss"].random
+            if burst is None
+            else GilbertElliott(
+                p=burst.p,
+                r=burst.r,
+                loss_bad=1.0 if burst.loss_bad is None else burst.loss_bad,
+                loss_good=0.0 if burst.loss_good is None else burst.loss_good,
+            )
+        )
+    mtu = chosen.get("mtu", bare.mtu)
+    packets, size = chosen.get("queue", (bare.queue_packets, bare.queue_bytes))
+    if size is not None and size < mtu + _ETHERNET_HEADER:
+        smallest = mtu + _ETHERNET_HEADER
+        message = f"a queue of {size} bytes holds no full frame; write at least `{smallest}B`"
+        findings.report((*path, "queue"), message)
+    return LinkAttributes(
+        delay_ns=chosen.get("delay", bare.delay_ns),
+        jitter_ns=chosen.get("jitter", bare.jitter_ns),
+        loss=loss,
+        duplicate=chosen.get("duplicate", bare.duplicate),
+        reorder=chosen.get("reorder", bare.reorder),
+        corrupt=chosen.get("corrupt", bare.corrupt),
+        bandwidth_bps=chosen.get("bandwidth", bare.bandwidth_bps),
+        queue_packets=packets,
+        queue_bytes=size,
+        mtu=mtu,
+    )

@@ -1,0 +1,97 @@
+"""The one way from written words to a checked topology, for files and for graphs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from netsim.topology.addressing import addressed_ends, assign_addresses
+from netsim.topology.cables import expand_links
+from netsim.topology.checks import (
+    check_connected,
+    check_given_addresses_differ,
+    check_no_switch_loop,
+    check_ports,
+)
+from netsim.topology.findings import Findings, report_words
+from netsim.topology.given_routes import resolve_given_routes
+from netsim.topology.model import (
+    DEFAULT_CONVERGENCE_NS,
+    DEFAULT_POOL,
+    DEFAULT_SUBNET_LENGTH,
+    Layout,
+    Topology,
+)
+from netsim.topology.nodes import count_members, expand_nodes
+from netsim.topology.salvage import without_mistakes
+from netsim.topology.schema import AddressingWords, TopologyWords
+from netsim.topology.words import Prefix
+
+
+def check_topology(written: Any, findings: Findings, *, file: str, folder: Path) -> Topology:
+    """The topology that `written` describes, in the words of a file.
+
+    Every mistake goes to `findings`, which raises them together. `file` becomes the topology's;
+    relative paths are below `folder`.
+    """
+    words, no_word_lost = _words(written, findings)
+    members = count_members(words, findings)
+    nodes = expand_nodes(words, members, folder, findings)
+    links, no_link_lost = expand_links(words, members, findings)
+    known = [link for link in links if link.a.node in nodes and link.b.node in nodes]
+    layout = Layout(nodes, tuple(known))
+    domain = words.domain or f"{words.name}.test"
+    pool, length = _pool(words.addressing, findings)
+    check_ports(layout, domain, findings)
+    check_given_addresses_differ(layout, findings)
+    no_node_lost = len(nodes) == sum(map(len, members.values()))
+    if not (no_word_lost and no_node_lost and no_link_lost):
+        # What follows would blame the innocent.
+        findings.stop_if_any()
+    check_no_switch_loop(layout, findings)
+    check_connected(layout, findings)
+    addresses = assign_addresses(layout, pool, length, findings)
+    routes = {}
+    if len(addresses) == addressed_ends(layout):
+        routes = resolve_given_routes(layout, addresses, findings)
+    findings.stop_if_any()
+    return Topology(
+        name=words.name,
+        domain=domain,
+        seed=words.seed,
+        file=file,
+        routing=words.routing or "auto",
+        convergence_ns=DEFAULT_CONVERGENCE_NS if words.convergence is None else words.convergence,
+        pool=pool,
+        subnet_length=length,
+        layout=layout,
+        addresses=addresses,
+        routes=routes,
+    )
+
+
+def _words(written: Any, findings: Findings) -> tuple[TopologyWords, bool]:
+    """The vocabulary's view of `written`, and whether all nodes and links are in it."""
+    try:
+        return TopologyWords.model_validate(written), True
+    except ValidationError as error:
+        report_words(error, findings)
+        rest = without_mistakes(written, error)
+    if rest is None:
+        findings.stop_if_any()
+    assert rest is not None
+    return rest
+
+
+def _pool(written: AddressingWords | None, findings: Findings) -> tuple[Prefix, int]:
+    pool = (written.pool if written else None) or DEFAULT_POOL
+    # A small pool is cut into smaller subnets, so that there are some.
+    derived = max(DEFAULT_SUBNET_LENGTH, min(30, pool[1] + 8))
+    length = written.prefix if written else None
+    if length is not None and length < pool[1]:
+        message = f"a subnet of /{length} does not fit in the pool of /{pool[1]}"
+        findings.report(("addressing", "prefix"), f"{message}; write a larger number")
+        return pool, derived
+    return pool, derived if length is None else length

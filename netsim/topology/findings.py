@@ -1,0 +1,139 @@
+"""Collecting every mistake of a topology, so that all are shown in one go."""
+
+from __future__ import annotations
+
+import types
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from netsim.core.errors import InvalidFileError, Problem
+from netsim.topology.names import nearest, suggest
+from netsim.topology.schema import TopologyWords, Words
+from netsim.topology.yaml_source import PathTo, YamlSource
+
+
+class Findings(ABC):
+    """Mistakes found so far. A path leads from the topology's root to the words at fault."""
+
+    @abstractmethod
+    def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
+        """Note a mistake in the value at `path`, or in its key."""
+
+    @abstractmethod
+    def stop_if_any(self) -> None:
+        """Raise what was found, all of it."""
+
+
+class FileFindings(Findings):
+    """Mistakes in a file, each with its line and column."""
+
+    def __init__(self, source: YamlSource) -> None:
+        self._source = source
+        self._problems: set[Problem] = set()
+
+    def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
+        line, column = self._source.locate(path, at_key=at_key)
+        self._problems.add(Problem(self._source.file, line, column, message))
+
+    def stop_if_any(self) -> None:
+        """Raises `InvalidFileError`, its problems in the order of the file."""
+        if self._problems:
+            raise InvalidFileError(sorted(self._problems))
+
+
+def report_words(error: ValidationError, findings: Findings) -> None:
+    """Note everything that the vocabulary refused."""
+    for mistake in error.errors(include_url=False):
+        path = list(mistake["loc"])
+        at_key = mistake["type"] == "extra_forbidden"
+        if path and path[-1] == "[key]":
+            path.pop()
+            at_key = True
+        findings.report(path, _message(mistake, path), at_key=at_key)
+
+
+def _message(mistake: Any, path: PathTo) -> str:
+    kind, written, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
+    key = str(path[-1]) if path else "the file"
+    if kind == "extra_forbidden":
+        return _unknown_key(key, _model_at(path[:-1]))
+    if kind == "missing":
+        model = _model_at(path[:-1])
+        example = ((model.model_fields[key].examples if model else None) or ["…"])[0]
+        return f"the key `{key}` is missing; write for example `{key}: {example}`"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        choices = [str(choice) for choice in _choices(path)]
+        near = nearest(str(written), choices)
+        wanted = f"`{near}`" if near else f"{', '.join(choices[:-1])} or {choices[-1]}"
+        return f"`{written}` is no {key}; write {wanted}"
+    found = _describe(written)
+    if kind in ("dict_type", "model_type", "model_attributes_type"):
+        model = _model_at(path)
+        known = list(model.model_fields)[:6] if model else []
+        hint = f" with the keys {', '.join(known)}" if known else ", `key: value`"
+        return f"`{key}` cannot be {found}; write a mapping{hint}"
+    if kind == "list_type":
+        return f"`{key}` cannot be {found}; write a list: `[…]`, or lines that start with `- `"
+    if kind == "string_type":
+        return f"`{key}` cannot be {found}; write text, in quotes if need be"
+    return f"`{key}` cannot be {found} ({mistake['msg']}); write what docs/topology.md shows"
+
+
+def _unknown_key(key: str, model: type[Words] | None) -> str:
+    if model is None:
+        return f"unknown key `{key}`; remove it"
+    if key in model.not_yet:
+        return f"`{key}` is not there yet; {model.not_yet[key]}"
+    if key == "<<":
+        return "merge keys (`<<`) are not YAML 1.2; write the keys out, or use `defaults`"
+    return f"unknown key `{key}`; {suggest(key, list(model.model_fields))}"
+
+
+def _describe(written: object) -> str:
+    if isinstance(written, bool):
+        return f"`{str(written).lower()}`"
+    if isinstance(written, (int, float)):
+        return f"the number {written}"
+    if isinstance(written, str):
+        return f"the text `{written[:40]}`"
+    if isinstance(written, list):
+        return "a list"
+    return "a mapping" if isinstance(written, dict) else "empty"
+
+
+def _model_at(path: PathTo) -> type[Words] | None:
+    annotation = _annotation_at(path)
+    is_model = isinstance(annotation, type) and issubclass(annotation, Words)
+    return annotation if is_model else None
+
+
+def _choices(path: PathTo) -> tuple[Any, ...]:
+    return get_args(_annotation_at(path))
+
+
+def _annotation_at(path: PathTo) -> Any:
+    """The type that the vocabulary has at `path`, without `Annotated` and `None`."""
+    annotation: Any = TopologyWords
+    for step in path:
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(step))
+            annotation = field.annotation if field else None
+        else:
+            arguments = get_args(annotation)
+            annotation = arguments[-1] if get_origin(annotation) in (dict, list) else None
+        annotation = _bare(annotation)
+    return annotation
+
+
+def _bare(annotation: Any) -> Any:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _bare(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        some = [choice for choice in get_args(annotation) if choice is not type(None)]
+        return _bare(some[0]) if len(some) == 1 else annotation
+    return annotation

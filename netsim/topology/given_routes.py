@@ -1,0 +1,81 @@
+"""`gateway` and `routes` of a node, in a person's words, as routes of its interfaces."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+
+from netsim.topology.findings import Findings
+from netsim.topology.model import End, GivenRoute, Layout, Node
+from netsim.topology.names import suggest
+from netsim.topology.plan import RoutePlan
+
+
+def resolve_given_routes(
+    layout: Layout, addresses: Mapping[End, tuple[bytes, int]], findings: Findings
+) -> dict[str, tuple[RoutePlan, ...]]:
+    """Routes by node. Next hops that are not routers beside the node are reported."""
+    if not any(node.given_routes for node in layout.nodes.values()):
+        return {}
+    interfaces = layout.interfaces()
+    owners = {address: end.node for end, (address, _) in addresses.items()}
+    held: dict[str, list[bytes]] = {}
+    for address, name in owners.items():
+        held.setdefault(name, []).append(address)
+
+    def resolve(node: Node, route: GivenRoute) -> RoutePlan | str:
+        """The route, or what is wrong with it."""
+        if isinstance(route.via, str) and route.via not in layout.nodes:
+            return f"there is no node `{route.via}`; {suggest(route.via, list(layout.nodes))}"
+        hops = [route.via] if isinstance(route.via, bytes) else held.get(route.via, [])
+        for interface in interfaces[node.name]:
+            subnet = ipaddress.IPv4Network(addresses[End(node.name, interface)], strict=False)
+            for hop in hops:
+                if ipaddress.IPv4Address(hop) in subnet:
+                    mistake = mistake_in_hop(node, hop)
+                    return mistake or RoutePlan(
+                        route.prefix, route.prefix_length, hop, interface, given=True
+                    )
+        shown = route.via if isinstance(route.via, str) else ipaddress.IPv4Address(route.via)
+        return f"`{shown}` is in no subnet of `{node.name}`; {write_neighbour(node)}"
+
+    def mistake_in_hop(node: Node, hop: bytes) -> str | None:
+        owner = owners.get(hop)
+        if owner is not None and layout.nodes[owner].kind == "router" and owner != node.name:
+            return None
+        address = ipaddress.IPv4Address(hop)
+        if owner is None:
+            what = f"no node has the address {address}"
+        elif owner == node.name:
+            what = f"{address} is `{owner}` itself"
+        else:
+            what = f"`{owner}` is a computer and forwards nothing"
+        return f"{what}; {write_neighbour(node)}"
+
+    def write_neighbour(node: Node) -> str:
+        subnets = [
+            ipaddress.IPv4Network(addresses[End(node.name, interface)], strict=False)
+            for interface in interfaces[node.name]
+        ]
+        for address, owner in owners.items():
+            if layout.nodes[owner].kind == "router" and owner != node.name:
+                shown = ipaddress.IPv4Address(address)
+                if any(shown in subnet for subnet in subnets):
+                    return f"write `{owner}`, whose address there is {shown}"
+        return "write a router that shares a link or switch with it"
+
+    found: dict[str, tuple[RoutePlan, ...]] = {}
+    for node in layout.nodes.values():
+        routes: dict[tuple[bytes, int], RoutePlan] = {}
+        for given in node.given_routes:
+            route = resolve(node, given)
+            if isinstance(route, str):
+                findings.report(given.path, route)
+            elif (given.prefix, given.prefix_length) in routes:
+                message = "there are two routes to one place; keep one of them"
+                findings.report(given.path, message)
+            else:
+                routes[given.prefix, given.prefix_length] = route
+        if routes:
+            found[node.name] = tuple(routes.values())
+    return found

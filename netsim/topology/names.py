@@ -1,0 +1,90 @@
+"""Names in a topology file: what they may look like, and the nearest one to a misspelled one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from netsim.core.errors import NetsimError
+
+# A node's name is a host name (RFC 1123, 2.1) in lower case. A network's name is also the name of
+# a directory, so nothing that could walk out of it may pass.
+_LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")  # Linux: IFNAMSIZ is 16
+_ATTRIBUTE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_SUGGESTION_LIMIT: Final = 2_000
+
+
+class InvalidNameError(NetsimError, ValueError):
+    """A name that no network, node, domain or interface can have; the text says what can be."""
+
+
+def check_name(name: object, what: str) -> str:
+    """`name` if it is a lowercase host name; `what` it names is for the error's text."""
+    if isinstance(name, int) and not isinstance(name, bool):
+        name = str(name)
+    if isinstance(name, str) and _LABEL.fullmatch(name) and name != "localhost":
+        return name
+    shown = name[:70] if isinstance(name, str) else repr(name)
+    raise InvalidNameError(
+        f"`{shown}` cannot name a {what}; write at most 63 lowercase letters, digits and "
+        f"hyphens{_lowercase_form(shown)}"
+    )
+
+
+def check_domain(name: object) -> str:
+    """`name` if it is a domain of lowercase labels ("campus.test")."""
+    labels = name.split(".") if isinstance(name, str) else []
+    if labels and all(map(_LABEL.fullmatch, labels)) and len(str(name)) <= 190:
+        return str(name)
+    raise InvalidNameError(
+        f"`{str(name)[:70]}` is no domain; write lowercase letters, digits and hyphens between "
+        "dots, for example `campus.test`"
+    )
+
+
+def check_interface(name: str) -> str:
+    """`name` if an interface can have it ("eth0"; `lo` is taken)."""
+    if _INTERFACE.fullmatch(name) and name != "lo":
+        return name
+    raise InvalidNameError(
+        f"`{name[:40]}` cannot name an interface; write at most 15 letters, digits, dots and "
+        "hyphens, for example `eth0`"
+    )
+
+
+def check_attribute(text: object, example: str) -> str:
+    """`text` if it has the form `module:attr`; whether that exists is looked at later."""
+    if isinstance(text, str) and _ATTRIBUTE.fullmatch(text):
+        return text
+    hint = example
+    if isinstance(text, str) and _ATTRIBUTE.fullmatch(":".join(text.rsplit(".", 1))):
+        hint = ":".join(text.rsplit(".", 1))
+    raise InvalidNameError(f"`{str(text)[:70]}` is not `module:attr`; write for example `{hint}`")
+
+
+def nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` was probably meant to be, or None."""
+    known = candidates if isinstance(candidates, Collection) else list(candidates)
+    if len(known) > _SUGGESTION_LIMIT or len(name) > 80:
+        return None
+    from difflib import get_close_matches  # only when there is a mistake to explain
+
+    found = get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def suggest(name: str, candidates: Collection[str]) -> str:
+    """What to write instead of `name`: the nearest candidate, or a few of them."""
+    near = nearest(name, candidates)
+    if near is not None:
+        return f"write `{near}`"
+    shown = [f"`{candidate}`" for candidate in list(candidates)[:12]]
+    more = ", …" if len(candidates) > len(shown) else ""
+    return f"write one of {', '.join(shown)}{more}" if shown else "remove it"
+
+
+def _lowercase_form(name: str) -> str:
+    form = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f", for example `{form}`" if _LABEL.fullmatch(form) and form != name else ""

@@ -1,0 +1,167 @@
+"""From the words of a file to nodes: counts unrolled, defaults applied.
+
+Precedence is node, then `kinds`, then `defaults`; `env` and `services` are merged key by key,
+everything else is taken whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from netsim.topology.findings import Findings
+from netsim.topology.model import GivenRoute, Node
+from netsim.topology.plan import Kind, ProgramPlan, ServicePlan
+from netsim.topology.schema import NodeWords, ProgramWords, TopologyWords
+from netsim.topology.words import MAX_NODES
+
+_ONLY_COMPUTERS: Final = ("env", "services", "run", "ports", "congestion", "restart")
+_ONLY_ADDRESSED: Final = ("address", "gateway", "routes")
+
+
+def count_members(topology: TopologyWords, findings: Findings) -> dict[str, list[str]]:
+    """The nodes that each name in the file stands for: itself, or NAME-1, NAME-2 …
+
+    Too many nodes stop at once, before anything is unrolled.
+    """
+    total = sum(words.count or 1 for words in topology.nodes.values())
+    if total > MAX_NODES:
+        message = f"{total} nodes are too many; write at most {MAX_NODES}"
+        findings.report(("nodes",), message, at_key=True)
+        findings.stop_if_any()
+    members: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for name, words in topology.nodes.items():
+        numbers = range(1, (words.count or 0) + 1)
+        members[name] = [f"{name}-{number}" for number in numbers] or [name]
+        for member in members[name]:
+            if member in seen:
+                message = f"`{member}` names two nodes, one of them counted; rename one of them"
+                findings.report(("nodes", name), message, at_key=True)
+            seen.add(member)
+    return members
+
+
+def expand_nodes(
+    topology: TopologyWords, members: Mapping[str, list[str]], folder: Path, findings: Findings
+) -> dict[str, Node]:
+    """All nodes in file order. Relative paths are below `folder`."""
+    default_kind = topology.defaults.kind if topology.defaults else None
+    common = _common_programs(topology, folder, findings)
+    nodes = {}
+    for name, words in topology.nodes.items():
+        path = ("nodes", name)
+        kind = words.kind or default_kind
+        if kind is None:
+            message = "the key `kind` is missing; write `kind: computer`, `switch` or `router`"
+            findings.report(path, message, at_key=True)
+            continue
+        _check_kind(words, kind, path, findings)
+        if words.count is not None:
+            _check_counted(words, path, findings)
+        fields = _fields(words, kind, path, common, folder, findings)
+        for member in members[name]:
+            nodes[member] = Node(member, *fields)
+    return nodes
+
+
+def _fields(
+    words: NodeWords,
+    kind: Kind,
+    path: Sequence[object],
+    common: _Programs,
+    folder: Path,
+    findings: Findings,
+) -> tuple[Any, ...]:
+    """The fields of `Node` behind its name."""
+    own = _Programs.of(words, path, folder, findings)
+    programs = own.over(common) if kind == "computer" else _Programs()
+    routes = [
+        GivenRoute(*route.to, route.via, (*path, "routes", index, "via"))
+        for index, route in enumerate(words.routes or [])
+    ]
+    if words.gateway is not None:
+        routes.append(GivenRoute(bytes(4), 0, words.gateway, (*path, "gateway")))
+    return (
+        kind,
+        path,
+        {} if kind == "switch" or words.count is not None else words.address or {},
+        () if kind == "switch" else tuple(routes),
+        programs.env,
+        tuple(programs.services[port] for port in sorted(programs.services)),
+        tuple(words.ports or ()),
+        programs.run,
+    )
+
+
+class _Programs:
+    """What runs on a computer, from one place of the file."""
+
+    def __init__(self) -> None:
+        self.env: dict[str, str] = {}
+        self.services: dict[int, ServicePlan] = {}
+        self.run: ProgramPlan | None = None
+
+    @classmethod
+    def of(
+        cls, words: ProgramWords | None, path: Sequence[object], folder: Path, findings: Findings
+    ) -> _Programs:
+        programs = cls()
+        if words is None:
+            return programs
+        programs.env = dict(words.env or {})
+        if words.run is not None:
+            programs.run = ProgramPlan(words.run.call, dict(words.run.args or {}))
+        for port, service in (words.services or {}).items():
+            files = None
+            if service.files is not None:
+                files = str((folder / service.files).resolve())
+                if not Path(files).is_dir():
+                    findings.report(
+                        (*path, "services", port, "files"),
+                        f"there is no folder {files}; write a path relative to the file",
+                    )
+            args = dict(service.args or {})
+            programs.services[port] = ServicePlan(port, service.app, args, files)
+        return programs
+
+    def over(self, below: _Programs) -> _Programs:
+        """These, and what only `below` says."""
+        merged = _Programs()
+        merged.env = {**below.env, **self.env}
+        merged.services = {**below.services, **self.services}
+        merged.run = self.run or below.run
+        return merged
+
+
+def _common_programs(topology: TopologyWords, folder: Path, findings: Findings) -> _Programs:
+    computer = topology.kinds.computer if topology.kinds else None
+    by_kind = _Programs.of(computer, ("kinds", "computer"), folder, findings)
+    return by_kind.over(_Programs.of(topology.defaults, ("defaults",), folder, findings))
+
+
+def _check_kind(words: NodeWords, kind: Kind, path: Sequence[object], findings: Findings) -> None:
+    if kind != "computer":
+        for key in _ONLY_COMPUTERS:
+            if getattr(words, key) is not None:
+                message = f"a {kind} runs no programs; write `{key}` at a computer"
+                findings.report((*path, key), message, at_key=True)
+    if kind == "switch":
+        for key in _ONLY_ADDRESSED:
+            if getattr(words, key) is not None:
+                message = f"a switch has no addresses; remove `{key}`, or make it a router"
+                findings.report((*path, key), message, at_key=True)
+
+
+def _check_counted(words: NodeWords, path: Sequence[object], findings: Findings) -> None:
+    if words.address:
+        message = "counted nodes cannot share an address; remove it, and each gets its own"
+        findings.report((*path, "address"), message, at_key=True)
+    for index, port in enumerate(words.ports or []):
+        if port.listen_port and (words.count or 0) > 1:
+            findings.report(
+                (*path, "ports", index),
+                f"counted nodes cannot share the host port {port.listen_port}; write `0` to give "
+                "each a free one",
+            )

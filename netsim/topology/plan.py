@@ -1,0 +1,125 @@
+"""The plan of a network: plain data that says what every node is made of.
+
+A checked topology becomes a plan; the runtimes build nodes from it and ship a `NodePlan` to the
+process (or machine) that runs the node. So nothing here imports more than the standard library,
+and everything pickles. IP addresses are packed bytes (4 for IPv4), as in the stack.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from netsim.core.link_attributes import LinkAttributes
+
+Kind = Literal["computer", "switch", "router"]
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacePlan:
+    """One interface of a node, that is one end of one link."""
+
+    name: str
+    mac: bytes
+    address: bytes | None
+    """Packed IP address; None on a switch."""
+    prefix_length: int
+    link: int
+    """Index of the link in `NetworkPlan.links`."""
+    peer: str
+    """Name of the node at the other end."""
+    peer_interface: str
+    egress: LinkAttributes
+    """The direction that leaves this interface."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlan:
+    """A route beyond the connected subnets."""
+
+    prefix: bytes
+    prefix_length: int
+    gateway: bytes
+    interface: str
+    given: bool = False
+    """Written by a person: recomputing the routes leaves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """What answers on one TCP port: an application (`app`, `"module:attr"`) or a folder."""
+
+    port: int
+    app: str | None = None
+    args: dict[str, Any] = field(default_factory=dict)
+    files: str | None = None
+    """Absolute path of the folder that is served."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """A real listening socket that enters the network at this node, as in `ssh -L`."""
+
+    listen_host: str
+    listen_port: int
+    """0 takes a free one."""
+    host: str
+    """Simulated name or address that connections go to."""
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramPlan:
+    """`run:` of a computer: a coroutine function (`"module:attr"`) and its keyword arguments."""
+
+    call: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """Everything a process needs to become this node."""
+
+    name: str
+    kind: Kind
+    interfaces: tuple[InterfacePlan, ...]
+    routes: tuple[RoutePlan, ...] = ()
+    """Includes the default route of a computer."""
+    services: tuple[ServicePlan, ...] = ()
+    ports: tuple[PortPlan, ...] = ()
+    run: ProgramPlan | None = None
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkPlan:
+    """One cable: two ends, each `(node, interface)`."""
+
+    a: tuple[str, str]
+    b: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPlan:
+    """A whole network, nodes and links in the order of the file."""
+
+    name: str
+    domain: str
+    seed: int
+    file: str
+    """Absolute path of the topology file; empty for a graph from code."""
+    nodes: tuple[NodePlan, ...]
+    links: tuple[LinkPlan, ...]
+    hosts: dict[str, bytes]
+    """Every name that resolves (`web`, `web.campus.test`, `r1` …) to the first address of its
+    node, in file order."""
+    routing: Literal["auto", "static"] = "auto"
+    convergence_ns: int = 50_000_000
+    """Network time between a carrier change and the new routes."""
+
+    def node(self, name: str) -> NodePlan:
+        """The plan of one node; KeyError when there is none of that name."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)

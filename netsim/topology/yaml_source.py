@@ -1,0 +1,305 @@
+"""YAML text as plain data that remembers where everything stands.
+
+Reads YAML with the scalars of the YAML 1.2 core schema (section 10.3.2): `on`, `no` and `22:22`
+are strings, as a person expects, not booleans and base-60 numbers as in YAML 1.1. The parser is
+PyYAML's event stream; building the data from it here, instead of in a loader, is what allows to
+refuse duplicate keys, tags that build objects, anchors that explode or recurse, and nesting
+without end, each with its line and column.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import yaml
+
+from netsim.core.errors import InvalidFileError, Problem
+
+MAX_BYTES: Final = 1 << 20
+MAX_DEPTH: Final = 32
+MAX_VALUES: Final = 500_000
+"""Values in a file after its aliases are followed."""
+
+Position: TypeAlias = tuple[int, int]
+"""Line and column, both from 1."""
+PathTo: TypeAlias = Sequence[object]
+"""Keys and indexes from the root to a value: `("nodes", "web", "address")`."""
+
+_TAG: Final = "tag:yaml.org,2002:"
+_NULL: Final = re.compile(r"|~|null|Null|NULL")
+_TRUE: Final = re.compile(r"true|True|TRUE")
+_FALSE: Final = re.compile(r"false|False|FALSE")
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,100}")
+_OCTAL: Final = re.compile(r"0o[0-7]{1,100}")
+_HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]{1,100}")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_UNPRINTABLE: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+@dataclass(slots=True)
+class _Value:
+    """A value with the place where it is written."""
+
+    position: Position
+    data: Any
+    size: int = 1
+    """Values in it, with aliases followed."""
+    entries: dict[object, tuple[Position, _Value]] = field(default_factory=dict)
+    """Of a mapping or a list: key or index to (place of the key, value)."""
+    closed: bool = True
+    """False while its end has not been read: an alias to it would recurse."""
+
+
+class YamlSource:
+    """A file's data and the place of each key and value in it."""
+
+    def __init__(self, file: str, root: _Value) -> None:
+        self.file = file
+        self._root = root
+
+    @property
+    def data(self) -> Any:
+        """Mappings, lists, text, numbers, booleans and None. Aliases share one object."""
+        return self._root.data
+
+    def locate(self, path: PathTo, *, at_key: bool = False) -> Position:
+        """Where the value at `path` is written; with `at_key`, where its key is.
+
+        Steps that the file does not have are passed over: a missing key is where the mapping is
+        that misses it, and what stands in a short form is found there (`[alice, s1]` has no key
+        `endpoints`, its parts are the ends).
+        """
+        value, position, missing = self._root, self._root.position, False
+        for step in path:
+            found = value.entries.get(step) or value.entries.get(str(step))
+            missing = found is None
+            if found is not None:
+                position, value = found
+        if at_key or (missing and (value.data is None or isinstance(value.data, dict))):
+            return position
+        return value.position
+
+
+def read_yaml(path: str | os.PathLike[str], file: str | None = None) -> YamlSource:
+    """Read the file at `path`; raises `InvalidFileError`, whose problems name it as `file`."""
+    shown = file if file is not None else os.fspath(path)
+    try:
+        with Path(path).open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except IsADirectoryError:
+        raise _invalid(shown, (1, 1), "is a directory; name a file in it") from None
+    except FileNotFoundError:
+        raise _invalid(shown, (1, 1), "there is no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise _invalid(shown, (1, 1), f"cannot be read: {reason}; check the path") from None
+    if len(raw) > MAX_BYTES:
+        message = "the file is larger than 1 MiB; use `count` for many like nodes"
+        raise _invalid(shown, (1, 1), message)
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8-sig", "replace")
+        message = "this is not UTF-8 text; save the file as UTF-8"
+        raise _invalid(shown, _position_after(before), message) from None
+    return parse_yaml(text, shown)
+
+
+def parse_yaml(text: str, file: str) -> YamlSource:
+    """The data in `text`; raises `InvalidFileError` with every mistake that YAML itself has."""
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        position = _position_after(text[: unprintable.start()])
+        code = f"U+{ord(unprintable.group()):04X}"
+        raise _invalid(file, position, f"there is a control character ({code}); remove it")
+    composer = _Composer(file)
+    try:
+        root = composer.compose(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _invalid(file, position, _syntax_message(error, text, position)) from None
+    except yaml.YAMLError as error:
+        message = f"this is not YAML ({error}); save the file as plain text"
+        raise _invalid(file, (1, 1), " ".join(message.split())) from None
+    if composer.problems:
+        raise InvalidFileError(sorted(composer.problems))
+    return YamlSource(file, root)
+
+
+class _Composer:
+    """Builds values from parser events. Mistakes that allow to go on are collected."""
+
+    def __init__(self, file: str) -> None:
+        self.problems: list[Problem] = []
+        self._file = file
+        self._anchors: dict[str, _Value] = {}
+
+    def compose(self, text: str) -> _Value:
+        events: Iterator[yaml.Event] = yaml.parse(
+            text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
+        root: _Value | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    message = "a second document starts here; write one document for each file"
+                    raise _invalid(self._file, _position(event), message)
+                root = self._value(next(events), events, 1)
+        if root is None or (root.data is None and not root.entries):
+            message = "the file is empty; write at least the keys `name`, `nodes` and `links`"
+            raise _invalid(self._file, (1, 1), message)
+        return root
+
+    def _value(self, event: Any, events: Iterator[yaml.Event], depth: int) -> _Value:
+        position = _position(event)
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(str(event.anchor), position)
+        value = _Value(position, None, closed=False)
+        if event.anchor:
+            self._anchors[event.anchor] = value
+        if depth > MAX_DEPTH:
+            message = f"nested more than {MAX_DEPTH} levels deep; write it flatter"
+            raise _invalid(self._file, position, message)
+        if isinstance(event, yaml.ScalarEvent):
+            value.data = self._scalar(event, position)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            self._check_tag(event.tag, position, "seq")
+            self._sequence(value, events, depth)
+        else:
+            self._check_tag(event.tag, position, "map")
+            self._mapping(value, events, depth)
+        value.closed = True
+        return value
+
+    def _alias(self, anchor: str, position: Position) -> _Value:
+        target = self._anchors.get(anchor)
+        if target is None:
+            message = f"`*{anchor}` has no anchor; write `&{anchor}` at a value above"
+            raise _invalid(self._file, position, message)
+        if not target.closed:
+            message = f"`*{anchor}` stands inside the value it refers to; write the value out"
+            raise _invalid(self._file, position, message)
+        return target
+
+    def _sequence(self, value: _Value, events: Iterator[yaml.Event], depth: int) -> None:
+        value.data = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                return
+            item = self._value(event, events, depth + 1)
+            value.entries[len(value.data)] = (_position(event), item)
+            value.data.append(item.data)
+            self._grow(value, item, _position(event))
+
+    def _mapping(self, value: _Value, events: Iterator[yaml.Event], depth: int) -> None:
+        value.data = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                return
+            position = _position(event)
+            key = self._value(event, events, depth + 1).data
+            item = self._value(next(events), events, depth + 1)
+            if isinstance(key, (dict, list)) or key is None:
+                self._report(position, "a key is plain text or a number; write it without brackets")
+                continue
+            if key in value.data:
+                first = value.entries[key][0]
+                self._report(
+                    position,
+                    f"the key `{key}` is already on line {first[0]}; keep one of them",
+                )
+                continue
+            value.entries[key] = (position, item)
+            value.data[key] = item.data
+            self._grow(value, item, position)
+
+    def _grow(self, value: _Value, item: _Value, position: Position) -> None:
+        # Sizes are added up, never followed, so an anchor that explodes costs nothing to refuse.
+        value.size += item.size
+        if value.size > MAX_VALUES:
+            message = f"more than {MAX_VALUES} values once aliases are followed; write fewer"
+            raise _invalid(self._file, position, message)
+
+    def _scalar(self, event: yaml.ScalarEvent, position: Position) -> object:
+        tag = event.tag
+        if tag is None:
+            return _plain_scalar(event.value) if event.implicit[0] else event.value
+        kind = tag.removeprefix(_TAG)
+        if tag == "!" or kind == "str":
+            return event.value
+        if kind in ("int", "float", "bool", "null"):
+            return _plain_scalar(event.value)
+        self._refuse_tag(tag, position)
+        return event.value
+
+    def _check_tag(self, tag: str | None, position: Position, kind: str) -> None:
+        if tag is not None and tag not in ("!", _TAG + kind):
+            self._refuse_tag(tag, position)
+
+    def _refuse_tag(self, tag: str, position: Position) -> None:
+        shown = tag.replace(_TAG, "!!")
+        self._report(
+            position,
+            f"the tag `{shown}` is refused: tags can build objects and run code; remove it",
+        )
+
+    def _report(self, position: Position, message: str) -> None:
+        self.problems.append(Problem(self._file, *position, message))
+
+
+def _plain_scalar(text: str) -> object:
+    """YAML 1.2.2, section 10.3.2, "Tag Resolution" of the core schema."""
+    if _NULL.fullmatch(text):
+        return None
+    if _TRUE.fullmatch(text):
+        return True
+    if _FALSE.fullmatch(text):
+        return False
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _OCTAL.fullmatch(text):
+        return int(text[2:], 8)
+    if _HEXADECIMAL.fullmatch(text):
+        return int(text[2:], 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _NOT_FINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    return text
+
+
+def _syntax_message(error: yaml.MarkedYAMLError, text: str, position: Position) -> str:
+    problem = error.problem or "it cannot be parsed"
+    if "cannot start any token" in problem:
+        line = text.split("\n")[position[0] - 1 :][:1] or [""]
+        character = line[0][position[1] - 1 :][:1]
+        if character == "\t":
+            return "a tab cannot indent in YAML; write spaces"
+        return f"plain text cannot start with `{character}` in YAML; put it in quotes"
+    if "expected ':'" in problem:
+        return "this is not YAML: a key without `:`; write `key: value`, with a space"
+    if "mapping values are not allowed" in problem:
+        return "a second `:` on the line; quote the value, or check the indentation"
+    context = f" {error.context}" if error.context else ""
+    return f"this is not YAML ({problem}{context}); check indentation, quotes and brackets here"
+
+
+def _position(event: Any) -> Position:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _position_after(text: str) -> Position:
+    return text.count("\n") + 1, len(text) - text.rfind("\n")
+
+
+def _invalid(file: str, position: Position, message: str) -> InvalidFileError:
+    return InvalidFileError([Problem(file, *position, message)])

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from netsim.control.operations import Output
+from netsim.control.server import ControlServer
+from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.runtime.events import Event, EventHub, Subscription
+from netsim.runtime.state import StateDirectory
+
+
+class FakeNetwork:
+    """Two nodes and a few tools, without processes."""
+
+    def __init__(self) -> None:
+        self.hub = EventHub()
+        self.executions: list[tuple[str, list[str], str, bool]] = []
+        self.interrupted = asyncio.Event()
+
+    def summary(self) -> dict[str, Any]:
+        return {"name": "campus", "nodes": 2, "state": "running"}
+
+    async def inspect(self) -> dict[str, Any]:
+        nodes = [await self.inspect_node("alice"), await self.inspect_node("web")]
+        return {"name": "campus", "nodes": nodes, "links": self.links(), "ports": []}
+
+    async def inspect_node(self, name: str) -> dict[str, Any]:
+        if name not in ("alice", "web"):
+            raise UnknownNameError(f"campus has no node {name!r}; did you mean alice?")
+        return {"name": name, "kind": "computer", "pid": 1, "state": "running", "interfaces": []}
+
+    def links(self) -> list[dict[str, Any]]:
+        return [{"index": 0, "up": True}]
+
+    async def exec(
+        self,
+        node: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        output: Output,
+        interrupt: asyncio.Event,
+        json: bool = False,
+    ) -> int:
+        await self.inspect_node(node)
+        self.executions.append((node, argv, cwd, json))
+        match argv:
+            case ["echo", text]:
+                output("stdout", text.encode())
+            case ["bytes"]:
+                output("stdout", bytes(range(256)))
+                output("stderr", "gr\u00fc\u00dfe\n".encode())
+            case ["wait"]:
+                await interrupt.wait()
+                self.interrupted.set()
+                output("stdout", b"statistics\n")
+            case ["ping"]:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(interrupt.wait(), 30)
+                self.interrupted.set()
+            case ["fail"]:
+                raise NetsimError("the tool broke")
+            case ["break"]:
+                raise ZeroDivisionError("a bug")
+            case ["crash"]:
+                return 7
+        return 0
+
+    def subscribe(self) -> Subscription:
+        return self.hub.subscribe()
+
+    def say(self, text: str) -> None:
+        self.hub.publish(Event(1, "log", "web", text))
+
+
+class Served:
+    """A fake network behind a control server."""
+
+    def __init__(self, network: FakeNetwork, state: StateDirectory) -> None:
+        self.network = network
+        self.state = state
+        self.stop_requests = 0
+        self.server = ControlServer(network, self._request_stop)
+
+    def _request_stop(self) -> None:
+        self.stop_requests += 1

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from fake_network import Served
+
+from netsim.control.client import ControlClient, ControlError
+from netsim.core.errors import UnknownNameError
+
+
+@pytest_asyncio.fixture
+async def http(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.UnixConnector(str(served.state.path / "control.sock"))
+    async with aiohttp.ClientSession("http://netsim", connector=connector) as session:
+        yield session
+
+
+def client_of(served: Served) -> ControlClient:
+    return ControlClient(served.state)
+
+
+@pytest.mark.asyncio
+async def test_facts(served: Served) -> None:
+    client = client_of(served)
+    assert await asyncio.to_thread(client.summary) == served.network.summary()
+    assert await asyncio.to_thread(client.inspect) == await served.network.inspect()
+    node = await asyncio.to_thread(client.inspect_node, "web")
+    assert node == await served.network.inspect_node("web")
+
+
+@pytest.mark.asyncio
+async def test_nodes_and_links_have_resources(http: aiohttp.ClientSession) -> None:
+    async with http.get("/v1/nodes") as response:
+        assert [node["name"] for node in await response.json()] == ["alice", "web"]
+    async with http.get("/v1/links") as response:
+        assert await response.json() == [{"index": 0, "up": True}]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code", "hint"),
+    [
+        ("GET", "/v1/nodes/alcie", None, 404, "unknown-name", "did you mean alice?"),
+        ("POST", "/v1/nodes/alcie/exec", {"argv": ["ping"]}, 404, "unknown-name", "did you"),
+        ("POST", "/v1/nodes/alice/exec", {"argv": []}, 400, "bad-request", "send"),
+        ("POST", "/v1/nodes/alice/exec", {"argv": "ping"}, 400, "bad-request", "send"),
+        ("POST", "/v1/nodes/alice/exec", ["ping"], 400, "bad-request", "send"),
+        ("POST", "/v1/exec/99/interrupt", None, 404, "unknown-name", "it may have ended"),
+        ("GET", "/v1/elsewhere", None, 404, "not-found", "see docs"),
+        ("PUT", "/v1/network", {}, 405, "not-allowed", "use DELETE, GET"),
+    ],
+)
+async def test_errors_say_what_to_do(
+    http: aiohttp.ClientSession,
+    method: str,
+    path: str,
+    body: Any,
+    status: int,
+    code: str,
+    hint: str,
+) -> None:
+    async with http.request(method, path, json=body) as response:
+        assert response.status == status
+        error = (await response.json())["error"]
+        assert error["code"] == code
+        assert error["message"]
+        assert hint in error["hint"]
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_is_no_json_is_refused(http: aiohttp.ClientSession) -> None:
+    async with http.post("/v1/nodes/alice/exec", data=b"{") as response:
+        assert response.status == 400
+
+
+@pytest.mark.asyncio
+async def test_a_bug_is_reported_and_logged(
+    served: Served, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.network, "links", None)
+    async with http.get("/v1/links") as response:
+        assert response.status == 500
+        assert (await response.json())["error"]["code"] == "internal"
+
+
+def run(client: ControlClient, *argv: str, node: str = "alice") -> tuple[bytes, bytes, int | None]:
+    streams = {"stdout": b"", "stderr": b""}
+    with client.exec(node, list(argv), cwd="/somewhere", json=True) as execution:
+        for stream, data in execution:
+            streams[stream] += data
+    return streams["stdout"], streams["stderr"], execution.code
+
+
+@pytest.mark.asyncio
+async def test_exec_streams_every_byte_and_the_exit_code(served: Served) -> None:
+    client = client_of(served)
+    assert await asyncio.to_thread(run, client, "bytes") == (
+        bytes(range(256)),
+        "gr\u00fc\u00dfe\n".encode(),
+        0,
+    )
+    assert await asyncio.to_thread(run, client, "crash") == (b"", b"", 7)
+    assert served.network.executions[0] == ("alice", ["bytes"], "/somewhere", True)
+
+
+@pytest.mark.asyncio
+async def test_exec_at_an_unknown_node(served: Served) -> None:
+    with pytest.raises(UnknownNameError, match="no node 'a b/c'; did you mean alice"):
+        await asyncio.to_thread(run, client_of(served), "echo", "x", node="a b/c")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("tool", "message"), [("fail", "the tool broke"), ("break", "a bug")])
+async def test_a_tool_that_breaks(served: Served, tool: str, message: str) -> None:
+    with pytest.raises(ControlError, match=message):
+        await asyncio.to_thread(run, client_of(served), tool)
+
+
+@pytest.mark.asyncio
+async def test_an_interrupted_tool_says_its_last_words(served: Served) -> None:
+    def interrupt_and_read() -> bytes:
+        with client_of(served).exec("alice", ["wait"], cwd="/") as execution:
+            execution.interrupt()
+            heard = b"".join(data for _, data in execution)
+            execution.interrupt()  # after its end: no error
+            return heard
+
+    assert await asyncio.to_thread(interrupt_and_read) == b"statistics\n"
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_hangs_up_interrupts_the_tool(served: Served) -> None:
+    execution = await asyncio.to_thread(lambda: client_of(served).exec("alice", ["ping"], cwd="/"))
+    assert not served.network.interrupted.is_set()
+    execution.close()
+    await asyncio.wait_for(served.network.interrupted.wait(), 10)
+
+
+@pytest.mark.asyncio
+async def test_a_stopping_network_ends_its_tools(served: Served) -> None:
+    client = client_of(served)
+    running = await asyncio.to_thread(lambda: client.exec("alice", ["wait"], cwd="/"))
+    reading = asyncio.create_task(asyncio.to_thread(list, running))
+    await served.server.close()
+    with pytest.raises(ControlError, match=r"stopping|ended while"):
+        await reading
+    running.close()
+
+
+@pytest.mark.asyncio
+async def test_stop_is_passed_on(served: Served) -> None:
+    await asyncio.to_thread(client_of(served).stop)
+    assert served.stop_requests == 1
+
+
+@pytest.mark.asyncio
+async def test_events_come_over_a_websocket(served: Served, http: aiohttp.ClientSession) -> None:
+    async with http.ws_connect("/v1/events") as events:
+        served.network.say("hello")
+        event = await events.receive_json(timeout=10)
+        assert event["text"] == "hello"
+        assert event["kind"] == "log"
+        await served.server.close()
+        last = await events.receive(timeout=10)
+        assert last.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+    assert not served.network.hub.subscriptions
+
+
+@pytest.mark.asyncio
+async def test_lines_of_an_execution_are_json(http: aiohttp.ClientSession) -> None:
+    async with http.post("/v1/nodes/alice/exec", json={"argv": ["echo", "hi"]}) as response:
+        assert response.content_type == "application/x-ndjson"
+        lines = [json.loads(line) async for line in response.content]
+    assert lines == [{"stdout": "hi"}, {"exit": 0}]

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from netsim.core.errors import NetsimError, NotRunningError
+from netsim.runtime import state
+from netsim.runtime.state import AlreadyRunningError, StateDirectory, StateError
+
+
+@pytest.fixture(autouse=True)
+def runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path
+
+
+def claim_in_another_process(name: str) -> subprocess.Popen[str]:
+    program = (
+        "import signal\n"
+        "from netsim.runtime.state import StateDirectory\n"
+        f"held = StateDirectory.claim({name!r})\n"
+        "print('claimed', flush=True)\n"
+        "signal.pause()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "claimed\n"
+    return process
+
+
+def test_a_claimed_network_is_found_until_it_is_released(runtime_directory: Path) -> None:
+    held = StateDirectory.claim("campus")
+    held.publish({"name": "campus", "nodes": 28})
+    assert [found.name for found in state.running()] == ["campus"]
+    assert state.find(None).summary() == {"name": "campus", "nodes": 28}
+    assert state.find("campus").path == runtime_directory / "netsim" / "campus"
+    assert stat.S_IMODE(held.path.stat().st_mode) == 0o700
+    held.release()
+    held.release()
+    assert state.running() == []
+    assert list(runtime_directory.iterdir()) == []
+
+
+def test_a_running_name_is_refused_with_its_pid() -> None:
+    process = claim_in_another_process("campus")
+    try:
+        with pytest.raises(AlreadyRunningError, match=rf"already running \(pid {process.pid}\)"):
+            StateDirectory.claim("campus")
+        other = StateDirectory.claim("campus-2")
+        with pytest.raises(NotRunningError, match="say which with --name: campus, campus-2"):
+            state.find(None)
+        other.release()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_a_killed_supervisor_leaves_is_removed(runtime_directory: Path) -> None:
+    process = claim_in_another_process("campus")
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert (runtime_directory / "netsim" / "campus" / "network.json").exists()
+    assert state.running() == []
+    assert list(runtime_directory.iterdir()) == []
+
+
+def test_a_killed_supervisors_name_can_be_claimed_again() -> None:
+    process = claim_in_another_process("campus")
+    process.kill()
+    process.communicate()
+    held = StateDirectory.claim("campus")
+    assert held.summary()["supervisor_pid"] == os.getpid()
+    held.release()
+
+
+def test_a_forked_child_neither_holds_nor_removes_the_directory() -> None:
+    held = StateDirectory.claim("campus")
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        held.release()  # must do nothing here
+        os.close(write)
+        os.read(read, 1)
+        os._exit(0)
+    try:
+        assert held.path.exists()
+        held.release()
+        again = StateDirectory.claim("campus")  # while the child still lives
+        again.release()
+    finally:
+        os.close(write)
+        os.waitpid(child, 0)
+        os.close(read)
+
+
+def test_the_control_socket_is_private_and_works() -> None:
+    held = StateDirectory.claim("campus")
+    with held.listen() as listener, state.find("campus").connect(timeout=5) as client:
+        assert stat.S_IMODE((held.path / "control.sock").stat().st_mode) == 0o600
+        server, _ = listener.accept()
+        with server:
+            client.sendall(b"hello")
+            assert server.recv(16) == b"hello"
+    held.release()
+
+
+def test_a_path_longer_than_a_socket_address_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    held = StateDirectory.claim("a" * 63)
+    with pytest.raises(OSError, match="too long"), socket.socket(socket.AF_UNIX) as plain:
+        plain.connect(str(held.path / "control.sock"))
+    with held.listen() as listener, held.connect(timeout=5):
+        listener.accept()[0].close()
+    held.release()
+    assert list(deep.iterdir()) == []
+
+
+def test_a_network_that_does_not_listen_yet_says_so() -> None:
+    held = StateDirectory.claim("campus")
+    with pytest.raises(NotRunningError, match="still starting"):
+        state.find("campus").connect()
+    held.release()
+    with pytest.raises(NotRunningError, match="not running"):
+        held.connect()
+
+
+def test_directories_that_others_can_read_are_refused(runtime_directory: Path) -> None:
+    root = runtime_directory / "netsim"
+    root.mkdir(mode=0o700)
+    root.chmod(0o755)
+    with pytest.raises(StateError, match="not a private directory"):
+        StateDirectory.claim("campus")
+
+
+def test_a_symbolic_link_is_refused(runtime_directory: Path) -> None:
+    (runtime_directory / "elsewhere").mkdir(mode=0o700)
+    (runtime_directory / "netsim").symlink_to(runtime_directory / "elsewhere")
+    with pytest.raises(StateError, match="not a private directory"):
+        StateDirectory.claim("campus")
+
+
+@pytest.mark.parametrize("name", ["..", "../campus", "Campus", "a/b", "", "a" * 64])
+def test_names_that_walk_out_are_refused(name: str) -> None:
+    with pytest.raises(NetsimError, match="cannot name a network"):
+        StateDirectory.claim(name)
+
+
+def test_without_a_runtime_directory_the_temporary_one_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert state.state_root() == tmp_path / f"netsim-{os.getuid()}"
+
+
+def test_the_nearest_running_name_is_suggested() -> None:
+    with pytest.raises(NotRunningError, match="netsim up FILE starts one"):
+        state.find("campus")
+    held = StateDirectory.claim("campus")
+    with pytest.raises(NotRunningError, match="no network `campsu` is running; write `campus`"):
+        state.find("campsu")
+    held.release()
+
+
+def test_the_log_moves_in_and_a_lost_one_is_cleaned(runtime_directory: Path) -> None:
+    draft = state.draft_log()
+    draft.write_text("early\n")
+    held = StateDirectory.claim("campus")
+    held.adopt_log(draft)
+    assert held.log_path.read_text() == "early\n"
+    (runtime_directory / "netsim" / f"log.{2**22 + 1}").touch()  # beyond the largest pid
+    state.running()
+    assert [entry.name for entry in (runtime_directory / "netsim").iterdir()] == ["campus"]
+    held.release()

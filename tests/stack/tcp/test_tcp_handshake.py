@@ -1,0 +1,432 @@
+"""Opening connections (RFC 9293 3.5, 3.10.7.2, 3.10.7.3)."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+
+import pytest
+from tcp_dialogue import (
+    HERE,
+    MODERN,
+    MSS,
+    MTU,
+    PEER,
+    PEER_PORT,
+    PLAIN,
+    PORT,
+    Dialogue,
+    accepted,
+    established,
+    syn_received,
+    syn_sent,
+)
+
+from netsim.core.time import MILLISECOND, SECOND
+from netsim.stack.errors import AddressInUseError, NoRouteError
+from netsim.stack.tcp.ports import FIRST_EPHEMERAL, LAST_EPHEMERAL
+from netsim.stack.tcp.state import State
+
+
+def test_active_open() -> None:
+    d = Dialogue(MODERN)
+    connection = d.tcp.connect((PEER, PEER_PORT), 0)
+    assert connection.state is State.SYN_SENT
+    syn = d.expect("S", seq=0, mss=MTU - 40, window=65535, window_scale=7, sack_permitted=True)
+    assert syn.timestamp is not None
+    assert FIRST_EPHEMERAL <= connection.local[1] <= LAST_EPHEMERAL
+    assert connection.local == (HERE, syn.source_port)
+    d.timestamps = True
+    d.run(30 * MILLISECOND)
+    d.send("SA", seq=0, ack=1, mss=MSS, window_scale=2, sack_permitted=True)
+    d.expect("A", seq=1, ack=1, timestamp_echo=d.peer_clock(), window=(4 << 20) >> 7)
+    assert connection.state is State.ESTABLISHED
+    assert connection.connected
+    assert connection in d.ready
+    assert connection.sender.round_trip.smoothed == 30 * MILLISECOND
+    assert connection.sender.mss == MSS - 12
+    d.expect_nothing(until=10 * SECOND)
+
+
+def test_passive_open() -> None:
+    d = Dialogue(MODERN)
+    listener = d.tcp.listen(None, PORT)
+    d.timestamps = True
+    d.send("S", seq=0, mss=MSS, window_scale=3, sack_permitted=True)
+    d.expect("SA", seq=0, ack=1, mss=MTU - 40, window_scale=7, sack_permitted=True, window=65535)
+    assert listener.accept() is None
+    assert listener not in d.ready
+    d.send("A", seq=1, ack=1, window=1000)
+    assert listener in d.ready
+    connection = listener.accept()
+    assert connection is not None
+    assert connection.connected
+    assert (connection.local, connection.remote) == ((HERE, PORT), (PEER, PEER_PORT))
+    assert connection.sender.window_edge == connection.sender.una + 8000
+    assert listener.accept() is None
+    d.expect_nothing(until=10 * SECOND)
+
+
+@pytest.mark.parametrize("feature", ["timestamps", "sack_permitted", "window_scale"])
+def test_syn_ack_offers_only_what_was_offered(feature: str) -> None:
+    d = Dialogue(MODERN)
+    d.tcp.listen(None, PORT)
+    d.timestamps = feature == "timestamps"
+    d.send(
+        "S",
+        mss=MSS,
+        sack_permitted=feature == "sack_permitted",
+        window_scale=2 if feature == "window_scale" else None,
+    )
+    answer = d.expect("SA", seq=0, ack=1)
+    assert (answer.timestamp is not None) == (feature == "timestamps")
+    assert answer.sack_permitted == (feature == "sack_permitted")
+    assert (answer.window_scale is not None) == (feature == "window_scale")
+
+
+def test_a_window_is_scaled_only_when_both_offered() -> None:
+    d, connection = established(MODERN, window_scale=None, timestamp=None)
+    d.timestamps = False
+    d.send("A", seq=1, ack=1, window=1000)
+    assert connection.sender.window_edge == connection.sender.una + 1000
+    d.send("A", seq=1, ack=1, payload=b"x" * 2000)
+    d.expect("A", seq=1, ack=2001, window=63535, timestamp=None)
+
+
+def test_scale_above_14_counts_as_14() -> None:
+    _, connection = established(MODERN, window_scale=200)
+    assert connection.sender.scale == 14
+
+
+@pytest.mark.parametrize(
+    ("offered", "used"), [(None, 536), (MSS - 1, MSS - 1), (9000, MSS), (0, 88)]
+)
+def test_segment_size(offered: int | None, used: int) -> None:
+    """RFC 9293 3.7.1: 536 unless the peer says otherwise, never above our own MTU."""
+    d, connection = established(mss=offered)
+    connection.write(bytes(MSS * 2))
+    d.expect("A", seq=1, ack=1, payload=bytes(used))
+
+
+def test_syn_retransmission_backs_off_and_gives_up() -> None:
+    d, connection = syn_sent()
+    at = 0
+    for exponent in range(6):
+        at += SECOND << exponent
+        d.expect("S", seq=0, at=at)
+    d.expect_nothing(until=126 * SECOND)
+    assert connection.state is State.SYN_SENT
+    d.expect_nothing(until=127 * SECOND)
+    assert connection.closed
+    assert not connection.connected
+    assert connection.error == errno.ETIMEDOUT
+    assert d.tcp.connections() == []
+
+
+def test_after_a_lost_syn_data_starts_slowly() -> None:
+    """RFC 6298 (5.7): three seconds; RFC 6928 2: one segment."""
+    d, connection = syn_sent()
+    d.expect("S", seq=0, at=SECOND)
+    d.send("SA", seq=0, ack=1, mss=MSS)
+    d.expect("A", seq=1, ack=1)
+    connection.write(bytes(3 * MSS))
+    d.expect("A", seq=1, ack=1, payload=bytes(MSS))
+    d.expect_nothing(until=4 * SECOND - 1)
+    d.expect("A", seq=1, ack=1, payload=bytes(MSS), at=4 * SECOND)
+
+
+def test_syn_ack_is_repeated_by_timer_and_by_request() -> None:
+    d, connection = syn_received()
+    d.run(SECOND // 2)
+    d.send("S", seq=0, mss=MSS)
+    d.expect("SA", seq=0, ack=1)
+    d.expect("SA", seq=0, ack=1, at=SECOND)
+    d.expect("SA", seq=0, ack=1, at=3 * SECOND)
+    d.expect("SA", seq=0, ack=1, at=7 * SECOND)
+    d.expect("SA", seq=0, ack=1, at=15 * SECOND)
+    d.expect("SA", seq=0, ack=1, at=31 * SECOND)
+    d.expect_nothing(until=64 * SECOND)
+    assert connection.closed
+    assert d.tcp.connections() == []
+
+
+def test_refused() -> None:
+    d, connection = syn_sent()
+    d.send("RA", seq=0, ack=1)
+    assert connection.closed
+    assert connection.error == errno.ECONNREFUSED
+    assert connection in d.ready
+    d.expect_nothing(until=SECOND * 10)
+
+
+def test_reset_that_acknowledges_nothing_of_ours_does_not_refuse() -> None:
+    d, connection = syn_sent()
+    d.send("R", seq=0)
+    d.send("RA", seq=0, ack=2)
+    d.send("RA", seq=0, ack=0)
+    assert connection.state is State.SYN_SENT
+    assert d.sent == []
+
+
+def test_old_duplicate_syn_ack_is_reset() -> None:
+    """RFC 9293 3.5, figure 8: SEG.ACK not acceptable, so SEQ = SEG.ACK, RST."""
+    d, connection = syn_sent()
+    d.send("SA", seq=0, ack=-500)
+    d.expect("R", seq=-500)
+    assert connection.state is State.SYN_SENT
+
+
+def test_simultaneous_open() -> None:
+    """RFC 9293 3.5, figure 7."""
+    d, connection = syn_sent()
+    d.send("S", seq=0, mss=MSS)
+    d.expect("SA", seq=0, ack=1)
+    assert connection.state is State.SYN_RECEIVED
+    d.send("SA", seq=0, ack=1, mss=MSS)
+    assert connection.state is State.ESTABLISHED
+    assert connection.connected
+    connection.write(b"hello")
+    d.expect("PA", seq=1, ack=1, payload=b"hello")
+
+
+def test_simultaneous_open_completed_by_a_plain_ack() -> None:
+    d, connection = syn_sent()
+    d.send("S", seq=0, mss=MSS)
+    d.expect("SA", seq=0, ack=1)
+    d.send("A", seq=1, ack=1)
+    assert connection.state is State.ESTABLISHED
+
+
+def test_simultaneous_open_refused() -> None:
+    d, connection = syn_sent()
+    d.send("S", seq=0)
+    d.expect("SA", seq=0, ack=1)
+    d.send("R", seq=1)
+    assert connection.error == errno.ECONNREFUSED
+
+
+def test_text_on_syn_ack_and_on_the_last_ack() -> None:
+    d, connection = syn_sent()
+    d.send("SA", seq=0, ack=1, payload=b"early", mss=MSS)
+    d.expect("A", seq=1, ack=6)
+    assert connection.read() == b"early"
+    d, connection = syn_received()
+    d.send("PA", seq=1, ack=1, payload=b"question")
+    assert connection.state is State.ESTABLISHED
+    assert connection.readable_bytes == 8
+
+
+def test_what_was_written_before_the_handshake_leaves_with_its_last_ack() -> None:
+    d, connection = syn_sent()
+    connection.write(b"first")
+    d.expect_nothing()
+    d.send("SA", seq=0, ack=1)
+    d.expect("PA", seq=1, ack=1, payload=b"first")
+
+
+def test_half_close_before_the_handshake() -> None:
+    d, connection = syn_sent()
+    connection.write(b"all")
+    connection.shutdown()
+    d.send("SA", seq=0, ack=1)
+    d.expect("FPA", seq=1, ack=1, payload=b"all")
+    assert connection.state is State.FIN_WAIT_1
+
+
+def test_close_in_syn_sent_forgets() -> None:
+    d, connection = syn_sent()
+    connection.close()
+    assert connection.closed
+    assert connection.error is None
+    d.expect_nothing(until=5 * SECOND)
+    d.send("SA", seq=0, ack=1)
+    d.expect("R", seq=1)
+
+
+def test_reset_in_syn_received_returns_to_listen() -> None:
+    d, connection = syn_received()
+    d.send("R", seq=1)
+    assert connection.closed
+    assert d.tcp.connections() == []
+    d.send("S", seq=0)
+    d.expect("SA", seq=0, ack=1)
+
+
+def test_bad_ack_in_syn_received_is_reset() -> None:
+    d, connection = syn_received()
+    d.send("A", seq=1, ack=77)
+    d.expect("R", seq=77)
+    assert connection.state is State.SYN_RECEIVED
+
+
+def test_segments_for_nobody() -> None:
+    """RFC 9293 3.10.7.1"""
+    d = Dialogue()
+    d.iss = 0
+    d.send("S", seq=0)
+    d.expect("RA", seq=0, ack=1)
+    d.send("A", seq=5, ack=77)
+    d.expect("R", seq=77)
+    d.send("FP", seq=5, payload=b"xyz")
+    d.expect("RA", seq=0, ack=9)
+    d.send("R", seq=0)
+    d.expect_nothing()
+    assert d.tcp.counters.resets_out == 3
+
+
+def test_listen_refuses_what_is_no_syn() -> None:
+    """RFC 9293 3.10.7.2"""
+    d = Dialogue()
+    d.tcp.listen(HERE, PORT)
+    d.send("A", seq=5, ack=77)
+    d.expect("R", seq=77)
+    d.send("R", seq=5)
+    d.send("F", seq=5)
+    d.send("", seq=5, payload=b"stray")
+    d.expect_nothing()
+    assert d.tcp.connections() == []
+
+
+def test_no_answer_to_a_broadcast_syn() -> None:
+    d = Dialogue()
+    d.tcp.listen(None, PORT)
+    from netsim.wire.checksum import pseudo_header_sum
+    from netsim.wire.tcp import SYN, TcpSegment
+
+    for everybody in (b"\xff" * 4, bytes((224, 0, 0, 1))):
+        syn = TcpSegment(PEER_PORT, PORT, 1, 0, SYN, 1000)
+        d.tcp.receive(PEER, everybody, syn.pack(pseudo_header_sum(PEER, everybody, 6)), 0)
+    assert d.sent == []
+
+
+def test_syn_backlog_drops_what_is_too_much() -> None:
+    d = Dialogue(replace(PLAIN, syn_backlog=2))
+    d.tcp.listen(None, PORT)
+    for port in (1, 2, 3):
+        d.peer_port = port
+        d.send("S", seq=0)
+    assert [s.segment.destination_port for s in d.sent] == [1, 2]
+    assert d.tcp.counters.syn_drops == 1
+    d.sent.clear()
+    d.peer_port = 1
+    d.send("R", seq=1)
+    d.peer_port = 3
+    d.send("S", seq=0)
+    d.expect("SA", seq=0, ack=1)
+
+
+def test_full_accept_queue_ignores_the_last_ack() -> None:
+    d = Dialogue()
+    listener = d.tcp.listen(None, PORT, backlog=1)
+    for port in (1, 2):
+        d.peer_port = port
+        d.send("S", seq=0)
+        d.expect("SA", seq=0, ack=1)
+    d.send("A", seq=1, ack=1)
+    second_iss = d.iss
+    d.peer_port = 1
+    d.tcp.flush(d.now)
+    (first,) = [c for c in d.tcp._shared.connections.values() if c.remote[1] == 1]
+    d.iss = first.sender.iss & 0xFFFFFFFF
+    d.send("A", seq=1, ack=1)
+    assert first.state is State.SYN_RECEIVED
+    assert d.tcp.counters.accept_drops == 1
+    # A third one is not even begun, as in Linux.
+    d.peer_port = 3
+    d.send("S", seq=0)
+    assert d.tcp.counters.syn_drops == 1
+    accepted_first = listener.accept()
+    assert accepted_first is not None
+    assert accepted_first.remote[1] == 2
+    assert accepted_first.sender.iss & 0xFFFFFFFF == second_iss
+    d.run(SECOND)
+    d.sent.clear()
+    d.peer_port = 1
+    d.iss = first.sender.iss & 0xFFFFFFFF
+    d.send("A", seq=1, ack=1)
+    assert listener.accept() is first
+
+
+def test_listener_close_resets_who_was_not_accepted() -> None:
+    d = Dialogue()
+    listener = d.tcp.listen(None, PORT)
+    d.send("S", seq=0)
+    d.expect("SA", seq=0, ack=1)
+    d.send("A", seq=1, ack=1)
+    d.tcp.listeners()
+    listener.close(d.now)
+    d.expect("RA", seq=1, ack=1)
+    assert d.tcp.connections() == []
+    assert d.tcp.listeners() == []
+    assert listener not in d.ready
+    d.iss = 0
+    d.send("S", seq=50)
+    d.expect("RA", seq=0, ack=51)
+
+
+def test_accepted_connection_tells_what_came_before() -> None:
+    d, _ = syn_received()
+    (listener,) = d.tcp._listeners.values()
+    d.send("PA", seq=1, ack=1, payload=b"hi")
+    assert list(d.ready) == [listener]
+    connection = listener.accept()
+    assert connection is not None
+    assert connection in d.ready
+    assert connection.read() == b"hi"
+
+
+def test_connection_reset_before_accept_is_still_handed_out() -> None:
+    d, connection = syn_received()
+    (listener,) = d.tcp._listeners.values()
+    d.send("PA", seq=1, ack=1, payload=b"hi")
+    d.send("R", seq=3)
+    assert listener.accept() is connection
+    assert connection.error == errno.ECONNRESET
+    assert connection.read() == b"hi"
+
+
+def test_ports() -> None:
+    d = Dialogue()
+    d.tcp.listen(HERE, 80)
+    d.tcp.listen(PEER, 80)
+    with pytest.raises(AddressInUseError) as caught:
+        d.tcp.listen(None, 80)
+    assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(AddressInUseError):
+        d.tcp.listen(HERE, 80)
+    free = d.tcp.listen(None, 0).local[1]
+    assert FIRST_EPHEMERAL <= free <= LAST_EPHEMERAL
+    d.tcp.connect((PEER, 80), 0, local=(None, 5555))
+    with pytest.raises(AddressInUseError):
+        d.tcp.connect((PEER, 80), 0, local=(None, 5555))
+    d.tcp.connect((PEER, 81), 0, local=(None, 5555))
+    d.wire.reachable = False
+    with pytest.raises(NoRouteError):
+        d.tcp.connect((PEER, 80), 0)
+
+
+def test_ephemeral_ports_differ() -> None:
+    d = Dialogue()
+    ports = {d.tcp.connect((PEER, 80), 0).local[1] for _ in range(200)}
+    assert len(ports) == 200
+    assert max(ports) - min(ports) > 10_000
+
+
+def test_initial_sequence_numbers() -> None:
+    """RFC 6528: for one pair of endpoints they follow the clock, between pairs they do not."""
+    d, first = syn_sent()
+    port = first.local[1]
+    first.close()
+    d.run(4 * MILLISECOND)
+    again = d.tcp.connect((PEER, PEER_PORT), d.now, local=(None, port))
+    assert (again.sender.iss - first.sender.iss) & 0xFFFFFFFF == 1000
+    other = d.tcp.connect((PEER, PEER_PORT + 1), d.now, local=(None, port))
+    assert abs(other.sender.iss - again.sender.iss) > 1000
+
+
+def test_states_named_as_ss_does() -> None:
+    d, _ = accepted()
+    (view,) = d.tcp.connections()
+    assert view.state.value == "ESTAB"
+    (listening,) = d.tcp.listeners()
+    assert listening.local == (None, PORT)

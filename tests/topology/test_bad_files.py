@@ -1,0 +1,415 @@
+"""Every mistake a person makes in a topology file, where it is shown and what is said.
+
+In the table `▶` stands in front of each place that must be named; it is no part of the file. Each
+place has words that its message must hold; where there is one place it has all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from netsim.core.errors import InvalidFileError
+from netsim.topology.load import load_plan
+
+MARK = "▶"
+
+# A network that holds, to put one mistake into: computers a and b at switch s.
+NODES = """\
+name: lan
+nodes:
+  a: {kind: computer}
+  b: {kind: computer}
+  s: {kind: switch}
+"""
+LAN = NODES + "links:\n  - [a, s]\n  - [b, s]\n"
+
+
+def at_a(words: str) -> str:
+    """The lan with more words at computer a."""
+    return LAN.replace("a: {kind: computer}", f"a: {{kind: computer, {words}}}")
+
+
+def at_link(words: str) -> str:
+    """The lan with more words at its first link."""
+    return LAN.replace("- [a, s]", f"- {{endpoints: [a, s], {words}}}")
+
+
+def two_lans(*, a: str = "{kind: computer}", r: str = "{kind: router}") -> str:
+    """a – s – r – t – b, with r a router."""
+    return (
+        f"name: lans\nnodes:\n  a: {a}\n  b: {{kind: computer}}\n  r: {r}\n"
+        "  s: {kind: switch}\n  t: {kind: switch}\n"
+        "links:\n  - [a, s]\n  - [s, r]\n  - [r, t]\n  - [t, b]\n"
+    )
+
+
+CASES: dict[str, tuple[str, list[str]]] = {
+    # YAML itself
+    "empty": ("▶", ["the file is empty; write"]),
+    "only a comment": ("▶# nothing\n", ["the file is empty"]),
+    "a list": ("▶- name: x\n", ["cannot be a list; write a mapping with the keys name"]),
+    "plain text": ("▶hello\n", ["cannot be the text `hello`"]),
+    "unclosed bracket": (LAN + "seed: [1\n▶", ["expected ',' or ']'"]),
+    "tab": ("name: x\nnodes:\n▶\ta: {}\n", ["a tab cannot indent in YAML; write spaces"]),
+    "two colons": ("name: x▶: y\n", ["a second `:`"]),
+    "reserved character": ("name: ▶@x\n", ["cannot start with `@`", "quotes"]),
+    "two documents": (LAN + "▶---\nname: y\n", ["a second document"]),
+    "duplicate key": (LAN + "▶name: again\n", ["`name` is already on line 1"]),
+    "duplicate node": (
+        LAN.replace("  s: {", "  ▶a: {kind: computer}\n  s: {"),
+        ["`a` is already on line 3"],
+    ),
+    "tag that runs code": (
+        LAN + "seed: ▶!!python/object/apply:os.system [id]\n",
+        ["`!!python/object/apply:os.system` is refused"],
+    ),
+    "own tag": (at_a("env: ▶!secret {A: b}"), ["`!secret` is refused"]),
+    "anchor that recurses": (at_a("env: &e {A: ▶*e}"), ["stands inside the value it refers to"]),
+    "unknown anchor": (at_a("env: ▶*e"), ["`*e` has no anchor"]),
+    "anchors that explode": (
+        "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 30)
+        ).replace("*a4, *a4, *a4, *a4, *a4", "*a4, *a4, *a4, *a4, ▶*a4", 1),
+        ["more than 500000 values"],
+    ),
+    "nested without end": (
+        "name: " + "[" * 31 + "▶" + "[" * 1000,
+        ["nested more than 32 levels deep"],
+    ),
+    "control character": ("name: ▶\x07\n", ["control character (U+0007)"]),
+    "merge key": (at_a("▶<<: {env: {A: b}}"), ["merge keys (`<<`)"]),
+    "list as key": (LAN + "? ▶[a]\n: b\n", ["a key is plain text"]),
+    # The head of the file
+    "no name": (MARK + LAN.replace("name: lan\n", ""), ["`name` is missing; write", "campus"]),
+    "name that walks out": (LAN.replace("lan", "▶../../etc"), ["cannot name a network", "`etc`"]),
+    "name with capitals": (LAN.replace("lan", "▶My Lan"), ["for example `my-lan`"]),
+    "no nodes": ("▶name: x\n", ["the key `nodes` is missing"]),
+    "nodes as a list": (
+        "name: x\nnodes: ▶[a, b]\n",
+        ["`nodes` cannot be a list; write a mapping"],
+    ),
+    "unknown key": (LAN + "▶sed: 7\n", ["unknown key `sed`; write `seed`"]),
+    "unknown key, nothing near": (
+        LAN + "▶xyzzy: 7\n",
+        ["unknown key `xyzzy`; write one of `name`"],
+    ),
+    "seed": (LAN + 'seed: ▶"seven"\n', ["`seven` is not a seed; write a whole number"]),
+    "domain": (LAN + "domain: ▶a..b\n", ["`a..b` is no domain", "campus.test"]),
+    "routing": (LAN + "routing: ▶ospf\n", ["`ospf` is no routing; write auto or static"]),
+    "convergence": (LAN + "convergence: ▶50\n", ["`50` has no unit", "ns, us, ms, s, min or h"]),
+    "pool with host bits": (LAN + "addressing: ▶10.1.0.0/8\n", ["write `10.0.0.0/8`"]),
+    "pool too small": (
+        LAN + "addressing: {pool: 10.0.0.0/25, prefix: ▶24}\n",
+        ["a subnet of /24 does not fit in the pool of /25"],
+    ),
+    "pool of multicast": (LAN + "addressing: ▶224.0.0.0/8\n", ["no subnets can be cut"]),
+    # Kinds and words of nodes
+    "no kind": (LAN.replace("  a: {kind: computer}", "  ▶a: {}"), ["`kind` is missing"]),
+    "empty node": (LAN.replace("  a: {kind: computer}", "  ▶a:"), ["`kind` is missing"]),
+    "misspelled kind": (
+        LAN.replace("s: {kind: switch", "s: {kind: ▶swich"),
+        ["`swich` is no kind; write `switch`"],
+    ),
+    "kind from elsewhere": (
+        LAN.replace("s: {kind: switch", "s: {kind: ▶linux"),
+        ["`linux` is no kind; write computer, switch or router"],
+    ),
+    "node that is text": (
+        LAN.replace("{kind: switch}", "▶switch"),
+        ["`s` cannot be the text `switch`; write a mapping"],
+    ),
+    "node name": (
+        LAN.replace("  a: {", "  ▶A_1: {").replace("[a", "[▶A_1"),
+        ["cannot name a node", "cannot name a node"],
+    ),
+    "unknown node key": (at_a("▶adress: 10.0.0.1/24"), ["unknown key `adress`; write `address`"]),
+    "node named like a key": (
+        LAN.replace("  a: {", "  env: {▶cont: 1, ").replace("[a", "[env"),
+        ["unknown key `cont`; write `count`"],
+    ),
+    "count zero": (at_a("count: ▶0"), ["`0` is not a count"]),
+    "count without end": (at_a("count: ▶100000000"), ["100000000 nodes are too many", "10000"]),
+    "too many in sum": (
+        LAN.replace("nodes:", "▶nodes:")
+        .replace("a: {", "a: {count: 6000, ")
+        .replace("b: {", "b: {count: 6000, "),
+        ["12001 nodes are too many"],
+    ),
+    "member named twice": (
+        LAN.replace("  a: {", "  b-x: {count: 2, ")
+        .replace("  b: {", "  ▶b-x-2: {")
+        .replace("[a", "[b-x")
+        .replace("[b,", "[b-x-2,"),
+        ["`b-x-2` names two nodes"],
+    ),
+    "service at a router": (
+        two_lans(r="{kind: router, ▶services: {80: a:b}}"),
+        ["a router runs no programs; write `services` at a computer"],
+    ),
+    "address of a switch": (
+        LAN.replace("kind: switch", "kind: switch, ▶address: 10.0.1.1/24"),
+        ["a switch has no addresses"],
+    ),
+    "environment value": (at_a("env: {A: ▶true}"), ["put it in quotes"]),
+    "environment name": (at_a("env: {▶A-B: x}"), ["`A-B` cannot name a variable"]),
+    # Services, programs, ports
+    "service without colon": (
+        at_a("services: {80: ▶shop.web.create_app}"),
+        ["`shop.web.create_app` is not `module:attr`; write for example `shop.web:create_app`"],
+    ),
+    "service port": (at_a("services: {▶80000: a:b}"), ["`80000` is not a TCP port"]),
+    "service port as text": (at_a('services: {▶"80": a:b}'), ["`80` is not a TCP port"]),
+    "service without program": (at_a("services: {80: ▶{}}"), ["write either `app` or `files`"]),
+    "service with two programs": (
+        at_a("services: {80: ▶{app: a:b, files: .}}"),
+        ["write either `app` or `files`"],
+    ),
+    "service key": (
+        at_a("services: {80: {app: a:b, ▶arg: {}}}"),
+        ["unknown key `arg`; write `args`"],
+    ),
+    "no such folder": (at_a("services: {80: {files: ▶./nowhere}}"), ["there is no folder /"]),
+    "run": (at_a("run: ▶main"), ["`main` is not `module:attr`"]),
+    "port form": (
+        at_a("ports: [▶8080]"),
+        ["`8080` is not a port to publish", "127.0.0.1:8080:web:80"],
+    ),
+    "port out of range": (at_a('ports: [▶"127.0.0.1:80800:b:80"]'), ["`80800` is not a port"]),
+    "port 0 inside": (at_a('ports: [▶"127.0.0.1:8080:b:0"]'), ["`0` is not a port"]),
+    "port open to the world": (
+        at_a('ports: [▶"0.0.0.0:8080:b:80"]'),
+        ["would open the port to other machines; write `127.0.0.1`"],
+    ),
+    "port twice": (
+        at_a('ports: ["127.0.0.1:8080:b:80", ▶"localhost:8080:b:81"]'),
+        ["127.0.0.1:8080 is already published by `a`"],
+    ),
+    "port to nobody": (
+        at_a('ports: ["8080:b.lan.test:80", ▶"8081:bb:80"]'),
+        ["there is no node `bb`; write `b`"],
+    ),
+    "port to a switch": (at_a('ports: [▶"8080:s:80"]'), ["`s` is a switch"]),
+    "port of counted nodes": (
+        at_a('count: 2, ports: [▶"8080:b:80"]'),
+        ["cannot share the host port 8080; write `0`"],
+    ),
+    # Addresses
+    "address without prefix": (at_a("address: ▶10.0.3.10"), ["write for example `10.0.3.10/24`"]),
+    "no address": (at_a("address: ▶10.0.3.300/24"), ["`10.0.3.300` is no address"]),
+    "broadcast": (
+        at_a("address: ▶10.0.3.255/24"),
+        ["is the broadcast address of 10.0.3.0/24; write one from 10.0.3.1 to 10.0.3.254"],
+    ),
+    "network address": (at_a("address: ▶10.0.3.0/24"), ["is the network address"]),
+    "multicast address": (at_a("address: ▶224.0.0.5/24"), ["no host can have 224.0.0.5"]),
+    "host route as subnet": (at_a("address: ▶10.0.3.10/32"), ["`/32` cannot be a subnet"]),
+    "IPv6": (at_a('address: ▶"fd00::1/64"'), ["IPv6 is not there yet"]),
+    "same address twice": (
+        at_a("address: 10.0.3.10/24").replace("b: {", "b: {address: ▶10.0.3.10/24, "),
+        ["10.0.3.10 is already the address of `a`"],
+    ),
+    "outside the subnet": (
+        at_a("address: 10.0.3.10/24").replace("b: {", "b: {address: ▶10.0.4.10/24, "),
+        ["10.0.4.10/24 is outside 10.0.3.0/24, the subnet that `a` gives to the network at s"],
+    ),
+    "overlapping subnets": (
+        two_lans(a="{kind: computer, address: 10.0.3.10/24}").replace(
+            "b: {", "b: {address: ▶10.0.9.9/16, "
+        ),
+        ["10.0.0.0/16 of the network at t overlaps 10.0.3.0/24 that `a` gives"],
+    ),
+    "several interfaces": (
+        two_lans(r="{kind: router, address: ▶10.0.3.1/24}"),
+        ["`r` has 2 interfaces; write `address: {eth0: …, eth1: …}`"],
+    ),
+    "no such interface": (
+        two_lans(r="{kind: router, address: {▶wlan: 10.0.3.1/24}}"),
+        ["`r` has no interface `wlan`; write one of `eth0`, `eth1`"],
+    ),
+    "address of counted nodes": (
+        at_a("count: 2, ▶address: 10.0.3.10/24"),
+        ["cannot share an address"],
+    ),
+    "full subnet": (
+        LAN.replace("a: {", "a: {address: 10.0.3.1/30, ").replace(
+            "  s: {", "  ▶c: {kind: computer}\n  s: {"
+        )
+        + "  - [c, s]\n",
+        ["10.0.3.0/30 has no address left for `c`"],
+    ),
+    "pool used up": (
+        two_lans().replace("b: {", "b: {count: 9, ") + "addressing: ▶10.0.0.0/28\n",
+        ["10.0.0.0/28 has no room left for the subnet of the network at t"],
+    ),
+    "gateway to nobody": (two_lans(a="{kind: computer, gateway: ▶q}"), ["there is no node `q`"]),
+    "gateway elsewhere": (
+        two_lans(a="{kind: computer, gateway: ▶10.0.2.1}"),
+        ["`10.0.2.1` is in no subnet of `a`; write `r`, whose address there is 10.0.1.1"],
+    ),
+    "gateway without owner": (
+        two_lans(a="{kind: computer, gateway: ▶10.0.1.77}"),
+        ["no node has the address 10.0.1.77; write `r`"],
+    ),
+    "gateway that does not forward": (
+        at_a("gateway: ▶b"),
+        ["`b` is a computer and forwards nothing"],
+    ),
+    "route with host bits": (
+        two_lans(a="{kind: computer, routes: [{to: ▶10.9.0.1/16, via: r}]}"),
+        ["`10.9.0.1/16` has host bits set; write `10.9.0.0/16`"],
+    ),
+    "route without next hop": (
+        two_lans(a="{kind: computer, routes: [▶{to: default}]}"),
+        ["`via` is missing"],
+    ),
+    # Links
+    "unknown node in a link": (LAN + "  - [a, ▶sw]\n", ["there is no node `sw`; write `s`"]),
+    "unknown node at one end": (
+        LAN + "  - endpoints: [▶alise, s]\n",
+        ["there is no node `alise`; write one of `a`, `b`, `s`"],
+    ),
+    "link to itself": (LAN + "  - [a, ▶a]\n", ["`a` is linked to itself"]),
+    "link with one end": (LAN + "  - ▶[a]\n", ["a link has two ends, not 1"]),
+    "link with three ends": (LAN + "  - ▶[a, b, s]\n", ["a link has two ends, not 3"]),
+    "link as text": (LAN + "  - ▶a--s\n", ["this is no link; write `[alice, s1]`"]),
+    "link without ends": (LAN + "  - ▶{delay: 2ms}\n", ["`endpoints` is missing"]),
+    "both ends counted": (
+        LAN.replace("a: {", "a: {count: 2, ").replace("b: {", "b: {count: 2, ") + "  - [a, ▶b]\n",
+        ["both ends are counted"],
+    ),
+    "interface twice": (
+        LAN.replace("[a, s]", '[a, "s:eth0"]').replace("[b, s]", '[b, ▶"s:eth0"]'),
+        ["`s` has another link at its `eth0`"],
+    ),
+    "interface for many": (
+        LAN.replace("a: {", "a: {count: 2, ").replace("[a, s]", '[a, ▶"s:eth0"]'),
+        ["2 links cannot share the interface `eth0`"],
+    ),
+    "interface name": (LAN.replace("[a, s]", '[a, ▶"s:lo"]'), ["cannot name an interface"]),
+    "delay without unit": (at_link("delay: ▶10"), ["`10` has no unit", "`10ms`"]),
+    "delay with a wrong unit": (at_link("delay: ▶10sec"), ["`sec` is not a unit of a duration"]),
+    "bandwidth in words of others": (
+        at_link("bandwidth: ▶100Mbps"),
+        ["`Mbps` is not a unit of a rate; write a rate in bit, kbit"],
+    ),
+    "no bandwidth": (at_link("bandwidth: ▶0mbit"), ["carries nothing"]),
+    "loss without unit": (at_link("loss: ▶0.1"), ["`0.1` has no unit", "`0.5%`"]),
+    "loss above all": (at_link("loss: ▶110%"), ["more than 100%"]),
+    "loss model": (
+        at_link("loss: {▶gilbert_eliot: {p: 1%}}"),
+        ["unknown key `gilbert_eliot`; write `gilbert_elliott`"],
+    ),
+    "loss model without a part": (
+        at_link("loss: {▶gilbert_elliott: {p: 1%}}"),
+        ["`r` is missing; write for example `r: 20%`"],
+    ),
+    "queue of nothing": (at_link("queue: ▶0"), ["at least one packet"]),
+    "queue below a frame": (at_link("queue: ▶1KiB"), ["holds no full frame", "1514B"]),
+    "queue in words": (at_link("queue: ▶long"), ["`long` is not a size; write packets"]),
+    "mtu": (at_link("mtu: ▶10"), ["`10` is not an MTU"]),
+    "misspelled link word": (at_link("▶bandwith: 1gbit"), ["write `bandwidth`"]),
+    "egress of another": (at_link("egress: {▶b: {loss: 1%}}"), ["`b` is no end of this link"]),
+    "word in egress": (
+        at_link("egress: {a: {▶los: 1%}}"),
+        ["unknown key `los`; write `loss`"],
+    ),
+    "delay in defaults": (
+        LAN + "defaults: {link: {delay: ▶5}}\n",
+        ["`5` has no unit"],
+    ),
+    "word in kinds": (
+        LAN + "kinds: {computer: {▶en: {A: b}}}\n",
+        ["unknown key `en`; write `env`"],
+    ),
+    "unknown kind in kinds": (LAN + "kinds: {▶host: {}}\n", ["unknown key `host`; write one of"]),
+    # The network as a whole
+    "unreachable part": (
+        LAN.replace("  s: {", "  ▶c: {kind: computer}\n  s: {"),
+        ["no links lead from `c` to `a`", "`[c, s]`"],
+    ),
+    "no links": (
+        NODES.replace("  a", "  a").replace("  b", "  ▶b").replace("  s", "  ▶s"),
+        ["no links lead from `b` to `a`", "no links lead from `s` to `a`"],
+    ),
+    "loop of switches": (
+        LAN.replace("  s: {", "  t: {kind: switch}\n  u: {kind: switch}\n  s: {")
+        + "  - [s, t]\n  - [t, u]\n  - ▶[u, s]\n",
+        ["closes a loop of switches (u–t–s–u)", "no spanning tree yet"],
+    ),
+    "two links between switches": (
+        LAN.replace("  s: {", "  t: {kind: switch}\n  s: {") + "  - [s, t]\n  - ▶[s, t]\n",
+        ["closes a loop of switches (s–t–s)"],
+    ),
+    # Not yet
+    "stack": (at_a("▶stack: linux"), ["`stack` is not there yet; leave it out"]),
+    "attach": (at_a("▶attach: eth7"), ["`attach` is not there yet"]),
+    "proxy": (at_a('▶proxy: "127.0.0.1:3128"'), ["`proxy` is not there yet; write `ports`"]),
+    "nat": (two_lans(r="{kind: router, ▶nat: {outside: eth1}}"), ["`nat` is not there yet"]),
+    "firewall": (two_lans(r="{kind: router, ▶firewall: []}"), ["`firewall` is not there yet"]),
+    "tls": (at_a("services: {443: {app: a:b, ▶tls: true}}"), ["`tls` is not there yet"]),
+    "asgi": (
+        at_a("services: {82: {▶asgi: a:b}}"),
+        ["`asgi` is not there yet; write `app` with an aiohttp application"],
+    ),
+    "upstream": (
+        at_a('services: {82: {▶upstream: "127.0.0.1:5432"}}'),
+        ["`upstream` is not there yet"],
+    ),
+    "UDP": (at_a("services: {▶53/udp: a:b}"), ["UDP services are not there yet"]),
+    "cubic": (at_a("congestion: ▶cubic"), ["`cubic` is not there yet; write `reno`"]),
+    "restart": (at_a("restart: ▶on-failure"), ["restarting is not there yet"]),
+    "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
+    "queue discipline": (
+        at_link("queue: ▶{fq_codel: {target: 5ms}}"),
+        ["(fq_codel, codel, red) are not there yet; write a limit"],
+    ),
+    "ecn": (at_link("▶ecn: true"), ["`ecn` is not there yet"]),
+    # Several at once
+    "all in one go": (
+        two_lans(a="{kind: computer, ▶adress: 10.0.0.1/24}")
+        .replace("[t, b]", "{endpoints: [t, b], delay: ▶3}")
+        .replace("  s: {", "  ▶alone: {kind: computer}\n  s: {")
+        + "  - ▶[s, t]\n".replace("▶", "")
+        + "routing: ▶rip\n",
+        [
+            "unknown key `adress`; write `address`",
+            "no links lead from `alone`",
+            "`3` has no unit",
+            "`rip` is no routing",
+        ],
+    ),
+    "a lost node hides no other mistake": (
+        LAN.replace("{kind: switch}", "{kind: ▶swtch}") + "  - [a, ▶nobody]\nseed: ▶x\n",
+        ["`swtch` is no kind; write `switch`", "there is no node `nobody`", "`x` is not a seed"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_mistake_is_shown_where_it_is(case: str, tmp_path: Path) -> None:
+    marked, messages = CASES[case]
+    places = [
+        (before.count("\n") + 1, len(before) - before.rfind("\n"))
+        for before in (
+            marked[: match.start()].replace(MARK, "") for match in re.finditer(MARK, marked)
+        )
+    ]
+    file = tmp_path / "bad.yaml"
+    file.write_text(marked.replace(MARK, ""))
+    with pytest.raises(InvalidFileError) as caught:
+        load_plan(file)
+    problems = caught.value.problems
+    assert [(p.line, p.column) for p in problems] == places, str(caught.value)
+    if len(problems) == 1:
+        assert [words for words in messages if words not in problems[0].message] == []
+    else:
+        for problem, words in zip(problems, messages, strict=True):
+            assert words in problem.message
+    for problem in problems:
+        assert problem.file == str(file)
+        assert ";" in problem.message, "no word on what to write instead"
+        assert "\n" not in problem.message
