@@ -60,9 +60,10 @@ class Port:
         return self.received - self.delivered - sum(self.ingress_dropped.values())
 
     def transmit(self, frame: bytes, now: int) -> None:
-        """Put a frame into the queue of the cable."""
-        for tap in self.taps:
-            tap.frame_passed(now, self.name, Direction.OUTBOUND, frame)
+        """Put a frame into the queue of the cable; taps are shown it as it enters the queue."""
+        if self.up:
+            for tap in self.taps:
+                tap.frame_passed(now, self.name, Direction.OUTBOUND, frame)
         self.egress.enqueue(frame, now)
 
     def deliver(self, frame: bytes, now: int) -> bool:

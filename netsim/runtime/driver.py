@@ -9,7 +9,7 @@ shared by all (one memory); whoever owns it takes the entries off and calls `act
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import Any, Final
 
 from netsim.core.time import MILLISECOND
@@ -49,8 +49,8 @@ class Driver:
         self._port_counts = [0] * len(port_sources)
         self._count = 0
         self._timer_due: int | None = None
-        self._departing: set[int] = set()
-        """Ports with a departure in the agenda."""
+        self._departing: dict[int, int] = {}
+        """By port: when the earliest departure in the agenda is due."""
 
     def arrive(self, port: Port, departures: list[Departure]) -> None:
         """Frames came off the cable at `port`: each is handled when it is due."""
@@ -70,6 +70,13 @@ class Driver:
         self._count += 1
         heappush(self._agenda, (due, self._source, self._count, action, argument, b""))
 
+    def set_carrier(self, port: Port, up: bool, now: int) -> None:
+        """The cable at `port` was connected or lost; with the carrier goes what is in flight."""
+        if not up:
+            self._lose_in_flight(port)
+        self.node.set_carrier(port, up, now)
+        self.settle(now)
+
     def flush(self, now: int) -> None:
         """Send what programs on the node have written."""
         self.node.flush(now)
@@ -84,7 +91,7 @@ class Driver:
             node.sending.clear()
         due = node.next_timer()
         if due is not None and (self._timer_due is None or due < self._timer_due):
-            self._timer_due = due
+            self._timer_due = due = max(due, now)
             self.schedule(due, self._fire, None)
 
     def _receive(self, now: int, port: Port, frame: bytes) -> None:
@@ -103,12 +110,24 @@ class Driver:
         if departures:
             self._transmit(port, departures)
         following = port.egress.next_departure()
-        if following is not None and port.index not in self._departing:
-            self._departing.add(port.index)
-            # Half the look-ahead before it departs: it is on the wire in time, and so are the
-            # frames that follow it within the other half.
-            self.schedule(max(now, following - LOOKAHEAD // 2), self._depart, port)
+        if following is None:
+            return
+        # Half the look-ahead before it departs: it is on the wire in time, and so are the
+        # frames that follow it within the other half.
+        due = max(now, following - LOOKAHEAD // 2)
+        if due < self._departing.get(port.index, due + 1):
+            self._departing[port.index] = due
+            self.schedule(due, self._depart, port)
 
     def _depart(self, now: int, port: Port, _: bytes) -> None:
-        self._departing.discard(port.index)
+        if self._departing.get(port.index, now) <= now:
+            self._departing.pop(port.index, None)
         self._send(port, now)
+
+    def _lose_in_flight(self, port: Port) -> None:
+        agenda = self._agenda
+        kept = [entry for entry in agenda if entry[3] != self._receive or entry[4] is not port]
+        if lost := len(agenda) - len(kept):
+            port.ingress_dropped["carrier"] += lost
+            agenda[:] = kept
+            heapify(agenda)

@@ -20,7 +20,7 @@ def node_facts(node: Node, now: int) -> dict[str, Any]:
         "drops": dict(node.drops),
     }
     if isinstance(node, HostNode):
-        facts |= _host_facts(node.host)
+        facts |= _host_facts(node.host, now)
     if isinstance(node, Switch):
         facts["mac_table"] = [
             {
@@ -67,7 +67,7 @@ def _interface_facts(node: Node, port: Port) -> dict[str, Any]:
     }
 
 
-def _host_facts(host: Host) -> dict[str, Any]:
+def _host_facts(host: Host, now: int) -> dict[str, Any]:
     return {
         "routes": [
             {
@@ -84,7 +84,7 @@ def _host_facts(host: Host) -> dict[str, Any]:
                 "address": format_ip(entry.address),
                 "mac": format_mac(entry.mac) if entry.mac else None,
                 "interface": interface.name,
-                "state": entry.state.value,
+                "state": entry.state_at(now).value,
             }
             for interface, cache in zip(host.interfaces, host.neighbours, strict=True)
             for entry in cache.entries()

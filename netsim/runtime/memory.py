@@ -70,6 +70,7 @@ class MemoryNetwork:
         agenda = self._agenda
         while agenda and agenda[0][0] <= end and not stop():
             due, _, _, action, argument, frame = heappop(agenda)
+            assert due >= self.now, "nothing is put into the agenda for a time that has passed"
             self.now = due
             action(due, argument, frame)
         if not stop():
@@ -85,10 +86,9 @@ class MemoryNetwork:
         What is in flight is lost with the carrier.
         """
         port = self.port(node, interface)
+        self._drivers[node].set_carrier(port, up, self.now)
         far_driver, far_port = self._far_end[port]
-        for driver, end in ((self._drivers[node], port), (far_driver, far_port)):
-            driver.node.set_carrier(end, up, self.now)
-            driver.settle(self.now)
+        far_driver.set_carrier(far_port, up, self.now)
 
     def accounts(self) -> dict[str, LinkAccount]:
         """The books of every direction, by `"node/interface"` of its sender."""

@@ -401,7 +401,7 @@ class Network:
             case ("failed", reason):
                 node.failure = reason
                 node.started.set()
-            case ("carrier", interface, up, at):
+            case ("carrier", interface, up, at) if self.state in ("running", "degraded"):
                 word = "up" if up else "lost"
                 self._events.publish(
                     Event(at, "carrier", node.name, f"{node.name}:{interface} carrier {word}")

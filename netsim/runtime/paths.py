@@ -48,19 +48,21 @@ class PathFinder:
         return names
 
     def _next_hop(self, node: NodePlan, destination: IpAddress) -> IpAddress | None:
+        # A route to a subnet of its own is there only while that cable is cut: it goes first.
+        best, gateway = -1, None
+        for route in self.routes[node.name]:
+            if route.prefix_length > best and _within(
+                destination, route.prefix, route.prefix_length
+            ):
+                best, gateway = route.prefix_length, route.gateway
         for interface in node.interfaces:
-            if interface.address is not None and _within(
-                destination, interface.address, interface.prefix_length
+            if (
+                interface.address is not None
+                and interface.prefix_length > best
+                and _within(destination, interface.address, interface.prefix_length)
             ):
                 return destination
-        matching = [
-            route
-            for route in self.routes[node.name]
-            if _within(destination, route.prefix, route.prefix_length)
-        ]
-        if not matching:
-            return None
-        return max(matching, key=lambda route: route.prefix_length).gateway
+        return gateway
 
     def _segment(self, start: str, end: str) -> list[str] | None:
         """The switches between two neighbours on one segment, by breadth-first search."""

@@ -242,6 +242,12 @@ def draft_log() -> Path:
     return path
 
 
+def discard_log(path: Path) -> None:
+    """Remove a draft that no network has adopted; without effect when one has."""
+    with _exclusive(state_root()):
+        path.unlink(missing_ok=True)
+
+
 def state_root() -> Path:
     """The directory above all state directories of this user (it may not exist yet).
 

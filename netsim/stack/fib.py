@@ -1,7 +1,9 @@
 """The forwarding information base: longest-prefix match over a host's routes (RFC 1812 5.2.4.3).
 
 One dictionary for each prefix length that occurs, longest first, and a cache from destination
-to route in front, emptied whenever a route changes.
+to route in front, emptied whenever a route changes. A prefix may have several routes: those over
+an interface without carrier are passed over, so a subnet of our own whose cable is cut can still
+be reached the long way round.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ _CACHE_LIMIT: Final = 4096
 
 
 class Origin(Enum):
-    """Where a route comes from; of two for one prefix the earlier kind wins."""
+    """Where a route comes from; of two for one prefix the kind listed first wins."""
 
     CONNECTED = "connected"
     STATIC = "static"
+
+
+_PREFERENCE: Final = {origin: rank for rank, origin in enumerate(Origin)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,43 +43,44 @@ class Route:
 
 
 class Fib:
-    """The routes of one host. Routes over an interface that is down do not match."""
+    """The routes of one host to one address family."""
 
-    __slots__ = ("_cache", "_lengths", "_tables", "generation")
+    __slots__ = ("_cache", "_lengths", "_tables")
 
     def __init__(self) -> None:
-        self._tables: dict[int, dict[int, Route]] = {}
+        self._tables: dict[int, dict[int, list[Route]]] = {}
+        """By prefix length, then by prefix: the routes there, the preferred one first."""
         self._lengths: list[int] = []
         self._cache: dict[IpAddress, Route | None] = {}
-        self.generation = 0
-        """Grows with every change, for those who keep what a lookup gave them."""
 
     def add(self, route: Route) -> None:
-        """Install a route; of two for one prefix a connected one stays."""
+        """Install a route, in place of one of its origin to this prefix over this interface."""
         table = self._tables.setdefault(route.prefix_length, {})
         key = _masked(route.prefix, route.prefix_length)
-        present = table.get(key)
-        if (
-            present is not None
-            and present.origin is Origin.CONNECTED
-            and route.origin is not Origin.CONNECTED
-        ):
-            return
-        table[key] = route
+        routes = [
+            other
+            for other in table.get(key, ())
+            if other.origin is not route.origin or other.interface is not route.interface
+        ]
+        routes.append(route)
+        routes.sort(key=lambda each: _PREFERENCE[each.origin])
+        table[key] = routes
         self._lengths = sorted(self._tables, reverse=True)
         self.changed()
 
     def remove_all(self, origin: Origin) -> None:
         """Withdraw every route of that origin, before its new set is installed."""
-        for table in self._tables.values():
-            for key in [key for key, route in table.items() if route.origin is origin]:
-                del table[key]
+        for length, table in self._tables.items():
+            self._tables[length] = {
+                key: kept
+                for key, routes in table.items()
+                if (kept := [route for route in routes if route.origin is not origin])
+            }
         self.changed()
 
     def changed(self) -> None:
         """Forget cached lookups: a route or the carrier of an interface has changed."""
         self._cache.clear()
-        self.generation += 1
 
     def lookup(self, destination: IpAddress) -> Route | None:
         """The most specific route that is up; None when there is none."""
@@ -90,15 +96,18 @@ class Fib:
     def _longest_match(self, destination: IpAddress) -> Route | None:
         number = int.from_bytes(destination, "big")
         for length in self._lengths:
-            route = self._tables[length].get(number & prefix_mask(length, len(destination)))
-            if route is not None and route.interface.up:
-                return route
+            key = number & prefix_mask(length, len(destination))
+            for route in self._tables[length].get(key, ()):
+                if route.interface.up:
+                    return route
         return None
 
     def __iter__(self) -> Iterator[Route]:
         """Every route, most specific first."""
         for length in self._lengths:
-            yield from (self._tables[length][key] for key in sorted(self._tables[length]))
+            table = self._tables[length]
+            for key in sorted(table):
+                yield from table[key]
 
 
 def _masked(prefix: IpAddress, prefix_length: int) -> int:

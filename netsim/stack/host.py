@@ -22,7 +22,7 @@ from netsim.stack.tcp.tcp import Tcp
 from netsim.stack.timers import Timers
 from netsim.stack.udp import Udp
 from netsim.wire import arp, ethernet, icmp, ipv4
-from netsim.wire.address import BROADCAST_MAC, IpAddress, is_multicast_mac
+from netsim.wire.address import IpAddress
 from netsim.wire.error import WireError
 
 _IPV4 = ethernet.ETHERTYPE_IPV4.to_bytes(2, "big")
@@ -78,14 +78,16 @@ class Host:
         self.ip.uppers = {
             ipv4.PROTOCOL_ICMP: self.icmp,
             ipv4.PROTOCOL_UDP: self.udp,
-            ipv4.PROTOCOL_TCP: _AboveIp(self.tcp),
+            ipv4.PROTOCOL_TCP: _AboveIp(self.tcp, self.ip, self._drop),
         }
         self._add_connected_routes()
 
     def receive_frame(self, interface: Interface, frame: bytes, now: int) -> None:
         """Take a frame from a cable. Malformed ones are counted in `drops`; nothing escapes."""
-        destination = frame[:6]
-        if destination != interface.mac and not is_multicast_mac(destination or BROADCAST_MAC):
+        if len(frame) < ethernet.HEADER_LENGTH:
+            self._drop("ethernet-truncated")
+            return
+        if frame[:6] != interface.mac and not frame[0] & 1:
             # A switch that has not learned yet floods frames that are for somebody else.
             self._drop("other-station")
             return
@@ -97,7 +99,7 @@ class Host:
                 packet = arp.parse(frame, ethernet.HEADER_LENGTH)
                 self.neighbours[interface.index].receive(packet, now)
             else:
-                self._drop("ethernet-truncated" if len(frame) < 14 else "ethertype-unknown")
+                self._drop("ethertype-unknown")
         except WireError as error:
             self._drop(error.reason)
         if self.ip.looped:
@@ -132,13 +134,14 @@ class Host:
         interface.up = up
         if not up:
             self.neighbours[interface.index].flush()
-        self.fib.changed()
+        self.ip.paths_changed()
 
     def install_routes(self, routes: Iterable[Route]) -> None:
         """Replace all static routes."""
         self.fib.remove_all(Origin.STATIC)
         for route in routes:
             self.fib.add(route)
+        self.ip.paths_changed()
 
     def static_route(
         self, prefix: IpAddress, prefix_length: int, gateway: IpAddress, interface: Interface
@@ -205,15 +208,25 @@ class _BelowTcp:
 class _AboveIp:
     """TCP as IP sees it. TCP does not look at IP headers, which keeps it neutral to the family."""
 
-    def __init__(self, tcp: Tcp) -> None:
+    def __init__(self, tcp: Tcp, ip: Ip, count: Callable[[str], None]) -> None:
         self._tcp = tcp
+        self._ip = ip
+        self._count = count
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
-        """A segment."""
+        """A segment; one that was sent to everybody is for nobody (RFC 1122 4.2.3.10)."""
+        if self._ip.is_broadcast(header.destination):
+            self._count("tcp-broadcast")
+            return
         self._tcp.receive(header.source, header.destination, payload, now)
 
     def receive_error(
-        self, quoted: ipv4.Ipv4Header, head: bytes, error: icmp.IcmpMessage, now: int
+        self,
+        quoted: ipv4.Ipv4Header,
+        head: bytes,
+        error: icmp.IcmpMessage,
+        reporter: IpAddress | None,
+        now: int,
     ) -> None:
         """An ICMP error about a segment we sent."""
         self._tcp.icmp_error(

@@ -45,7 +45,8 @@ class EchoSocket:
     def __init__(self, owner: Icmp, identifier: int) -> None:
         self._owner = owner
         self.identifier = identifier
-        self.inbox: deque[EchoReply | EchoError] = deque(maxlen=_INBOX_LIMIT)
+        self.inbox: deque[EchoReply | EchoError] = deque()
+        """What came back, oldest first; reading is popping. What comes to a full one is lost."""
 
     def send(
         self,
@@ -56,8 +57,8 @@ class EchoSocket:
         *,
         ttl: int = DEFAULT_TTL,
     ) -> None:
-        """Ask; SocketError where IP cannot send."""
-        message = icmp.echo(icmp.ECHO_REQUEST, self.identifier, sequence, data)
+        """Ask; `sequence` counts modulo 65536. SocketError where IP cannot send."""
+        message = icmp.echo(icmp.ECHO_REQUEST, self.identifier, sequence & 0xFFFF, data)
         self._owner.send(destination, message, now, ttl=ttl)
 
     def close(self) -> None:
@@ -75,10 +76,10 @@ class Icmp:
         self._echo_sockets: dict[int, EchoSocket] = {}
         self._credit_ns = ERROR_BURST * SECOND // ERROR_RATE
         self._credited_at = 0
-        self._reporter: IpAddress | None = None
 
     def open_echo(self, identifier: int) -> EchoSocket:
-        """A socket for pings; AddressInUseError when the identifier is taken."""
+        """A socket for pings; AddressInUseError when the identifier (16 bits) is taken."""
+        identifier &= 0xFFFF
         if identifier in self._echo_sockets:
             raise AddressInUseError(f"echo identifier {identifier} is in use")
         socket = self._echo_sockets[identifier] = EchoSocket(self, identifier)
@@ -86,7 +87,8 @@ class Icmp:
 
     def close_echo(self, socket: EchoSocket) -> None:
         """Forget an echo socket."""
-        self._echo_sockets.pop(socket.identifier, None)
+        if self._echo_sockets.get(socket.identifier) is socket:
+            del self._echo_sockets[socket.identifier]
         self._ready.pop(socket, None)
 
     def send(
@@ -112,44 +114,38 @@ class Icmp:
             if socket is None:
                 self._count("icmp-unasked-reply")
                 return
-            socket.inbox.append(
-                EchoReply(header.source, message.sequence, header.ttl, message.body, now)
-            )
-            self._ready[socket] = None
+            reply = EchoReply(header.source, message.sequence, header.ttl, message.body, now)
+            self._put(socket, reply)
         elif message.type in icmp.ERRORS:
             if message.type == icmp.REDIRECT:
                 # Routes come from the topology: a redirect is a mistake or an attack.
                 self._count("icmp-redirect")
                 return
-            self._reporter = header.source
-            try:
-                self._ip.receive_error(message, now)
-            finally:
-                self._reporter = None
+            self._ip.receive_error(message, header.source, now)
         else:
             self._count("icmp-unknown-type")
 
     def receive_error(
-        self, quoted: ipv4.Ipv4Header, head: bytes, error: icmp.IcmpMessage, now: int
+        self,
+        quoted: ipv4.Ipv4Header,
+        head: bytes,
+        error: icmp.IcmpMessage,
+        reporter: IpAddress | None,
+        now: int,
     ) -> None:
         """An error about one of our own echo requests."""
         identifier = int.from_bytes(head[4:6], "big")
+        sequence = int.from_bytes(head[6:8], "big")
         socket = self._echo_sockets.get(identifier)
         if head[0] != icmp.ECHO_REQUEST or socket is None:
             self._count("icmp-error-not-ours")
             return
-        sequence = int.from_bytes(head[6:8], "big")
-        socket.inbox.append(EchoError(self.reporter or quoted.source, sequence, error, now))
-        self._ready[socket] = None
-
-    @property
-    def reporter(self) -> IpAddress | None:
-        """Who sent the ICMP error that is being handled; None when it is our own finding."""
-        return self._reporter
+        source = reporter or quoted.source
+        self._put(socket, EchoError(source, sequence, error, now))
 
     def send_error(self, kind: int, code: int, packet: bytes, now: int, *, rest: int = 0) -> None:
         """Report on `packet` to its source, unless RFC 1122 3.2.2 and RFC 1812 4.3.2.7 forbid."""
-        header = ipv4.parse_quoted(packet.ljust(ipv4.HEADER_LENGTH + 8, b"\x00"))
+        header = ipv4.parse(packet)
         if not self._may_report(header, packet):
             return
         if not self._take_credit(now):
@@ -157,7 +153,9 @@ class Icmp:
             return
         try:
             message = icmp.IcmpMessage(kind, code, rest, packet[:_QUOTE_LIMIT])
-            self.send(header.source, message, now)
+            # The address that was meant, where it is ours, is what traceroute expects at its end.
+            own = header.destination if self._ip.is_local(header.destination) else None
+            self.send(header.source, message, now, source=own)
         except SocketError:
             self._count("icmp-error-unsent")
 
@@ -172,6 +170,13 @@ class Icmp:
         except SocketError:
             self._count("icmp-reply-unsent")
 
+    def _put(self, socket: EchoSocket, answer: EchoReply | EchoError) -> None:
+        if len(socket.inbox) >= _INBOX_LIMIT:
+            self._count("icmp-receive-buffer")
+            return
+        socket.inbox.append(answer)
+        self._ready[socket] = None
+
     def _may_report(self, header: ipv4.Ipv4Header, packet: bytes) -> bool:
         if header.fragment & ipv4.OFFSET_MASK:
             return False
@@ -183,7 +188,7 @@ class Icmp:
         return not (
             self._ip.is_broadcast(destination)
             or is_multicast_ip(destination)
-            or source[0] in (0, 127)
+            or source[0] == 0
             or source[0] >= 0xE0
             or self._ip.is_broadcast(source)
         )

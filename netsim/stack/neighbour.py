@@ -18,7 +18,13 @@ from netsim.core.time import SECOND
 from netsim.stack.interface import Interface
 from netsim.stack.timers import Timer, Timers
 from netsim.wire import arp, ethernet
-from netsim.wire.address import BROADCAST_MAC, IpAddress, MacAddress, is_multicast_mac
+from netsim.wire.address import (
+    BROADCAST_MAC,
+    UNSPECIFIED,
+    IpAddress,
+    MacAddress,
+    is_multicast_mac,
+)
 
 REACHABLE: Final = 30 * SECOND
 """Base of the reachable time, randomised to 0.5–1.5 of it (RFC 4861 6.3.2)."""
@@ -59,6 +65,12 @@ class Neighbour:
         self.probes = 0
         self.waiting: deque[bytes] = deque()
         self.timer = timer
+
+    def state_at(self, now: int) -> State:
+        """The state as people see it: an entry goes stale by itself, without an event."""
+        if self.state is State.REACHABLE and now >= self.fresh_until:
+            return State.STALE
+        return self.state
 
 
 class NeighbourCache:
@@ -103,7 +115,7 @@ class NeighbourCache:
         if header is not None:
             self._outbox.append((self._interface, header + packet))
             return
-        entry = self._entries.get(address) or self._add(address)
+        entry = self._entries.get(address) or self._add(address, now)
         if entry.state is not State.INCOMPLETE:
             entry.state = State.INCOMPLETE
             entry.probes = 0
@@ -116,7 +128,14 @@ class NeighbourCache:
 
     def receive(self, packet: arp.ArpPacket, now: int) -> None:
         """Learn from an ARP packet and answer a question about one of our own addresses."""
-        if is_multicast_mac(packet.sender_mac) or packet.sender_mac == _NO_MAC:
+        if (
+            is_multicast_mac(packet.sender_mac)
+            or packet.sender_mac == _NO_MAC
+            or packet.sender[0] == 127
+            or packet.sender[0] >= 0xE0
+            or any(packet.sender == entry.broadcast for entry in self._interface.addresses)
+        ):
+            # No single station has such an address, so nobody may claim it.
             self._count("arp-martian")
             return
         own = {entry.address for entry in self._interface.addresses}
@@ -127,8 +146,8 @@ class NeighbourCache:
         # RFC 826 "packet reception": update what is known; add only if the packet is for us.
         is_for_us = packet.target in own
         entry = self._entries.get(packet.sender)
-        if entry is None and is_for_us and packet.sender != b"\x00" * 4:
-            entry = self._add(packet.sender)
+        if entry is None and is_for_us and packet.sender != UNSPECIFIED:
+            entry = self._add(packet.sender, now)
         if entry is not None:
             is_answer = packet.operation == arp.REPLY and is_for_us
             self._learn(entry, packet.sender_mac, is_answer, now)
@@ -143,19 +162,16 @@ class NeighbourCache:
                 self._count("carrier")
         self._entries.clear()
 
-    def _add(self, address: IpAddress) -> Neighbour:
+    def _add(self, address: IpAddress, now: int) -> Neighbour:
         if len(self._entries) >= TABLE_LIMIT:
-            self._evict()
+            self._evict(now)
         entry = Neighbour(address, Timer(self._timers, lambda now: self._expire(entry, now)))
         self._entries[address] = entry
         return entry
 
-    def _evict(self) -> None:
-        """Make room: the oldest entry nobody waits for, else the oldest."""
-        victim = next(
-            (entry for entry in self._entries.values() if not entry.waiting),
-            next(iter(self._entries.values())),
-        )
+    def _evict(self, now: int) -> None:
+        """Make room: the entry that is missed least, of those the oldest."""
+        victim = min(self._entries.values(), key=lambda entry: _worth(entry, now))
         victim.timer.stop()
         for _ in victim.waiting:
             self._count("neighbour-table")
@@ -174,6 +190,8 @@ class NeighbourCache:
             entry.state = State.STALE
             entry.fresh_until = now
             entry.timer.stop()
+        if entry.waiting and entry.state is State.STALE:
+            self._use_stale(entry, now)
         while entry.waiting:
             self._outbox.append((self._interface, entry.header + entry.waiting.popleft()))
 
@@ -220,3 +238,13 @@ class NeighbourCache:
         packet = arp.ArpPacket(operation, mac, sender, target_mac, target)
         header = ethernet.pack_header(destination, mac, ethernet.ETHERTYPE_ARP)
         self._outbox.append((self._interface, header + packet.pack()))
+
+
+def _worth(entry: Neighbour, now: int) -> int:
+    """Failed entries say nothing; those in use, and those somebody waits for, go last."""
+    state = entry.state_at(now)
+    if state is State.FAILED:
+        return 0
+    if state is State.STALE:
+        return 1
+    return 3 if entry.waiting else 2

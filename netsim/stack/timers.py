@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 
 class Timers:
-    """Every pending timer of one host, ordered by (due, order in which they were armed)."""
+    """Every pending timer of one host; equal due times in the order they entered the heap."""
 
     __slots__ = ("_armed", "_heap")
 

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, Final, NamedTuple
 
-from netsim.stack.errors import AddressInUseError, AddressNotAvailableError, NotConnectedError
+from netsim.stack.errors import (
+    AddressInUseError,
+    AddressNotAvailableError,
+    MessageTooLongError,
+    NotConnectedError,
+)
 from netsim.stack.icmp import Icmp
 from netsim.stack.ip import DEFAULT_TTL, Ip
 from netsim.wire import icmp, ipv4, udp
@@ -17,7 +22,10 @@ from netsim.wire.checksum import pseudo_header_sum
 EPHEMERAL_PORTS: Final = range(32768, 61000)
 """The Linux default of ip_local_port_range."""
 RECEIVE_BUFFER: Final = 212_992
-"""Bytes of payload that wait to be read (Linux: rmem_default); what comes beyond is dropped."""
+"""Bytes that wait to be read (Linux: rmem_default); what comes beyond is dropped."""
+DATAGRAM_OVERHEAD: Final = 256
+"""Bytes that each datagram takes of the buffer beside its payload, so that empty ones fill it."""
+MAX_PAYLOAD: Final = ipv4.MAX_PACKET - ipv4.HEADER_LENGTH - udp.HEADER_LENGTH
 
 
 class Datagram(NamedTuple):
@@ -72,7 +80,7 @@ class UdpSocket:
         if not self.inbox:
             return None
         datagram = self.inbox.popleft()
-        self.queued_bytes -= len(datagram.payload)
+        self.queued_bytes -= _cost(datagram.payload)
         return datagram
 
     def close(self) -> None:
@@ -115,7 +123,8 @@ class Udp:
 
     def close(self, socket: UdpSocket) -> None:
         """Forget a socket."""
-        self._sockets.pop(socket.local, None)
+        if self._sockets.get(socket.local) is socket:
+            del self._sockets[socket.local]
         self._ready.pop(socket, None)
 
     def send(
@@ -129,6 +138,8 @@ class Udp:
     ) -> None:
         """Build and send one datagram; SocketError where IP cannot."""
         address, port = destination
+        if len(payload) > MAX_PAYLOAD:
+            raise MessageTooLongError(f"a datagram carries at most {MAX_PAYLOAD} bytes")
         source = socket.local[0] or self._ip.source_for(address)
         pseudo_sum = pseudo_header_sum(source, address, ipv4.PROTOCOL_UDP)
         data = udp.pack(socket.local[1], port, payload, pseudo_sum)
@@ -145,25 +156,30 @@ class Udp:
             packet = header.pack() + payload
             self._icmp.send_error(icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, packet, now)
             return
-        if socket.queued_bytes + len(datagram.payload) > RECEIVE_BUFFER:
+        cost = _cost(datagram.payload)
+        if socket.queued_bytes + cost > RECEIVE_BUFFER:
             self._count("udp-receive-buffer")
             return
-        socket.queued_bytes += len(datagram.payload)
+        socket.queued_bytes += cost
         socket.inbox.append(Datagram(datagram.payload, source, header.destination, now))
         self._ready[socket] = None
 
     def receive_error(
-        self, quoted: ipv4.Ipv4Header, head: bytes, error: icmp.IcmpMessage, now: int
+        self,
+        quoted: ipv4.Ipv4Header,
+        head: bytes,
+        error: icmp.IcmpMessage,
+        reporter: IpAddress | None,
+        now: int,
     ) -> None:
         """Queue an ICMP error on the socket that sent the datagram."""
         source_port = int.from_bytes(head[:2], "big")
-        destination_port = int.from_bytes(head[2:4], "big")
+        destination = (quoted.destination, int.from_bytes(head[2:4], "big"))
         socket = self._find(quoted.source, source_port)
-        if socket is None:
+        if socket is None or socket.remote not in (None, destination):
             self._count("icmp-error-not-ours")
             return
-        destination = (quoted.destination, destination_port)
-        socket.errors.append(UdpError(self._icmp.reporter, error, destination, now))
+        socket.errors.append(UdpError(reporter, error, destination, now))
         self._ready[socket] = None
 
     def _find(self, address: IpAddress, port: int) -> UdpSocket | None:
@@ -183,3 +199,7 @@ class Udp:
             if not self._is_taken(address, port):
                 return port
         raise AddressNotAvailableError("every ephemeral UDP port is in use")
+
+
+def _cost(payload: bytes) -> int:
+    return len(payload) + DATAGRAM_OVERHEAD

@@ -41,7 +41,8 @@ from netsim.runtime.process.node_loop import NodeLoop
 from netsim.runtime.process.programs import Programs
 from netsim.runtime.process.selector import NodeSelector
 from netsim.runtime.process.wire import WireReceiver, WireSender
-from netsim.tools.program import Context, run_tool
+from netsim.tools.context import Context
+from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan, RoutePlan
 
 STOP_GRACE: Final = 1.0
@@ -126,6 +127,7 @@ class NodeProcess:
         try:
             await self._programs.start_services()
             for port in self._node_plan.ports:
+                assert isinstance(self._loop, NodeLoop), "a switch has no ports in its plan"
                 self._ports.append(
                     await open_port(
                         self._loop, port.listen_host, port.listen_port, port.host, port.port

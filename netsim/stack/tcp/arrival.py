@@ -123,7 +123,7 @@ def _acknowledgement_arrives(
         if connection.listener is not None and not connection.listener.completes(connection):
             return False
         sender.start_window(sequence, ack, segment.window << sender.scale)
-        handshake.establish(connection, segment, now)
+        handshake.establish(connection, now)
         return True
     if not sender.una - sender.max_window <= ack <= sender.nxt:  # RFC 5961 5.2
         connection.shared.counters.bad_acknowledgements += 1

@@ -57,6 +57,7 @@ class Connection:
         "local",
         "opened_at",
         "orphan",
+        "path_mtu",
         "peer_mss",
         "ready",
         "receiver",
@@ -108,6 +109,8 @@ class Connection:
         self.sender = Sender(
             iss, self.transmitter, self.retransmission_timer, settings, shared.counters
         )
+        self.path_mtu: int | None = None
+        """Of the whole path, where "fragmentation needed" told us (RFC 1191)."""
         self.peer_mss = 0
         """What the peer's MSS option said, or the default without one."""
         self.scaling = False
@@ -278,7 +281,7 @@ class Connection:
             if (
                 ack <= sender.nxt
                 and len(payload) <= receiver.edge - sequence
-                and not (payload and receiver.reassembly)
+                and not (payload and (receiver.reassembly or receiver.fin_at is not None))
             ):
                 if self.transmitter.timestamps:
                     timestamp = segment.timestamp

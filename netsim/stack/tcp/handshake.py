@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from netsim.core.time import MILLISECOND
 from netsim.stack.tcp.receiver import MAX_WINDOW_SCALE, window_scale_for
-from netsim.stack.tcp.seq import HALF, MASK
 from netsim.stack.tcp.state import State
 from netsim.wire.tcp import ACK, HEADER_LENGTH, TcpSegment
 
@@ -53,11 +51,16 @@ def send_syn(connection: Connection, now: int) -> None:
     )
 
 
+def path_mtu(connection: Connection) -> int:
+    """Octets of the largest packet that is known to reach the peer."""
+    mtu = connection.shared.ip.mtu_to(connection.remote[0])
+    known = connection.path_mtu
+    return mtu if known is None or mtu < known else known
+
+
 def _own_mss(connection: Connection) -> int:
     """What we announce and, at most, send; without options (RFC 6691)."""
-    address = connection.remote[0]
-    mtu = connection.shared.ip.mtu_to(address)
-    return max(mtu - _IP_HEADER[len(address)] - HEADER_LENGTH, _LEAST_MSS)
+    return path_mtu(connection) - _IP_HEADER[len(connection.remote[0])] - HEADER_LENGTH
 
 
 def segment_size(connection: Connection) -> int:
@@ -87,17 +90,14 @@ def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
     sender.start_window(receiver.irs, sender.iss + 1, segment.window)
 
 
-def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
-    """Our SYN is acknowledged by `segment` and theirs has come: ESTABLISHED."""
+def establish(connection: Connection, now: int) -> None:
+    """Our SYN is acknowledged and theirs has come: ESTABLISHED."""
     sender = connection.sender
     repeated = sender.retries > 0
     if not repeated:
         sender.round_trip.sample(now - connection.opened_at)
-    elif connection.transmitter.timestamps:
-        elapsed = (connection.transmitter.clock(now) - segment.timestamp_echo) & MASK
-        if elapsed < HALF:
-            sender.round_trip.sample(max(elapsed, 1) * MILLISECOND)
-    sender.round_trip.handshake_was_repeated()
+    else:
+        sender.round_trip.handshake_was_repeated()
     sender.una = sender.iss + 1
     sender.retries = 0
     connection.retransmission_timer.stop()

@@ -23,6 +23,10 @@ from netsim.wire.icmp import (
 if TYPE_CHECKING:
     from netsim.stack.tcp.connection import Connection
 
+_LEAST_MTU: Final = 68
+"""Of IPv4 (RFC 791)."""
+_PLATEAUS: Final = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, _LEAST_MTU)
+"""What to try next when a router does not tell its MTU (RFC 1191 7.1)."""
 _SEQUENCE: Final = slice(4, 8)
 _ERRNO_OF_CODE: Final = {
     NETWORK_UNREACHABLE: errno.ENETUNREACH,
@@ -38,7 +42,12 @@ _ERRNO_OF_CODE: Final = {
 
 
 def icmp_error_arrives(
-    connection: Connection, segment_head: bytes, kind: int, code: int, now: int
+    connection: Connection,
+    segment_head: bytes,
+    kind: int,
+    code: int,
+    next_hop_mtu: int,
+    now: int,
 ) -> None:
     """`segment_head` is what the error quotes of our segment, at least eight octets."""
     sender = connection.sender
@@ -48,7 +57,7 @@ def icmp_error_arrives(
         connection.shared.counters.icmp_out_of_window += 1
         return
     if kind == DESTINATION_UNREACHABLE and code == FRAGMENTATION_NEEDED:
-        _path_mtu_shrank(connection, now)
+        _path_mtu_shrank(connection, next_hop_mtu, now)
         return
     if kind == DESTINATION_UNREACHABLE:
         error = _ERRNO_OF_CODE.get(code, errno.EHOSTUNREACH)
@@ -67,10 +76,17 @@ def icmp_error_arrives(
         connection.soft_error = error
 
 
-def _path_mtu_shrank(connection: Connection, now: int) -> None:
-    """The IP layer has noted the MTU by now; what was too large has to be sent again."""
+def _path_mtu_shrank(connection: Connection, next_hop_mtu: int, now: int) -> None:
+    """Send in smaller segments what was too large. The MTU only ever shrinks here: a larger one
+    than before is old news, or a lie (RFC 5927 7)."""
     if connection.state not in SYNCHRONIZED:
         return
+    mtu = handshake.path_mtu(connection)
+    if not next_hop_mtu:
+        next_hop_mtu = next((plateau for plateau in _PLATEAUS if plateau < mtu), _LEAST_MTU)
+    if _LEAST_MTU <= next_hop_mtu < mtu:
+        connection.path_mtu = next_hop_mtu
+    # Perhaps the IP layer had taken note before, so that nothing is new but to us.
     mss = handshake.segment_size(connection)
     if mss < connection.sender.mss:
         connection.sender.lower_mss(mss, now)

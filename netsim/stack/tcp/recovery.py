@@ -127,8 +127,8 @@ class Recovery:
                 # segments it covers is the one that was sent again (RFC 6582 3.2 (3)).
                 self._lost_below = min(una + mss, nxt)
                 self._resent_below = una
-                gone = max(octets - mss, 0)
-                self._virtually_sacked = max(self._virtually_sacked - gone, 0)
+                arrived = self._virtually_sacked - max(octets - mss, 0)
+                self._virtually_sacked = max(min(arrived, nxt - una - mss), 0)
         return False
 
     def timed_out(self, una: int, nxt: int) -> bool:

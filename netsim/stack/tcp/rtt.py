@@ -55,6 +55,5 @@ class RoundTrip:
         return min(self.timeout << min(times, 16), self._maximum)
 
     def handshake_was_repeated(self) -> None:
-        """(5.7): without a sample, data starts with three seconds."""
-        if not self.smoothed:
-            self.timeout = max(self.timeout, _LOST_SYN_RTO)
+        """(5.7): a SYN was lost, so there is no sample, and data starts with three seconds."""
+        self.timeout = _LOST_SYN_RTO

@@ -258,8 +258,11 @@ class Sender:
             return
         if not self.recovery.in_order and self.recovery.phase is not Phase.OPEN:
             self._send_lost(False, now)
-        if self.nxt < self.end + self._fin_queued:
+        nxt = self.nxt
+        if nxt < self.end + self._fin_queued:
             self._send_new(now)
+        if nxt == self.nxt and self.recovery.phase is Phase.FAST:
+            self._rescue(now)
 
     def _send_new(self, now: int) -> None:
         una, nxt, mss, buffer, base = self.una, self.nxt, self.mss, self._buffer, self._base
@@ -306,8 +309,6 @@ class Sender:
                 self._timer.start_if_stopped(now + self.round_trip.timeout)  # RFC 6298 (5.1)
         elif una == nxt:
             self._timer.start_if_stopped(now + self.round_trip.timeout)
-        elif self.recovery.phase is Phase.FAST:
-            self._rescue(room, now)
 
     def _may_send_part(self, nxt: int, size: int, end: int) -> bool:
         """Whether a segment of `size` octets, less than a full one, may leave: silly window
@@ -334,8 +335,9 @@ class Sender:
             first_at_once = False
             recovery.sent_again(self._send_again(start, stop, now))
 
-    def _rescue(self, room: int, now: int) -> None:
-        if room >= self.mss:
+    def _rescue(self, now: int) -> None:
+        in_flight = self.recovery.in_flight(self.una, self.nxt)
+        if in_flight + self.mss <= self.congestion.window:
             tail = self.recovery.rescue(self.una, self.nxt, self.mss)
             if tail is not None:
                 self._send_again(*tail, now)

@@ -32,7 +32,7 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
         return
     handshake.synchronize(connection, segment, now)  # fourth
     if flags & ACK:
-        handshake.establish(connection, segment, now)
+        handshake.establish(connection, now)
         connection.receiver.ack_now = True
         # A SYN-ACK may carry text; in any case what we have to say may leave now.
         arrival.text_arrives(connection, connection.receiver.nxt, segment, now)

@@ -100,15 +100,15 @@ class Tcp:
     ) -> None:
         """An ICMP error quotes a segment that we sent from `source` to `destination`.
 
-        `segment_head` is the IP payload it quotes; less than eight octets are ignored. The IP
-        layer has taken note of `next_hop_mtu` before: here `mtu_to` is asked.
+        `segment_head` is the IP payload it quotes; less than eight octets are ignored.
+        `next_hop_mtu` is that of "fragmentation needed", 0 from a router that does not tell.
         """
         if len(segment_head) < 8:
             return
         key = destination + source + segment_head[2:4] + segment_head[:2]
         connection = self._shared.connections.get(key)
         if connection is not None:
-            path_errors.icmp_error_arrives(connection, segment_head, kind, code, now)
+            path_errors.icmp_error_arrives(connection, segment_head, kind, code, next_hop_mtu, now)
 
     # -- the owners' side
 
@@ -121,7 +121,8 @@ class Tcp:
         AddressNotAvailableError when no ephemeral port is left.
         """
         shared = self._shared
-        address = local[0] if local[0] is not None else shared.ip.source_for(remote[0])
+        source = shared.ip.source_for(remote[0])
+        address = source if local[0] is None else local[0]
 
         def is_free(port: int) -> bool:
             key = key_of(remote, (address, port))

@@ -1,0 +1,1 @@
+"""Real sockets in and out of the network."""

@@ -1,0 +1,187 @@
+"""`ports:` of a topology file: a real listening socket that enters the network at a computer.
+
+As `ssh -L`: whoever connects to it is connected, from that computer, to a port of a simulated
+host, and bytes are relayed both ways. Back-pressure, half-close and reset are passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from typing import Final
+
+from netsim.aio.loop import HostLoopMixin
+from netsim.core.errors import NetsimError
+
+_log = logging.getLogger("netsim.gateway")
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER on with no time: closing sends a RST."""
+
+
+class PortError(NetsimError):
+    """A port cannot be listened on; the text says which and why."""
+
+
+class Port:
+    """One open port."""
+
+    def __init__(self, loop: HostLoopMixin, target_host: str, target_port: int) -> None:
+        self._loop = loop
+        self._target = (target_host, target_port)
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[_Outer, None] = {}
+        self.listen = ("", 0)
+        """Address and port of the real socket."""
+        self.connections = 0
+        """Real connections accepted."""
+        self.failures = 0
+        """Of these, those that could not be connected in the network."""
+
+    async def open(self, host: str, port: int) -> None:
+        """Listen; PortError when the address cannot be had."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+            self._server = await self._loop.outside.create_server(lambda: _Outer(self), sock)
+        except OSError as error:
+            sock.close()
+            reason = (error.strerror or str(error)).lower()
+            raise PortError(f"cannot listen on {host}:{port}: {reason}") from error
+        self.listen = sock.getsockname()[:2]
+
+    def close(self) -> None:
+        """Listen no more, and end what is open."""
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        for outer in list(self._open):
+            outer.reset()
+
+    def accepted(self, outer: _Outer) -> None:
+        """A real connection has come: make its other half."""
+        self.connections += 1
+        self._open[outer] = None
+        task = self._loop.create_task(self._connect(outer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def ended(self, outer: _Outer) -> None:
+        """A real connection is over."""
+        self._open.pop(outer, None)
+
+    async def _connect(self, outer: _Outer) -> None:
+        try:
+            await self._loop.create_connection(lambda: _Inner(outer), *self._target)
+        except OSError as error:
+            self.failures += 1
+            host, port = self._target
+            _log.warning("%s:%d could not be reached: %s", host, port, error)
+            outer.reset()
+
+
+async def open_port(
+    loop: HostLoopMixin, listen_host: str, listen_port: int, target_host: str, target_port: int
+) -> Port:
+    """Listen on a real address and relay to a simulated one; port 0 takes a free one.
+
+    PortError when the real address cannot be listened on.
+    """
+    port = Port(loop, target_host, target_port)
+    await port.open(listen_host, listen_port)
+    return port
+
+
+class _Half(asyncio.Protocol):
+    """One side of a relayed connection; `other` is the opposite transport once it exists."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.other: _Half | None = None
+        self._ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self.other is not None
+        assert self.other.transport is not None
+        self.other.transport.write(data)
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        assert self.other is not None
+        assert self.other.transport is not None
+        if not self.other.transport.is_closing():
+            self.other.transport.write_eof()
+        # Stay open for the opposite direction, unless that has ended, too.
+        return not self.other._ended
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.other is None or self.other.transport is None:
+            return
+        if exc is None:
+            self.other.transport.close()
+        else:
+            self.other.reset()
+
+    def reset(self) -> None:
+        """End this side with a RST."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class _Outer(_Half):
+    """The real side. It reads nothing until the simulated side is connected."""
+
+    def __init__(self, port: Port) -> None:
+        super().__init__()
+        self._port = port
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert self.transport is not None
+        self.transport.pause_reading()
+        self._port.accepted(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._port.ended(self)
+        super().connection_lost(exc)
+
+    def reset(self) -> None:
+        if self.transport is not None:
+            sock = self.transport.get_extra_info("socket")
+            if sock is not None and not self.transport.is_closing():
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        super().reset()
+
+
+class _Inner(_Half):
+    """The simulated side."""
+
+    def __init__(self, outer: _Outer) -> None:
+        super().__init__()
+        self.other = outer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert self.other is not None
+        self.other.other = self
+        if self.other.transport is None or self.other.transport.is_closing():
+            self.reset()
+            return
+        self.other.transport.resume_reading()
