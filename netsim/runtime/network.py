@@ -338,6 +338,23 @@ class Network:
             output("stderr", f"{error}\n".encode())
             return 1
 
+    async def capture(self, where: str, path: str | os.PathLike[str]) -> None:
+        """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
+
+        It goes on until the network stops. UnknownNameError, or OSError when the file cannot
+        be written.
+        """
+        name, _, interface = where.partition(":")
+        node = self._node(name)
+        known = [each.name for each in self.plan.node(name).interfaces]
+        if interface and interface not in known:
+            raise UnknownNameError(f"{name} has no interface {interface!r}, but {', '.join(known)}")
+        failure = await node.ask(
+            "capture", interface or None, os.path.abspath(path), timeout=ANSWER_TIMEOUT
+        )
+        if failure is not None:
+            raise OSError(failure)
+
     async def crash(self, node: str) -> None:
         """SIGKILL the process of a node; returns when it is gone."""
         handle = self._node(node)

@@ -5,7 +5,8 @@ other segment gets the subnet of the pool whose number is its own place among al
 (10.0.1.0/24 for the first), so that one more at the end moves none. Where that one is given away
 or too small, the segment moves to the upper half of the pool.
 
-Inside a subnet routers count up from .1 and computers from .10, in file order.
+Inside a subnet routers count up from .1 and computers from .10, in file order. Where computers run
+out of numbers they count down from .9.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def _assign_hosts(
     base, last = int(subnet[0]), subnet.num_addresses - 2
     taken = {int.from_bytes(given[end][0], "big") - base for end in segment.ends if end in given}
     low = range(1, min(_FIRST_COMPUTER, last + 1))
-    routers, computers = iter(low), chain(range(_FIRST_COMPUTER, last + 1), low)
+    routers, computers = iter(low), chain(range(_FIRST_COMPUTER, last + 1), reversed(low))
     addresses = {}
     for end in segment.ends:
         if end in given:

@@ -30,7 +30,7 @@ class _Written(NamedTuple):
 def expand_links(
     topology: TopologyWords, members: Mapping[str, list[str]], findings: Findings
 ) -> tuple[list[Link], bool]:
-    """Links in file order, and whether these are all. A counted end gives one for each of its nodes.
+    """Links in file order, and whether these are all. A counted end gives a link for each node.
 
     A link that does not hold is reported and left out. Too many stop at once, before anything is
     unrolled.

@@ -185,6 +185,7 @@ def topology_from_graph(graph: Any) -> Topology:
         path: PathTo = ("nodes", name)
         if name in nodes:
             findings.report(path, "two nodes have this name in lowercase letters; rename one")
+            continue
         kind = "computer" if graph.degree(node) <= 1 else "router"
         nodes[name] = {"kind": kind} | _words_of(attributes, NodeWords, path, findings)
     written["links"] = links = []

@@ -7,8 +7,9 @@ everything else is taken whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from netsim.topology.findings import Findings
 from netsim.topology.model import GivenRoute, Node
@@ -60,38 +61,41 @@ def expand_nodes(
         _check_kind(words, kind, path, findings)
         if words.count is not None:
             _check_counted(words, path, findings)
-        fields = _fields(words, kind, path, common, folder, findings)
+        node = _node(name, kind, words, path, common, folder, findings)
         for member in members[name]:
-            nodes[member] = Node(member, *fields)
+            nodes[member] = replace(node, name=member)
     return nodes
 
 
-def _fields(
-    words: NodeWords,
+def _node(
+    name: str,
     kind: Kind,
+    words: NodeWords,
     path: Sequence[object],
     common: _Programs,
     folder: Path,
     findings: Findings,
-) -> tuple[Any, ...]:
-    """The fields of `Node` behind its name."""
-    own = _Programs.of(words, path, folder, findings)
-    programs = own.over(common) if kind == "computer" else _Programs()
+) -> Node:
     routes = [
         GivenRoute(*route.to, route.via, (*path, "routes", index, "via"))
         for index, route in enumerate(words.routes or [])
     ]
     if words.gateway is not None:
         routes.append(GivenRoute(bytes(4), 0, words.gateway, (*path, "gateway")))
-    return (
+    # What was refused above stays out, so that nothing is said about it twice.
+    addressed = kind != "switch"
+    own = _Programs.of(words, path, folder, findings)
+    programs = own.over(common) if kind == "computer" else _Programs()
+    return Node(
+        name,
         kind,
         path,
-        {} if kind == "switch" or words.count is not None else words.address or {},
-        () if kind == "switch" else tuple(routes),
-        programs.env,
-        tuple(programs.services[port] for port in sorted(programs.services)),
-        tuple(words.ports or ()),
-        programs.run,
+        given_addresses=words.address or {} if addressed and words.count is None else {},
+        given_routes=tuple(routes) if addressed else (),
+        env=programs.env,
+        services=tuple(programs.services[port] for port in sorted(programs.services)),
+        ports=tuple(words.ports or ()),
+        run=programs.run,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from netsim.topology.model import Topology
 from netsim.topology.names import check_name
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def make_plan(
-    source: Topology | networkx.MultiGraph[str],
+    source: Topology | networkx.Graph[Any],
     *,
     seed: int | None = None,
     name: str | None = None,

@@ -13,7 +13,10 @@ Forward = Callable[[int, str], None]
 
 def forward_logs(forward: Forward) -> None:
     """Send everything this process logs or prints to `forward`."""
-    logging.basicConfig(handlers=[_ForwardingHandler(forward)], level=logging.INFO, force=True)
+    root = logging.getLogger()
+    # Handlers of the supervisor's, if any, belong to its files: they are not even closed.
+    root.handlers = [_ForwardingHandler(forward)]
+    root.setLevel(logging.INFO)
     sys.stdout = _Lines(lambda line: forward(logging.INFO, line))
     sys.stderr = _Lines(lambda line: forward(logging.WARNING, line))
 

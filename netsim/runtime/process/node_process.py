@@ -7,6 +7,7 @@ The supervisor and the node exchange tuples over a channel, named in the tables 
     ("stop",)                                  ("failed", reason)
     ("routes", at, own, all)                   ("carrier", interface, up, at)
     ("ask", number, what)                      ("answer", number, facts)
+    ("capture", number, interface, path)       ("answer", number, None or an error's text)
     ("cut", number)                            ("books", number, books)
     ("exec", number, argv, cwd, json)          ("output", number, stream, data)
     ("interrupt", number)                      ("exit", number, code)
@@ -31,6 +32,7 @@ from netsim.gateway.ports import Port as GatewayPort
 from netsim.gateway.ports import open_port
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
+from netsim.observe.capture import PcapngTap
 from netsim.runtime.build import build_node, direction_source, install_routes, node_source
 from netsim.runtime.facts import node_facts
 from netsim.runtime.paths import PathFinder
@@ -133,8 +135,10 @@ class NodeProcess:
                         self._loop, port.listen_host, port.listen_port, port.host, port.port
                     )
                 )
-        except (NetsimError, OSError) as error:
-            self._channel.send(("failed", str(error)))
+        except Exception as error:  # noqa: BLE001  # users' programs may raise anything
+            expected = isinstance(error, NetsimError | OSError)
+            reason = str(error) if expected else f"{type(error).__name__}: {error}"
+            self._channel.send(("failed", reason))
             await self._channel.drain()
             self._exit_code = 1
             self._loop.stop()
@@ -160,6 +164,8 @@ class NodeProcess:
                 self._engine.at(at, self._install_routes, (own, everybody))
             case ("ask", number):
                 self._channel.send(("answer", number, self._facts()))
+            case ("capture", number, interface, path):
+                self._channel.send(("answer", number, self._capture(interface, path)))
             case ("cut", number):
                 self._engine.cut(number)
             case ("exec", number, argv, cwd, json):
@@ -169,6 +175,20 @@ class NodeProcess:
                     self._executing[number].set()
             case _:
                 raise AssertionError(f"the supervisor sent {message!r}")
+
+    def _capture(self, interface: str | None, path: str) -> str | None:
+        """Write every frame of one interface, or of all, to a pcapng file; an error's text."""
+        try:
+            # Unbuffered: a reader sees each frame at once, and none is lost with the process.
+            file = open(path, "wb", buffering=0)  # noqa: SIM115  # open as long as the node
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        started = time.time_ns() - self._engine.wall()
+        tap = PcapngTap(file, hostname=self._node.name, epoch_ns=started)
+        for port in self._node.ports:
+            if interface in (None, port.name):
+                port.taps.append(tap)
+        return None
 
     def _install_routes(
         self,

@@ -55,16 +55,13 @@ class Programs:
         """Have every service listen; ProgramError names the one that cannot."""
         for service in self._plan.services:
             app = await self._application(service)
-            runner = web.AppRunner(app, handle_signals=False, access_log=None)
+            runner = web.AppRunner(
+                app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN
+            )
             self._runners.append(runner)
             try:
                 await runner.setup()
-                site = web.TCPSite(
-                    runner,
-                    "0.0.0.0",
-                    service.port,
-                    shutdown_timeout=SHUTDOWN,
-                )
+                site = web.TCPSite(runner, "0.0.0.0", service.port)
                 await site.start()
             except OSError as error:
                 raise ProgramError(f"port {service.port}: {error.strerror or error}") from error

@@ -106,17 +106,32 @@ def _fork_zygote(sock: socket.socket) -> int:
     status = 1
     try:
         die_with_parent(supervisor)
-        # Descriptors of the supervisor would live as long as the nodes: locks, other networks.
-        for entry in os.listdir("/proc/self/fd") if sys.platform == "linux" else []:
-            if int(entry) > 2 and int(entry) != sock.fileno():
-                with contextlib.suppress(OSError):
-                    os.close(int(entry))
+        _release_descriptors(keep=sock.fileno())
+        # Where a test framework has replaced the standard streams, theirs are closed now.
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
         _serve(sock)
         status = 0
     except BaseException:  # noqa: BLE001  # nothing may return into the supervisor's code
         sys.excepthook(*sys.exc_info())
     finally:
         os._exit(status)
+
+
+def _release_descriptors(keep: int) -> None:
+    """Let go of the supervisor's files, which would live as long as the nodes: locks, wires.
+
+    The numbers stay taken. Objects of the supervisor that were copied with the process may
+    still close them some day, and must not hit a wire that has got the same number.
+    """
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for entry in os.listdir("/proc/self/fd"):
+        if int(entry) > 2 and int(entry) not in (keep, nowhere):
+            # The descriptor of the listing itself is gone by now.
+            with contextlib.suppress(OSError):
+                os.fstat(int(entry))
+                os.dup2(nowhere, int(entry))
+    os.close(nowhere)
 
 
 def _spawn_zygote(sock: socket.socket) -> int:
@@ -146,7 +161,10 @@ def _serve(sock: socket.socket) -> None:
     for descriptor in (wake_reader, wake_writer):
         os.set_blocking(descriptor, False)
 
-    from netsim.runtime.process import node_process  # the reason for having a zygote
+    # Imported here, which is the reason for having a zygote.
+    import setproctitle
+
+    from netsim.runtime.process import node_process
 
     node_process.preload()
     gc.collect()
@@ -171,6 +189,7 @@ def _serve(sock: socket.socket) -> None:
         if verb == "network":
             network = argument
             sys.path[:] = argument[2]
+            setproctitle.setproctitle(f"netsim: {argument[0].name} (zygote)")
             gc.freeze()
             continue
         assert network is not None, "the network is introduced before its nodes are forked"

@@ -1,0 +1,247 @@
+"""The main job: a real curl through computer, switch, router, router, switch, computer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import aiohttp
+import pytest
+from networks import Curl, StartNetwork, campus_text, tool, url
+
+from netsim.observe.tcp_streams import reassemble
+from netsim.runtime.network import Network
+
+pytestmark = pytest.mark.asyncio
+MIB = 1 << 20
+WARNING, BAD = 0x600000, 0
+"""Numbers of tshark: PI_WARN, and a checksum that is wrong."""
+
+
+def frames_of(file: Path) -> list[bytes]:
+    """The frames of a pcapng file, by an independent reader."""
+    from scapy.utils import PcapNgReader
+
+    with PcapNgReader(str(file)) as reader:
+        return [bytes(packet) for packet in reader]
+
+
+async def tshark(file: Path, *arguments: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        "tshark",
+        *("-r", str(file), "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE"),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+async def test_curl_names_alice_and_its_bytes_cross_the_routers(
+    start_network: StartNetwork, curl: Curl, tmp_path: Path
+) -> None:
+    async with start_network(campus_text()) as network:
+        capture = tmp_path / "r1-r2.pcapng"
+        towards_r2 = next(
+            interface.name
+            for interface in network.plan.node("r1").interfaces
+            if interface.peer == "r2"
+        )
+        await network.capture(f"r1:{towards_r2}", capture)
+        origin = json.loads(await curl("-A", "curl of a test", url(network, "/ip")))["origin"]
+        alice = await network.inspect_node("alice")
+        assert alice["interfaces"][0]["addresses"] == [f"{origin}/24"]
+
+        streams = reassemble(frames_of(capture))
+        requests = b"".join(data for flow, data in streams.items() if flow.destination_port == 80)
+        assert requests.startswith(b"GET /ip HTTP/1.1\r\n")
+        assert b"User-Agent: curl of a test\r\n" in requests
+        replies = b"".join(data for flow, data in streams.items() if flow.source_port == 80)
+        assert origin.encode() in replies
+
+
+async def test_tshark_reads_an_exchange_without_a_complaint(
+    start_network: StartNetwork, curl: Curl, tmp_path: Path
+) -> None:
+    async with start_network(campus_text()) as network:
+        capture = tmp_path / "web.pcapng"
+        await network.capture("web", capture)
+        body = await curl(url(network, "/bytes/300000"))
+        assert len(body) == 300_000
+        # A second exchange on a new connection, so that the first has certainly ended.
+        await curl(url(network, "/ip"))
+    complaints = await tshark(
+        capture,
+        *("-Y", f"_ws.malformed || _ws.expert.severity >= {WARNING} || ip.checksum.status == {BAD}"),
+        *("-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message"),
+    )
+    assert complaints == ""
+    assert await tshark(capture, "-Y", 'http.request.uri == "/bytes/300000"') != ""
+    bad = await tshark(capture, "-Y", f"tcp.checksum.status == {BAD} || icmp.checksum.status == {BAD}")
+    assert bad == ""
+
+
+async def test_a_stopped_router_holds_curl_up_until_it_continues(
+    start_network: StartNetwork, curl: Curl
+) -> None:
+    async with start_network(campus_text()) as network:
+        await curl(url(network, "/ip"))
+        r2 = (await network.inspect_node("r2"))["pid"]
+        os.kill(r2, signal.SIGSTOP)
+        try:
+            request = asyncio.create_task(curl("--max-time", "30", url(network, "/ip")))
+            # The router does not answer, and neither does the request, however long we look.
+            assert (await network.inspect_node("r2"))["state"] == "not responding"
+            assert not request.done()
+        finally:
+            os.kill(r2, signal.SIGCONT)
+        assert "origin" in json.loads(await request)
+
+
+async def test_traceroute_and_ping_show_the_way(start_network: StartNetwork) -> None:
+    async with start_network(campus_text()) as network:
+        code, output = await tool(network, "alice", "traceroute", "web")
+        assert code == 0
+        hops = [line.split()[1] for line in output.splitlines()[1:]]
+        assert [hop.removesuffix(".campus.test") for hop in hops] == ["r1", "r2", "web"]
+
+        code, output = await tool(network, "alice", "ping", "-c", "3", "-i", "0.01", "web")
+        assert code == 0
+        assert "3 packets transmitted, 3 received, 0% packet loss" in output
+        # The first has to wait for ARP on three segments; the links add up to 5.6 ms.
+        rtts = [float(found) for found in re.findall(r"time=([\d.]+) ms", output)]
+        assert min(rtts) >= 5.6
+
+        code, output = await tool(network, "r1", "ping", "-c", "1", "web.campus.test")
+        assert code == 0
+
+
+async def test_the_page_shows_who_asked_and_how_the_packets_came(
+    start_network: StartNetwork, curl: Curl
+) -> None:
+    async with start_network(campus_text()) as network:
+        page = (await curl(url(network, "/"))).decode()
+        names = [name for name in ("alice", "s1", "r1", "r2", "s3", "web") if name in page]
+        assert names == ["alice", "s1", "r1", "r2", "s3", "web"]
+
+
+LOSSY = "{endpoints: [r1, r2], delay: 2ms, loss: 2%, reorder: 5%, duplicate: 2%, corrupt: 1%}"
+
+
+@pytest.mark.parametrize("links", ["clean", "lossy"])
+async def test_twenty_mebibytes_arrive_unharmed_both_ways(
+    start_network: StartNetwork, curl: Curl, tmp_path: Path, links: str
+) -> None:
+    text = campus_text()
+    if links == "lossy":
+        plain = "{endpoints: [r1, r2], delay: 2ms}"
+        assert plain in text
+        text = text.replace(plain, LOSSY)
+    async with start_network(text) as network:
+        size = 20 * MIB
+        body = await curl(url(network, f"/bytes/{size}?seed=5"))
+        again = await curl(url(network, f"/bytes/{size}?seed=5"))
+        assert len(body) == size
+        assert hashlib.sha256(body).digest() == hashlib.sha256(again).digest()
+
+        file = tmp_path / "upload"
+        file.write_bytes(os.urandom(size))
+        answer = json.loads(await curl("-T", str(file), url(network, "/upload")))
+        assert answer == {"size": size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+
+        if links == "lossy":
+            by_name = {account.name: account for account in await network.accounts()}
+            lossy = next(
+                by_name[f"r1/{interface.name}"]
+                for interface in network.plan.node("r1").interfaces
+                if interface.peer == "r2"
+            )
+            assert lossy.dropped["loss"] > 0
+            assert lossy.duplicated > 0
+
+
+async def test_fifty_clients_get_every_answer_while_a_websocket_stays_open(
+    start_network: StartNetwork,
+) -> None:
+    async with (
+        start_network(campus_text()) as network,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session,
+        session.ws_connect(url(network, "/ws")) as websocket,
+    ):
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 10
+        answers = 0
+
+        async def client(number: int) -> None:
+            nonlocal answers
+            while loop.time() < end:
+                async with session.get(url(network, f"/get?client={number}")) as reply:
+                    assert (await reply.json())["args"] == {"client": str(number)}
+                answers += 1
+
+        async def chat() -> int:
+            said = 0
+            while loop.time() < end:
+                await websocket.send_str(f"message {said}")
+                assert await websocket.receive_str(timeout=30) == f"message {said}"
+                said += 1
+            return said
+
+        said, *_ = await asyncio.gather(chat(), *(client(number) for number in range(50)))
+        assert said > 0
+        assert answers >= 50
+
+
+async def test_a_killed_router_is_named_and_the_routes_go_round(
+    start_network: StartNetwork, curl: Curl
+) -> None:
+    async with start_network(campus_text()) as network:
+        events = network.subscribe()
+        link = next(
+            index
+            for index, link in enumerate(network.links())
+            if {link["a"]["node"], link["b"]["node"]} == {"r1", "r4"}
+        )
+        await network.crash("r4")
+        kinds: dict[str, str] = {}
+        async for event in events:
+            kinds[event["kind"]] = event["text"]
+            if event["kind"] == "routes":
+                break
+        assert "r4" in kinds["node-died"]
+        assert "SIGKILL" in kinds["node-died"]
+        assert not network.links()[link]["up"]
+        assert network.state == "degraded"
+        # r3 used to be reached through r4 or r2; now there is one way.
+        code, output = await tool(network, "alice", "ping", "-c", "1", "-W", "5", "r3")
+        assert code == 0, output
+        assert "origin" in json.loads(await curl(url(network, "/ip")))
+
+
+async def test_the_process_list_shows_the_nodes(start_network: StartNetwork) -> None:
+    async with start_network(campus_text()):
+        listing = await asyncio.create_subprocess_exec(
+            "ps", "-eo", "args", stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await listing.communicate()
+        lines = output.decode().splitlines()
+        assert {"netsim: campus/r1", "netsim: campus/lab-20", "netsim: campus/s3"} <= {*lines}
+
+
+async def test_two_networks_run_side_by_side(tmp_path: Path, curl: Curl) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(campus_text())
+    async with (
+        Network(tmp_path / "one.yaml", name="one") as one,
+        Network(tmp_path / "two.yaml", name="two") as two,
+    ):
+        assert await curl(url(one, "/ip")) == await curl(url(two, "/ip"))
+        assert one.ports()[0]["listen"] != two.ports()[0]["listen"]
+    assert one.state == two.state == "stopped"
