@@ -61,8 +61,7 @@ def direction_source(node_plan: NodePlan, interface: InterfacePlan, plan: Networ
 
 def node_source(plan: NetworkPlan, name: str) -> int:
     """Number of a node as the source of its own timers and departures."""
-    index = next(index for index, node in enumerate(plan.nodes) if node.name == name)
-    return 2 * len(plan.links) + index
+    return 2 * len(plan.links) + plan.positions[name]
 
 
 def _addresses(interface: InterfacePlan) -> tuple[InterfaceAddress, ...]:

@@ -117,9 +117,13 @@ class NetworkPlan:
     convergence_ns: int = 50_000_000
     """Network time between a carrier change and the new routes."""
 
+    positions: dict[str, int] = field(init=False, repr=False, compare=False)
+    """Where each node stands in `nodes`."""
+
+    def __post_init__(self) -> None:
+        positions = {node.name: index for index, node in enumerate(self.nodes)}
+        object.__setattr__(self, "positions", positions)
+
     def node(self, name: str) -> NodePlan:
         """The plan of one node; KeyError when there is none of that name."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return self.nodes[self.positions[name]]

@@ -57,12 +57,24 @@ def preload() -> None:
     import netsim.services.httpbin  # noqa: F401
 
 
-def run(plan: NetworkPlan, name: str, epoch: int, descriptors: list[int]) -> int:
+class Blueprint:
+    """What all nodes of a network share, made once by the zygote.
+
+    A node that only reads what it needs of it leaves the rest in memory shared with all others.
+    """
+
+    def __init__(self, plan: NetworkPlan, epoch: int) -> None:
+        self.plan = plan
+        self.epoch = epoch
+        self.paths = PathFinder(plan)
+
+
+def run(blueprint: Blueprint, name: str, descriptors: list[int]) -> int:
     """Be the node `name` until the supervisor says stop or is gone; returns the exit code."""
-    setproctitle.setproctitle(f"netsim: {plan.name}/{name}")
+    setproctitle.setproctitle(f"netsim: {blueprint.plan.name}/{name}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     channel, *wires = descriptors
-    process = NodeProcess(plan, name, epoch, channel, wires[::2], wires[1::2])
+    process = NodeProcess(blueprint, name, channel, wires[::2], wires[1::2])
     return process.run()
 
 
@@ -71,22 +83,21 @@ class NodeProcess:
 
     def __init__(
         self,
-        plan: NetworkPlan,
+        blueprint: Blueprint,
         name: str,
-        epoch: int,
         channel: int,
         receivers: list[int],
         senders: list[int],
     ) -> None:
-        self._plan = plan
+        plan = self._plan = blueprint.plan
         self._node_plan = plan.node(name)
-        self._paths = PathFinder(plan)
+        self._paths = blueprint.paths
         self._node = build_node(plan, name)
         self._engine = Engine(
             self._node,
             node_source(plan, name),
             [direction_source(self._node_plan, each, plan) for each in self._node_plan.interfaces],
-            epoch,
+            blueprint.epoch,
         )
         self._engine.connect(
             [WireReceiver(descriptor) for descriptor in receivers],

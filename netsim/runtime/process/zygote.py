@@ -23,6 +23,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _serve(sock: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
 
-    network: tuple[NetworkPlan, int, list[str]] | None = None
+    blueprint: node_process.Blueprint | None = None
     while True:
         readable, _, _ = select.select([sock.fileno(), wake_reader], [], [])
         if wake_reader in readable:
@@ -187,16 +188,15 @@ def _serve(sock: socket.socket) -> None:
             return
         (verb, argument), descriptors = request
         if verb == "network":
-            network = argument
-            sys.path[:] = argument[2]
-            setproctitle.setproctitle(f"netsim: {argument[0].name} (zygote)")
+            plan, epoch, sys.path[:] = argument
+            setproctitle.setproctitle(f"netsim: {plan.name} (zygote)")
+            blueprint = node_process.Blueprint(plan, epoch)
             gc.freeze()
             continue
-        assert network is not None, "the network is introduced before its nodes are forked"
-        plan, epoch, _ = network
+        assert blueprint is not None, "the network is introduced before its nodes are forked"
         pid = _fork(
             [sock.fileno(), wake_reader, wake_writer],
-            lambda: node_process.run(plan, argument, epoch, descriptors),  # noqa: B023
+            partial(node_process.run, blueprint, argument, descriptors),
         )
         for descriptor in descriptors:
             os.close(descriptor)

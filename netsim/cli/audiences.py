@@ -1,0 +1,123 @@
+"""Who watches `netsim up`: a person at a terminal, a pipe, a program, a log file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import click
+
+from netsim.cli.facts import show_nodes
+from netsim.cli.text import print_json, print_json_line
+
+_STYLES = {"node-died": "red", "error": "red", "carrier": "yellow", "routes": "cyan"}
+
+
+class Reader:
+    """A person: progress on a terminal, then tables, then a line for each event."""
+
+    def __init__(self, farewell: str) -> None:
+        self._farewell = farewell
+        """How to take the network down."""
+        self._started = time.monotonic()
+        self._bar: Any = None
+
+    def progress(self, ready: int, total: int) -> None:
+        """Move the bar, on stderr."""
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+            self._bar = Progress(
+                TextColumn("starting nodes"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                auto_refresh=False,  # it would start a thread
+            )
+            self._bar.start()
+            self._bar.add_task("nodes", total=total)
+        self._bar.update(0, completed=ready, refresh=True)
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def ready(self, network: dict[str, Any]) -> None:
+        """Nodes, and what to paste into another terminal."""
+        self.close()
+        show_nodes(network)
+        click.echo()
+        for port in network["ports"]:
+            click.echo(
+                f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}"
+            )
+        nodes, links = len(network["nodes"]), len(network["links"])
+        seconds = time.monotonic() - self._started
+        click.echo(
+            f"{network['name']} is up: {nodes} nodes, {links} links in {seconds:.1f} s; "
+            f"{self._farewell}"
+        )
+        sys.stdout.flush()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """`12.345 s  carrier  r1:eth0 carrier lost`."""
+        kind = click.style(f"{event['kind']:9}", fg=_STYLES.get(event["kind"]))
+        text = event["text"]
+        if event["node"] and event["node"] not in text:
+            text = f"{event['node']}: {text}"
+        click.echo(f"{event['time_ns'] / 1e9:10.3f} s  {kind}  {text}")
+        sys.stdout.flush()
+
+    def down(self, name: str) -> None:
+        """The last line."""
+        self.close()
+        _say_if_heard(f"{name} is down")
+
+
+class Program:
+    """A program: one document when the network is up, then one line for each event."""
+
+    def progress(self, ready: int, total: int) -> None:
+        """Nothing."""
+
+    def ready(self, network: dict[str, Any]) -> None:
+        """The document of `netsim inspect --json`, on one line: more lines may follow."""
+        print_json_line(network)
+        sys.stdout.flush()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """One line."""
+        print_json_line(event)
+        sys.stdout.flush()
+
+    def down(self, name: str) -> None:
+        """Nothing."""
+
+
+class OneDocument(Program):
+    """A program that starts a detached network: it sees one document and no event."""
+
+    def ready(self, network: dict[str, Any]) -> None:
+        """The document of `netsim inspect --json`."""
+        print_json(network)
+
+
+def _url(listen: str) -> str:
+    host, _, port = listen.rpartition(":")
+    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
+
+
+def _say_if_heard(text: str) -> None:
+    """The network is down whether or not the terminal still is there to say so."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except OSError:
+        return

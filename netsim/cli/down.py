@@ -1,0 +1,50 @@
+"""`netsim down`: stop a running network."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from netsim.cli.outcome import FINE, report
+from netsim.control.shutdown import shut_down
+from netsim.core.errors import NetsimError
+from netsim.runtime.state import StateDirectory, find, survey
+
+_WORDS: Final = {
+    "stopped": "is down",
+    "killed": "did not stop by itself and was killed",
+    "cleaned": "had crashed; what it left is removed",
+}
+
+
+@click.command(
+    epilog="\b\nExamples:\n  netsim down\n  netsim down campus\n  netsim down --all",
+)
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="Stop every running network.")
+def command(name: str | None, everything: bool) -> int:
+    """Stop a running network.
+
+    NAME may be left out when one network runs. Returns when every process, socket and file of
+    the network is gone.
+    """
+    if everything and name is not None:
+        raise click.UsageError("either a NAME or --all")
+    code = FINE
+    for state in _asked_for(name, everything):
+        try:
+            click.echo(f"{state.name} {_WORDS[shut_down(state)]}")
+        except NetsimError as error:
+            code = report(error)
+    return code
+
+
+def _asked_for(name: str | None, everything: bool) -> list[StateDirectory]:
+    alive, stale = survey()
+    if everything:
+        return [*alive, *stale]
+    crashed = [state for state in stale if name in (None, state.name)]
+    if crashed and (name is not None or not alive):
+        return crashed
+    return [find(name)]

@@ -1,0 +1,66 @@
+"""`netsim exec`: run a tool at a node, as if sitting there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from netsim.cli import options
+from netsim.cli.outcome import FAILED, INTERRUPTED
+from netsim.control.client import ControlClient, Execution
+from netsim.runtime.state import find
+
+
+@click.command(
+    name="exec",
+    # What follows NODE belongs to the tool, options included.
+    context_settings={"allow_interspersed_args": False},
+    epilog="\b\nExamples:\n"
+    "  netsim exec alice ping -c 3 web\n"
+    "  netsim exec alice traceroute web\n"
+    "  netsim exec alice curl -v http://web/ip\n"
+    "  netsim exec r1 ip route\n"
+    "  netsim exec --json alice ping -c 3 web",
+)
+@options.as_json
+@options.network_name
+@click.argument("node")
+@click.argument("tool", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+def command(as_json: bool, name: str | None, node: str, tool: tuple[str, ...]) -> int:
+    """Run CMD at NODE: ping, traceroute, curl, ip.
+
+    Options of netsim stand before NODE. Ctrl-C ends the tool, which may still say its last
+    words. The exit code is the tool's own, or 130 after Ctrl-C.
+    """
+    client = ControlClient(find(name))
+    with client.exec(node, list(tool), cwd=os.getcwd(), json=as_json) as execution:
+        return _follow(execution)
+
+
+def _follow(execution: Execution) -> int:
+    """Copy the output as it comes; return the exit code."""
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        # Nothing is raised: the output that is being read stays whole. A second Ctrl-C does not
+        # wait for it.
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        execution.interrupt()
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    streams = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
+    try:
+        for stream, data in execution:
+            streams[stream].write(data)
+            streams[stream].flush()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        return INTERRUPTED
+    return FAILED if execution.code is None else execution.code

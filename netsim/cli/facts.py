@@ -1,0 +1,117 @@
+"""The facts of a network and of a node (`inspect --json`) as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from netsim.cli.text import heading, print_table
+
+Facts = dict[str, Any]
+
+
+def show_network(network: Facts) -> None:
+    """Nodes, links, and where real connections enter."""
+    click.secho(f"{network['name']}: {network.get('state', 'running')}", bold=True)
+    click.echo()
+    show_nodes(network)
+    heading("Links")
+    rows = [
+        (_end(link["a"]), _end(link["b"]), "up" if link["up"] else "down")
+        for link in network["links"]
+    ]
+    print_table(("A", "B", "STATE"), rows)
+    if network["ports"]:
+        heading("Ports")
+        rows = [(port["listen"], port["node"], port["to"]) for port in network["ports"]]
+        print_table(("LISTEN", "ENTERS AT", "GOES TO"), rows)
+
+
+def show_nodes(network: Facts) -> None:
+    """One row for each node."""
+    rows = []
+    for node in network["nodes"]:
+        addresses = [
+            address for interface in node["interfaces"] for address in interface["addresses"]
+        ]
+        pid = "-" if node["pid"] is None else str(node["pid"])
+        rows.append((node["name"], node["kind"], pid, node["state"], " ".join(addresses)))
+    print_table(("NODE", "KIND", "PID", "STATE", "ADDRESSES"), rows)
+
+
+def show_node(node: Facts) -> None:
+    """Everything about one node."""
+    click.secho(f"{node['name']}: {node['kind']}, {node['state']}, pid {node['pid']}", bold=True)
+    click.echo()
+    _show_interfaces(node["interfaces"])
+    for key, title in (("routes", "Routes"), ("neighbours", "Neighbours"), ("mac_table", "MACs")):
+        if node.get(key):
+            heading(title)
+            _show_documents(node[key])
+    counters = [*_flat("", node.get("counters", {})), *_drops(node)]
+    counters += _flat("lateness.", node.get("lateness", {}))
+    if counters:
+        heading("Counters")
+        print_table(("COUNTER", "VALUE"), counters)
+
+
+def _show_interfaces(interfaces: list[Facts]) -> None:
+    rows = []
+    for interface in interfaces:
+        sent, received = interface.get("tx", {}), interface.get("rx", {})
+        dropped = _total(sent.get("dropped")) + _total(received.get("dropped"))
+        peer = interface["peer"]
+        if "peer_interface" in interface:
+            peer += f":{interface['peer_interface']}"
+        rows.append(
+            (
+                interface["name"],
+                "up" if interface["up"] else "down",
+                interface["mac"],
+                " ".join(interface["addresses"]) or "-",
+                peer,
+                str(sent.get("frames", "-")),
+                str(received.get("frames", "-")),
+                str(dropped),
+            )
+        )
+    head = ("INTERFACE", "STATE", "MAC", "ADDRESSES", "PEER", "SENT", "RECEIVED", "DROPPED")
+    print_table(head, rows)
+
+
+def _show_documents(documents: list[Facts]) -> None:
+    """A table whose columns are the keys of the documents."""
+    keys = list(dict.fromkeys(key for document in documents for key in document))
+    rows = [
+        tuple("-" if document.get(key) is None else str(document[key]) for key in keys)
+        for document in documents
+    ]
+    print_table([key.upper().replace("_", " ") for key in keys], rows)
+
+
+def _drops(node: Facts) -> Iterator[tuple[str, str]]:
+    """Why frames were dropped, at which interface and in which direction, or by the node."""
+    for interface in node["interfaces"]:
+        for direction in ("tx", "rx"):
+            reasons = interface.get(direction, {}).get("dropped", {})
+            yield from _flat(f"{interface['name']}.{direction}.dropped.", reasons)
+    yield from _flat("dropped.", node.get("drops", {}))
+
+
+def _flat(prefix: str, counters: Facts) -> Iterator[tuple[str, str]]:
+    """`{"tcp": {"resets": 1}}` as `tcp.resets 1`."""
+    for name, value in counters.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", str(value)
+
+
+def _total(dropped: Any) -> int:
+    return sum(dropped.values()) if isinstance(dropped, dict) else 0
+
+
+def _end(end: Facts) -> str:
+    return f"{end['node']}:{end['interface']}"

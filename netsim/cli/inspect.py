@@ -1,0 +1,34 @@
+"""`netsim inspect`: what a running network, or one of its nodes, is made of."""
+
+from __future__ import annotations
+
+import click
+
+from netsim.cli import options
+from netsim.cli.facts import show_network, show_node
+from netsim.cli.text import print_json
+from netsim.control.client import ControlClient
+from netsim.runtime.state import find
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  netsim inspect\n"
+    "  netsim inspect r1\n"
+    "  netsim inspect --json | jq '.nodes[].interfaces[].addresses'",
+)
+@options.as_json
+@options.network_name
+@click.argument("node", required=False)
+def command(as_json: bool, name: str | None, node: str | None) -> None:
+    """Show nodes, addresses, routes, tables and counters.
+
+    With NODE, everything about that node.
+    """
+    client = ControlClient(find(name))
+    if node is None:
+        network = client.inspect()
+        print_json(network) if as_json else show_network(network)
+    else:
+        facts = client.inspect_node(node)
+        print_json(facts) if as_json else show_node(facts)

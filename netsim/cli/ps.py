@@ -1,0 +1,48 @@
+"""`netsim ps`: the running networks."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from netsim.cli import options
+from netsim.cli.text import print_json, print_table
+from netsim.control.client import ControlClient
+from netsim.core.errors import NetsimError
+from netsim.runtime.state import StateDirectory, running
+
+_ANSWER_TIMEOUT: Final = 1.0
+"""Seconds: a supervisor that hangs must not hide the others."""
+_KEYS: Final = ("name", "file", "supervisor_pid", "started", "nodes", "state")
+
+
+@click.command(
+    epilog="\b\nExamples:\n  netsim ps\n  netsim ps --json",
+)
+@options.as_json
+def command(as_json: bool) -> None:
+    """List the running networks."""
+    networks = [_summary(state) for state in running()]
+    if as_json:
+        print_json(networks)
+    elif networks:
+        rows = [
+            tuple("-" if network[key] is None else str(network[key]) for key in _KEYS)
+            for network in networks
+        ]
+        head = ("NAME", "FILE", "PID", "STARTED", "NODES", "STATE")
+        print_table(head, rows)
+    else:
+        click.echo("no network is running; netsim up FILE starts one", err=True)
+
+
+def _summary(state: StateDirectory) -> dict[str, Any]:
+    """What the supervisor says, or else what it wrote down last."""
+    try:
+        found = ControlClient(state).summary(_ANSWER_TIMEOUT)
+    except NetsimError:
+        found = state.summary()
+        if found.get("state") != "starting":
+            found["state"] = "not responding"
+    return {key: found.get(key) for key in _KEYS} | {"name": state.name}

@@ -1,0 +1,82 @@
+"""The `netsim` command itself: its options and the list of commands."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+import click
+
+from netsim.topology.names import suggest
+
+_COMMANDS: Final = {
+    "up": ("netsim.cli.up", "Start a network from a topology file."),
+    "down": ("netsim.cli.down", "Stop a running network."),
+    "ps": ("netsim.cli.ps", "List the running networks."),
+    "inspect": ("netsim.cli.inspect", "Show nodes, addresses, routes, tables and counters."),
+    "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl or ip at a node."),
+    "validate": ("netsim.cli.validate", "Check topology files without starting anything."),
+}
+"""Module and one line of each command, in the order of `netsim --help`."""
+
+
+class CommandList(click.Group):
+    """Imports a command when it is run: `--help` and `ps` need none of the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS:
+            ctx.fail(f"there is no command `{args[0]}`; {suggest(args[0], _COMMANDS.keys())}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"netsim {version('netsim')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=CommandList,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+    epilog="\b\nExamples:\n"
+    "  netsim up topologies/campus.yaml\n"
+    "  netsim exec alice traceroute web\n"
+    "  netsim down campus",
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version.",
+)
+@click.pass_context
+def netsim(ctx: click.Context, debug: bool) -> Any:
+    """An internet you can pip install: a YAML file becomes a running network.
+
+    Computers, switches and routers each run as a process of their own, and real HTTP crosses
+    them on real Ethernet frames.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -1,0 +1,167 @@
+"""The life of a supervisor: from a topology file to the last process gone.
+
+The same in the foreground and detached; who watches (`Audience`) differs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
+from netsim.control.processes import family
+from netsim.runtime.process.zygote import Zygote
+
+if TYPE_CHECKING:
+    from netsim.runtime.network import Network
+    from netsim.runtime.state import StateDirectory
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Audience(Protocol):
+    """Who is told how it goes. An OSError means that nobody listens any more."""
+
+    def progress(self, ready: int, total: int) -> None:
+        """So many nodes are up."""
+
+    def ready(self, network: dict[str, Any]) -> None:
+        """The network is up; `network` is the document of `netsim inspect --json`."""
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Something happened."""
+
+    def down(self, name: str) -> None:
+        """Everything is gone; that nobody listens is no error here."""
+
+
+def run_network(
+    file: str,
+    name: str | None,
+    seed: int | None,
+    audience: Audience,
+    log: Path | None = None,
+) -> int:
+    """Start the network in `file`, keep it until somebody stops it, return the exit code.
+
+    `log` is where this process writes; it moves into the state directory.
+    """
+    zygote = Zygote.start()  # imports what nodes need, while this process reads the file
+    try:
+        from netsim.runtime.network import Network
+        from netsim.runtime.state import StateDirectory
+
+        network = Network(file, seed=seed, name=name, zygote=zygote)
+        state = StateDirectory.claim(network.plan.name)
+    except BaseException:
+        zygote.kill()
+        zygote.reap()
+        raise
+    try:
+        if log is not None:
+            state.adopt_log(log)
+        _set_process_title(f"netsim: {state.name}")
+        code = asyncio.run(_Supervisor(network, state, audience).run())
+    finally:
+        state.release()
+    audience.down(state.name)
+    return code
+
+
+class _Supervisor:
+    def __init__(self, network: Network, state: StateDirectory, audience: Audience) -> None:
+        self._network = network
+        self._state = state
+        self._audience: Audience | None = audience
+        self._stop = asyncio.Event()
+        self._signals = 0
+        self._code = FINE
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            # `nohup netsim up` asks to outlive the terminal. A background job of a script
+            # ignores SIGINT, but a `kill -INT` that names this process means it.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_signal)
+        if not await self._start():
+            return INTERRUPTED
+        try:
+            await self._serve()
+        finally:
+            await self._network.stop()
+        return self._code
+
+    async def _start(self) -> bool:
+        """Bring the network up; False when that was interrupted. StartError when it failed."""
+        starting = asyncio.create_task(self._network.start(self._on_progress))
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if self._stop.is_set():
+            starting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await starting
+            await self._network.stop(grace=0)
+            return False
+        await starting
+        return True
+
+    async def _serve(self) -> None:
+        """Answer the control API and tell events, until somebody asks for the end."""
+        from netsim.control.server import ControlServer  # aiohttp
+
+        server = ControlServer(self._network, self._stop.set)
+        subscription = self._network.subscribe()
+        await server.start(self._state.listen())
+        watching = asyncio.create_task(self._watch(subscription))
+        try:
+            document = await self._network.inspect()
+            self._state.publish({**self._network.summary(), "processes": family(os.getpid())})
+            self._tell(lambda audience: audience.ready(document))
+            await self._stop.wait()
+        finally:
+            await server.close()
+            subscription.close()
+            await watching
+
+    async def _watch(self, subscription: Any) -> None:
+        async for event in subscription:
+            self._tell(lambda audience, event=event: audience.event(event))  # type: ignore[misc]
+
+    def _on_progress(self, ready: int, total: int) -> None:
+        self._tell(lambda audience: audience.progress(ready, total))
+
+    def _on_signal(self) -> None:
+        """The first asks for a graceful end, the second kills the nodes, a third waits no more."""
+        self._signals += 1
+        self._stop.set()
+        if self._signals == 2:
+            self._code = INTERRUPTED
+            self._network.kill()
+        elif self._signals > 2:
+            self._network.kill()
+            self._state.release()
+            os._exit(INTERRUPTED)
+
+    def _tell(self, tell: Callable[[Audience], None]) -> None:
+        """A network that nobody watches any more (`| head`, a closed terminal) ends."""
+        if self._audience is None:
+            return
+        try:
+            tell(self._audience)
+        except OSError:
+            self._audience = None
+            self._code = FAILED
+            self._stop.set()
+
+
+def _set_process_title(title: str) -> None:
+    from setproctitle import setproctitle
+
+    setproctitle(title)

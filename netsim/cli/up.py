@@ -1,0 +1,38 @@
+"""`netsim up`: start a network."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+
+import click
+
+from netsim.cli import options
+from netsim.cli.audiences import OneDocument, Program, Reader
+from netsim.cli.detach import run_detached
+from netsim.cli.supervision import run_network
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  netsim up topologies/campus.yaml\n"
+    "  netsim up -d topologies/campus.yaml --name campus-2\n"
+    "  netsim up -d --json topologies/home.yaml | jq '.ports'",
+)
+@click.option("-d", "--detach", is_flag=True, help="Return once the network is ready.")
+@click.option("--name", metavar="NAME", help="Run the network under another name.")
+@click.option("--seed", type=int, metavar="N", help="Seed of every random choice.")
+@options.as_json
+@click.argument("file", type=click.Path())
+def command(detach: bool, name: str | None, seed: int | None, as_json: bool, file: str) -> int:
+    """Start the network in FILE.
+
+    In the foreground it shows what happens until Ctrl-C, which takes everything down; with -d it
+    goes to the background once it is ready.
+    """
+    supervise = partial(run_network, file, name, seed)
+    if as_json:
+        return supervise(Program()) if not detach else run_detached(supervise, OneDocument())
+    farewell = "netsim down takes it down" if detach else "Ctrl-C takes it down"
+    with closing(Reader(farewell)) as reader:
+        return run_detached(supervise, reader) if detach else supervise(reader)

@@ -1,0 +1,59 @@
+"""`netsim validate`: the checks of `up`, starting nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from netsim.cli import options
+from netsim.cli.outcome import FINE, MISUSED
+from netsim.cli.text import print_json
+from netsim.core.errors import InvalidFileError
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  netsim validate topologies/campus.yaml\n"
+    "  netsim validate topologies/*.yaml --json",
+)
+@options.as_json
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
+def command(as_json: bool, files: tuple[str, ...]) -> int:
+    """Check topology files without starting anything.
+
+    Every mistake is printed as FILE:LINE:COLUMN: what is wrong; what to write instead.
+    """
+    verdicts = [_check(file) for file in files]
+    if as_json:
+        print_json(verdicts)
+    else:
+        for verdict in verdicts:
+            if verdict["ok"]:
+                nodes, links = verdict["nodes"], verdict["links"]
+                click.echo(f"{verdict['file']}: ok, {nodes} nodes, {links} links")
+            for problem in verdict["problems"]:
+                place = f"{problem['file']}:{problem['line']}:{problem['column']}"
+                click.echo(f"{place}: {problem['message']}", err=True)
+    return FINE if all(verdict["ok"] for verdict in verdicts) else MISUSED
+
+
+def _check(file: str) -> dict[str, Any]:
+    from netsim.topology.load import load_plan  # pydantic takes a while
+
+    try:
+        plan = load_plan(file)
+    except InvalidFileError as error:
+        problems = [
+            {"file": each.file, "line": each.line, "column": each.column, "message": each.message}
+            for each in error.problems
+        ]
+        return {"file": file, "ok": False, "problems": problems}
+    return {
+        "file": file,
+        "ok": True,
+        "name": plan.name,
+        "nodes": len(plan.nodes),
+        "links": len(plan.links),
+        "problems": [],
+    }

@@ -1,0 +1,166 @@
+"""The client of the control API that the command line uses.
+
+On the standard library's `http.client` alone, so that `netsim ps` answers at once.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any, Final, Self
+
+from netsim.control.lines import Stream, decode_line
+from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.runtime.state import StateDirectory
+
+ANSWER_TIMEOUT: Final = 10.0
+"""Seconds; a node that does not answer is reported by the supervisor well before."""
+STOP_TIMEOUT: Final = 3.0
+"""Seconds to understand that the network shall end; there are harder ways to say it."""
+
+
+class ControlError(NetsimError):
+    """The network did not do what it was asked, or does not answer."""
+
+
+class ControlClient:
+    """Talks to the supervisor of one running network."""
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self._state.name
+
+    def summary(self, timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
+        """One row of `netsim ps`."""
+        return dict(self._ask("GET", "/v1/network", timeout))
+
+    def stop(self) -> None:
+        """Ask for the end of the network; returns when the supervisor has understood."""
+        self._ask("DELETE", "/v1/network", STOP_TIMEOUT)
+
+    def inspect(self) -> dict[str, Any]:
+        """Everything about the network."""
+        return dict(self._ask("GET", "/v1/inspect", ANSWER_TIMEOUT))
+
+    def inspect_node(self, node: str) -> dict[str, Any]:
+        """Everything about one node."""
+        return dict(self._ask("GET", f"/v1/nodes/{_quote(node)}", ANSWER_TIMEOUT))
+
+    def exec(self, node: str, argv: list[str], *, cwd: str, json: bool = False) -> Execution:
+        """Run a tool at a node; iterate over the execution for its output."""
+        body = {"argv": argv, "cwd": cwd, "json": json}
+        connection = _Connection(self._state, None)
+        response = connection.ask("POST", f"/v1/nodes/{_quote(node)}/exec", body)
+        return Execution(self, connection, response)
+
+    def interrupt(self, execution: str) -> None:
+        """Ctrl-C for a running tool; one that has ended meanwhile is no error."""
+        try:
+            self._ask("POST", f"/v1/exec/{execution}/interrupt", ANSWER_TIMEOUT)
+        except UnknownNameError:
+            return
+
+    def _ask(self, method: str, path: str, timeout: float) -> Any:
+        connection = _Connection(self._state, timeout)
+        try:
+            return json.loads(connection.ask(method, path).read())
+        except TimeoutError:
+            raise ControlError(
+                f"{self.name} does not answer; netsim down {self.name} ends it"
+            ) from None
+        except (http.client.HTTPException, ConnectionError):
+            raise ControlError(f"{self.name} ended before it answered") from None
+        finally:
+            connection.close()
+
+
+class Execution:
+    """A tool that runs at a node: iterate for its output; then `code` is its exit code."""
+
+    def __init__(
+        self,
+        client: ControlClient,
+        connection: _Connection,
+        response: http.client.HTTPResponse,
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._response = response
+        self.code: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[Stream, bytes]]:
+        rest = b""
+        while True:
+            try:
+                data = self._response.read1(65_536)
+            except (http.client.HTTPException, ConnectionError):
+                data = b""
+            if not data:
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                match decode_line(line):
+                    case int(code):
+                        self.code = code
+                    case str(message):
+                        raise ControlError(message)
+                    case output:
+                        yield output
+        if self.code is None:
+            raise ControlError(f"{self._client.name} ended while the command ran")
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the tool ends in its own way, and its last output still comes."""
+        number = self._response.headers["Netsim-Exec"]
+        self._client.interrupt(number)
+
+    def close(self) -> None:
+        """Hang up, which interrupts a tool that still runs."""
+        self._response.close()
+        self._connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the control socket of a state directory."""
+
+    def __init__(self, state: StateDirectory, timeout: float | None) -> None:
+        super().__init__("localhost")
+        self._state = state
+        self._timeout = timeout
+
+    def connect(self) -> None:
+        self.sock: socket.socket = self._state.connect(self._timeout)
+
+    def ask(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
+        """The response; errors that the network reports are raised."""
+        content = None if body is None else json.dumps(body)
+        self.request(method, path, content, {"Content-Type": "application/json"})
+        response = self.getresponse()
+        if response.status >= 400:
+            try:
+                error = json.loads(response.read())["error"]
+            except (ValueError, KeyError):
+                raise ControlError(f"{method} {path}: HTTP status {response.status}") from None
+            finally:
+                self.close()
+            text = "; ".join(filter(None, (error["message"], error["hint"])))
+            raise (UnknownNameError if error["code"] == "unknown-name" else ControlError)(text)
+        return response
+
+
+def _quote(name: str) -> str:
+    from urllib.parse import quote  # http.client has imported it anyway
+
+    return quote(name, safe="")

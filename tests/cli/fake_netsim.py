@@ -1,0 +1,141 @@
+"""The `netsim` command with a network whose nodes are only told of.
+
+Everything of the command line and the control API is real; instead of node processes there is
+one child process that sleeps. FAKE=slow never comes up, FAKE=failing does not, and FAKE=stubborn
+does not stop unless it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "control"))
+
+import click
+from fake_network import FakeNetwork
+
+from netsim.control.operations import Output
+from netsim.core.errors import StartError
+from netsim.runtime.process.zygote import Zygote, die_with_parent
+from netsim.topology.load import load_plan
+
+BEHAVIOUR = os.environ.get("FAKE", "")
+
+
+class FakeZygote:
+    """A child process that sleeps."""
+
+    def __init__(self) -> None:
+        parent = os.getpid()
+        self.pid = os.fork()
+        if self.pid == 0:
+            die_with_parent(parent)
+            os.setsid()
+            signal.pause()
+
+    def kill(self) -> None:
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def reap(self) -> None:
+        if self.pid:
+            os.waitpid(self.pid, 0)
+            self.pid = 0
+
+
+class Network(FakeNetwork):
+    def __init__(self, file: str, *, name: str | None, seed: int | None, zygote: FakeZygote):
+        super().__init__()
+        self.plan = load_plan(file, name=name, seed=seed)
+        self._zygote = zygote
+        self._killed = asyncio.Event()
+
+    async def start(self, on_progress: Callable[[int, int], None]) -> None:
+        on_progress(1, 2)
+        if BEHAVIOUR == "slow":
+            click.echo("starting")
+            await asyncio.Event().wait()
+        if BEHAVIOUR == "failing":
+            self.kill()
+            raise StartError("web: port 80 is served twice")
+        on_progress(2, 2)
+
+    async def stop(self, *, grace: float = 2.0) -> None:
+        if BEHAVIOUR == "stubborn":
+            click.echo("stopping")
+            await self._killed.wait()
+        self.kill()
+        self.hub.close()
+
+    def kill(self) -> None:
+        self._zygote.kill()
+        self._zygote.reap()
+        self._killed.set()
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "name": self.plan.name,
+            "file": self.plan.file,
+            "supervisor_pid": os.getpid(),
+            "started": "2026-01-01T00:00:00+00:00",
+            "nodes": 2,
+            "state": "running",
+        }
+
+    async def inspect(self) -> dict[str, Any]:
+        port = {"listen": "127.0.0.1:8080", "node": "alice", "to": "web:80"}
+        return {**await super().inspect(), "name": self.plan.name, "ports": [port]}
+
+    def links(self) -> list[dict[str, Any]]:
+        ends = [{"node": node, "interface": "eth0"} for node in ("alice", "web")]
+        return [{"index": 0, "a": ends[0], "b": ends[1], "up": True}]
+
+    async def inspect_node(self, name: str) -> dict[str, Any]:
+        node = await super().inspect_node(name)
+        interface = {
+            "name": "eth0",
+            "mac": "02:00:00:00:00:01",
+            "addresses": ["10.0.0.1/24"],
+            "peer": "[s1]",
+            "up": True,
+        }
+        routes = [{"prefix": "0.0.0.0/0", "gateway": "10.0.0.254", "interface": "eth0"}]
+        counters = {"tcp": {"resets": 3}}
+        return {**node, "interfaces": [interface], "routes": routes, "counters": counters}
+
+    async def exec(
+        self,
+        node: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        output: Output,
+        interrupt: asyncio.Event,
+        json: bool = False,
+    ) -> int:
+        if argv == ["say"]:
+            self.say("something happened")
+        if argv == ["wait"]:
+            output("stdout", b"waiting\n")
+        return await super().exec(
+            node, argv, cwd=cwd, output=output, interrupt=interrupt, json=json
+        )
+
+
+if __name__ == "__main__":
+    stand_in = types.ModuleType("netsim.runtime.network")
+    stand_in.Network = Network  # type: ignore[attr-defined]
+    sys.modules[stand_in.__name__] = stand_in
+    Zygote.start = FakeZygote  # type: ignore[method-assign, assignment]
+
+    from netsim.cli import main
+
+    main()
