@@ -209,7 +209,17 @@ def measure_rtt(rounds: int) -> dict[str, Any]:
         for _ in range(rounds):
             document = json.loads(
                 netsim(
-                    "exec", "--name", "bench", "--json", "alice", "ping", "-c", "20", "-i", "0.1", "web"
+                    "exec",
+                    "--name",
+                    "bench",
+                    "--json",
+                    "alice",
+                    "ping",
+                    "-c",
+                    "20",
+                    "-i",
+                    "0.1",
+                    "web",
                 )
             )
             wall.append(statistics.median(reply["wall_rtt_ms"] for reply in document["replies"]))

@@ -62,7 +62,8 @@ class MemoryNetwork:
     def flush(self) -> None:
         """Send what was written to sockets since the last call, at the present time."""
         for driver in self._drivers.values():
-            driver.flush(self.now)
+            if driver.node.has_output:
+                driver.flush(self.now)
 
     def run_until(self, end: int, stop: Callable[[], bool] = lambda: False) -> None:
         """Let everything happen up to and including `end`, or until `stop()` holds."""

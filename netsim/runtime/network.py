@@ -38,6 +38,8 @@ START_TIMEOUT: Final = 30.0
 START_TIMEOUT_PER_NODE: Final = 0.1
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds after which a node that does not answer is reported as not responding."""
+_ZYGOTE_GRACE: Final = 2.0
+"""Seconds that the zygote gets to kill and reap the nodes that are left."""
 _FORKS_AT_ONCE: Final = 32
 """Forks asked for and not yet done: their descriptors are in flight, which the kernel limits."""
 _INSTALL_AHEAD: Final = 5_000_000
@@ -70,6 +72,7 @@ class Network:
         """`time.monotonic_ns` at network time 0."""
         self._zygote = zygote
         self._zygote_channel: Channel | None = None
+        self._zygote_gone = asyncio.Event()
         self._nodes = {node.name: NodeHandle(node.name, node.kind) for node in self.plan.nodes}
         self._by_pid: dict[int, NodeHandle] = {}
         self._forks = asyncio.Semaphore(_FORKS_AT_ONCE)
@@ -210,6 +213,10 @@ class Network:
                     await node.ended.wait()
         if self._zygote is not None:
             # The zygote takes with it whoever is left; each end of file proves one gone.
+            self._zygote.end()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_ZYGOTE_GRACE):
+                    await self._zygote_gone.wait()
             self._zygote.kill()
             await asyncio.to_thread(self._zygote.reap)
             for node in running:
@@ -403,6 +410,7 @@ class Network:
 
     def _zygote_ended(self) -> None:
         """Without the zygote there are no nodes."""
+        self._zygote_gone.set()
         for node in self._nodes.values():
             node.started.set()
             if not node.ended.is_set():

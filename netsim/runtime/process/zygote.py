@@ -66,8 +66,16 @@ class Zygote:
         """
         self._send(("fork", node), [channel, *wires])
 
+    def end(self) -> None:
+        """Have it kill and reap the nodes that are left, and end: nothing stays, zombies neither.
+
+        The end of file of `socket` says that it is done.
+        """
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._send(("end", None), [])
+
     def kill(self) -> None:
-        """SIGKILL the zygote and with it every node."""
+        """SIGKILL the zygote and with it every node, at once; init reaps them."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
@@ -175,16 +183,18 @@ def _serve(sock: socket.socket) -> None:
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
 
     blueprint: node_process.Blueprint | None = None
+    children: set[int] = set()
     while True:
         readable, _, _ = select.select([sock.fileno(), wake_reader], [], [])
         if wake_reader in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_reader, 4096)
-            _reap(sock)
+            _reap(sock, children)
         if sock.fileno() not in readable:
             continue
         request = _receive(sock)
-        if request is None:
+        if request is None or request[0][0] == "end":
+            _kill_children(children)
             return
         (verb, argument), descriptors = request
         if verb == "network":
@@ -198,6 +208,7 @@ def _serve(sock: socket.socket) -> None:
             [sock.fileno(), wake_reader, wake_writer],
             partial(node_process.run, blueprint, argument, descriptors),
         )
+        children.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
         _answer(sock, ("forked", argument, pid))
@@ -224,7 +235,14 @@ def _fork(not_for_the_child: list[int], child: Callable[[], int]) -> int:
         os._exit(status)
 
 
-def _reap(sock: socket.socket) -> None:
+def _kill_children(children: set[int]) -> None:
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    for pid in children:
+        os.waitpid(pid, 0)
+
+
+def _reap(sock: socket.socket, children: set[int]) -> None:
     """Tell the supervisor of every child that has ended."""
     while True:
         try:
@@ -233,6 +251,7 @@ def _reap(sock: socket.socket) -> None:
             return
         if pid == 0:
             return
+        children.discard(pid)
         _answer(sock, ("exited", pid, os.waitstatus_to_exitcode(status)))
 
 

@@ -1,0 +1,88 @@
+"""Whole networks in processes, for tests: started, used, and nothing of them left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from netsim.runtime.network import Network
+
+ROOT = Path(__file__).resolve().parent.parent
+CAMPUS = ROOT / "topologies" / "campus.yaml"
+SITE = ROOT / "topologies" / "site"
+
+StartNetwork = Callable[[str], AbstractAsyncContextManager[Network]]
+Curl = Callable[..., Coroutine[Any, Any, bytes]]
+
+
+def campus_text(**replacements: str) -> str:
+    """campus.yaml with a free host port, and with other replacements `old=new` (by value)."""
+    text = CAMPUS.read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
+    text = text.replace("./site", str(SITE))
+    for old, new in replacements.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+@pytest.fixture
+def start_network(tmp_path: Path) -> StartNetwork:
+    """`async with start_network(yaml_text) as network:`
+
+    At the end every frame must be accounted for and every process gone.
+    """
+
+    @asynccontextmanager
+    async def start(text: str) -> AsyncIterator[Network]:
+        file = tmp_path / "topology.yaml"
+        file.write_text(text)
+        network = Network(file)
+        before = set(psutil.Process().children(recursive=True))
+        async with network:
+            yield network
+            if network.state == "running":
+                for account in await network.accounts():
+                    account.check()
+        assert set(psutil.Process().children(recursive=True)) <= before
+
+    return start
+
+
+@pytest.fixture
+def curl() -> Curl:
+    """`await curl(*arguments)`: the output of a real curl; it must succeed."""
+
+    async def run(*arguments: str) -> bytes:
+        process = await asyncio.create_subprocess_exec(
+            "curl", "-sS", "--fail", *arguments, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await process.communicate()
+        assert process.returncode == 0, f"curl {' '.join(arguments)} exited {process.returncode}"
+        return output
+
+    return run
+
+
+def url(network: Network, path: str) -> str:
+    """A path on what the network's first port leads to."""
+    return f"http://{network.ports()[0]['listen']}{path}"
+
+
+async def tool(network: Network, node: str, *argv: str, json: bool = False) -> tuple[int, str]:
+    """Run a tool at a node: its exit code, and what it printed."""
+    printed: list[bytes] = []
+    code = await network.exec(
+        node,
+        list(argv),
+        cwd="/",
+        output=lambda _, data: printed.append(data),
+        interrupt=asyncio.Event(),
+        json=json,
+    )
+    return code, b"".join(printed).decode()
