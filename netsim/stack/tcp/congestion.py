@@ -33,7 +33,8 @@ class CongestionControl(Protocol):
         """Fast recovery ends: everything outstanding when it began is acknowledged."""
 
     def timed_out(self, in_flight: int, first: bool, now: int) -> None:
-        """The retransmission timer went off; `first` for this data (RFC 5681 3.1)."""
+        """The retransmission timer went off, `first` since there was progress
+        (RFC 5681 3.1)."""
 
     def restart_after_idle(self, now: int) -> None:
         """Nothing was sent for longer than the RTO (RFC 5681 4.1)."""

@@ -31,6 +31,10 @@ _UNUSUAL: Final = FIN | SYN | RST | URG | ACK
 _CHALLENGE_PERIOD: Final = 5 * SECOND
 
 
+def _nothing(now: int) -> None:
+    """What the timers of a connection that is over do."""
+
+
 class Connection:
     """The owner's end of a byte stream.
 
@@ -147,7 +151,7 @@ class Connection:
     @property
     def buffered_bytes(self) -> int:
         """Octets written and not yet acknowledged."""
-        return self.sender.buffered
+        return len(self.sender.buffer)
 
     @property
     def unsent_bytes(self) -> int:
@@ -183,10 +187,10 @@ class Connection:
         NotConnectedError after `shutdown` or `close`. Once the connection has ended, `data` is
         dropped: `closed` and `error` tell the owner, who may not have looked yet.
         """
-        if self.sender.fin_queued or self.orphan:
+        if self.sender.buffer.fin_queued or self.orphan:
             raise NotConnectedError("write after shutdown or close of this end of the connection")
         if self.state in MAY_WRITE:
-            self.sender.append(data)
+            self.sender.buffer.text += data
             self.mark_dirty()
 
     def read(self, limit: int = -1) -> bytes:
@@ -200,9 +204,9 @@ class Connection:
 
     def shutdown(self) -> None:
         """Half-close: a FIN follows what is buffered. Reading goes on. Harmless when repeated."""
-        if self.sender.fin_queued or self.state is State.CLOSED:
+        if self.sender.buffer.fin_queued or self.state is State.CLOSED:
             return
-        self.sender.queue_fin()
+        self.sender.buffer.fin_queued = True
         if self.state is State.ESTABLISHED:
             self.state = State.FIN_WAIT_1
         elif self.state is State.CLOSE_WAIT:
@@ -339,9 +343,9 @@ class Connection:
         self.error = error
         self.closed = True
         self.sender.established = False
-        self.retransmission_timer.stop()
-        self.idle_timer.stop()
-        self.receiver.delayed_ack.stop()
+        for timer in (self.retransmission_timer, self.idle_timer, self.receiver.delayed_ack):
+            timer.stop()
+            timer.action = _nothing  # or this object would have to wait for the cycle collector
         shared = self.shared
         if shared.connections.get(self.key) is self:
             del shared.connections[self.key]

@@ -104,7 +104,7 @@ def establish(connection: Connection, now: int) -> None:
     sender.establish(segment_size(connection), connection.shared.settings, repeated, now)
     connection.connected = True
     # A half-close asked for before now takes effect as soon as text may leave.
-    connection.state = State.FIN_WAIT_1 if sender.fin_queued else State.ESTABLISHED
+    connection.state = State.FIN_WAIT_1 if sender.buffer.fin_queued else State.ESTABLISHED
     connection.notify()
     # What the owner asked for on a connection that was still opening, such as keep-alive.
     connection.mark_dirty()

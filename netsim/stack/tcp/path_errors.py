@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from netsim.stack.tcp import handshake
+from netsim.stack.tcp import handshake, retransmission
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 from netsim.wire.icmp import (
@@ -89,4 +89,4 @@ def _path_mtu_shrank(connection: Connection, next_hop_mtu: int, now: int) -> Non
     # Perhaps the IP layer had taken note before, so that nothing is new but to us.
     mss = handshake.segment_size(connection)
     if mss < connection.sender.mss:
-        connection.sender.lower_mss(mss, now)
+        retransmission.lower_mss(connection.sender, mss, now)

@@ -131,15 +131,16 @@ class Recovery:
                 self._virtually_sacked = max(min(arrived, nxt - una - mss), 0)
         return False
 
-    def timed_out(self, una: int, nxt: int) -> bool:
-        """Everything outstanding is lost; whether this is the first time for this data."""
-        first = self.phase is not Phase.TIMEOUT
-        self._begin_again(una, nxt)
-        return first
-
-    def too_large(self, una: int, nxt: int) -> None:
-        """Everything outstanding has to be cut smaller: the path MTU is less than thought."""
-        self._begin_again(una, nxt)
+    def begin_again(self, una: int, nxt: int) -> None:
+        """Everything outstanding is lost: the timer went off, or the path MTU is smaller than
+        all of that."""
+        self.phase = Phase.TIMEOUT
+        self.in_order = False
+        self._scoreboard.clear()
+        self._duplicates = 0
+        self._virtually_sacked = 0
+        self._point = self._lost_below = nxt
+        self._resent_below = una
 
     def next_lost(self, una: int, mss: int) -> tuple[int, int] | None:
         """What to send again next, at most a segment: NextSeg() (1) of RFC 6675 4."""
@@ -168,12 +169,3 @@ class Recovery:
 
     def _update_lost(self, una: int, mss: int) -> None:
         self._lost_below = max(self._lost_below, self._scoreboard.lost_below(mss), una)
-
-    def _begin_again(self, una: int, nxt: int) -> None:
-        self.phase = Phase.TIMEOUT
-        self.in_order = False
-        self._scoreboard.clear()
-        self._duplicates = 0
-        self._virtually_sacked = 0
-        self._point = self._lost_below = nxt
-        self._resent_below = una

@@ -1,8 +1,8 @@
 """The sending half of a connection: what is outstanding, what may leave, what is acknowledged.
 
-RFC 9293 3.8.6.1 and 3.8.6.2.1 (window, probes, silly window avoidance), RFC 5681, RFC 6298 (5).
-`Recovery` says what is lost, a `CongestionControl` how much may be in flight, `RoundTrip` how
-long to wait; here they meet the buffer.
+RFC 9293 3.8.6.2.1 (silly window avoidance, Nagle), RFC 5681, RFC 6298 (5). `Recovery` says what
+is lost, a `CongestionControl` how much may be in flight, `RoundTrip` how long to wait; here they
+meet the buffer. What is sent again is in `retransmission`, how a shut window is asked in `probes`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections import deque
 
 from netsim.core.time import MILLISECOND
+from netsim.stack.tcp import retransmission
 from netsim.stack.tcp.congestion import CongestionControl, named
 from netsim.stack.tcp.counters import TcpCounters
 from netsim.stack.tcp.recovery import Phase, Recovery
 from netsim.stack.tcp.rtt import RoundTrip
+from netsim.stack.tcp.send_buffer import SendBuffer
 from netsim.stack.tcp.seq import HALF, MASK, unwrap
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.transmitter import Transmitter
@@ -28,32 +30,30 @@ class Sender:
     """
 
     __slots__ = (
-        "_base",
-        "_buffer",
-        "_counters",
-        "_fin_queued",
-        "_flights",
-        "_last_sent_at",
-        "_probes",
-        "_resent_at",
-        "_resent_below",
         "_small_end",
-        "_timer",
-        "_transmitter",
         "_window_ack",
         "_window_sequence",
+        "buffer",
         "congestion",
+        "counters",
         "established",
+        "flights",
         "iss",
+        "last_sent_at",
         "max_window",
         "mss",
         "no_delay",
         "nxt",
+        "probes",
         "recovery",
+        "resent_at",
+        "resent_below",
         "retransmissions",
         "retries",
         "round_trip",
         "scale",
+        "timer",
+        "transmitter",
         "una",
         "window_edge",
     )
@@ -69,20 +69,17 @@ class Sender:
         settings: TcpSettings,
         counters: TcpCounters,
     ) -> None:
-        self._transmitter = transmitter
-        self._timer = timer
+        self.transmitter = transmitter
+        self.timer = timer
         """Runs for the retransmission while something is outstanding (RFC 6298), else for the
         window probe while something waits (RFC 9293 3.8.6.1): never for both."""
-        self._counters = counters
+        self.counters = counters
         self.iss = iss
         self.una = iss
         """SND.UNA"""
         self.nxt = iss
         """SND.NXT; never goes back."""
-        self._buffer = bytearray()
-        """Text from `_base` on: not acknowledged or not sent."""
-        self._base = iss + 1
-        self._fin_queued = False
+        self.buffer = SendBuffer(iss + 1)
         self.established = False
         """The handshake is through: text may leave."""
         self.window_edge = iss + 1
@@ -101,15 +98,15 @@ class Sender:
         self._small_end = iss
         """End of the last segment that was not full."""
         self.round_trip = RoundTrip(settings)
-        self._flights: deque[tuple[int, int]] = deque()
+        self.flights: deque[tuple[int, int]] = deque()
         """(end, when it left) of each outstanding segment as it was first sent."""
-        self._resent_below = iss
+        self.resent_below = iss
         """An acknowledgement of anything below is ambiguous (Karn's algorithm)."""
-        self._resent_at = 0
-        self._last_sent_at = 0
+        self.resent_at = 0
+        self.last_sent_at = 0
         self.retries = 0
         """Timeouts since the last progress, or window probes since the peer was heard."""
-        self._probes = 0
+        self.probes = 0
         """Window probes since the window shut."""
         self.retransmissions = 0
 
@@ -120,43 +117,18 @@ class Sender:
         # RFC 6928 2, RFC 5681 3.1: one segment if the SYN or SYN-ACK was lost.
         segments = 1 if syn_was_lost else settings.initial_window
         self.congestion = named(settings.congestion)(mss, segments * mss)
-        self.recovery = Recovery(self._transmitter.sack, self.iss)
-        self._last_sent_at = now
-
-    # -- the owner's side
-
-    @property
-    def end(self) -> int:
-        """Sequence number after the last octet written; the FIN's, once it is queued."""
-        return self._base + len(self._buffer)
-
-    @property
-    def buffered(self) -> int:
-        """Octets written and not acknowledged."""
-        return len(self._buffer)
+        self.recovery = Recovery(self.transmitter.sack, self.iss)
+        self.last_sent_at = now
 
     @property
     def unsent(self) -> int:
         """Octets written and never sent."""
-        return max(self.end - max(self.nxt, self._base), 0)
-
-    @property
-    def fin_queued(self) -> bool:
-        """Nothing can be written any more."""
-        return self._fin_queued
+        return max(self.buffer.end - self.nxt, 0)
 
     @property
     def fin_acknowledged(self) -> bool:
         """The peer has our FIN and everything before it."""
-        return self._fin_queued and self.una > self.end
-
-    def append(self, data: bytes) -> None:
-        """Text to send, behind what waits."""
-        self._buffer += data
-
-    def queue_fin(self) -> None:
-        """A FIN to send, behind the text."""
-        self._fin_queued = True
+        return self.buffer.fin_queued and self.una > self.buffer.end
 
     # -- acknowledgements
 
@@ -188,7 +160,7 @@ class Sender:
         una, nxt = self.una, self.nxt
         recovery = self.recovery
         news = False
-        if segment.sack_blocks and self._transmitter.sack:
+        if segment.sack_blocks and self.transmitter.sack:
             blocks = [(unwrap(a, ack), unwrap(b, ack)) for a, b in segment.sack_blocks]
             news = recovery.note_sacked(blocks, ack, nxt)
         if ack > una:
@@ -197,15 +169,15 @@ class Sender:
         if una == nxt:
             self.retries = 0
             if self.window_edge > nxt:
-                self._probes = 0
+                self.probes = 0
             return False
-        if not self._transmitter.sack:
+        if not self.transmitter.sack:
             # RFC 5681 2: what a duplicate acknowledgement is, without SACK
             news = edge == self.window_edge and not segment.payload and not segment.flags & FIN
         if news and recovery.duplicate(una, nxt, self.mss):
-            self._counters.fast_recoveries += 1
+            self.counters.fast_recoveries += 1
             self.congestion.loss_detected(nxt - una, now)
-            self._send_lost(True, now)
+            retransmission.send_lost(self, True, now)
         return False
 
     def _advance(self, ack: int, segment: TcpSegment, now: int) -> None:
@@ -213,9 +185,7 @@ class Sender:
         octets = ack - una
         self._measure(ack, segment, now)
         self.una = ack
-        released = min(ack - self._base, len(self._buffer))  # the FIN is not in the buffer
-        del self._buffer[:released]
-        self._base += released
+        self.buffer.release(ack)
         self.retries = 0
         recovery = self.recovery
         if recovery.in_order:
@@ -224,30 +194,30 @@ class Sender:
             self.congestion.recovered(now)
         elif recovery.phase is not Phase.FAST:
             self.congestion.acknowledged(octets, nxt - una, now)
-        elif not self._transmitter.sack:
-            self._send_lost(True, now)  # a partial acknowledgement, RFC 6582 3.2 (3)
+        elif not self.transmitter.sack:
+            retransmission.send_lost(self, True, now)  # a partial acknowledgement, RFC 6582 3.2 (3)
         if ack < nxt:
-            self._timer.start(now + self.round_trip.timeout)  # RFC 6298 (5.3)
+            self.timer.start(now + self.round_trip.timeout)  # RFC 6298 (5.3)
         else:
-            self._timer.stop()  # (5.2)
+            self.timer.stop()  # (5.2)
 
     def _measure(self, ack: int, segment: TcpSegment, now: int) -> None:
         """One sample for each acknowledgement, from when the oldest segment it covers left, so
         that it includes what a delayed acknowledgement adds. Where that is ambiguous the
         timestamp the peer echoes tells, to the millisecond (RFC 7323 4.1), if it is that of
         what was sent again last: an older one may have been answered before, in vain."""
-        flights = self._flights
+        flights = self.flights
         sent_at = -1
         while flights and flights[0][0] <= ack:
             when = flights.popleft()[1]
             if sent_at < 0:
                 sent_at = when
-        if self.una >= self._resent_below:
+        if self.una >= self.resent_below:
             if sent_at >= 0:
                 self.round_trip.sample(now - sent_at)
-        elif self._transmitter.timestamps and segment.timestamp is not None:
-            elapsed = (self._transmitter.clock(now) - segment.timestamp_echo) & MASK
-            if elapsed < HALF and elapsed * MILLISECOND <= now - self._resent_at + MILLISECOND:
+        elif self.transmitter.timestamps and segment.timestamp is not None:
+            elapsed = (self.transmitter.clock(now) - segment.timestamp_echo) & MASK
+            if elapsed < HALF and elapsed * MILLISECOND <= now - self.resent_at + MILLISECOND:
                 self.round_trip.sample(max(elapsed, 1) * MILLISECOND)
 
     # -- sending
@@ -257,20 +227,20 @@ class Sender:
         if not self.established:
             return
         if not self.recovery.in_order and self.recovery.phase is not Phase.OPEN:
-            self._send_lost(False, now)
+            retransmission.send_lost(self, False, now)
         nxt = self.nxt
-        if nxt < self.end + self._fin_queued:
+        if nxt < self.buffer.end + self.buffer.fin_queued:
             self._send_new(now)
         if nxt == self.nxt and self.recovery.phase is Phase.FAST:
-            self._rescue(now)
+            retransmission.rescue_tail(self, now)
 
     def _send_new(self, now: int) -> None:
-        una, nxt, mss, buffer, base = self.una, self.nxt, self.mss, self._buffer, self._base
-        transmitter = self._transmitter
+        una, nxt, mss, buffer = self.una, self.nxt, self.mss, self.buffer
+        transmitter = self.transmitter
         congestion = self.congestion
-        if una == nxt and now - self._last_sent_at > self.round_trip.timeout:
+        if una == nxt and now - self.last_sent_at > self.round_trip.timeout:
             congestion.restart_after_idle(now)
-        end = base + len(buffer)
+        end = buffer.end
         room = congestion.window - self.recovery.in_flight(una, nxt)
         limit = min(end, self.window_edge, nxt + room)
         first = nxt
@@ -284,31 +254,31 @@ class Sender:
                 self._small_end = nxt + size
             if nxt == first:
                 transmitter.prepare(now)
-            text = buffer[nxt - base : nxt - base + size]
+            text = buffer.cut(nxt, nxt + size)
             sequence = nxt
             nxt += size
             flags = ACK
             if nxt == end:
                 flags = ACK | PSH
-                if self._fin_queued and nxt < self.window_edge:
+                if buffer.fin_queued and nxt < self.window_edge:
                     flags = ACK | PSH | FIN
                     nxt += 1
             transmitter.write(sequence, flags, text, now)
-            self._flights.append((nxt, now))
-        if nxt == end and self._fin_queued and nxt < self.window_edge:
+            self.flights.append((nxt, now))
+        if nxt == end and buffer.fin_queued and nxt < self.window_edge:
             transmitter.prepare(now)
             transmitter.write(nxt, ACK | FIN, b"", now)
             nxt += 1
-            self._flights.append((nxt, now))
+            self.flights.append((nxt, now))
         if nxt > first:
             self.nxt = nxt
-            self._last_sent_at = now
+            self.last_sent_at = now
             if first == una:
-                self._timer.start(now + self.round_trip.timeout)
+                self.timer.start(now + self.round_trip.timeout)
             else:
-                self._timer.start_if_stopped(now + self.round_trip.timeout)  # RFC 6298 (5.1)
+                self.timer.start_if_stopped(now + self.round_trip.timeout)  # RFC 6298 (5.1)
         elif una == nxt:
-            self._timer.start_if_stopped(now + self.round_trip.timeout)
+            self.timer.start_if_stopped(now + self.round_trip.timeout)
 
     def _may_send_part(self, nxt: int, size: int, end: int) -> bool:
         """Whether a segment of `size` octets, less than a full one, may leave: silly window
@@ -319,98 +289,5 @@ class Sender:
             # (2) and (3). Nagle holds a part back while another part, rather than anything at
             # all, is outstanding (Minshall's form, as in Linux): the tail of a long answer
             # does not have to wait for a delayed acknowledgement.
-            return self.no_delay or self._fin_queued or self._small_end <= self.una
+            return self.no_delay or self.buffer.fin_queued or self._small_end <= self.una
         return nxt + size == self.window_edge and 2 * size >= self.max_window
-
-    def _send_lost(self, first_at_once: bool, now: int) -> None:
-        """Send again what is lost, as far as the window allows; the first segment in any case
-        where the RFCs ask for it (RFC 5681 3.2 (3), RFC 6675 5 (4.3))."""
-        recovery = self.recovery
-        while (lost := recovery.next_lost(self.una, self.mss)) is not None:
-            start, stop = lost
-            if not first_at_once:
-                in_flight = recovery.in_flight(self.una, self.nxt)
-                if in_flight + stop - start > self.congestion.window:
-                    return
-            first_at_once = False
-            recovery.sent_again(self._send_again(start, stop, now))
-
-    def _rescue(self, now: int) -> None:
-        in_flight = self.recovery.in_flight(self.una, self.nxt)
-        if in_flight + self.mss <= self.congestion.window:
-            tail = self.recovery.rescue(self.una, self.nxt, self.mss)
-            if tail is not None:
-                self._send_again(*tail, now)
-
-    def _send_again(self, start: int, stop: int, now: int) -> int:
-        """Repeat the octets from `start` to `stop`; returns where the segment ended."""
-        end = self.end
-        flags = ACK
-        if stop >= end:
-            flags = ACK | PSH
-            if self.nxt > end:
-                flags = ACK | PSH | FIN if start < end else ACK | FIN
-                stop = end + 1
-        self._transmitter.prepare(now)
-        text = self._buffer[start - self._base : stop - self._base]
-        self._transmitter.write(start, flags, text, now)
-        self._resent_below = max(self._resent_below, stop)
-        self._resent_at = now
-        self._last_sent_at = now
-        self.retransmissions += 1
-        self._counters.retransmissions += 1
-        self._timer.start_if_stopped(now + self.round_trip.timeout)
-        return stop
-
-    # -- time-outs
-
-    def retransmission_timeout(self, now: int) -> None:
-        """RFC 6298 (5.4) to (5.6), RFC 5681 3.1; something is outstanding."""
-        una, nxt = self.una, self.nxt
-        self._counters.timeouts += 1
-        self.retries += 1
-        first = self.recovery.timed_out(una, nxt)
-        self.congestion.timed_out(nxt - una, first, now)
-        self.round_trip.back_off()
-        self._send_lost(True, now)
-        self._timer.start(now + self.round_trip.timeout)
-
-    def probe_window(self, now: int) -> None:
-        """Nothing is outstanding and what waits may not leave: override silly window avoidance
-        (RFC 9293 3.8.6.2.1 (4)), or ask whether the window is still shut (3.8.6.1)."""
-        if self.nxt >= self.end + self._fin_queued:
-            return
-        room = self.window_edge - self.nxt
-        if room > 0:
-            size = min(room, self.mss, self.end - self.nxt)
-            if size:
-                self._transmitter.prepare(now)
-                offset = self.nxt - self._base
-                text = self._buffer[offset : offset + size]
-                self._transmitter.write(self.nxt, ACK | PSH, text, now)
-                self.nxt += size
-                self._flights.append((self.nxt, now))
-                self._last_sent_at = now
-                self._timer.start(now + self.round_trip.timeout)
-                return
-        # As Linux and BSD do, the probe carries no new octet but an old sequence number, which
-        # every TCP answers with its window; so nothing has to be taken back if it is shut.
-        self._counters.zero_window_probes += 1
-        self.send_probe(now)
-        self._probes += 1
-        self.retries += 1
-        self._timer.start(now + self.round_trip.backed_off(self._probes))
-
-    def send_probe(self, now: int) -> None:
-        """A segment that asks for an acknowledgement: SEG.SEQ = SND.NXT - 1, no text."""
-        self._transmitter.prepare(now)
-        self._transmitter.write(self.nxt - 1, ACK, b"", now)
-
-    def lower_mss(self, mss: int, now: int) -> None:
-        """The path takes only `mss` octets of text in a segment: cut smaller what is
-        outstanding and send it again, without taking it for congestion (RFC 1191 6.4)."""
-        self.mss = mss
-        self.congestion.set_segment_size(mss)
-        if self.una < self.nxt:
-            self.recovery.too_large(self.una, self.nxt)
-            self._send_lost(True, now)

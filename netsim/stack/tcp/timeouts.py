@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from netsim.stack.tcp import handshake
+from netsim.stack.tcp import handshake, probes, retransmission
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
     if sender.retries >= (settings.orphan_retries if connection.orphan else settings.retries):
         connection.fail(errno.ETIMEDOUT)
     elif sender.una < sender.nxt:
-        sender.retransmission_timeout(now)
+        retransmission.timed_out(sender, now)
     else:
         unsent = sender.unsent
-        sender.probe_window(now)
+        probes.probe_window(sender, now)
         if sender.unsent != unsent:
             connection.notify()
 
@@ -65,7 +65,7 @@ def idle_timer_fired(connection: Connection, now: int) -> None:
     connection.keep_alive_probes += 1
     connection.keep_alive_probed_at = now
     connection.shared.counters.keep_alive_probes += 1
-    connection.sender.send_probe(now)
+    probes.send_probe(connection.sender, now)
     connection.idle_timer.start(now + keep_alive.interval_ns)
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from netsim.core.time import MILLISECOND
 from netsim.stack.errors import NoRouteError
 from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.recovery import Phase
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.tcp import Tcp
@@ -148,8 +149,6 @@ class Dialogue:
             + self.peer_port.to_bytes(2, "big")
             + ((self.iss + seq) & 0xFFFFFFFF).to_bytes(4, "big")
         )
-        if mtu:
-            self.wire.mtu = mtu
         self.tcp.icmp_error(HERE, PEER, head, kind, code, mtu, self.now)
         self.tcp.flush(self.now)
 
@@ -210,6 +209,16 @@ class Dialogue:
     def _relative(self, number: int, base: int) -> int:
         difference = (number - base) & 0xFFFFFFFF
         return difference - (1 << 32) if difference > 0xFFFF0000 else difference
+
+
+def in_state(connection: Connection, state: State) -> bool:
+    """A call, because type checkers think that an attribute stays what it was."""
+    return connection.state is state
+
+
+def in_phase(connection: Connection, phase: Phase) -> bool:
+    """The same for what the sender does about losses."""
+    return connection.sender.recovery.phase is phase
 
 
 # -- a factory for each state

@@ -41,7 +41,11 @@ class Program:
         if connection is None:
             return None
         self.got += connection.read(self._bite)
-        if connection.connected and not connection.sender.fin_queued and not connection.closed:
+        if (
+            connection.connected
+            and not connection.sender.buffer.fin_queued
+            and not connection.closed
+        ):
             self._write(connection)
         return 20 * MILLISECOND if connection.readable_bytes else None
 

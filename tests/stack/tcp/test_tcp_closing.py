@@ -21,6 +21,7 @@ from tcp_dialogue import (
     established,
     fin_wait_1,
     fin_wait_2,
+    in_state,
     last_ack,
     options,
     syn_received,
@@ -39,12 +40,12 @@ def test_active_close_to_time_wait() -> None:
     """RFC 9293 3.6, figure 12."""
     d, connection = fin_wait_1()
     d.send("A", seq=1, ack=2)
-    assert connection.state is State.FIN_WAIT_2
+    assert in_state(connection, State.FIN_WAIT_2)
     assert not connection.closed
     d.run(5 * SECOND)
     d.send("FA", seq=1, ack=2)
     d.expect("A", seq=2, ack=2)
-    assert connection.state is State.TIME_WAIT
+    assert in_state(connection, State.TIME_WAIT)
     assert connection.closed
     assert connection.error is None
     assert connection.at_eof
@@ -60,7 +61,7 @@ def test_fin_and_ack_of_fin_in_one_segment() -> None:
     d, connection = fin_wait_1()
     d.send("FA", seq=1, ack=2)
     d.expect("A", seq=2, ack=2)
-    assert connection.state is State.TIME_WAIT
+    assert in_state(connection, State.TIME_WAIT)
 
 
 def test_simultaneous_close() -> None:
@@ -68,10 +69,10 @@ def test_simultaneous_close() -> None:
     d, connection = fin_wait_1()
     d.send("FA", seq=1, ack=1)
     d.expect("A", seq=2, ack=2)
-    assert connection.state is State.CLOSING
+    assert in_state(connection, State.CLOSING)
     assert not connection.closed
     d.send("A", seq=2, ack=2)
-    assert connection.state is State.TIME_WAIT
+    assert in_state(connection, State.TIME_WAIT)
     assert connection.closed
     d.expect_nothing()
 
@@ -84,12 +85,12 @@ def test_passive_close() -> None:
     connection.write(b"last words")
     d.expect("PA", seq=1, ack=2, payload=b"last words")
     connection.shutdown()
-    assert connection.state is State.LAST_ACK
+    assert in_state(connection, State.LAST_ACK)
     d.expect("FA", seq=11, ack=2)
     d.send("A", seq=2, ack=11)
-    assert connection.state is State.LAST_ACK
+    assert in_state(connection, State.LAST_ACK)
     d.send("A", seq=2, ack=12)
-    assert connection.state is State.CLOSED
+    assert in_state(connection, State.CLOSED)
     assert connection.closed
     assert connection.error is None
     assert d.tcp.connections() == []
@@ -112,7 +113,7 @@ def test_fin_follows_all_text_and_waits_for_the_window() -> None:
     d, connection = established(window=1500)
     connection.write(bytes(2000))
     connection.shutdown()
-    assert connection.state is State.FIN_WAIT_1
+    assert in_state(connection, State.FIN_WAIT_1)
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
     d.expect_nothing()
     d.send("A", seq=1, ack=1001, window=1000)
@@ -128,9 +129,9 @@ def test_fin_rides_on_the_last_text() -> None:
     connection.shutdown()
     d.expect("FPA", seq=1, ack=1, payload=b"bye")
     d.send("A", seq=1, ack=4)
-    assert connection.state is State.FIN_WAIT_1
+    assert in_state(connection, State.FIN_WAIT_1)
     d.send("A", seq=1, ack=5)
-    assert connection.state is State.FIN_WAIT_2
+    assert in_state(connection, State.FIN_WAIT_2)
 
 
 def test_fin_is_retransmitted() -> None:
@@ -138,7 +139,7 @@ def test_fin_is_retransmitted() -> None:
     d.expect("FA", seq=1, ack=1, at=200 * MILLISECOND + 1000)
     d.run(400 * MILLISECOND)
     d.send("A", seq=1, ack=2)
-    assert connection.state is State.FIN_WAIT_2
+    assert in_state(connection, State.FIN_WAIT_2)
     d.expect_nothing(until=SECOND)
 
 
@@ -146,14 +147,45 @@ def test_fin_out_of_order_waits_for_the_text_before_it() -> None:
     d, connection = established()
     d.send("FPA", seq=4, ack=1, payload=b"def")
     d.expect("A", seq=1, ack=1)
-    assert connection.state is State.ESTABLISHED
+    assert in_state(connection, State.ESTABLISHED)
     assert connection.readable_bytes == 0
     d.send("A", seq=1, ack=1, payload=b"abc")
     d.expect("A", seq=1, ack=8)
-    assert connection.state is State.CLOSE_WAIT
+    assert in_state(connection, State.CLOSE_WAIT)
     assert not connection.at_eof
     assert connection.read() == b"abcdef"
     assert connection.at_eof
+
+
+def test_text_behind_a_fin_is_ignored() -> None:
+    d, connection = established()
+    d.send("FA", seq=4, ack=1)
+    d.expect("A", seq=1, ack=1)
+    d.send("PA", seq=1, ack=1, payload=b"abcdef")
+    d.expect("A", seq=1, ack=5)
+    assert connection.read() == b"abc"
+    assert connection.at_eof
+
+
+def test_fin_behind_text_that_did_not_fit_is_not_taken() -> None:
+    d, connection = established(replace(PLAIN, receive_buffer=1000))
+    d.send("FPA", seq=1, ack=1, payload=bytes(1200))
+    d.expect("A", seq=1, ack=1001, window=0)
+    assert in_state(connection, State.ESTABLISHED)
+    connection.read()
+    d.expect("A", seq=1, ack=1001, window=1000)
+    d.send("FPA", seq=1001, ack=1, payload=bytes(200))
+    d.expect("A", seq=1, ack=1202)
+    assert in_state(connection, State.CLOSE_WAIT)
+
+
+def test_fin_alone_out_of_order() -> None:
+    d, connection = established()
+    d.send("FA", seq=4, ack=1)
+    d.expect("A", seq=1, ack=1)
+    d.send("PA", seq=1, ack=1, payload=b"abc")
+    d.expect("A", seq=1, ack=5)
+    assert in_state(connection, State.CLOSE_WAIT)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +197,7 @@ def test_a_repeated_fin_is_acknowledged_again(factory: Factory, fin_ack: int) ->
     d.send("FA", seq=1, ack=fin_ack)
     assert len(d.sent) == 1
     assert d.sent[0].segment.flags & 0x10
-    assert connection.state is state
+    assert in_state(connection, state)
 
 
 def test_time_wait_starts_again_with_a_repeated_fin() -> None:
@@ -198,7 +230,7 @@ def served_to_time_wait(modern: bool) -> Dialogue:
     d.run(10 * MILLISECOND)
     d.send("FA", seq=1, ack=2)
     d.expect("A", seq=2, ack=2)
-    assert connection.state is State.TIME_WAIT
+    assert in_state(connection, State.TIME_WAIT)
     return d
 
 
@@ -285,7 +317,7 @@ def test_orderly_close() -> None:
     d.expect("FPA", seq=1, ack=1, payload=b"all of it")
     d.send("FA", seq=1, ack=11)
     d.expect("A", seq=11, ack=2)
-    assert connection.state is State.TIME_WAIT
+    assert in_state(connection, State.TIME_WAIT)
 
 
 def test_an_orphan_does_not_wait_for_ever_in_fin_wait_2() -> None:
@@ -295,7 +327,7 @@ def test_an_orphan_does_not_wait_for_ever_in_fin_wait_2() -> None:
     d.run(SECOND // 10)
     d.send("A", seq=1, ack=2)
     d.expect_nothing(until=60 * SECOND)
-    assert connection.state is State.FIN_WAIT_2
+    assert in_state(connection, State.FIN_WAIT_2)
     d.expect_nothing(until=61 * SECOND)
     assert connection.closed
     assert d.tcp.connections() == []
@@ -304,7 +336,7 @@ def test_an_orphan_does_not_wait_for_ever_in_fin_wait_2() -> None:
 def test_close_in_fin_wait_2_starts_the_same_clock() -> None:
     d, connection = fin_wait_2()
     d.run(500 * SECOND)
-    assert connection.state is State.FIN_WAIT_2
+    assert in_state(connection, State.FIN_WAIT_2)
     connection.close()
     d.expect_nothing(until=561 * SECOND)
     assert connection.closed

@@ -18,6 +18,7 @@ from tcp_dialogue import (
     Dialogue,
     accepted,
     established,
+    in_state,
     syn_received,
     syn_sent,
 )
@@ -31,7 +32,7 @@ from netsim.stack.tcp.state import State
 def test_active_open() -> None:
     d = Dialogue(MODERN)
     connection = d.tcp.connect((PEER, PEER_PORT), 0)
-    assert connection.state is State.SYN_SENT
+    assert in_state(connection, State.SYN_SENT)
     syn = d.expect("S", seq=0, mss=MTU - 40, window=65535, window_scale=7, sack_permitted=True)
     assert syn.timestamp is not None
     assert FIRST_EPHEMERAL <= connection.local[1] <= LAST_EPHEMERAL
@@ -40,7 +41,7 @@ def test_active_open() -> None:
     d.run(30 * MILLISECOND)
     d.send("SA", seq=0, ack=1, mss=MSS, window_scale=2, sack_permitted=True)
     d.expect("A", seq=1, ack=1, timestamp_echo=d.peer_clock(), window=(4 << 20) >> 7)
-    assert connection.state is State.ESTABLISHED
+    assert in_state(connection, State.ESTABLISHED)
     assert connection.connected
     assert connection in d.ready
     assert connection.sender.round_trip.smoothed == 30 * MILLISECOND
@@ -115,7 +116,7 @@ def test_syn_retransmission_backs_off_and_gives_up() -> None:
         at += SECOND << exponent
         d.expect("S", seq=0, at=at)
     d.expect_nothing(until=126 * SECOND)
-    assert connection.state is State.SYN_SENT
+    assert in_state(connection, State.SYN_SENT)
     d.expect_nothing(until=127 * SECOND)
     assert connection.closed
     assert not connection.connected
@@ -164,7 +165,7 @@ def test_reset_that_acknowledges_nothing_of_ours_does_not_refuse() -> None:
     d.send("R", seq=0)
     d.send("RA", seq=0, ack=2)
     d.send("RA", seq=0, ack=0)
-    assert connection.state is State.SYN_SENT
+    assert in_state(connection, State.SYN_SENT)
     assert d.sent == []
 
 
@@ -173,7 +174,7 @@ def test_old_duplicate_syn_ack_is_reset() -> None:
     d, connection = syn_sent()
     d.send("SA", seq=0, ack=-500)
     d.expect("R", seq=-500)
-    assert connection.state is State.SYN_SENT
+    assert in_state(connection, State.SYN_SENT)
 
 
 def test_simultaneous_open() -> None:
@@ -181,9 +182,9 @@ def test_simultaneous_open() -> None:
     d, connection = syn_sent()
     d.send("S", seq=0, mss=MSS)
     d.expect("SA", seq=0, ack=1)
-    assert connection.state is State.SYN_RECEIVED
+    assert in_state(connection, State.SYN_RECEIVED)
     d.send("SA", seq=0, ack=1, mss=MSS)
-    assert connection.state is State.ESTABLISHED
+    assert in_state(connection, State.ESTABLISHED)
     assert connection.connected
     connection.write(b"hello")
     d.expect("PA", seq=1, ack=1, payload=b"hello")
@@ -194,7 +195,7 @@ def test_simultaneous_open_completed_by_a_plain_ack() -> None:
     d.send("S", seq=0, mss=MSS)
     d.expect("SA", seq=0, ack=1)
     d.send("A", seq=1, ack=1)
-    assert connection.state is State.ESTABLISHED
+    assert in_state(connection, State.ESTABLISHED)
 
 
 def test_simultaneous_open_refused() -> None:
@@ -212,7 +213,7 @@ def test_text_on_syn_ack_and_on_the_last_ack() -> None:
     assert connection.read() == b"early"
     d, connection = syn_received()
     d.send("PA", seq=1, ack=1, payload=b"question")
-    assert connection.state is State.ESTABLISHED
+    assert in_state(connection, State.ESTABLISHED)
     assert connection.readable_bytes == 8
 
 
@@ -230,7 +231,7 @@ def test_half_close_before_the_handshake() -> None:
     connection.shutdown()
     d.send("SA", seq=0, ack=1)
     d.expect("FPA", seq=1, ack=1, payload=b"all")
-    assert connection.state is State.FIN_WAIT_1
+    assert in_state(connection, State.FIN_WAIT_1)
 
 
 def test_close_in_syn_sent_forgets() -> None:
@@ -256,7 +257,7 @@ def test_bad_ack_in_syn_received_is_reset() -> None:
     d, connection = syn_received()
     d.send("A", seq=1, ack=77)
     d.expect("R", seq=77)
-    assert connection.state is State.SYN_RECEIVED
+    assert in_state(connection, State.SYN_RECEIVED)
 
 
 def test_segments_for_nobody() -> None:
@@ -315,6 +316,18 @@ def test_syn_backlog_drops_what_is_too_much() -> None:
     d.expect("SA", seq=0, ack=1)
 
 
+def test_completed_handshakes_leave_the_syn_backlog() -> None:
+    d = Dialogue(replace(PLAIN, syn_backlog=1))
+    d.tcp.listen(None, PORT)
+    for port in (1, 2, 3):
+        d.peer_port = port
+        d.send("S", seq=0)
+        d.expect("SA", seq=0, ack=1)
+        d.send("A", seq=1, ack=1)
+    assert d.tcp.counters.syn_drops == 0
+    assert d.tcp.counters.passive_opens == 3
+
+
 def test_full_accept_queue_ignores_the_last_ack() -> None:
     d = Dialogue()
     listener = d.tcp.listen(None, PORT, backlog=1)
@@ -329,7 +342,7 @@ def test_full_accept_queue_ignores_the_last_ack() -> None:
     (first,) = [c for c in d.tcp._shared.connections.values() if c.remote[1] == 1]
     d.iss = first.sender.iss & 0xFFFFFFFF
     d.send("A", seq=1, ack=1)
-    assert first.state is State.SYN_RECEIVED
+    assert in_state(first, State.SYN_RECEIVED)
     assert d.tcp.counters.accept_drops == 1
     # A third one is not even begun, as in Linux.
     d.peer_port = 3

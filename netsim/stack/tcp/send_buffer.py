@@ -1,0 +1,35 @@
+"""What is to be sent: text that is not acknowledged yet, and whether a FIN follows it."""
+
+from __future__ import annotations
+
+
+class SendBuffer:
+    """Octets by sequence number; deleting at the front of a `bytearray` moves nothing."""
+
+    __slots__ = ("base", "fin_queued", "text")
+
+    def __init__(self, base: int) -> None:
+        self.base = base
+        """Sequence number of the first octet in `text`."""
+        self.text = bytearray()
+        self.fin_queued = False
+        """Nothing is appended any more."""
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    @property
+    def end(self) -> int:
+        """Sequence number after the last octet; the FIN's, once it is queued."""
+        return self.base + len(self.text)
+
+    def cut(self, start: int, stop: int) -> bytearray:
+        """The octets from `start` to `stop`."""
+        base = self.base
+        return self.text[start - base : stop - base]
+
+    def release(self, ack: int) -> None:
+        """Everything below `ack` has arrived; the FIN, which that may cover, is not in here."""
+        octets = min(ack - self.base, len(self.text))
+        del self.text[:octets]
+        self.base += octets
