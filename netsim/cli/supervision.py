@@ -19,6 +19,7 @@ from netsim.runtime.process.zygote import Zygote
 
 if TYPE_CHECKING:
     from netsim.runtime.network import Network
+    from netsim.runtime.process.launcher import StartMethod
     from netsim.runtime.state import StateDirectory
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,6 +45,7 @@ def run_network(
     file: str,
     name: str | None,
     seed: int | None,
+    start_method: StartMethod,
     audience: Audience,
     log: Path | None = None,
 ) -> int:
@@ -51,16 +53,18 @@ def run_network(
 
     `log` is where this process writes; it moves into the state directory.
     """
-    zygote = Zygote.start()  # imports what nodes need, while this process reads the file
+    # It imports what nodes need, while this process reads the file.
+    zygote = Zygote.start() if start_method == "fork" else None
     try:
         from netsim.runtime.network import Network
         from netsim.runtime.state import StateDirectory
 
-        network = Network(file, seed=seed, name=name, zygote=zygote)
+        network = Network(file, seed=seed, name=name, start_method=start_method, launcher=zygote)
         state = StateDirectory.claim(network.plan.name)
     except BaseException:
-        zygote.kill()
-        zygote.reap()
+        if zygote is not None:
+            zygote.kill()
+            zygote.reap()
         raise
     try:
         if log is not None:

@@ -8,14 +8,11 @@ and has routes follow what is up.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import difflib
 import logging
 import os
-import resource
 import signal
-import socket
 import time as clock
 from collections.abc import Callable
 from types import TracebackType
@@ -25,23 +22,15 @@ from netsim.core.errors import StartError, UnknownNameError
 from netsim.observe.accounting import LinkAccount
 from netsim.runtime.convergence import Convergence
 from netsim.runtime.events import Event, EventHub, Subscription
-from netsim.runtime.process.channel import Channel
+from netsim.runtime.process.fleet import Fleet
+from netsim.runtime.process.launcher import Launcher, StartMethod, new_launcher
 from netsim.runtime.process.node_handle import NodeHandle, Output
-from netsim.runtime.process.wire import WireQueue
-from netsim.runtime.process.zygote import Zygote
 from netsim.topology.load import load_plan
 from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip, format_mac
 
-START_TIMEOUT: Final = 30.0
-"""Seconds that a network of any size gets to come up, plus `START_TIMEOUT_PER_NODE` for each."""
-START_TIMEOUT_PER_NODE: Final = 0.1
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds after which a node that does not answer is reported as not responding."""
-_ZYGOTE_GRACE: Final = 2.0
-"""Seconds that the zygote gets to kill and reap the nodes that are left."""
-_FORKS_AT_ONCE: Final = 32
-"""Forks asked for and not yet done: their descriptors are in flight, which the kernel limits."""
 _INSTALL_AHEAD: Final = 5_000_000
 """ns: routes are installed everywhere at one logical time, this far ahead."""
 
@@ -52,7 +41,9 @@ class Network:
     """A network in real time: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file or a plan; mistakes raise `InvalidFileError`, which lists them all.
-    A `zygote` started earlier saves the time its imports take.
+    `start_method` is how node processes begin: `"fork"` from a zygote, or multiprocessing's
+    `"forkserver"` or `"spawn"`. A `launcher` made earlier (`Zygote.start()`) saves the time that
+    its imports take.
     """
 
     def __init__(
@@ -61,7 +52,8 @@ class Network:
         *,
         seed: int | None = None,
         name: str | None = None,
-        zygote: Zygote | None = None,
+        start_method: StartMethod = "fork",
+        launcher: Launcher | None = None,
     ) -> None:
         if isinstance(topology, NetworkPlan):
             self.plan = topology
@@ -70,13 +62,9 @@ class Network:
         self.state: State = "new"
         self.epoch = 0
         """`time.monotonic_ns` at network time 0."""
-        self._zygote = zygote
-        self._zygote_channel: Channel | None = None
-        self._zygote_gone = asyncio.Event()
-        self._nodes = {node.name: NodeHandle(node.name, node.kind) for node in self.plan.nodes}
-        self._by_pid: dict[int, NodeHandle] = {}
-        self._forks = asyncio.Semaphore(_FORKS_AT_ONCE)
-        self._wires: dict[int, tuple[WireQueue, WireQueue]] = {}
+        self._start_method = start_method
+        self._launcher = launcher
+        self._fleet = Fleet(self.plan, self._hear_node, self._node_ended)
         self._convergence = Convergence(self.plan)
         self._reconverging: asyncio.TimerHandle | None = None
         self._events = EventHub()
@@ -107,36 +95,13 @@ class Network:
         if self.state != "new":
             raise StartError("a Network starts once; make another for another start")
         self.state = "starting"
+        self.epoch = clock.monotonic_ns()
         try:
-            _raise_descriptor_limit()
-            self.epoch = clock.monotonic_ns()
-            zygote = self._zygote = self._zygote or Zygote.start()
-            self._zygote_channel = Channel(
-                zygote.socket,
-                asyncio.get_running_loop(),
-                self._hear_zygote,
-                self._zygote_ended,
-            )
-            zygote.introduce(self.plan, self.epoch)
-            starting = asyncio.create_task(self._start_nodes(zygote))
-            try:
-                limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self._nodes)
-                async with asyncio.timeout(limit):
-                    await self._all_ready(on_progress)
-                    await starting
-            except TimeoutError:
-                silent = [node.name for node in self._nodes.values() if not node.started.is_set()]
-                raise StartError(
-                    f"{', '.join(silent[:5])} did not answer within {limit:.0f} s"
-                ) from None
-            finally:
-                starting.cancel()
+            launcher = self._launcher or new_launcher(self._start_method)
+            await self._fleet.start(launcher, self.epoch, on_progress)
         except BaseException:
             await self.stop(grace=0)
             raise
-        for node in self._nodes.values():
-            node.state = "running"
-            node.send("go")
         self.state = "running"
 
     async def stop(self, *, grace: float = 2.0) -> None:
@@ -150,86 +115,13 @@ class Network:
 
     def kill(self) -> None:
         """SIGKILL everything now; `stop` still has to be awaited."""
-        if self._zygote is not None:
-            self._zygote.kill()
-
-    async def _start_nodes(self, zygote: Zygote) -> None:
-        for plan in self.plan.nodes:
-            await self._forks.acquire()
-            handle = self._nodes[plan.name]
-            ours, theirs = socket.socketpair()
-            handle.attach(ours, self._hear_node)
-            closing: list[Callable[[], None]] = [theirs.close]
-            descriptors = []
-            for interface in plan.interfaces:
-                end = (plan.name, interface.name)
-                from_a, from_b = self._wire(interface.link)
-                if self.plan.links[interface.link].a == end:
-                    inbound, outbound = from_b, from_a
-                else:
-                    inbound, outbound = from_a, from_b
-                descriptors += [inbound.reader_fileno, outbound.writer_fileno]
-                closing += [inbound.close_reader, outbound.close_writer]
-            try:
-                zygote.fork(plan.name, theirs.fileno(), descriptors)
-            except (BrokenPipeError, ConnectionResetError):
-                # `_zygote_ended` tells everybody who waits.
-                return
-            finally:
-                for close in closing:
-                    close()
-            await asyncio.sleep(0)
-
-    def _wire(self, link: int) -> tuple[WireQueue, WireQueue]:
-        """The two directions of a link, from `a` and from `b`; made when first needed.
-
-        Asked for twice, once by each end; the ends are closed here as they are handed out.
-        """
-        wires = self._wires.pop(link, None)
-        if wires is None:
-            wires = self._wires[link] = (WireQueue(), WireQueue())
-        return wires
-
-    async def _all_ready(self, on_progress: Callable[[int, int], None] | None) -> None:
-        for ready, node in enumerate(self._nodes.values(), 1):
-            await node.started.wait()
-            if node.failure is not None:
-                raise StartError(f"{node.name}: {node.failure}")
-            if not node.alive:
-                raise StartError(f"{node.name}: its process ended before it was ready")
-            if on_progress is not None:
-                on_progress(ready, len(self._nodes))
+        self._fleet.kill()
 
     async def _stop(self, grace: float) -> None:
         self.state = "stopping"
         if self._reconverging is not None:
             self._reconverging.cancel()
-        running = [node for node in self._nodes.values() if node.pid is not None]
-        for node in running:
-            node.send("stop")
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                for node in running:
-                    await node.ended.wait()
-        if self._zygote is not None:
-            # The zygote takes with it whoever is left; each end of file proves one gone.
-            self._zygote.end()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_ZYGOTE_GRACE):
-                    await self._zygote_gone.wait()
-            self._zygote.kill()
-            await asyncio.to_thread(self._zygote.reap)
-            for node in running:
-                await node.gone.wait()
-        if self._zygote_channel is not None:
-            self._zygote_channel.close()
-        for node in self._nodes.values():
-            node.close()
-        for wires in self._wires.values():
-            for wire in wires:
-                wire.close_reader()
-                wire.close_writer()
-        self._wires.clear()
+        await self._fleet.stop(grace)
         self.state = "stopped"
         self._events.close()
 
@@ -250,13 +142,13 @@ class Network:
             "file": self.plan.file,
             "supervisor_pid": os.getpid(),
             "started": self._started_at.isoformat(timespec="seconds"),
-            "nodes": len(self._nodes),
+            "nodes": len(self._fleet.nodes),
             "state": self.state,
         }
 
     async def inspect(self) -> dict[str, Any]:
         """Everything about every node and link; nodes that do not answer say so."""
-        nodes = await asyncio.gather(*(self.inspect_node(name) for name in self._nodes))
+        nodes = await asyncio.gather(*(self.inspect_node(name) for name in self._fleet.nodes))
         return {
             "name": self.plan.name,
             "state": self.state,
@@ -304,7 +196,7 @@ class Network:
                 "node": node.name,
                 "to": f"{planned.host}:{planned.port}",
             }
-            for node in self._nodes.values()
+            for node in self._fleet.nodes.values()
             for (host, port), planned in zip(
                 node.ports, self.plan.node(node.name).ports, strict=False
             )
@@ -314,9 +206,9 @@ class Network:
         """The books of every direction at one consistent cut; all nodes must be alive."""
         self._cuts += 1
         answers = await asyncio.gather(
-            *(node.cut(self._cuts, ANSWER_TIMEOUT) for node in self._nodes.values())
+            *(node.cut(self._cuts, ANSWER_TIMEOUT) for node in self._fleet.nodes.values())
         )
-        books = dict(zip(self._nodes, answers, strict=True))
+        books = dict(zip(self._fleet.nodes, answers, strict=True))
         accounts = []
         for link in self.plan.links:
             for near, far in ((link.a, link.b), (link.b, link.a)):
@@ -370,9 +262,9 @@ class Network:
             await handle.ended.wait()
 
     def _node(self, name: str) -> NodeHandle:
-        node = self._nodes.get(name)
+        node = self._fleet.nodes.get(name)
         if node is None:
-            near = difflib.get_close_matches(name, self._nodes, 1)
+            near = difflib.get_close_matches(name, self._fleet.nodes, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")
         return node
@@ -396,36 +288,8 @@ class Network:
     def _publish(self, kind: str, node: str, text: str) -> None:
         self._events.publish(Event(self.now(), kind, node, text))
 
-    def _hear_zygote(self, message: tuple[Any, ...]) -> None:
-        match message:
-            case ("forked", name, pid):
-                self._forks.release()
-                node = self._nodes[name]
-                node.pid = pid
-                self._by_pid[pid] = node
-            case ("exited", pid, code):
-                node = self._by_pid.pop(pid)
-                node.exit_code = code
-                self._ended(node)
-
-    def _zygote_ended(self) -> None:
-        """Without the zygote there are no nodes."""
-        self._zygote_gone.set()
-        for node in self._nodes.values():
-            node.started.set()
-            if not node.ended.is_set():
-                self._ended(node)
-        for _ in self._nodes:
-            self._forks.release()
-
     def _hear_node(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
         match message:
-            case ("ready", ports):
-                node.ports = ports
-                node.started.set()
-            case ("failed", reason):
-                node.failure = reason
-                node.started.set()
             case ("carrier", interface, up, at) if self.state in ("running", "degraded"):
                 word = "up" if up else "lost"
                 self._events.publish(
@@ -437,10 +301,9 @@ class Network:
                 kind = "error" if level >= logging.ERROR else "log"
                 self._publish(kind, node.name, text)
 
-    def _ended(self, node: NodeHandle) -> None:
-        expected = self.state in ("stopping", "stopped") or node.failure is not None
+    def _node_ended(self, node: NodeHandle) -> None:
+        expected = self.state not in ("running", "degraded")
         node.state = "stopped" if expected else "dead"
-        node.ended.set()
         if expected:
             return
         code = node.exit_code
@@ -451,8 +314,7 @@ class Network:
         else:
             how = f"ended with exit code {code}"
         self._publish("node-died", node.name, f"{node.name} (pid {node.pid}) {how}")
-        if self.state == "running":
-            self.state = "degraded"
+        self.state = "degraded"
         self._convergence.down_nodes.add(node.name)
         self._reconverge()
 
@@ -471,7 +333,7 @@ class Network:
             return
         at = self.now() + _INSTALL_AHEAD
         everybody = self._convergence.routes
-        for node in self._nodes.values():
+        for node in self._fleet.nodes.values():
             if node.kind != "switch":
                 node.send("routes", at, everybody[node.name], everybody)
         self._publish("routes", "", f"routes of {', '.join(sorted(changed))} have changed")
@@ -490,11 +352,3 @@ def _account(near: tuple[str, str], egress: dict[str, Any], ingress: dict[str, A
         dropped=dropped,
         in_flight=egress["queued"] + ingress["in_flight"],
     )
-
-
-def _raise_descriptor_limit() -> None:
-    """Each node costs the supervisor a channel, and each link four ends while it is made."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

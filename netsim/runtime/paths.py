@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-
-from netsim.topology.plan import NetworkPlan, NodePlan, RoutePlan
+from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RoutePlan
 from netsim.wire.address import IpAddress, network_of
 
 
@@ -38,49 +36,48 @@ class PathFinder:
             return None
         names = [here]
         while here != end:
-            next_hop = self._next_hop(self._nodes[here], destination)
-            following = self._owners.get(next_hop) if next_hop is not None else None
-            between = self._segment(here, following) if following is not None else None
-            if following is None or between is None or following in names:
+            hop = self._next_hop(self._nodes[here], destination)
+            following = self._owners.get(hop[0]) if hop is not None else None
+            if hop is None or following is None or following in names:
+                return None
+            between = self._switches(hop[1], following)
+            if between is None:
                 return None
             names += [*between, following]
             here = following
         return names
 
-    def _next_hop(self, node: NodePlan, destination: IpAddress) -> IpAddress | None:
+    def _next_hop(
+        self, node: NodePlan, destination: IpAddress
+    ) -> tuple[IpAddress, InterfacePlan] | None:
+        """The next hop's address, and the interface through which the packet leaves."""
+        interfaces = {interface.name: interface for interface in node.interfaces}
+        best, hop = -1, None
         # A route to a subnet of its own is there only while that cable is cut: it goes first.
-        best, gateway = -1, None
         for route in self.routes[node.name]:
             if route.prefix_length > best and _within(
                 destination, route.prefix, route.prefix_length
             ):
-                best, gateway = route.prefix_length, route.gateway
+                best, hop = route.prefix_length, (route.gateway, interfaces[route.interface])
         for interface in node.interfaces:
             if (
                 interface.address is not None
                 and interface.prefix_length > best
                 and _within(destination, interface.address, interface.prefix_length)
             ):
-                return destination
-        return gateway
+                best, hop = interface.prefix_length, (destination, interface)
+        return hop
 
-    def _segment(self, start: str, end: str) -> list[str] | None:
-        """The switches between two neighbours on one segment, by breadth-first search."""
-        came_from: dict[str, str] = {start: ""}
-        waiting = deque([start])
-        while waiting:
-            here = waiting.popleft()
-            if here == end:
-                between = []
-                while (here := came_from[here]) != start and here:
-                    between.append(here)
-                return between[::-1]
-            if here != start and self._nodes[here].kind != "switch":
-                continue
-            for interface in self._nodes[here].interfaces:
-                if interface.peer not in came_from:
-                    came_from[interface.peer] = here
-                    waiting.append(interface.peer)
+    def _switches(self, egress: InterfacePlan, end: str) -> list[str] | None:
+        """The switches between an interface and a node on its segment; they form a tree."""
+        waiting = [[egress]]
+        for way in waiting:
+            peer = self._nodes[way[-1].peer]
+            if peer.name == end:
+                return [interface.peer for interface in way[:-1]]
+            if peer.kind == "switch":
+                arrived_by = way[-1].link
+                waiting += [[*way, on] for on in peer.interfaces if on.link != arrived_by]
         return None
 
 

@@ -60,7 +60,7 @@ def _serve_folder(request: web.Request, folder: Path, *, is_root: bool) -> web.S
 
 def _listing(path: str, folder: Path, *, is_root: bool) -> str:
     with os.scandir(folder) as entries:
-        rows = sorted((not entry.is_dir(), entry.name, _size(entry)) for entry in entries)
+        rows = sorted(_row(entry) for entry in entries)
     items = [] if is_root else ['<li><a href="../">../</a></li>']
     for is_file, name, size in rows:
         shown = name.encode(errors="replace").decode() + ("" if is_file else "/")
@@ -70,8 +70,13 @@ def _listing(path: str, folder: Path, *, is_root: bool) -> str:
     body = "\n".join(items)
     return f"""<!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><title>{title}</title>
-<style>body {{ font: 16px/1.6 system-ui, sans-serif; margin: 2rem; }} small {{ color: #777; }}</style>
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 16px/1.6 system-ui, sans-serif; margin: 2rem; }}
+small {{ color: #777; }}
+</style>
 </head>
 <body>
 <h1>{title}</h1>
@@ -83,8 +88,12 @@ def _listing(path: str, folder: Path, *, is_root: bool) -> str:
 """
 
 
-def _size(entry: os.DirEntry[str]) -> str:
+def _row(entry: os.DirEntry[str]) -> tuple[bool, str, str]:
+    """Whether it is no folder, its name, its size: folders sort first."""
     try:
-        return f"{entry.stat().st_size} bytes" if entry.is_file() else ""
+        if entry.is_dir():
+            return False, entry.name, ""
+        return True, entry.name, f"{entry.stat().st_size} bytes" if entry.is_file() else ""
     except OSError:
-        return ""
+        # A symbolic link in a circle, or a file that has just been removed.
+        return True, entry.name, ""

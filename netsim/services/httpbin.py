@@ -77,7 +77,7 @@ async def _headers(request: web.Request) -> web.Response:
 
 
 async def _echo(request: web.Request) -> web.Response:
-    return _json(await describe(request, with_body=request.method != hdrs.METH_GET))
+    return _json(await describe(request, with_body=request.method not in ("GET", "HEAD")))
 
 
 async def _status(request: web.Request) -> web.Response:
@@ -178,7 +178,8 @@ async def _upload(request: web.Request) -> web.Response:
 
 
 async def _close_sockets(app: web.Application) -> None:
-    for socket in list(app[_SOCKETS]):
+    sockets = app[_SOCKETS]
+    for socket in list(sockets):
         await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the server is shutting down")
 
 

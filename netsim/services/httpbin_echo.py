@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-_FORMS = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data"})
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 def origin(request: web.Request) -> str:
@@ -30,14 +30,13 @@ async def describe(request: web.Request, *, with_body: bool) -> dict[str, Any]:
         "url": str(request.url),
     }
     if with_body:
-        document["method"] = request.method
         document |= await _body(request)
     return document
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
     empty: dict[str, Any] = {"data": "", "files": {}, "form": {}, "json": None}
-    if request.content_type in _FORMS and hdrs.CONTENT_TYPE in request.headers:
+    if request.content_type in _FORMS:
         return empty | await _form(request)
     body = await request.read()
     try:
@@ -50,14 +49,15 @@ async def _body(request: web.Request) -> dict[str, Any]:
 async def _form(request: web.Request) -> dict[str, Any]:
     try:
         fields = await request.post()
-    except ValueError as error:
+    except (LookupError, ValueError) as error:
         message = f"the body is not {request.content_type}: {error}\n"
         raise web.HTTPBadRequest(text=message) from None
     form: list[tuple[str, str]] = []
     files: list[tuple[str, str]] = []
     for name, value in fields.items():
         if isinstance(value, web.FileField):
-            files.append((name, _text(value.file.read(), value.content_type)))
+            with value.file as file:
+                files.append((name, _text(file.read(), value.content_type)))
         else:
             form.append((name, value if isinstance(value, str) else _text(bytes(value), "")))
     return {"form": _listed(form), "files": _listed(files)}

@@ -184,14 +184,9 @@ class Icmp:
             kind = packet[header.header_length : header.header_length + 1]
             if not kind or kind[0] in icmp.ERRORS:
                 return False
-        source, destination = header.source, header.destination
-        return not (
-            self._ip.is_broadcast(destination)
-            or is_multicast_ip(destination)
-            or source[0] == 0
-            or source[0] >= 0xE0
-            or self._ip.is_broadcast(source)
-        )
+        # A source that is not one host's is a martian, except in a packet to everybody.
+        destination = header.destination
+        return not (self._ip.is_broadcast(destination) or is_multicast_ip(destination))
 
     def _take_credit(self, now: int) -> bool:
         """Token bucket in nanoseconds of credit (RFC 1812 4.3.2.8)."""

@@ -27,8 +27,8 @@ class NodeHandle:
         """Why it did not start."""
         self.exit_code: int | None = None
         """As `os.waitstatus_to_exitcode`: negative for a signal."""
-        self.started = asyncio.Event()
-        """It has answered, well or not, or is gone."""
+        self.ready = False
+        """It has said that it is up and its services listen."""
         self.ended = asyncio.Event()
         """The process is gone and reaped."""
         self.gone = asyncio.Event()
@@ -127,7 +127,6 @@ class NodeHandle:
 
     def _channel_closed(self) -> None:
         self.gone.set()
-        self.started.set()
         for answer in (*self._answers.values(), *self._books.values()):
             if not answer.done():
                 answer.set_exception(ConnectionError(f"{self.name} has ended"))

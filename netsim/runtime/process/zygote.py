@@ -27,6 +27,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from netsim.runtime.process.channel import Channel
+    from netsim.runtime.process.launcher import Reports
     from netsim.topology.plan import NetworkPlan
 
 _HEADER = struct.Struct("!II")
@@ -34,16 +38,21 @@ _HEADER = struct.Struct("!II")
 _DESCRIPTORS_AT_ONCE: Final = 250
 """Linux takes 253 in one message (SCM_MAX_FD)."""
 _PR_SET_PDEATHSIG: Final = 1
+_GRACE: Final = 2.0
+"""Seconds that the zygote gets to kill and reap the nodes that are left."""
 
 Request = tuple[str, Any]
 
 
 class Zygote:
-    """The supervisor's handle. `start()` it before anything heavy is imported."""
+    """The supervisor's handle: a `Launcher`. `start()` it before anything heavy is imported."""
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
-        self.pid = pid
-        self.socket = sock
+        self._pid = pid
+        self._socket = sock
+        self._channel: Channel | None = None
+        self._gone: asyncio.Event
+        self._reports: Reports
 
     @classmethod
     def start(cls) -> Zygote:
@@ -54,47 +63,72 @@ class Zygote:
                 return cls(_spawn_zygote(theirs), ours)
             return cls(_fork_zygote(theirs), ours)
 
-    def introduce(self, plan: NetworkPlan, epoch: int) -> None:
-        """Tell the zygote the network that the nodes it forks from now on belong to."""
+    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
+        """See `Launcher`: tell the zygote the network that its children will belong to."""
+        import asyncio
+
+        from netsim.runtime.process.channel import Channel
+
+        self._reports = reports
+        self._gone = asyncio.Event()
+        self._channel = Channel(
+            self._socket, asyncio.get_running_loop(), self._hear, self._channel_closed
+        )
         self._send(("network", (plan, epoch, sys.path)), [])
 
-    def fork(self, node: str, channel: int, wires: list[int]) -> None:
-        """Fork a node; the caller keeps its own copies of the descriptors and closes them.
-
-        `wires` holds the receiving and the sending descriptor of each port in turn. The zygote
-        answers `("forked", node, pid)`, and `("exited", pid, status)` when the node has ended.
-        """
+    def launch(self, node: str, channel: int, wires: list[int]) -> None:
+        """See `Launcher`."""
         self._send(("fork", node), [channel, *wires])
 
-    def end(self) -> None:
-        """Have it kill and reap the nodes that are left, and end: nothing stays, zombies neither.
+    async def end(self) -> None:
+        """See `Launcher`: have it kill and reap the nodes that are left, and end."""
+        import asyncio
 
-        The end of file of `socket` says that it is done.
-        """
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if self._channel is not None:
             self._send(("end", None), [])
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE):
+                    await self._gone.wait()
+        self.kill()
+        await asyncio.to_thread(self.reap)
+        if self._channel is not None:
+            self._channel.close()
 
     def kill(self) -> None:
         """SIGKILL the zygote and with it every node, at once; init reaps them."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self._pid, signal.SIGKILL)
 
     def reap(self) -> None:
         """Wait for the killed or finished zygote."""
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            os.waitpid(self._pid, 0)
+
+    def _hear(self, message: tuple[Any, ...]) -> None:
+        match message:
+            case ("forked", node, pid):
+                self._reports.launched(node, pid)
+            case ("exited", pid, code):
+                self._reports.exited(pid, code)
+
+    def _channel_closed(self) -> None:
+        self._gone.set()
+        self._reports.launcher_lost()
 
     def _send(self, request: Request, descriptors: list[int]) -> None:
         # Requests are small and the zygote reads them as fast as it forks, so blocking here
-        # costs what the forks cost.
-        self.socket.setblocking(True)
+        # costs what the forks cost. A zygote that is gone is reported by its end of file.
+        if self._channel is not None and self._channel.closed:
+            return
+        self._socket.setblocking(True)
         body = pickle.dumps(request, 5)
-        self.socket.sendall(_HEADER.pack(len(body), len(descriptors)))
-        for start in range(0, len(descriptors), _DESCRIPTORS_AT_ONCE):
-            chunk = descriptors[start : start + _DESCRIPTORS_AT_ONCE]
-            socket.send_fds(self.socket, [b"\0"], chunk)
-        self.socket.sendall(body)
-        self.socket.setblocking(False)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(_HEADER.pack(len(body), len(descriptors)))
+            for start in range(0, len(descriptors), _DESCRIPTORS_AT_ONCE):
+                chunk = descriptors[start : start + _DESCRIPTORS_AT_ONCE]
+                socket.send_fds(self._socket, [b"\0"], chunk)
+            self._socket.sendall(body)
+        self._socket.setblocking(False)
 
 
 def die_with_parent(parent: int) -> None:

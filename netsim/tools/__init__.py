@@ -1,0 +1,1 @@
+"""Programs that run at a node: ping, traceroute, curl, ip."""

@@ -1,0 +1,57 @@
+"""How curl's connections are made: names through the node's loop, and word of each step."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+
+from netsim.tools.context import Context
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells which connection a request gets."""
+
+    def __init__(self, tell: Callable[[ResponseHandler], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._tell = tell
+
+    async def connect(self, *arguments: Any, **options: Any) -> Any:
+        connection = await super().connect(*arguments, **options)
+        if connection.protocol is not None:
+            self._tell(connection.protocol)
+        return connection
+
+
+class Resolver(AbstractResolver):
+    """Asks the node's loop, also where aiohttp would ask a real DNS server (aiodns)."""
+
+    def __init__(self, context: Context, tell: Callable[[str, int, str], None]) -> None:
+        self._context = context
+        self._tell = tell
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._context.loop.getaddrinfo(
+            host, port, family=socket.AF_INET, type=socket.SOCK_STREAM
+        )
+        self._tell(host, port, str(found[0][4][0]))
+        return [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for kind, _, protocol, _, address in found
+        ]
+
+    async def close(self) -> None:
+        pass

@@ -1,0 +1,188 @@
+"""curl's command line."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from netsim.tools.arguments import ToolParser, seconds
+from netsim.tools.context import Context
+
+AGENT: Final = "curl/8.5.0 (netsim)"
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+class CurlError(Exception):
+    """The transfer failed; `code` is curl's exit code for that, the text its message."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What was asked for. Times in seconds; None leaves them to TCP."""
+
+    urls: tuple[str, ...]
+    method: str | None
+    headers: tuple[str, ...]
+    data: bytes | None
+    upload: Path | None
+    outputs: tuple[str, ...]
+    remote_name: bool
+    include: bool
+    head: bool
+    verbose: bool
+    silent: bool
+    show_error: bool
+    fail: bool
+    location: bool
+    insecure: bool
+    max_time: float | None
+    connect_timeout: float | None
+    write_out: str
+    agent: str
+    user: str | None
+
+    def request_method(self) -> str:
+        """What `-X` says, else what the other options imply."""
+        if self.method:
+            return self.method
+        if self.head:
+            return "HEAD"
+        if self.upload is not None:
+            return "PUT"
+        return "GET" if self.data is None else "POST"
+
+    def request_headers(self, *, with_body: bool, with_credentials: bool) -> list[tuple[str, str]]:
+        """The headers to send, `-H` over the defaults: `Name:` removes, `Name;` sends it empty."""
+        wanted: list[tuple[str, str]] = []
+        if self.user is not None and with_credentials:
+            wanted.append(("Authorization", _basic(self.user)))
+        wanted += [("User-Agent", self.agent), ("Accept", "*/*")]
+        if self.data is not None and with_body:
+            wanted.append(("Content-Type", FORM))
+        given: list[tuple[str, str]] = []
+        named = set()
+        for header in self.headers:
+            name, colon, value = header.partition(":")
+            if not colon and name.endswith(";"):
+                name = name[:-1]
+                given.append((name, ""))
+            elif value.strip():
+                given.append((name.strip(), value.strip()))
+            named.add(name.strip().lower())
+        return [header for header in wanted if header[0].lower() not in named] + given
+
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def with_scheme(url: str) -> str:
+    """The URL, with `http://` in front where it names no scheme."""
+    return url if _SCHEME.match(url) else f"http://{url}"
+
+
+def parse(argv: Sequence[str], context: Context) -> Options:
+    """Read the command line; ToolExit for a mistake, CurlError for a file that is not there."""
+    parser = ToolParser(context, "curl")
+    parser.usage = "curl [options...] <url>..."
+    parser.add_argument("url", nargs="*")
+    parser.add_argument("-X", "--request", metavar="METHOD")
+    parser.add_argument("-H", "--header", action="append", default=[])
+    parser.add_argument("-d", "--data", "--data-ascii", dest="data", action="append", type=_text)
+    parser.add_argument("--data-raw", dest="data", action="append", type=_raw)
+    parser.add_argument("--data-binary", dest="data", action="append", type=_binary)
+    parser.add_argument("-T", "--upload-file", metavar="FILE")
+    parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
+    parser.add_argument("-O", "--remote-name", action="store_true")
+    parser.add_argument("-i", "--include", action="store_true")
+    parser.add_argument("-I", "--head", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("-s", "--silent", action="store_true")
+    parser.add_argument("-S", "--show-error", action="store_true")
+    parser.add_argument("-f", "--fail", action="store_true")
+    parser.add_argument("-L", "--location", action="store_true")
+    parser.add_argument("-k", "--insecure", action="store_true")
+    parser.add_argument("-m", "--max-time", type=seconds(), metavar="SECONDS")
+    parser.add_argument("--connect-timeout", type=seconds(), metavar="SECONDS")
+    parser.add_argument("-w", "--write-out", default="", metavar="FORMAT")
+    parser.add_argument("-A", "--user-agent", default=AGENT)
+    parser.add_argument("-u", "--user", metavar="USER:PASSWORD")
+    # What is so anyway: HTTP/1.1, no buffering, no progress meter.
+    parser.add_argument("--http1.1", action="store_true")
+    parser.add_argument("-N", "--no-buffer", action="store_true")
+    parser.add_argument("--no-progress-meter", action="store_true")
+    found = parser.parse_intermixed_args(list(argv))
+    if not found.url:
+        parser.exit(2, "curl: (2) no URL specified\n")
+    if sum((found.head, found.data is not None, found.upload_file is not None)) > 1:
+        parser.exit(2, "curl: you can only select one of -I, -d and -T\n")
+    return Options(
+        urls=tuple(found.url),
+        method=found.request,
+        headers=tuple(found.header),
+        data=_body(found.data, context.cwd) if found.data is not None else None,
+        upload=context.cwd / found.upload_file if found.upload_file is not None else None,
+        outputs=tuple(found.output),
+        remote_name=found.remote_name,
+        include=found.include or found.head,
+        head=found.head,
+        verbose=found.verbose,
+        silent=found.silent,
+        show_error=found.show_error,
+        fail=found.fail,
+        location=found.location,
+        insecure=found.insecure,
+        # 0 means "no limit", as in curl.
+        max_time=found.max_time or None,
+        connect_timeout=found.connect_timeout or None,
+        write_out=found.write_out,
+        agent=found.user_agent,
+        user=found.user,
+    )
+
+
+Part = Callable[[Path], bytes]
+"""A piece of the body; reads its file, if it names one, relative to the folder it is given."""
+
+
+def _text(value: str) -> Part:
+    """`-d`: `@FILE` without its line ends."""
+    if not value.startswith("@"):
+        return _raw(value)
+    return lambda cwd: _read(cwd / value[1:]).translate(None, b"\r\n\0")
+
+
+def _binary(value: str) -> Part:
+    """`--data-binary`: `@FILE` as it is."""
+    if not value.startswith("@"):
+        return _raw(value)
+    return lambda cwd: _read(cwd / value[1:])
+
+
+def _raw(value: str) -> Part:
+    """`--data-raw`: `@` means nothing."""
+    return lambda cwd: os.fsencode(value)
+
+
+def _body(parts: list[Part], cwd: Path) -> bytes:
+    return b"&".join(part(cwd) for part in parts)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CurlError(26, f"Failed to open {path.name}: {error.strerror}") from None
+
+
+def _basic(user: str) -> str:
+    credentials = user if ":" in user else f"{user}:"
+    return "Basic " + base64.b64encode(credentials.encode()).decode()

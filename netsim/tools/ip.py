@@ -1,0 +1,122 @@
+"""`ip addr`, `ip route` and `ip neigh`, with the grammar of iproute2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from netsim.stack.errors import NoRouteError
+from netsim.stack.host import Host
+from netsim.tools import ip_tables
+from netsim.tools.context import Context
+from netsim.tools.ip_tables import Entry
+from netsim.wire.address import parse_ip
+
+_USAGE: Final = """\
+Usage: ip [ -4 | -6 ] [ -j[son] ] OBJECT [ show [ [ dev ] INTERFACE ] ]
+       ip route get ADDRESS
+where  OBJECT := { address | route | neighbour }, or shorter, as in "ip a".
+Addresses and routes come from the topology file: here they are shown, not changed."""
+_OBJECTS: Final = ("address", "route", "neighbour", "neighbor")
+_CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace")
+_SHOW: Final = ("show", "list", "lst")
+
+
+class _UsageError(Exception):
+    """What was asked for cannot be understood; the text goes to stderr."""
+
+
+async def ip(argv: Sequence[str], context: Context) -> int:
+    """Exit codes of iproute2: 1 unknown object or device, 2 no such route, 255 usage."""
+    words = list(argv)
+    as_json = context.json
+    has_ipv4 = True
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        if option in ("-j", "-json", "--json"):
+            as_json = True
+        elif option in ("-4", "-6"):
+            has_ipv4 = option == "-4"
+        elif option in ("-h", "-help", "--help"):
+            context.print_line(_USAGE)
+            return 0
+        else:
+            context.print_error(f'Option "{option}" is unknown, try "ip -help".')
+            return 255
+    if not words or words[0] == "help":
+        context.print_error(_USAGE)
+        return 255
+    try:
+        return _show(words, context, has_ipv4=has_ipv4, as_json=as_json)
+    except _UsageError as error:
+        context.print_error(str(error))
+        return 1
+    except NoRouteError:
+        context.print_error("RTNETLINK answers: Network is unreachable")
+        return 2
+
+
+def _show(words: list[str], context: Context, *, has_ipv4: bool, as_json: bool) -> int:
+    host = context.host
+    wanted = next((name for name in _OBJECTS if name.startswith(words[0])), None)
+    to_lines: Callable[[Entry], list[str]]
+    if wanted is None:
+        raise _UsageError(f'Object "{words[0]}" is unknown, try "ip help".')
+    if wanted == "route" and words[1:2] == ["get"]:
+        table = [_route_get(host, words[2:])]
+        to_lines = ip_tables.route_lines
+    else:
+        device = _device(host, words[1:])
+        if wanted == "address":
+            table = ip_tables.addresses(host) if has_ipv4 else []
+            key, to_lines = "ifname", ip_tables.address_lines
+        elif wanted == "route":
+            table = ip_tables.routes(host) if has_ipv4 else []
+            key, to_lines = "dev", ip_tables.route_lines
+        else:
+            now = context.loop.network_now()
+            table = ip_tables.neighbours(host, now) if has_ipv4 else []
+            key, to_lines = "dev", ip_tables.neighbour_lines
+        table = [entry for entry in table if device in (None, entry[key])]
+    if as_json:
+        context.print_line(json.dumps(table))
+    else:
+        for entry in table:
+            for line in to_lines(entry):
+                context.print_line(line)
+    return 0
+
+
+def _device(host: Host, words: list[str]) -> str | None:
+    """The interface that is asked for: `[show] [[dev] INTERFACE]`."""
+    rest = list(words)
+    if rest and any(word.startswith(rest[0]) for word in _SHOW):
+        rest.pop(0)
+    if rest and rest[0] == "dev":
+        rest.pop(0)
+        if not rest:
+            raise _UsageError('Command line is not complete. Try option "help"')
+    if not rest:
+        return None
+    device, *beyond = rest
+    if device in _CHANGES:
+        message = "Addresses and routes come from the topology file: here they are shown."
+        raise _UsageError(message)
+    if beyond:
+        raise _UsageError(f'Error: "{beyond[0]}" is not understood here, try "ip help".')
+    if device != "lo" and all(device != interface.name for interface in host.interfaces):
+        raise _UsageError(f'Device "{device}" does not exist.')
+    return device
+
+
+def _route_get(host: Host, words: list[str]) -> Entry:
+    try:
+        (text,) = words
+        destination = parse_ip(text)
+    except ValueError:
+        message = f'Error: an address is expected rather than "{" ".join(words)}".'
+        raise _UsageError(message) from None
+    if len(destination) != 4:
+        raise NoRouteError("this network has no IPv6")
+    return ip_tables.route_to(host, destination)

@@ -1,0 +1,112 @@
+"""The probes of traceroute: UDP datagrams to unlikely ports, or ICMP echo requests.
+
+A probe is known by its number, which its destination port or its sequence number tells.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, Protocol
+
+from netsim.aio.loop import HostLoopMixin
+from netsim.stack.icmp import EchoReply
+from netsim.stack.udp import UdpError
+from netsim.wire import icmp
+from netsim.wire.address import IpAddress
+
+FIRST_PORT: Final = 33434
+_UNREACHABLE_MARKS: Final = {
+    icmp.NETWORK_UNREACHABLE: "!N",
+    icmp.HOST_UNREACHABLE: "!H",
+    icmp.PROTOCOL_UNREACHABLE: "!P",
+    icmp.PORT_UNREACHABLE: "",
+    icmp.FRAGMENTATION_NEEDED: "!F",
+    5: "!S",
+    9: "!X",
+    10: "!X",
+    icmp.ADMINISTRATIVELY_PROHIBITED: "!X",
+    14: "!V",
+    15: "!C",
+}
+
+
+class Answer(NamedTuple):
+    """What came back for a probe. `source` is None when this node itself gave up."""
+
+    source: IpAddress | None
+    now: int
+    is_last: bool
+    """Whether probes with a higher TTL would get no further."""
+    mark: str
+    """`!H` and its like; empty for an ordinary answer."""
+
+
+class Prober(Protocol):
+    """Sends probes of one kind and reads what comes back."""
+
+    def send(self, number: int, ttl: int) -> int:
+        """Send a probe; the network time at which it left. SocketError as of IP."""
+
+    async def receive(self) -> tuple[int, Answer]:
+        """The number of the next probe that is answered, and its answer."""
+
+    def close(self) -> None:
+        """No more probes."""
+
+
+class UdpProber:
+    """Datagrams to port 33434 + number: the target answers "port unreachable"."""
+
+    def __init__(self, loop: HostLoopMixin, target: IpAddress, data: bytes) -> None:
+        self._endpoint = loop.open_probe()
+        self._target = target
+        self._data = data
+
+    def send(self, number: int, ttl: int) -> int:
+        """Send one datagram."""
+        return self._endpoint.send((self._target, FIRST_PORT + number), self._data, ttl=ttl)
+
+    async def receive(self) -> tuple[int, Answer]:
+        """An ICMP error, or a datagram of somebody who does listen on that port."""
+        message = await self._endpoint.receive()
+        if isinstance(message, UdpError):
+            number = message.destination[1] - FIRST_PORT
+            return number, _of_error(message.reporter, message.message, message.now)
+        source, port = message.source
+        return port - FIRST_PORT, Answer(source, message.now, is_last=True, mark="")
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._endpoint.close()
+
+
+class EchoProber:
+    """Echo requests: the target answers with a reply."""
+
+    def __init__(self, loop: HostLoopMixin, target: IpAddress, data: bytes) -> None:
+        self._endpoint = loop.open_echo()
+        self._target = target
+        self._data = data
+
+    def send(self, number: int, ttl: int) -> int:
+        """Send one request."""
+        return self._endpoint.send(self._target, number, self._data, ttl=ttl)
+
+    async def receive(self) -> tuple[int, Answer]:
+        """A reply or an ICMP error."""
+        message = await self._endpoint.receive()
+        if isinstance(message, EchoReply):
+            return message.sequence, Answer(message.source, message.now, is_last=True, mark="")
+        return message.sequence, _of_error(message.source, message.message, message.now)
+
+    def close(self) -> None:
+        """Give the identifier back."""
+        self._endpoint.close()
+
+
+def _of_error(source: IpAddress | None, message: icmp.IcmpMessage, now: int) -> Answer:
+    if message.type == icmp.TIME_EXCEEDED:
+        return Answer(source, now, is_last=False, mark="")
+    if message.type == icmp.DESTINATION_UNREACHABLE:
+        mark = _UNREACHABLE_MARKS.get(message.code, f"!<{message.code}>")
+        return Answer(source, now, is_last=True, mark=mark)
+    return Answer(source, now, is_last=True, mark=f"!<{message.type}-{message.code}>")

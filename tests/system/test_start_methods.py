@@ -1,0 +1,42 @@
+"""The start methods of multiprocessing, on a small network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from networks import Curl, url
+
+from netsim.runtime.network import Network
+from netsim.runtime.process.launcher import START_METHODS, StartMethod
+
+SMALL = """
+name: small
+defaults: {link: {delay: 1ms}}
+nodes:
+  alice: {kind: computer, ports: ["127.0.0.1:0:web:80"]}
+  r1: {kind: router}
+  web: {kind: computer, services: {80: "netsim.services.httpbin:create_app"}}
+links: [[alice, r1], [r1, web]]
+"""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", START_METHODS)
+async def test_a_small_network_runs_and_ends(
+    method: StartMethod, tmp_path: Path, curl: Curl
+) -> None:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    async with Network(tmp_path / "small.yaml", start_method=method) as network:
+        assert "origin" in json.loads(await curl(url(network, "/ip")))
+        for account in await network.accounts():
+            account.check()
+        events = network.subscribe()
+        await network.crash("web")
+        async for event in events:
+            if event["kind"] == "node-died":
+                assert "SIGKILL" in event["text"]
+                break
+    for node in network.plan.nodes:
+        assert (await network.inspect_node(node.name))["state"] == "dead"

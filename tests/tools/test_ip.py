@@ -1,0 +1,169 @@
+"""ip addr, ip route and ip neigh of a host in memory."""
+
+from __future__ import annotations
+
+import pytest
+from plans import chain, plan_of
+from tool_lab import MakeLab, make_lab
+
+from netsim.core.time import SECOND
+
+__all__ = ["make_lab"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["a"],
+        ["addr"],
+        ["address", "show"],
+        ["-4", "addr", "list"],
+        ["addr", "sh"],
+    ],
+)
+def test_addresses(make_lab: MakeLab, argv: list[str]) -> None:
+    outcome = make_lab(chain()).run("alice", "ip", *argv)
+    assert outcome.lines == [
+        "1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65535 qdisc noqueue state UNKNOWN group default",
+        "    link/loopback 00:00:00:00:00:00 brd 00:00:00:00:00:00",
+        "    inet 127.0.0.1/8 scope host lo",
+        "       valid_lft forever preferred_lft forever",
+        "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default",
+        "    link/ether 02:00:00:01:00:00 brd ff:ff:ff:ff:ff:ff",
+        "    inet 10.0.1.10/24 brd 10.0.1.255 scope global eth0",
+        "       valid_lft forever preferred_lft forever",
+    ]
+    assert (outcome.code, outcome.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("argv", [["dev", "eth1"], ["show", "dev", "eth1"], ["show", "eth1"]])
+def test_one_interface(make_lab: MakeLab, argv: list[str]) -> None:
+    outcome = make_lab(chain()).run("r1", "ip", "addr", *argv)
+    assert outcome.lines[0].startswith("3: eth1: <")
+    assert len(outcome.lines) == 4
+
+
+def test_an_interface_without_carrier(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    lab.network.set_link("r1", "eth1", False)
+    assert lab.run("r1", "ip", "a", "show", "eth1").lines[0] == (
+        "3: eth1: <NO-CARRIER,BROADCAST,MULTICAST,UP> mtu 1500 qdisc noqueue state DOWN "
+        "group default"
+    )
+    assert "linkdown" in lab.run("r1", "ip", "route", "show", "dev", "eth1").lines[0]
+
+
+def test_addresses_as_json(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    for outcome in (
+        lab.run("alice", "ip", "-j", "addr", "show", "dev", "eth0"),
+        lab.run("alice", "ip", "addr", "show", "dev", "eth0", json=True),
+    ):
+        (interface,) = outcome.document
+        assert (interface["ifname"], interface["operstate"]) == ("eth0", "UP")
+        assert interface["address"] == "02:00:00:01:00:00"
+        (address,) = interface["addr_info"]
+        assert (address["local"], address["prefixlen"]) == ("10.0.1.10", 24)
+        assert address["broadcast"] == "10.0.1.255"
+
+
+def test_routes_of_a_computer(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    lines = [
+        "default via 10.0.1.1 dev eth0 proto static",
+        "10.0.1.0/24 dev eth0 proto kernel scope link src 10.0.1.10",
+    ]
+    for argv in (["r"], ["route"], ["ro", "show"]):
+        assert lab.run("alice", "ip", *argv).lines == lines
+
+
+def test_routes_of_a_router(make_lab: MakeLab) -> None:
+    assert make_lab(chain()).run("r1", "ip", "route").lines == [
+        "10.0.1.0/24 dev eth0 proto kernel scope link src 10.0.1.1",
+        "10.0.2.0/24 dev eth1 proto kernel scope link src 10.0.2.1",
+        "10.0.3.0/24 via 10.0.2.2 dev eth1 proto static",
+    ]
+
+
+def test_routes_as_json(make_lab: MakeLab) -> None:
+    default, connected = make_lab(chain()).run("alice", "ip", "--json", "route").document
+    assert default == {
+        "dst": "default",
+        "gateway": "10.0.1.1",
+        "dev": "eth0",
+        "protocol": "static",
+        "flags": [],
+    }
+    assert connected == {
+        "dst": "10.0.1.0/24",
+        "dev": "eth0",
+        "protocol": "kernel",
+        "scope": "link",
+        "prefsrc": "10.0.1.10",
+        "flags": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("destination", "line"),
+    [
+        ("10.0.3.10", "10.0.3.10 via 10.0.1.1 dev eth0 src 10.0.1.10"),
+        ("10.0.1.1", "10.0.1.1 dev eth0 src 10.0.1.10"),
+        ("10.0.1.10", "local 10.0.1.10 dev lo src 10.0.1.10"),
+    ],
+)
+def test_the_route_to_an_address(make_lab: MakeLab, destination: str, line: str) -> None:
+    assert make_lab(chain()).run("alice", "ip", "route", "get", destination).lines == [line]
+
+
+@pytest.mark.parametrize("destination", ["10.9.9.9", "fd00::1"])
+def test_there_is_no_route(make_lab: MakeLab, destination: str) -> None:
+    outcome = make_lab(plan_of("alice bob")).run("alice", "ip", "route", "get", destination)
+    assert (outcome.code, outcome.stderr) == (2, "RTNETLINK answers: Network is unreachable\n")
+
+
+def test_neighbours_age_and_fail(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    assert lab.run("alice", "ip", "neigh").lines == []
+    lab.run("alice", "ping", "-c", "1", "10.0.1.77")
+    lab.run("alice", "ping", "-c", "1", "web")
+    assert lab.run("alice", "ip", "n").lines == [
+        "10.0.1.77 dev eth0 FAILED",
+        "10.0.1.1 dev eth0 lladdr 02:00:00:03:00:00 REACHABLE",
+    ]
+    lab.network.run_for(60 * SECOND)
+    outcome = lab.run("alice", "ip", "-j", "neighbour", "show", "dev", "eth0")
+    assert outcome.document[1] == {
+        "dst": "10.0.1.1",
+        "dev": "eth0",
+        "lladdr": "02:00:00:03:00:00",
+        "state": ["STALE"],
+    }
+
+
+@pytest.mark.parametrize("thing", ["addr", "route", "neigh"])
+def test_there_is_no_ipv6(make_lab: MakeLab, thing: str) -> None:
+    outcome = make_lab(chain()).run("alice", "ip", "-6", thing)
+    assert (outcome.code, outcome.stdout) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "complaint"),
+    [
+        ([], 255, "Usage: ip "),
+        (["help"], 255, "Usage: ip "),
+        (["-x", "addr"], 255, 'Option "-x" is unknown'),
+        (["tunnel"], 1, 'Object "tunnel" is unknown'),
+        (["addr", "show", "dev"], 1, "Command line is not complete"),
+        (["addr", "show", "eth9"], 1, 'Device "eth9" does not exist.'),
+        (["addr", "add", "10.0.0.1/24", "dev", "eth0"], 1, "here they are shown"),
+        (["route", "flush"], 1, "here they are shown"),
+        (["addr", "show", "eth0", "up"], 1, '"up" is not understood'),
+        (["route", "get"], 1, "an address is expected"),
+        (["route", "get", "web"], 1, "an address is expected"),
+    ],
+)
+def test_wrong_usage(make_lab: MakeLab, argv: list[str], code: int, complaint: str) -> None:
+    outcome = make_lab(chain()).run("alice", "ip", *argv)
+    assert (outcome.code, outcome.stdout) == (code, b"")
+    assert complaint in outcome.stderr

@@ -1,0 +1,74 @@
+"""How tools are found, run and interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+from plans import chain
+from tool_lab import MakeLab, make_lab
+
+from netsim.tools.context import Context
+from netsim.tools.program import TOOLS
+
+__all__ = ["make_lab"]
+
+
+def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
+    outcome = make_lab(chain()).run("r1", "telnet", "web")
+    assert (outcome.code, outcome.stdout) == (127, b"")
+    assert outcome.stderr == ("telnet: no such tool at r1; there are curl, ip, ping, traceroute\n")
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_help_is_printed_and_ends_nothing_but_the_tool(make_lab: MakeLab, name: str) -> None:
+    outcome = make_lab(chain()).run("alice", name, "--help")
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout.lower().startswith(f"usage: {name} ".encode())
+
+
+def test_tools_run_on_routers(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    assert lab.run("r1", "ping", "-c", "1", "web").code == 0
+    assert lab.run("r1", "traceroute", "alice").lines[-1].startswith(" 1  alice (10.0.1.10)  ")
+
+
+def test_an_interruption_waits_until_the_program_has_cleaned_up(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    cleaned: list[float] = []
+
+    async def program() -> int:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(100)
+        finally:
+            await asyncio.sleep(1)
+            cleaned.append(loop.time())
+        return 0
+
+    async def interrupt_it(context: Context) -> int:
+        asyncio.get_running_loop().call_later(2, context.interrupted.set)
+        return await context.until_interrupted(program())
+
+    assert lab.call("alice", interrupt_it(lab.context("alice"))) == 130
+    assert cleaned == [pytest.approx(3)]
+
+
+def test_what_a_program_raises_is_passed_on(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+
+    async def program() -> int:
+        raise LookupError("gone")
+
+    async def run() -> int:
+        return await lab.context("alice").until_interrupted(program())
+
+    with pytest.raises(LookupError, match="gone"):
+        lab.call("alice", run())
+
+
+def test_only_curl_imports_aiohttp() -> None:
+    code = "import sys, netsim.tools.program; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
