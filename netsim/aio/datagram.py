@@ -4,26 +4,57 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import socket
 from typing import TYPE_CHECKING, Any
 
-from netsim.aio.errors import errno_of_icmp
+from netsim.aio import errors
 from netsim.aio.names import socket_address
 from netsim.aio.socket_facade import SocketFacade
 from netsim.stack.errors import SocketError
 from netsim.stack.udp import UdpSocket
-from netsim.wire.address import parse_ip
+from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
 if TYPE_CHECKING:
     from netsim.aio.loop import HostLoopMixin
 
 
+def open_datagram_socket(
+    loop: HostLoopMixin,
+    local_addr: tuple[str, int] | None,
+    remote_addr: tuple[str, int] | None,
+    family: int,
+) -> UdpSocket:
+    """Bind and connect as `create_datagram_endpoint` is told; OSError as of the system calls."""
+
+    def endpoint(given: tuple[str, int], flags: int) -> tuple[IpAddress, int]:
+        found = loop.hosts_table.getaddrinfo(*given, family, socket.SOCK_DGRAM, 0, flags)
+        text, port = found[0][4]
+        return parse_ip(text), port
+
+    address: IpAddress | None = None
+    port = 0
+    if local_addr is not None:
+        bound, port = endpoint(local_addr, socket.AI_PASSIVE)
+        address = bound if bound != UNSPECIFIED else None
+    remote = None if remote_addr is None else endpoint(remote_addr, 0)
+    try:
+        if remote is not None and address is None:
+            address = loop.host.ip.source_for(remote[0])
+        udp_socket = loop.host.udp.bind(address, port)
+    except SocketError as error:
+        raise errors.of_stack(error) from error
+    if remote is not None:
+        udp_socket.connect(remote)
+    return udp_socket
+
+
 class DatagramTransport(asyncio.DatagramTransport):
     """Between one UDP socket and one protocol."""
 
+    _protocol: Any
+
     def __init__(
-        self, loop: HostLoopMixin, udp_socket: UdpSocket, protocol: asyncio.DatagramProtocol
+        self, loop: HostLoopMixin, udp_socket: UdpSocket, protocol: asyncio.BaseProtocol
     ) -> None:
         facade = SocketFacade(socket.SOCK_DGRAM, udp_socket.local, udp_socket.remote)
         extra: dict[str, Any] = {"socket": facade, "sockname": facade.getsockname()}
@@ -39,36 +70,53 @@ class DatagramTransport(asyncio.DatagramTransport):
 
     def socket_ready(self) -> None:
         """Datagrams or errors have arrived."""
-        while not self._closing and (datagram := self._socket.receive()) is not None:
-            self._context.run(
-                self._protocol.datagram_received,
-                datagram.payload,
-                socket_address(datagram.source),
-            )
         while not self._closing and self._socket.errors:
-            error = self._socket.errors.popleft()
-            code = errno_of_icmp(error.message)
+            error = errors.of_icmp(self._socket.errors.popleft().message)
             # As on Linux, only a connected socket hears of ICMP errors.
-            if code is not None and self._socket.remote is not None:
-                self._context.run(self._protocol.error_received, OSError(code, os.strerror(code)))
+            if error is not None and self._socket.remote is not None:
+                self._context.run(self._protocol.error_received, error)
+        try:
+            while not self._closing and (datagram := self._socket.receive()) is not None:
+                source = socket_address(datagram.source)
+                self._context.run(self._protocol.datagram_received, datagram.payload, source)
+        finally:
+            # A protocol that fails loses one datagram, not those that came with it.
+            if self._socket.inbox and not self._closing:
+                self._loop.host.ready[self._socket] = None
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send one datagram; a send that fails is told to `error_received`."""
         if not isinstance(data, bytes | bytearray | memoryview):
-            raise TypeError(f"data must be a bytes-like object, not {type(data).__name__}")
-        if self._socket.remote is not None and addr not in (None, self.get_extra_info("peername")):
-            raise ValueError(f"Invalid address: must be None or {self.get_extra_info('peername')}")
+            raise TypeError(
+                f"data argument must be a bytes-like object, not {type(data).__name__!r}"
+            )
+        peer = self.get_extra_info("peername")
+        if peer is not None and addr not in (None, peer):
+            raise ValueError(f"Invalid address: must be None or {peer}")
         if self._closing:
             return
-        destination = None if addr is None else (parse_ip(addr[0]), int(addr[1]))
         try:
+            destination = None
+            if addr is not None:
+                destination = (self._loop.hosts_table.resolve(addr[0]), int(addr[1]))
             self._socket.send(bytes(data), destination, self._loop.network_now())
         except SocketError as error:
-            self._protocol.error_received(OSError(error.errno, str(error)))
+            self._protocol.error_received(errors.of_stack(error))
+        except OSError as error:
+            self._protocol.error_received(error)
 
     def get_write_buffer_size(self) -> int:
         """0: datagrams leave at once."""
         return 0
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Switch the protocol."""
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        """The current protocol."""
+        protocol: asyncio.BaseProtocol = self._protocol
+        return protocol
 
     def is_closing(self) -> bool:
         """Whether `close` or `abort` was called."""

@@ -1,9 +1,11 @@
-"""What ICMP errors mean to a program, in the system's terms (RFC 1122 4.2.3.9, Linux icmp.c)."""
+"""Errors in the words of the operating system, as asyncio programs expect them."""
 
 from __future__ import annotations
 
 import errno
+import os
 
+from netsim.stack.errors import SocketError
 from netsim.wire import icmp
 
 _UNREACHABLE = {
@@ -16,10 +18,29 @@ _UNREACHABLE = {
 }
 
 
-def errno_of_icmp(message: icmp.IcmpMessage) -> int | None:
-    """The errno a kernel reports for an ICMP error; None when it keeps it to itself."""
+def system_error(number: int) -> OSError:
+    """The exception that a system call raises for an errno."""
+    return OSError(number, os.strerror(number))
+
+
+def bind_error(number: int, address: tuple[str, int]) -> OSError:
+    """asyncio's exception for an address that cannot be bound."""
+    reason = os.strerror(number).lower()
+    return OSError(number, f"error while attempting to bind on address {address!r}: {reason}")
+
+
+def of_stack(error: SocketError) -> OSError:
+    """The exception that a system call raises where the stack raises `error`."""
+    return system_error(error.errno)
+
+
+def of_icmp(message: icmp.IcmpMessage) -> OSError | None:
+    """What a kernel reports for an ICMP error; None when it keeps it to itself.
+
+    RFC 1122 4.2.3.9, Linux net/ipv4/icmp.c.
+    """
     if message.type == icmp.DESTINATION_UNREACHABLE:
-        return _UNREACHABLE.get(message.code, errno.EHOSTUNREACH)
+        return system_error(_UNREACHABLE.get(message.code, errno.EHOSTUNREACH))
     if message.type == icmp.TIME_EXCEEDED:
-        return errno.EHOSTUNREACH
+        return system_error(errno.EHOSTUNREACH)
     return None

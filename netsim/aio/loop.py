@@ -5,8 +5,8 @@ or none (virtual time). It overrides what asyncio programs use to reach the netw
 unmodified, and no program on it reaches the real network by accident. Real sockets are made by
 an explicit, separate path: `loop.outside`.
 
-The runtime calls `host.flush` once a tick and `dispatch_ready` whenever `host.ready` is not
-empty; all else is here.
+The runtime calls `host.flush` once a tick, and `dispatch_ready` from a callback of the loop
+whenever `host.ready` is not empty; all else is here.
 """
 
 from __future__ import annotations
@@ -14,24 +14,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
 import socket
-import ssl
-from asyncio import sslproto
+import ssl as tls_library
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from netsim.aio.datagram import DatagramTransport
+from netsim.aio import aiohttp_names
+from netsim.aio.connect import ProtocolFactory, adopt, open_connection
+from netsim.aio.datagram import DatagramTransport, open_datagram_socket
+from netsim.aio.errors import bind_error
 from netsim.aio.names import HostsTable, socket_address
 from netsim.aio.outside import Outside
 from netsim.aio.probes import EchoEndpoint, ProbeEndpoint
-from netsim.aio.server import ProtocolFactory, Server
+from netsim.aio.server import Server
 from netsim.aio.stream_sockets import StreamSockets
-from netsim.aio.transport import StreamTransport
+from netsim.aio.tls import client_tls, server_tls
 from netsim.stack.errors import SocketError
 from netsim.stack.host import Host
 from netsim.stack.tcp.connection import Connection
-from netsim.wire.address import IpAddress, format_ip, parse_ip
+from netsim.stack.tcp.listener import Listener
+from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
 if TYPE_CHECKING:
     _Base = asyncio.SelectorEventLoop
@@ -41,7 +43,7 @@ else:
 PathFinder = Callable[[IpAddress, IpAddress], list[str] | None]
 """Names of the nodes on the way from one address to another; None when there is no way."""
 
-_TLS_OPTIONS = ("ssl_handshake_timeout", "ssl_shutdown_timeout")
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 class SocketOwner(Protocol):
@@ -68,10 +70,11 @@ class HostLoopMixin(_Base):
         """Give the loop its network: the stack, the hosts table, and who knows the ways."""
         self.host = host
         self.hosts_table = HostsTable(names)
-        self.outside = Outside(self)
+        self.outside = Outside(super())
         self.path = path_finder
         self._owners: dict[Any, SocketOwner] = {}
         self._stream_sockets = StreamSockets(self)
+        aiohttp_names.resolve_through_the_loop()
 
     # The runtime's side
 
@@ -81,17 +84,27 @@ class HostLoopMixin(_Base):
 
     def dispatch_ready(self) -> None:
         """Tell the owners of sockets to which something has happened."""
-        ready = list(self.host.ready)
-        self.host.ready.clear()
-        owners = self._owners
-        for each in ready:
+        ready, owners = self.host.ready, self._owners
+        # What happens meanwhile is for the next time: programs get their turn in between.
+        for each in list(ready):
+            ready.pop(each, None)
             owner = owners.get(each)
-            if owner is not None:
+            if owner is None:
+                continue
+            try:
                 owner.socket_ready()
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001  # as in asyncio's own handles
+                self.call_exception_handler(
+                    {"message": f"Exception in callback of {owner!r}", "exception": error}
+                )
 
     def dispatch_soon(self) -> None:
-        """See to it that `dispatch_ready` runs although no frame arrives."""
+        """Have `dispatch_ready` called by the loop."""
         self.call_soon(self.dispatch_ready)
+
+    # Between the sockets of the stack and what stands for them in asyncio
 
     def own(self, stack_socket: Any, owner: SocketOwner) -> None:
         """From now on `owner` is told of what happens to a socket of the stack."""
@@ -114,55 +127,13 @@ class HostLoopMixin(_Base):
         flags: int = 0,
     ) -> list[Any]:
         """As `socket.getaddrinfo`, from the hosts table."""
-        if family not in (socket.AF_UNSPEC, socket.AF_INET):
-            raise socket.gaierror(socket.EAI_FAMILY, "Address family for hostname not supported")
-        address = self.hosts_table.resolve(host, passive=bool(flags & socket.AI_PASSIVE))
-        text = format_ip(address)
-        number = _port_number(port)
-        kinds = [
-            (socket.SOCK_STREAM, socket.IPPROTO_TCP),
-            (socket.SOCK_DGRAM, socket.IPPROTO_UDP),
-        ]
-        return [
-            (socket.AF_INET, kind, protocol, "", (text, number))
-            for kind, protocol in kinds
-            if type in (0, kind) and proto in (0, protocol)
-        ]
+        return list(self.hosts_table.getaddrinfo(host, port, family, type, proto, flags))
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """As `socket.getnameinfo`, from the hosts table."""
-        text, port = sockaddr[0], str(sockaddr[1])
-        if flags & socket.NI_NUMERICHOST:
-            return text, port
-        name = self.hosts_table.name_of(parse_ip(text))
-        if name is None and flags & socket.NI_NAMEREQD:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return name or text, port
+        return self.hosts_table.getnameinfo(sockaddr, flags)
 
     # TCP
-
-    async def connect_stream(
-        self, remote: tuple[IpAddress, int], local: tuple[IpAddress | None, int] = (None, 0)
-    ) -> Connection:
-        """Open a connection; OSError as of `connect(2)`. Cancelled, it sends a RST."""
-        where = socket_address(remote)
-        try:
-            connection = self.host.tcp.connect(remote, self.network_now(), local=local)
-        except SocketError as error:
-            raise OSError(error.errno, f"Connect call failed {where}") from error
-        attempt = _Attempt(connection, self.create_future())
-        self.own(connection, attempt)
-        try:
-            await attempt.done
-        except asyncio.CancelledError:
-            connection.abort(self.network_now())
-            raise
-        finally:
-            self.disown(connection)
-        if not connection.connected:
-            code = connection.error or errno.ECONNABORTED
-            raise OSError(code, f"Connect call failed {where}")
-        return connection
 
     async def create_connection(  # type: ignore[override]  # the overloads of typeshed
         self,
@@ -170,33 +141,37 @@ class HostLoopMixin(_Base):
         host: str | None = None,
         port: int | None = None,
         *,
-        ssl: ssl.SSLContext | bool | None = None,
+        ssl: tls_library.SSLContext | bool | None = None,
         family: int = 0,
         proto: int = 0,
         flags: int = 0,
         sock: socket.socket | None = None,
         local_addr: tuple[str, int] | None = None,
         server_hostname: str | None = None,
-        **options: Any,
-    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        happy_eyeballs_delay: float | None = None,
+        interleave: int | None = None,
+        all_errors: bool = False,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """As asyncio; `sock` is one that `sock_connect` has connected."""
-        if server_hostname is not None and not ssl:
-            raise ValueError("server_hostname is only meaningful with ssl")
+        tls = client_tls(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
         if sock is not None:
             if host is not None or port is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
             connection = self._stream_sockets.take(sock)
+        elif host is None and port is None:
+            raise ValueError("host and port was not specified and no sock specified")
         else:
-            if host is None and port is None:
-                raise ValueError("host and port was not specified and no sock specified")
-            connection = await self._connect_to(host, port, family, proto, flags, local_addr)
-        if ssl and server_hostname is None:
-            if not host:
-                raise ValueError("You must set server_hostname when using ssl without a host")
-            server_hostname = host
-        return await self._adopt(connection, protocol_factory, ssl, server_hostname, options)
+            try:
+                connection = await self._connect(host, port, family, proto, flags, local_addr)
+            except OSError as error:
+                if all_errors and not isinstance(error, socket.gaierror):
+                    raise ExceptionGroup("create_connection failed", [error]) from error
+                raise
+        return await adopt(self, connection, protocol_factory, tls)
 
-    async def _connect_to(
+    async def _connect(
         self,
         host: str | None,
         port: int | None,
@@ -205,100 +180,72 @@ class HostLoopMixin(_Base):
         flags: int,
         local_addr: tuple[str, int] | None,
     ) -> Connection:
-        found = await self.getaddrinfo(
-            host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
-        )
+        # A name has one address here, so there is no race to run for happy eyeballs.
+        found = self.hosts_table.getaddrinfo(host, port, family, socket.SOCK_STREAM, proto, flags)
+        address, number = found[0][4]
         local: tuple[IpAddress | None, int] = (None, 0)
         if local_addr is not None:
-            local = (self.hosts_table.resolve(local_addr[0]), local_addr[1])
-        address, number = found[0][4]
-        return await self.connect_stream((parse_ip(address), number), local)
-
-    async def _adopt(
-        self,
-        connection: Connection,
-        factory: ProtocolFactory,
-        tls: ssl.SSLContext | bool | None,
-        server_hostname: str | None,
-        options: dict[str, Any],
-    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
-        protocol = factory()
-        if not tls:
-            transport = StreamTransport(self, connection, protocol)
-            transport.start()
-            return transport, protocol
-        context = ssl.create_default_context() if tls is True else tls
-        waiter: asyncio.Future[None] = self.create_future()
-        below = self.tls_protocol(
-            protocol, context, waiter, server_side=False, server_hostname=server_hostname, **options
-        )
-        transport = StreamTransport(self, connection, below)
-        transport.start()
-        try:
-            await waiter
-        except BaseException:
-            transport.close()
-            raise
-        return below._app_transport, protocol
-
-    def tls_protocol(
-        self,
-        protocol: asyncio.BaseProtocol,
-        context: ssl.SSLContext,
-        waiter: asyncio.Future[None],
-        *,
-        server_side: bool,
-        server_hostname: str | None = None,
-        **options: Any,
-    ) -> sslproto.SSLProtocol:
-        """The TLS layer of asyncio above one of our transports."""
-        chosen = {name: options[name] for name in _TLS_OPTIONS if options.get(name) is not None}
-        return sslproto.SSLProtocol(
-            self, protocol, context, waiter, server_side, server_hostname, **chosen
-        )
+            wanted = self.hosts_table.resolve(local_addr[0], passive=True)
+            local = (wanted if wanted != UNSPECIFIED else None, local_addr[1])
+        return await open_connection(self, (parse_ip(address), number), local)
 
     async def create_server(  # type: ignore[override]  # the overloads of typeshed
         self,
         protocol_factory: ProtocolFactory,
-        host: str | None = None,
+        host: str | list[str] | tuple[str, ...] | None = None,
         port: int | None = None,
         *,
         family: int = socket.AF_UNSPEC,
         flags: int = socket.AI_PASSIVE,
         sock: socket.socket | None = None,
         backlog: int = 100,
-        ssl: ssl.SSLContext | None = None,
+        ssl: tls_library.SSLContext | None = None,
+        reuse_address: bool | None = None,
+        reuse_port: bool | None = None,
+        keep_alive: bool | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
         start_serving: bool = True,
-        **options: Any,
     ) -> Server:
-        """As asyncio, on this computer's addresses; one address, or all where none is given."""
-        if isinstance(ssl, bool):
-            raise TypeError("ssl argument must be an SSLContext or None")
+        """As asyncio, on this computer's addresses: some of them, or all where none is given."""
+        tls = server_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
         if sock is not None:
             raise ValueError("a real socket cannot listen in the simulated network: give host/port")
-        first = host[0] if isinstance(host, list | tuple) else host
-        address = self.hosts_table.resolve(first, passive=True)
-        where = None if not any(address) else address
+        hosts = [host] if host is None or isinstance(host, str) else list(host)
+        wanted = [
+            self.hosts_table.getaddrinfo(each, port, family, socket.SOCK_STREAM, 0, flags)[0][4]
+            for each in hosts
+        ]
+        listeners: list[Listener] = []
         try:
-            server = Server(self, (where, port or 0), protocol_factory, backlog, ssl, options)
-        except SocketError as error:
-            raise OSError(
-                error.errno,
-                f"error while attempting to bind on address "
-                f"{socket_address((where, port or 0))!r}: {os.strerror(error.errno).lower()}",
-            ) from error
+            for address, number in dict.fromkeys(wanted):
+                listeners.append(self._listen(parse_ip(address), number, backlog))
+        except OSError:
+            for listener in listeners:
+                listener.close(self.network_now())
+            raise
+        server = Server(self, listeners, protocol_factory, tls)
         if start_serving:
             await server.start_serving()
         return server
+
+    def _listen(self, address: IpAddress, port: int, backlog: int) -> Listener:
+        anywhere = address == UNSPECIFIED
+        if not anywhere and not self.host.ip.is_local(address):
+            raise bind_error(errno.EADDRNOTAVAIL, socket_address((address, port)))
+        try:
+            return self.host.tcp.listen(None if anywhere else address, port, backlog=backlog)
+        except SocketError as error:
+            raise bind_error(error.errno, socket_address((address, port))) from error
 
     # TCP by way of a real socket object, which is only a token
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """As asyncio; the socket stands for the simulated connection from then on."""
-        if sock.family == socket.AF_UNIX:
+        if sock.family in _INTERNET:
+            await self._stream_sockets.connect(sock, address)
+        else:
             await super().sock_connect(sock, address)
-            return
-        await self._stream_sockets.connect(sock, address)
 
     async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
         """As asyncio."""
@@ -323,37 +270,40 @@ class HostLoopMixin(_Base):
         else:
             await stream.write(bytes(data))
 
+    async def sock_accept(self, sock: socket.socket) -> Any:
+        """As asyncio, but not in the real network."""
+        return await super().sock_accept(_local_only(sock, "create_server"))
+
+    async def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> int:
+        """As asyncio, but not in the real network."""
+        return await super().sock_sendto(
+            _local_only(sock, "create_datagram_endpoint"), data, address
+        )
+
     # UDP and ICMP
 
     async def create_datagram_endpoint(  # type: ignore[override]  # the overloads of typeshed
         self,
-        protocol_factory: Callable[[], asyncio.DatagramProtocol],
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
         local_addr: tuple[str, int] | None = None,
         remote_addr: tuple[str, int] | None = None,
         *,
+        family: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+        reuse_port: bool | None = None,
+        allow_broadcast: bool | None = None,
         sock: socket.socket | None = None,
-        **_: Any,
-    ) -> tuple[DatagramTransport, asyncio.DatagramProtocol]:
+    ) -> tuple[DatagramTransport, asyncio.BaseProtocol]:
         """As asyncio."""
         if sock is not None:
             raise ValueError("a real socket has no place in the simulated network")
-        address: IpAddress | None = None
-        port = 0
-        if local_addr is not None:
-            resolved = self.hosts_table.resolve(local_addr[0], passive=True)
-            address, port = (resolved if any(resolved) else None), local_addr[1]
-        remote = None
-        if remote_addr is not None:
-            remote = (self.hosts_table.resolve(remote_addr[0]), remote_addr[1])
+        udp_socket = open_datagram_socket(self, local_addr, remote_addr, family)
         try:
-            if remote is not None and address is None:
-                address = self.host.ip.source_for(remote[0])
-            udp_socket = self.host.udp.bind(address, port)
-        except SocketError as error:
-            raise OSError(error.errno, str(error)) from error
-        if remote is not None:
-            udp_socket.connect(remote)
-        protocol = protocol_factory()
+            protocol = protocol_factory()
+        except BaseException:
+            udp_socket.close()
+            raise
         transport = DatagramTransport(self, udp_socket, protocol)
         protocol.connection_made(transport)
         return transport, protocol
@@ -370,28 +320,10 @@ class HostLoopMixin(_Base):
         return ProbeEndpoint(self, self.host.udp.bind(None, 0))
 
 
-class _Attempt:
-    """Waits for a handshake."""
-
-    def __init__(self, connection: Connection, done: asyncio.Future[None]) -> None:
-        self._connection = connection
-        self.done = done
-
-    def socket_ready(self) -> None:
-        if (self._connection.connected or self._connection.closed) and not self.done.done():
-            self.done.set_result(None)
-
-
-def _port_number(port: bytes | str | int | None) -> int:
-    if port is None or port == "" or port == b"":
-        return 0
-    try:
-        return int(port)
-    except ValueError:
-        pass
-    try:
-        return socket.getservbyname(port.decode() if isinstance(port, bytes) else str(port))
-    except OSError:
-        raise socket.gaierror(
-            socket.EAI_SERVICE, "Servname not supported for ai_socktype"
-        ) from None
+def _local_only(sock: socket.socket, instead: str) -> socket.socket:
+    if sock.family in _INTERNET:
+        raise OSError(
+            errno.EOPNOTSUPP,
+            f"a real socket does not reach the simulated network: use loop.{instead}()",
+        )
+    return sock

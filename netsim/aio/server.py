@@ -1,23 +1,22 @@
-"""A listening TCP port as an asyncio server."""
+"""Listening TCP ports as an asyncio server."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
-import ssl
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from netsim.aio.connect import ProtocolFactory
 from netsim.aio.socket_facade import SocketFacade
+from netsim.aio.tls import Tls
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
 
 if TYPE_CHECKING:
     from netsim.aio.loop import HostLoopMixin
-
-ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 
 
 class Server(asyncio.AbstractServer):
@@ -26,48 +25,52 @@ class Server(asyncio.AbstractServer):
     def __init__(
         self,
         loop: HostLoopMixin,
-        address: tuple[bytes | None, int],
+        listeners: list[Listener],
         factory: ProtocolFactory,
-        backlog: int,
-        tls: ssl.SSLContext | None,
-        tls_options: dict[str, Any],
+        tls: Tls | None,
     ) -> None:
         self._loop = loop
+        self._listeners = listeners
         self._factory = factory
         self._tls = tls
-        self._tls_options = tls_options
-        self._listener: Listener | None = loop.host.tcp.listen(*address, backlog=backlog)
-        self._socket = SocketFacade(socket.SOCK_STREAM, self._listener.local)
+        self._sockets = tuple(
+            SocketFacade(socket.SOCK_STREAM, listener.local) for listener in listeners
+        )
+        self._context = contextvars.copy_context()
+        """Connections begin in it, whatever runs when they happen to be accepted."""
         self._serving = False
         self._clients: dict[StreamTransport, None] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._forever: asyncio.Future[None] | None = None
 
+    # What the dispatcher calls
+
     def socket_ready(self) -> None:
         """Connections wait to be accepted."""
-        while self._serving and self._listener is not None:
-            connection = self._listener.accept()
-            if connection is None:
-                return
-            try:
-                protocol = self._factory()
-            except Exception as error:  # noqa: BLE001  # as asyncio: a factory may raise anything
-                connection.abort(self._loop.network_now())
-                self._loop.call_exception_handler(
-                    {"message": "Error on transport creation", "exception": error}
-                )
-                continue
-            self._serve(connection, protocol)
+        for listener in self._listeners:
+            while self._serving and (connection := listener.accept()) is not None:
+                self._context.run(self._serve, connection)
 
-    def _serve(self, connection: Connection, protocol: asyncio.BaseProtocol) -> None:
-        if self._tls is not None:
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            # A failed handshake is the client's affair and ends the connection by itself.
-            waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-            protocol = self._loop.tls_protocol(
-                protocol, self._tls, waiter, server_side=True, **self._tls_options
+    def _serve(self, connection: Connection) -> None:
+        try:
+            protocol = self._factory()
+            if self._tls is not None:
+                waiter: asyncio.Future[None] = self._loop.create_future()
+                # A failed handshake is the client's affair and ends the connection by itself.
+                waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
+                protocol = self._tls.over(self._loop, protocol, waiter)
+        except Exception as error:  # noqa: BLE001  # as asyncio: a factory may raise anything
+            connection.abort(self._loop.network_now())
+            self._loop.call_exception_handler(
+                {
+                    "message": "Error on transport creation for incoming connection",
+                    "exception": error,
+                }
             )
+            return
         StreamTransport(self._loop, connection, protocol, self).start()
+
+    # What a transport calls
 
     def attach(self, transport: StreamTransport) -> None:
         """A connection of this server has begun."""
@@ -78,10 +81,12 @@ class Server(asyncio.AbstractServer):
         self._clients.pop(transport, None)
         self._wake()
 
+    # What programs call
+
     @property
     def sockets(self) -> tuple[SocketFacade, ...]:
-        """The listening socket, in a tuple; empty once closed."""
-        return () if self._listener is None else (self._socket,)
+        """The listening sockets; none once closed."""
+        return self._sockets if self._listeners else ()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """The loop of the computer."""
@@ -93,29 +98,40 @@ class Server(asyncio.AbstractServer):
 
     async def start_serving(self) -> None:
         """Accept connections."""
+        if self._serving or not self._listeners:
+            return
         self._serving = True
-        if self._listener is not None:
-            self._loop.own(self._listener, self)
-            self.socket_ready()
+        self._context = contextvars.copy_context()
+        for listener in self._listeners:
+            self._loop.own(listener, self)
+        self.socket_ready()
 
     async def serve_forever(self) -> None:
         """Accept connections until cancelled, then close."""
+        if self._forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        if not self._listeners:
+            raise RuntimeError(f"server {self!r} is closed")
         await self.start_serving()
         self._forever = self._loop.create_future()
         try:
             await self._forever
-        finally:
+        except asyncio.CancelledError:
             self.close()
             await self.wait_closed()
+            raise
+        finally:
+            self._forever = None
 
     def close(self) -> None:
         """Listen no more; open connections go on."""
-        listener, self._listener = self._listener, None
-        if listener is None:
+        listeners, self._listeners = self._listeners, []
+        if not listeners:
             return
         self._serving = False
-        self._loop.disown(listener)
-        listener.close(self._loop.network_now())
+        for listener in listeners:
+            self._loop.disown(listener)
+            listener.close(self._loop.network_now())
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
         self._wake()
@@ -131,21 +147,21 @@ class Server(asyncio.AbstractServer):
             transport.abort()
 
     async def wait_closed(self) -> None:
-        """Wait until the server is closed and, from Python 3.12 on, every connection ended."""
-        if self._listener is None and (sys.version_info < (3, 12) or not self._clients):
+        """Wait until the server is closed and every connection has ended; Python 3.11 does not
+        wait for connections once the server is closed."""
+        if not self._listeners and (sys.version_info < (3, 12) or not self._clients):
             return
-        if sys.version_info < (3, 12):
-            return
-        waiter = self._loop.create_future()
+        waiter: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(waiter)
         await waiter
 
     def _wake(self) -> None:
-        if self._listener is None and not self._clients:
-            for waiter in self._waiters:
+        if not self._listeners and not self._clients:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-            self._waiters.clear()
 
     def __repr__(self) -> str:
-        return f"<Server {self._socket.getsockname()} {'open' if self._listener else 'closed'}>"
+        names = ", ".join("{}:{}".format(*each.getsockname()) for each in self._sockets)
+        return f"<Server {'open' if self._listeners else 'closed'} on {names}>"

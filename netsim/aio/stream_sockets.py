@@ -2,24 +2,67 @@
 
 Some libraries (aiohttp's happy eyeballs among them) make a socket themselves, have the loop
 connect it, and give it back to `create_connection` or use it with `sock_recv` and its like. The
-kernel's socket is then only a token: it is never connected itself.
+kernel's socket is then only a token: it is never connected itself. When nobody refers to it any
+more, the connection behind it is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from netsim.aio.connect import open_connection
+from netsim.aio.errors import system_error
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.connection import Connection
 from netsim.wire.address import parse_ip
 
 if TYPE_CHECKING:
     from netsim.aio.loop import HostLoopMixin
+
+
+class StreamSockets:
+    """The tokens of one loop."""
+
+    def __init__(self, loop: HostLoopMixin) -> None:
+        self._loop = loop
+        self._connections: weakref.WeakKeyDictionary[socket.socket, _Connected] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._streams: weakref.WeakKeyDictionary[socket.socket, Stream] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    async def connect(self, sock: socket.socket, address: Any) -> None:
+        """Open the connection that `sock` will stand for."""
+        if sock.family != socket.AF_INET:
+            raise system_error(errno.EAFNOSUPPORT)
+        if sock.type != socket.SOCK_STREAM:
+            raise system_error(errno.EPROTONOSUPPORT)
+        found = await self._loop.getaddrinfo(*address[:2], type=socket.SOCK_STREAM)
+        text, port = found[0][4]
+        connection = await open_connection(self._loop, (parse_ip(text), port))
+        self._connections[sock] = _Connected(sock, connection)
+
+    def take(self, sock: socket.socket) -> Connection:
+        """The connection behind a token, which is closed: it has served."""
+        connected = self._connections.pop(sock, None)
+        if connected is None:
+            raise ValueError("this socket was not connected in the simulated network")
+        sock.close()
+        return connected.take()
+
+    def stream(self, sock: socket.socket) -> Stream | None:
+        """The stream behind a token; None when `sock` is not one."""
+        connected = self._connections.pop(sock, None)
+        if connected is None:
+            return self._streams.get(sock)
+        stream = self._streams[sock] = Stream(self._loop, connected.take())
+        weakref.finalize(sock, stream.transport.close).atexit = False
+        return stream
 
 
 class Stream:
@@ -42,39 +85,14 @@ class Stream:
         await self._writer.drain()
 
 
-class StreamSockets:
-    """The tokens of one loop."""
+class _Connected:
+    """A connection that nobody has taken over yet."""
 
-    def __init__(self, loop: HostLoopMixin) -> None:
-        self._loop = loop
-        self._connections: weakref.WeakKeyDictionary[socket.socket, Connection] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._streams: weakref.WeakKeyDictionary[socket.socket, Stream] = (
-            weakref.WeakKeyDictionary()
-        )
+    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+        self._connection = connection
+        self._finalizer = weakref.finalize(sock, connection.close)
+        self._finalizer.atexit = False
 
-    async def connect(self, sock: socket.socket, address: Any) -> None:
-        """Open the connection that `sock` will stand for."""
-        if sock.family != socket.AF_INET or sock.type != socket.SOCK_STREAM:
-            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
-        resolved = await self._loop.getaddrinfo(*address[:2], type=socket.SOCK_STREAM)
-        text, port = resolved[0][4]
-        self._connections[sock] = await self._loop.connect_stream((parse_ip(text), port))
-
-    def take(self, sock: socket.socket) -> Connection:
-        """The connection behind a token, which is closed: it has served."""
-        connection = self._connections.pop(sock, None)
-        if connection is None:
-            raise ValueError("this socket was not connected in the simulated network")
-        sock.close()
-        return connection
-
-    def stream(self, sock: socket.socket) -> Stream | None:
-        """The stream behind a token; None when `sock` is not one."""
-        connection = self._connections.pop(sock, None)
-        if connection is not None:
-            stream = self._streams[sock] = Stream(self._loop, connection)
-            weakref.finalize(sock, stream.transport.close)
-            return stream
-        return self._streams.get(sock)
+    def take(self) -> Connection:
+        self._finalizer.detach()
+        return self._connection

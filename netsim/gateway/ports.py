@@ -39,6 +39,10 @@ class Port:
         """Real connections accepted."""
         self.failures = 0
         """Of these, those that could not be connected in the network."""
+        self.bytes_in = 0
+        """From real clients into the network."""
+        self.bytes_out = 0
+        """From the network to real clients."""
 
     async def open(self, host: str, port: int) -> None:
         """Listen; PortError when the address cannot be had."""
@@ -76,11 +80,11 @@ class Port:
         self._open.pop(outer, None)
 
     async def _connect(self, outer: _Outer) -> None:
+        host, port = self._target
         try:
-            await self._loop.create_connection(lambda: _Inner(outer), *self._target)
+            await self._loop.create_connection(lambda: _Inner(self, outer), host, port)
         except OSError as error:
             self.failures += 1
-            host, port = self._target
             _log.warning("%s:%d could not be reached: %s", host, port, error)
             outer.reset()
 
@@ -98,41 +102,41 @@ async def open_port(
 
 
 class _Half(asyncio.Protocol):
-    """One side of a relayed connection; `other` is the opposite transport once it exists."""
+    """One side of a relayed connection; `other` is the opposite one once it exists."""
 
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.other: _Half | None = None
-        self._ended = False
+    transport: asyncio.Transport
+    other: _Half | None = None
+    _ended = False
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
-    def data_received(self, data: bytes) -> None:
-        assert self.other is not None
-        assert self.other.transport is not None
+    def relay(self, data: bytes) -> None:
+        assert self.other is not None, "nothing is read before the other side is connected"
         self.other.transport.write(data)
 
     def eof_received(self) -> bool:
         self._ended = True
-        assert self.other is not None
-        assert self.other.transport is not None
+        assert self.other is not None, "nothing is read before the other side is connected"
         if not self.other.transport.is_closing():
             self.other.transport.write_eof()
         # Stay open for the opposite direction, unless that has ended, too.
         return not self.other._ended
 
     def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
+        if self.other is not None:
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
+        if self.other is not None:
             self.other.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.other is None or self.other.transport is None:
+        if self.other is None:
             return
         if exc is None:
             self.other.transport.close()
@@ -141,47 +145,47 @@ class _Half(asyncio.Protocol):
 
     def reset(self) -> None:
         """End this side with a RST."""
-        if self.transport is not None:
-            self.transport.abort()
+        self.transport.abort()
 
 
 class _Outer(_Half):
     """The real side. It reads nothing until the simulated side is connected."""
 
-    def __init__(self, port: Port) -> None:
-        super().__init__()
-        self._port = port
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport is not None
         self.transport.pause_reading()
         self._port.accepted(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._port.bytes_in += len(data)
+        self.relay(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._port.ended(self)
         super().connection_lost(exc)
 
     def reset(self) -> None:
-        if self.transport is not None:
+        if not self.transport.is_closing():
             sock = self.transport.get_extra_info("socket")
-            if sock is not None and not self.transport.is_closing():
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         super().reset()
 
 
 class _Inner(_Half):
     """The simulated side."""
 
-    def __init__(self, outer: _Outer) -> None:
-        super().__init__()
-        self.other = outer
+    def __init__(self, port: Port, outer: _Outer) -> None:
+        super().__init__(port)
+        self._outer = outer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.other is not None
-        self.other.other = self
-        if self.other.transport is None or self.other.transport.is_closing():
+        self.other, self._outer.other = self._outer, self
+        if self._outer.transport.is_closing():
             self.reset()
-            return
-        self.other.transport.resume_reading()
+        else:
+            self._outer.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._port.bytes_out += len(data)
+        self.relay(data)

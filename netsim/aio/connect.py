@@ -1,0 +1,87 @@
+"""Active open: from an address to a connection, and from that to a transport and a protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netsim.aio.errors import bind_error
+from netsim.aio.names import socket_address
+from netsim.aio.tls import Tls
+from netsim.aio.transport import StreamTransport
+from netsim.stack.errors import SocketError
+from netsim.stack.tcp.connection import Connection
+from netsim.wire.address import IpAddress
+
+if TYPE_CHECKING:
+    from netsim.aio.loop import HostLoopMixin
+
+ProtocolFactory = Callable[[], asyncio.BaseProtocol]
+Local = tuple[IpAddress | None, int]
+
+
+async def open_connection(
+    loop: HostLoopMixin, remote: tuple[IpAddress, int], local: Local = (None, 0)
+) -> Connection:
+    """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted."""
+    if local[0] is not None and not loop.host.ip.is_local(local[0]):
+        raise bind_error(errno.EADDRNOTAVAIL, socket_address(local))
+    try:
+        connection = loop.host.tcp.connect(remote, loop.network_now(), local=local)
+    except SocketError as error:
+        raise _connect_failure(error.errno, remote) from error
+    attempt = _Attempt(connection, loop.create_future())
+    loop.own(connection, attempt)
+    try:
+        await attempt.done
+    except asyncio.CancelledError:
+        connection.abort(loop.network_now())
+        raise
+    finally:
+        loop.disown(connection)
+    if not connection.connected:
+        raise _connect_failure(connection.error or errno.ECONNABORTED, remote)
+    return connection
+
+
+async def adopt(
+    loop: HostLoopMixin, connection: Connection, factory: ProtocolFactory, tls: Tls | None
+) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+    """Give an open connection to a protocol, after the TLS handshake where there is one."""
+    try:
+        protocol = factory()
+    except BaseException:
+        connection.abort(loop.network_now())
+        raise
+    if tls is None:
+        transport = StreamTransport(loop, connection, protocol)
+        transport.start()
+        return transport, protocol
+    waiter: asyncio.Future[None] = loop.create_future()
+    below = tls.over(loop, protocol, waiter)
+    transport = StreamTransport(loop, connection, below)
+    transport.start()
+    try:
+        await waiter
+    except BaseException:
+        transport.close()
+        raise
+    return below._app_transport, protocol
+
+
+def _connect_failure(code: int, remote: tuple[IpAddress, int]) -> OSError:
+    return OSError(code, f"Connect call failed {socket_address(remote)}")
+
+
+class _Attempt:
+    """Owns a connection during its handshake."""
+
+    def __init__(self, connection: Connection, done: asyncio.Future[None]) -> None:
+        self._connection = connection
+        self.done = done
+
+    def socket_ready(self) -> None:
+        if (self._connection.connected or self._connection.closed) and not self.done.done():
+            self.done.set_result(None)
