@@ -17,7 +17,8 @@ import errno
 import socket
 import ssl as tls_library
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.aio import aiohttp_names
 from netsim.aio.connect import ProtocolFactory, adopt, open_connection
@@ -43,6 +44,9 @@ else:
 PathFinder = Callable[[IpAddress, IpAddress], list[str] | None]
 """Names of the nodes on the way from one address to another; None when there is no way."""
 
+DISPATCH_LIMIT: Final = 16
+"""Sockets whose owners are told in one tick: with 50 connections 8 and 16 give the most requests/s,
+4 and all of them a tenth less."""
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -82,11 +86,20 @@ class HostLoopMixin(_Base):
         """Network time in ns for what programs do; the runtime's loop says what it is."""
         raise TypeError(f"{type(self).__name__} must say what time it is in the network")
 
+    def transmit_now(self) -> None:
+        """Send what was written at once and not at the end of the tick, for those who take times.
+
+        In virtual time there is no difference; a real runtime overrides this.
+        """
+
     def dispatch_ready(self) -> None:
-        """Tell the owners of sockets to which something has happened."""
+        """Tell the owners of sockets to which something has happened, some of them at a time.
+
+        What is left is for the next tick: programs get their turn in between, and what they
+        send leaves early, so that busy computers work side by side and not in turn.
+        """
         ready, owners = self.host.ready, self._owners
-        # What happens meanwhile is for the next time: programs get their turn in between.
-        for each in list(ready):
+        for each in list(islice(ready, DISPATCH_LIMIT)):
             ready.pop(each, None)
             owner = owners.get(each)
             if owner is None:

@@ -37,6 +37,7 @@ class EchoEndpoint:
         """Ask; the network time in ns at which the request left. SocketError as of IP."""
         now = self._loop.network_now()
         self._socket.send(destination, sequence, data, now, ttl=ttl)
+        self._loop.transmit_now()
         return now
 
     async def receive(self) -> EchoReply | EchoError:
@@ -71,6 +72,7 @@ class ProbeEndpoint:
         """Send one; the network time in ns at which it left. SocketError as of IP."""
         now = self._loop.network_now()
         self._socket.send(data, destination, now, ttl=ttl)
+        self._loop.transmit_now()
         return now
 
     async def receive(self) -> Datagram | UdpError:

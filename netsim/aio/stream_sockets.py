@@ -73,7 +73,6 @@ class Stream:
         self._protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
         self.transport = StreamTransport(loop, connection, self._protocol)
         self.transport.start()
-        self._writer = asyncio.StreamWriter(self.transport, self._protocol, self._reader, loop)
 
     async def read(self, limit: int) -> bytes:
         """At least one byte, or nothing at the end."""
@@ -81,8 +80,11 @@ class Stream:
 
     async def write(self, data: bytes) -> None:
         """Send all of it, as far as a kernel would have taken it."""
-        self._writer.write(data)
-        await self._writer.drain()
+        if (error := self._reader.exception()) is not None:
+            raise error
+        self.transport.write(data)
+        # What StreamWriter.drain does; a writer would want to be closed by its own name.
+        await self._protocol._drain_helper()  # type: ignore[attr-defined]
 
 
 class _Connected:

@@ -21,6 +21,10 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
         """Network time in ns for what programs do."""
         return self._engine.program_time()
 
+    def transmit_now(self) -> None:
+        """Send what was written at once."""
+        self._engine.flush()
+
     def _has_news(self) -> bool:
         if not self.host.ready:
             return False
