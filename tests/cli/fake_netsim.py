@@ -52,10 +52,18 @@ class FakeZygote:
 
 
 class Network(FakeNetwork):
-    def __init__(self, file: str, *, name: str | None, seed: int | None, zygote: FakeZygote):
+    def __init__(
+        self,
+        file: str,
+        *,
+        name: str | None,
+        seed: int | None,
+        start_method: str,
+        launcher: FakeZygote,
+    ) -> None:
         super().__init__()
         self.plan = load_plan(file, name=name, seed=seed)
-        self._zygote = zygote
+        self._zygote = launcher
         self._killed = asyncio.Event()
 
     async def start(self, on_progress: Callable[[int, int], None]) -> None:
