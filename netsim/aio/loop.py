@@ -321,11 +321,11 @@ class HostLoopMixin(_Base):
         protocol.connection_made(transport)
         return transport, protocol
 
-    def open_echo(self) -> EchoEndpoint:
-        """An endpoint for pings."""
+    def open_echo(self, clock: Callable[[], int] | None = None) -> EchoEndpoint:
+        """An endpoint for pings, which takes the times of arrivals from `clock`."""
         for identifier in range(1, 1 << 16):
             with contextlib.suppress(SocketError):
-                return EchoEndpoint(self, self.host.icmp.open_echo(identifier))
+                return EchoEndpoint(self, self.host.icmp.open_echo(identifier), clock)
         raise OSError(errno.EAGAIN, "every echo identifier is in use")
 
     def open_probe(self) -> ProbeEndpoint:

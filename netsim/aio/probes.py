@@ -6,6 +6,7 @@ Both tell times of the network: when a probe left, and when its answer was due.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from netsim.stack.icmp import EchoError, EchoReply, EchoSocket
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
 
 
 class EchoEndpoint:
-    """Sends echo requests and waits for what comes back. Close it when done."""
+    """Sends echo requests and waits for what comes back. Close it when done.
 
-    def __init__(self, loop: HostLoopMixin, socket: EchoSocket) -> None:
+    With a `clock`, `woken_at` is what it said when the stack last told of an arrival, as a
+    kernel stamps packets for its ping (SO_TIMESTAMP): before the event loop gets round to it.
+    """
+
+    def __init__(
+        self, loop: HostLoopMixin, socket: EchoSocket, clock: Callable[[], int] | None = None
+    ) -> None:
         self._loop = loop
         self._socket = socket
+        self._clock = clock
+        self.woken_at = 0
         self._arrived = asyncio.Event()
         loop.own(socket, self)
 
@@ -49,6 +58,8 @@ class EchoEndpoint:
 
     def socket_ready(self) -> None:
         """Something is in the inbox."""
+        if self._clock is not None:
+            self.woken_at = self._clock()
         self._arrived.set()
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ async def ping(argv: Sequence[str], context: Context) -> int:
     report = Report(options.host, address, options.data_bytes)
     if not context.json:
         context.print_line(report.heading())
-    endpoint = context.loop.open_echo()
+    endpoint = context.loop.open_echo(context.wall_clock)
     try:
         run = _Run(options, report, endpoint, context)
         await context.until_interrupted(run.exchange())
@@ -112,7 +112,7 @@ class _Run:
                     if is_due:
                         self._send()
                     message = await self._endpoint.receive()
-                    seen_at = self._context.wall_clock()
+                    seen_at = self._endpoint.woken_at
             except TimeoutError:
                 continue
             if isinstance(message, EchoReply):

@@ -86,6 +86,11 @@ class Engine:
             self._driver.flush(self.program_time())
             self._flush_wires()
 
+    def transmit_now(self) -> None:
+        """Send what was written at `last`, the time that its writer was just told."""
+        self._driver.flush(self.last)
+        self._flush_wires()
+
     def run(self) -> None:
         """Handle everything that is due by now."""
         agenda = self._agenda

@@ -23,7 +23,7 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
 
     def transmit_now(self) -> None:
         """Send what was written at once."""
-        self._engine.flush()
+        self._engine.transmit_now()
 
     def _has_news(self) -> bool:
         if not self.host.ready:
