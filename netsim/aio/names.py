@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Final
 
 from netsim.wire.address import UNSPECIFIED, IpAddress, format_ip, parse_ip
@@ -23,13 +24,25 @@ _KINDS: Final = (
 
 
 class HostsTable:
-    """Every name of the network, as `/etc/hosts` would list it; case does not matter."""
+    """Every name of the network, as `/etc/hosts` would list it; case does not matter.
+
+    Nothing is made of `names` until it is asked for: most computers of a large network never do,
+    and their processes share the memory of the names as long as nobody touches them.
+    """
 
     def __init__(self, names: Mapping[str, IpAddress]) -> None:
-        self._addresses = {name.lower(): address for name, address in names.items()}
-        self._names: dict[IpAddress, str] = {}
-        for name, address in names.items():
-            self._names.setdefault(address, name)
+        self._given = names
+
+    @cached_property
+    def _addresses(self) -> dict[str, IpAddress]:
+        return {name.lower(): address for name, address in self._given.items()}
+
+    @cached_property
+    def _names(self) -> dict[IpAddress, str]:
+        first: dict[IpAddress, str] = {}
+        for name, address in self._given.items():
+            first.setdefault(address, name)
+        return first
 
     def resolve(self, name: str | bytes | None, *, passive: bool = False) -> IpAddress:
         """The address of a name or of an address in text; `socket.gaierror` when unknown.
