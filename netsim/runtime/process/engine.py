@@ -18,6 +18,7 @@ from netsim.link.link import Departure
 from netsim.node.node import Node
 from netsim.node.port import Port
 from netsim.runtime.driver import Action, Agenda, Driver
+from netsim.runtime.process.cut import Books, Cuts
 from netsim.runtime.process.lateness import Lateness
 from netsim.runtime.process.wire import WireReceiver, WireSender
 
@@ -26,7 +27,6 @@ MAX_LATENESS: Final = 20 * MILLISECOND
 backlog without end."""
 
 CarrierLost = Callable[[Port, int], None]
-CutReached = Callable[[int, dict[str, Any]], None]
 
 
 class Engine:
@@ -45,13 +45,13 @@ class Engine:
         self.lateness = Lateness()
         self.readers: dict[int, Callable[[], None]] = {}
         """What to call when a wire's descriptor is readable."""
-        self.senders: list[WireSender] = []
         self.on_blocked: Callable[[WireSender], None] = lambda sender: None
         self.on_carrier_lost: CarrierLost = lambda port, now: None
-        self.on_cut: CutReached = lambda cut, books: None
+        self.on_cut: Callable[[int, Books], None] = lambda number, books: None
         self._agenda: Agenda = []
         self._driver = Driver(node, self._agenda, self._transmit, source, port_sources)
-        self._cuts: dict[int, dict[str, Any]] = {}
+        self._ends: list[tuple[Port, WireSender]] = []
+        self._cuts = Cuts(lambda number, books: self.on_cut(number, books))
 
     # Time
 
@@ -72,7 +72,7 @@ class Engine:
 
     def connect(self, receivers: list[WireReceiver], senders: list[WireSender]) -> None:
         """Attach the wires, one of each for every port in order."""
-        self.senders = senders
+        self._ends = list(zip(self.node.ports, senders, strict=True))
         for port, receiver in zip(self.node.ports, receivers, strict=True):
             self.readers[receiver.descriptor] = self._reader(port, receiver)
 
@@ -114,62 +114,10 @@ class Engine:
         """Put an event of the node's own into the agenda."""
         self._driver.schedule(when, action, argument)
 
-    def settle(self) -> None:
-        """After something was done to the node from outside the agenda."""
-        self._driver.settle(self.last)
-        self._flush_wires()
-
     def cut(self, number: int) -> None:
-        """Take this node's part of a consistent cut through the network.
-
-        The books of each sending direction are closed here and a marker follows what was sent;
-        those of a receiving direction are closed when the neighbour's marker arrives (Chandy and
-        Lamport 1985). So both ends describe the same moment of the wire, under any load.
-        """
-        books: dict[str, Any] = self._cuts.setdefault(number, {"egress": {}, "ingress": {}})
-        for port, sender in zip(self.node.ports, self.senders, strict=True):
-            counters = port.egress.counters
-            books["egress"][port.name] = {
-                "sent": counters.sent,
-                "duplicated": counters.duplicated,
-                "handed_over": counters.handed_over,
-                "dropped": dict(counters.dropped),
-                "lost": dict(sender.lost),
-                "queued": port.egress.queued(),
-            }
-            if not sender.broken:
-                sender.mark(number)
+        """Take this node's part of a consistent cut through the network."""
+        self._cuts.begin(number, self._ends)
         self._flush_wires()
-        self._finish_cut(number)
-
-    def _close_ingress(self, number: int, port: Port) -> None:
-        books = self._cuts.setdefault(number, {"egress": {}, "ingress": {}})
-        books["ingress"][port.name] = {
-            "received": port.received,
-            "delivered": port.delivered,
-            "dropped": dict(port.ingress_dropped),
-            "in_flight": port.in_flight,
-        }
-        self._finish_cut(number)
-
-    def _finish_cut(self, number: int) -> None:
-        books = self._cuts[number]
-        alive = {
-            port.name
-            for port, sender in zip(self.node.ports, self.senders, strict=True)
-            if not sender.broken and port.up
-        }
-        if len(books["egress"]) == len(self.node.ports) and alive <= books["ingress"].keys():
-            for port in self.node.ports:
-                if port.name not in books["ingress"]:
-                    books["ingress"][port.name] = {
-                        "received": port.received,
-                        "delivered": port.delivered,
-                        "dropped": dict(port.ingress_dropped),
-                        "in_flight": port.in_flight,
-                    }
-            del self._cuts[number]
-            self.on_cut(number, books)
 
     def _reader(self, port: Port, receiver: WireReceiver) -> Callable[[], None]:
         def read() -> None:
@@ -182,7 +130,7 @@ class Engine:
                 return
             for message in messages:
                 if isinstance(message, int):
-                    self._close_ingress(message, port)
+                    self._cuts.marked(message, port, self._ends)
                 else:
                     self._driver.arrive(port, message)
 
@@ -196,17 +144,16 @@ class Engine:
             if port.in_flight:
                 self.at(at + MILLISECOND, lose, None)
                 return
-            self.node.set_carrier(port, False, at)
-            self._driver.settle(at)
+            self._driver.set_carrier(port, False, at)
             self.on_carrier_lost(port, at)
 
         self.at(now, lose, None)
 
     def _transmit(self, port: Port, departures: list[Departure]) -> None:
-        self.senders[port.index].put(departures)
+        self._ends[port.index][1].put(departures)
 
     def _flush_wires(self) -> None:
-        for sender in self.senders:
+        for _, sender in self._ends:
             if sender.dirty and not sender.blocked:
                 sender.flush()
                 if sender.blocked:
