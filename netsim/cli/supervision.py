@@ -57,10 +57,16 @@ def run_network(
     zygote = Zygote.start() if start_method == "fork" else None
     try:
         from netsim.runtime.network import Network
+        from netsim.runtime.preflight import check_surroundings
         from netsim.runtime.state import StateDirectory
 
         network = Network(file, seed=seed, name=name, start_method=start_method, launcher=zygote)
         state = StateDirectory.claim(network.plan.name)
+        try:
+            check_surroundings(file, network.plan)
+        except BaseException:
+            state.release()
+            raise
     except BaseException:
         if zygote is not None:
             zygote.kill()

@@ -39,10 +39,12 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
 
 
 def _check(file: str) -> dict[str, Any]:
+    from netsim.runtime.preflight import check_surroundings
     from netsim.topology.load import load_plan  # pydantic takes a while
 
     try:
         plan = load_plan(file)
+        check_surroundings(file, plan)
     except InvalidFileError as error:
         problems = [
             {"file": each.file, "line": each.line, "column": each.column, "message": each.message}

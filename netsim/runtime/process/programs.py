@@ -35,7 +35,7 @@ def look_up(reference: str) -> Any:
             found = getattr(found, part)
     except AttributeError:
         raise ProgramError(f"{reference}: module {module_name} has no {attribute!r}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ProgramError(f"{reference}: {type(error).__name__}: {error}") from error
     return found
 
