@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from netsim.aio.errors import bind_error
 from netsim.aio.names import socket_address
 from netsim.aio.tls import Tls
-from netsim.aio.transport import StreamTransport
+from netsim.aio.transport import make_transport
 from netsim.stack.errors import SocketError
 from netsim.stack.tcp.connection import Connection
 from netsim.wire.address import IpAddress
@@ -55,20 +55,14 @@ async def adopt(
     except BaseException:
         connection.abort(loop.network_now())
         raise
-    if tls is None:
-        transport = StreamTransport(loop, connection, protocol)
-        transport.start()
-        return transport, protocol
     waiter: asyncio.Future[None] = loop.create_future()
-    below = tls.over(loop, protocol, waiter)
-    transport = StreamTransport(loop, connection, below)
-    transport.start()
+    transport = make_transport(loop, connection, protocol, tls, waiter)
     try:
         await waiter
     except BaseException:
         transport.close()
         raise
-    return below._app_transport, protocol
+    return transport, protocol
 
 
 def _connect_failure(code: int, remote: tuple[IpAddress, int]) -> OSError:

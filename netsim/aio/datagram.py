@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,12 @@ def open_datagram_socket(
     family: int,
 ) -> UdpSocket:
     """Bind and connect as `create_datagram_endpoint` is told; OSError as of the system calls."""
+    if local_addr is None and remote_addr is None and family == socket.AF_UNSPEC:
+        raise ValueError("unexpected address family")
 
     def endpoint(given: tuple[str, int], flags: int) -> tuple[IpAddress, int]:
+        if not (isinstance(given, tuple) and len(given) == 2):
+            raise TypeError("2-tuple is expected")
         found = loop.hosts_table.getaddrinfo(*given, family, socket.SOCK_DGRAM, 0, flags)
         text, port = found[0][4]
         return parse_ip(text), port
@@ -49,12 +54,16 @@ def open_datagram_socket(
 
 
 class DatagramTransport(asyncio.DatagramTransport):
-    """Between one UDP socket and one protocol."""
+    """Between one UDP socket and one protocol. `waiter` is done when the protocol knows of it."""
 
     _protocol: Any
 
     def __init__(
-        self, loop: HostLoopMixin, udp_socket: UdpSocket, protocol: asyncio.BaseProtocol
+        self,
+        loop: HostLoopMixin,
+        udp_socket: UdpSocket,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None],
     ) -> None:
         facade = SocketFacade(socket.SOCK_DGRAM, udp_socket.local, udp_socket.remote)
         extra: dict[str, Any] = {"socket": facade, "sockname": facade.getsockname()}
@@ -66,23 +75,33 @@ class DatagramTransport(asyncio.DatagramTransport):
         self._protocol = protocol
         self._context = contextvars.copy_context()
         self._closing = False
-        loop.own(udp_socket, self)
+        loop.call_soon(protocol.connection_made, self, context=self._context)
+        loop.call_soon(self._start, waiter, context=self._context)
+
+    def _start(self, waiter: asyncio.Future[None]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+        if not self._closing:
+            self._loop.own(self._socket, self)
+            self._loop.host.ready[self._socket] = None
 
     def socket_ready(self) -> None:
         """Datagrams or errors have arrived."""
+        try:
+            self._context.run(self._receive)
+        finally:
+            # A protocol that fails loses one datagram, not those that came with it.
+            if (self._socket.inbox or self._socket.errors) and not self._closing:
+                self._loop.host.ready[self._socket] = None
+
+    def _receive(self) -> None:
         while not self._closing and self._socket.errors:
             error = errors.of_icmp(self._socket.errors.popleft().message)
             # As on Linux, only a connected socket hears of ICMP errors.
             if error is not None and self._socket.remote is not None:
-                self._context.run(self._protocol.error_received, error)
-        try:
-            while not self._closing and (datagram := self._socket.receive()) is not None:
-                source = socket_address(datagram.source)
-                self._context.run(self._protocol.datagram_received, datagram.payload, source)
-        finally:
-            # A protocol that fails loses one datagram, not those that came with it.
-            if self._socket.inbox and not self._closing:
-                self._loop.host.ready[self._socket] = None
+                self._protocol.error_received(error)
+        while not self._closing and (datagram := self._socket.receive()) is not None:
+            self._protocol.datagram_received(datagram.payload, socket_address(datagram.source))
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send one datagram; a send that fails is told to `error_received`."""
@@ -96,14 +115,25 @@ class DatagramTransport(asyncio.DatagramTransport):
         if self._closing:
             return
         try:
-            destination = None
-            if addr is not None:
-                destination = (self._loop.hosts_table.resolve(addr[0]), int(addr[1]))
-            self._socket.send(bytes(data), destination, self._loop.network_now())
+            self._send(bytes(data), addr)
         except SocketError as error:
             self._protocol.error_received(errors.of_stack(error))
         except OSError as error:
             self._protocol.error_received(error)
+
+    def _send(self, data: bytes, addr: Any) -> None:
+        if addr is None and self._socket.remote is None:
+            raise errors.system_error(errno.EDESTADDRREQ)
+        destination = None
+        if addr is not None:
+            destination = (self._loop.hosts_table.resolve(addr[0]), int(addr[1]))
+            if self._loop.host.ip.is_broadcast(destination[0]) and not self._may_broadcast():
+                raise errors.system_error(errno.EACCES)
+        self._socket.send(data, destination, self._loop.network_now())
+
+    def _may_broadcast(self) -> bool:
+        facade = self.get_extra_info("socket")
+        return bool(facade.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST))
 
     def get_write_buffer_size(self) -> int:
         """0: datagrams leave at once."""

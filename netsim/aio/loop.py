@@ -224,6 +224,8 @@ class HostLoopMixin(_Base):
         tls = server_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
         if sock is not None:
             raise ValueError("a real socket cannot listen in the simulated network: give host/port")
+        if host is None and port is None:
+            raise ValueError("Neither host/port nor sock were specified")
         hosts = [host] if host is None or isinstance(host, str) else list(host)
         wanted = [
             self.hosts_table.getaddrinfo(each, port, family, socket.SOCK_STREAM, 0, flags)[0][4]
@@ -317,8 +319,15 @@ class HostLoopMixin(_Base):
         except BaseException:
             udp_socket.close()
             raise
-        transport = DatagramTransport(self, udp_socket, protocol)
-        protocol.connection_made(transport)
+        waiter = self.create_future()
+        transport = DatagramTransport(self, udp_socket, protocol, waiter)
+        if allow_broadcast:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
         return transport, protocol
 
     def open_echo(self, clock: Callable[[], int] | None = None) -> EchoEndpoint:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from netsim.aio.connect import ProtocolFactory
 from netsim.aio.socket_facade import SocketFacade
 from netsim.aio.tls import Tls
-from netsim.aio.transport import StreamTransport
+from netsim.aio.transport import StreamTransport, make_transport
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
 
@@ -49,16 +49,14 @@ class Server(asyncio.AbstractServer):
         """Connections wait to be accepted."""
         for listener in self._listeners:
             while self._serving and (connection := listener.accept()) is not None:
-                self._context.run(self._serve, connection)
+                self._context.copy().run(self._serve, connection)
 
     def _serve(self, connection: Connection) -> None:
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        # A failed TLS handshake is the client's affair and ends the connection by itself.
+        waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            protocol = self._factory()
-            if self._tls is not None:
-                waiter: asyncio.Future[None] = self._loop.create_future()
-                # A failed handshake is the client's affair and ends the connection by itself.
-                waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
-                protocol = self._tls.over(self._loop, protocol, waiter)
+            make_transport(self._loop, connection, self._factory(), self._tls, waiter, self)
         except Exception as error:  # noqa: BLE001  # as asyncio: a factory may raise anything
             connection.abort(self._loop.network_now())
             self._loop.call_exception_handler(
@@ -67,8 +65,6 @@ class Server(asyncio.AbstractServer):
                     "exception": error,
                 }
             )
-            return
-        StreamTransport(self._loop, connection, protocol, self).start()
 
     # What a transport calls
 

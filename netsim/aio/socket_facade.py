@@ -112,10 +112,13 @@ class ConnectionFacade(SocketFacade):
     def fileno(self) -> int:
         """A descriptor for polling: readable when the connection has text or an end to read.
 
-        Connection pools (httpcore's) look so whether a peer has closed an idle connection.
+        -1 once it is closed. Connection pools (httpcore's) look so whether a peer has closed an
+        idle connection.
         """
         connection = self._connection
-        if connection.closed or connection.orphan or connection.readable_bytes or connection.at_eof:
+        if connection.closed or connection.orphan:
+            return -1
+        if connection.readable_bytes or connection.at_eof:
             return _readable_descriptor()
         return _quiet_descriptor()
 

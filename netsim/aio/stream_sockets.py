@@ -72,7 +72,6 @@ class Stream:
         self._reader = asyncio.StreamReader(loop=loop)
         self._protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
         self.transport = StreamTransport(loop, connection, self._protocol)
-        self.transport.start()
 
     async def read(self, limit: int) -> bytes:
         """At least one byte, or nothing at the end."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 from asyncio import constants, transports
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from netsim.aio.errors import system_error
 from netsim.aio.names import socket_address
 from netsim.aio.socket_facade import ConnectionFacade
+from netsim.aio.tls import Tls
 from netsim.stack.tcp.connection import Connection
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 SEND_BUFFER: Final = 1 << 20
 """Bytes that a kernel would take before `send` blocks (Linux grows to 4 MiB; tcp_wmem)."""
+_log = logging.getLogger("asyncio")
 _READ_SIZE: Final = 256 * 1024
 """Bytes that a protocol gets in one call, at most, as from asyncio's own transports."""
 
@@ -33,6 +36,7 @@ class StreamTransport(transports._FlowControlMixin):
     """Between one connection and one protocol. Made once the handshake is through.
 
     The base class has the water marks of asyncio's own transports; `loop.sendfile` asks for it.
+    `waiter` is done when the protocol knows the transport, before it gets any data.
     """
 
     _start_tls_compatible = True
@@ -48,6 +52,7 @@ class StreamTransport(transports._FlowControlMixin):
         loop: HostLoopMixin,
         connection: Connection,
         protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[None] | None = None,
         server: Server | None = None,
     ) -> None:
         super().__init__(
@@ -68,17 +73,25 @@ class StreamTransport(transports._FlowControlMixin):
         self._eof_delivered = False
         self._eof_written = False
         self._lost = False
+        self._late_writes = 0
         self.set_protocol(protocol)
         # As asyncio does on every TCP socket (bpo-27456).
         connection.no_delay = True
-        loop.own(connection, self)
         if server is not None:
             server.attach(self)
+        loop.call_soon(protocol.connection_made, self, context=self._context)
+        loop.call_soon(self._start, waiter, context=self._context)
 
-    def start(self) -> None:
-        """Tell the protocol, and give it what has arrived already."""
-        self._call("connection_made", self._protocol.connection_made, self)
-        self.socket_ready()
+    def _start(self, waiter: asyncio.Future[None] | None) -> None:
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        # After whoever waits: it may want to pause or to put another protocol in place.
+        self._host_loop.call_soon(self._watch, context=self._context)
+
+    def _watch(self) -> None:
+        if not self._lost:
+            self._host_loop.own(self._connection, self)
+            self._look()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """As in asyncio; `"netsim.path"` gives the names of the nodes on the way from the peer."""
@@ -91,34 +104,50 @@ class StreamTransport(transports._FlowControlMixin):
 
     def socket_ready(self) -> None:
         """Something has happened to the connection."""
+        self._context.run(self._look)
+
+    def _look(self) -> None:
+        """Tell the protocol what it does not know yet. Runs in the protocol's context."""
         connection = self._connection
-        if connection.readable_bytes:
+        if not (self._paused or self._closing):
             self._deliver(connection)
-        if connection.at_eof:
-            self._deliver_eof()
         if self._lost:
             return
-        if connection.closed and connection.error is not None:
-            # What came before can still be read, unless the protocol waits to write.
-            if not connection.readable_bytes or self._closing or self._protocol_paused:
-                self._lose(system_error(connection.error))
-        else:
-            self._wrote()
+        if connection.error is not None and self._is_watching():
+            self._lose(system_error(connection.error))
+            return
+        if self._protocol_paused:
+            self._maybe_resume_protocol()
+        if self._closing and not self.get_write_buffer_size():
+            self._finish()
+
+    def _is_watching(self) -> bool:
+        """Whether a real transport would have its socket watched, and so notice an error."""
+        reading = not (self._paused or self._eof_delivered)
+        return reading or self._closing or self._connection.buffered_bytes > SEND_BUFFER
 
     def _deliver(self, connection: Connection) -> None:
-        # The protocol may pause, close or be replaced in each call.
-        while connection.readable_bytes and not (self._paused or self._closing):
+        while connection.readable_bytes:
             if self._buffered:
-                buffer = self._call("get_buffer", self._get_buffer)
-                if buffer is None:
-                    return
-                with memoryview(buffer) as view:
-                    data = connection.read(len(view))
-                    view[: len(data)] = data
-                self._call("buffer_updated", self._protocol.buffer_updated, len(data))
+                self._deliver_buffered(connection)
             else:
                 data = connection.read(_READ_SIZE)
                 self._call("data_received", self._protocol.data_received, data)
+            # The protocol may have done so in its call.
+            if self._paused or self._closing:
+                return
+        if connection.at_eof and not self._eof_delivered:
+            self._eof_delivered = True
+            if not self._call("eof_received", self._protocol.eof_received):
+                self.close()
+
+    def _deliver_buffered(self, connection: Connection) -> None:
+        buffer = self._call("get_buffer", self._get_buffer)
+        if buffer is not None:
+            with memoryview(buffer) as view:
+                data = connection.read(len(view))
+                view[: len(data)] = data
+            self._call("buffer_updated", self._protocol.buffer_updated, len(data))
 
     def _get_buffer(self) -> Any:
         buffer = self._protocol.get_buffer(-1)
@@ -126,17 +155,10 @@ class StreamTransport(transports._FlowControlMixin):
             raise RuntimeError("get_buffer() returned an empty buffer")
         return buffer
 
-    def _deliver_eof(self) -> None:
-        if self._eof_delivered or self._paused or self._closing:
-            return
-        self._eof_delivered = True
-        if not self._call("eof_received", self._protocol.eof_received):
-            self.close()
-
     def _call(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the protocol in the context of the connection; its failure ends the connection."""
+        """Call the protocol; its failure ends the connection."""
         try:
-            return self._context.run(function, *arguments)
+            return function(*arguments)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001  # as asyncio: a protocol may raise anything
@@ -157,7 +179,7 @@ class StreamTransport(transports._FlowControlMixin):
         """Give the protocol data again, soon."""
         if self._paused and not self._closing:
             self._paused = False
-            self._connection.notify()
+            self._host_loop.call_soon(self._look, context=self._context)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Switch the protocol."""
@@ -165,7 +187,7 @@ class StreamTransport(transports._FlowControlMixin):
         self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """The current protocol."""
+        """The current protocol; None once it was told that the connection is lost."""
         protocol: asyncio.BaseProtocol = self._protocol
         return protocol
 
@@ -179,7 +201,12 @@ class StreamTransport(transports._FlowControlMixin):
             )
         if self._eof_written:
             raise RuntimeError("Cannot call write() after write_eof()")
-        if not data or self._closing:
+        if not data:
+            return
+        if self._lost:
+            self._late_writes += 1
+            if self._late_writes >= constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES:
+                _log.warning("socket.send() raised exception.")
             return
         connection = self._connection
         if connection.error is not None:
@@ -205,14 +232,8 @@ class StreamTransport(transports._FlowControlMixin):
 
     def get_write_buffer_size(self) -> int:
         """Bytes written beyond what a kernel would have taken."""
-        return max(0, self._connection.buffered_bytes - SEND_BUFFER)
-
-    def _wrote(self) -> None:
-        """The peer may have acknowledged something."""
-        if self._protocol_paused:
-            self._context.run(self._maybe_resume_protocol)
-        if self._closing and not self.get_write_buffer_size():
-            self._finish()
+        connection = self._connection
+        return 0 if connection.closed else max(0, connection.buffered_bytes - SEND_BUFFER)
 
     # Closing
 
@@ -250,9 +271,17 @@ class StreamTransport(transports._FlowControlMixin):
         self._force_close(error)
 
     def _force_close(self, error: BaseException | None) -> None:
-        if not self._lost:
+        """Drop what a kernel has not taken; what it has, such as a TLS alert, it delivers.
+
+        Without an error somebody wants the connection aborted, which the peer is to notice.
+        """
+        if self._lost:
+            return
+        if error is None or self.get_write_buffer_size():
             self._connection.abort(self._host_loop.network_now())
-            self._lose(error)
+        else:
+            self._connection.close()
+        self._lose(error)
 
     def _lose(self, error: BaseException | None) -> None:
         """Tell the protocol that it is over, once, and not in the middle of its own call."""
@@ -266,6 +295,8 @@ class StreamTransport(transports._FlowControlMixin):
         try:
             self._protocol.connection_lost(error)
         finally:
+            # As asyncio: transport and protocol need not wait for the cycle collector.
+            self._protocol = None
             if self._server is not None:
                 self._server.detach(self)
                 self._server = None
@@ -274,3 +305,21 @@ class StreamTransport(transports._FlowControlMixin):
         state = "closing" if self._closing else "open"
         name, port = self.get_extra_info("peername")
         return f"<{type(self).__name__} {state} to {name}:{port}>"
+
+
+def make_transport(
+    loop: HostLoopMixin,
+    connection: Connection,
+    protocol: asyncio.BaseProtocol,
+    tls: Tls | None,
+    waiter: asyncio.Future[None],
+    server: Server | None = None,
+) -> asyncio.Transport:
+    """The transport that `protocol` sees; `waiter` is done when it may be used."""
+    if tls is None:
+        return StreamTransport(loop, connection, protocol, waiter, server)
+    below = tls.over(loop, protocol, waiter)
+    # Asked for now: it is gone once the connection is lost.
+    above: asyncio.Transport = below._app_transport
+    StreamTransport(loop, connection, below, server=server)
+    return above

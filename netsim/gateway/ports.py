@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 from typing import Final
@@ -28,7 +29,8 @@ class Port:
     """One open port."""
 
     def __init__(self, loop: HostLoopMixin, target_host: str, target_port: int) -> None:
-        self._loop = loop
+        self.loop = loop
+        """Of the computer at which clients enter the network."""
         self._target = (target_host, target_port)
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -44,6 +46,11 @@ class Port:
         self.bytes_out = 0
         """From the network to real clients."""
 
+    @property
+    def active(self) -> int:
+        """Real connections that are open now."""
+        return len(self._open)
+
     async def open(self, host: str, port: int) -> None:
         """Listen; PortError when the address cannot be had."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -51,27 +58,28 @@ class Port:
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.bind((host, port))
-            self._server = await self._loop.outside.create_server(lambda: _Outer(self), sock)
+            self._server = await self.loop.outside.create_server(lambda: _Outer(self), sock)
         except OSError as error:
             sock.close()
-            reason = (error.strerror or str(error)).lower()
-            raise PortError(f"cannot listen on {host}:{port}: {reason}") from error
+            raise PortError(f"cannot listen on {host}:{port}: {_reason(error)}") from error
         self.listen = sock.getsockname()[:2]
 
     def close(self) -> None:
-        """Listen no more, and end what is open."""
+        """Listen no more, and reset what is open, on both sides."""
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
             task.cancel()
         for outer in list(self._open):
             outer.reset()
+            if outer.other is not None:
+                outer.other.reset()
 
     def accepted(self, outer: _Outer) -> None:
         """A real connection has come: make its other half."""
         self.connections += 1
         self._open[outer] = None
-        task = self._loop.create_task(self._connect(outer))
+        task = self.loop.create_task(self._connect(outer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -82,10 +90,10 @@ class Port:
     async def _connect(self, outer: _Outer) -> None:
         host, port = self._target
         try:
-            await self._loop.create_connection(lambda: _Inner(self, outer), host, port)
+            await self.loop.create_connection(lambda: _Inner(self, outer), host, port)
         except OSError as error:
             self.failures += 1
-            _log.warning("%s:%d could not be reached: %s", host, port, error)
+            _log.warning("%s:%d could not be reached: %s", host, port, _reason(error))
             outer.reset()
 
 
@@ -99,6 +107,12 @@ async def open_port(
     port = Port(loop, target_host, target_port)
     await port.open(listen_host, listen_port)
     return port
+
+
+def _reason(error: OSError) -> str:
+    """In the system's words; asyncio's texts repeat the address."""
+    number = error.errno or 0
+    return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
 
 
 class _Half(asyncio.Protocol):
@@ -153,7 +167,8 @@ class _Outer(_Half):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self.transport.pause_reading()
+        # Soon, not now: asyncio of Python 3.11.2 (Debian 12) starts to read after this call anyway.
+        self._port.loop.call_soon(self.transport.pause_reading)
         self._port.accepted(self)
 
     def data_received(self, data: bytes) -> None:
@@ -181,10 +196,7 @@ class _Inner(_Half):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.other, self._outer.other = self._outer, self
-        if self._outer.transport.is_closing():
-            self.reset()
-        else:
-            self._outer.transport.resume_reading()
+        self._outer.transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         self._port.bytes_out += len(data)

@@ -12,7 +12,7 @@ class Recorder(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self) -> None:
-        self.received = b""
+        self.received = bytearray()
         self.eof = False
         self.happened: list[str] = []
         self.changed = asyncio.Event()
@@ -53,7 +53,7 @@ class Recorder(asyncio.Protocol):
         while len(self.received) < size:
             self.changed.clear()
             await self.changed.wait()
-        return self.received
+        return bytes(self.received)
 
     def _happens(self, event: str) -> None:
         if not self.happened or self.happened[-1] != event:

@@ -12,8 +12,11 @@ from __future__ import annotations
 import asyncio
 import math
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, TypeVar
+
+import pytest
+from plans import plan_of
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.time import SECOND
@@ -158,3 +161,15 @@ class World:
 
 async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
     await asyncio.wait(tasks)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """alice – r1 – web, 1 ms each way on each cable.
+
+    Whatever an exception handler was told must be asked for, and cleared, by the test.
+    """
+    world = World(plan_of("alice r1 delay=1ms", "r1 web delay=1ms"))
+    yield world
+    world.close()
+    assert world.problems == []

@@ -8,11 +8,13 @@ import socket
 
 import pytest
 from protocols import Recorder, listen
-from stepped_loops import World
+from stepped_loops import World, world
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.tcp.state import State
 from netsim.wire.address import format_ip
+
+__all__ = ["world"]
 
 
 def test_both_ends_know_each_other(world: World) -> None:

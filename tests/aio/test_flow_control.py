@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 
 from protocols import Recorder, listen
-from stepped_loops import World
+from stepped_loops import World, world
 
 from netsim.aio.transport import SEND_BUFFER
+
+__all__ = ["world"]
 
 RECEIVE_BUFFER = 4 << 20
 

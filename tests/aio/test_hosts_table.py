@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 
 import pytest
-from stepped_loops import World
+from stepped_loops import World, world
 
 from netsim.aio.names import HostsTable
+
+__all__ = ["world"]
 
 WEB = bytes([10, 0, 3, 10])
 TABLE = HostsTable({"web": WEB, "web.campus.test": WEB, "Files": bytes([10, 0, 3, 11])})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from plans import plan_of
-from stepped_loops import World
+from stepped_loops import World, world
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.errors import NoRouteError
 from netsim.stack.icmp import EchoError, EchoReply
 from netsim.stack.udp import UdpError
 from netsim.wire import icmp
+
+__all__ = ["world"]
 
 
 def test_echo_replies_come_with_the_time_at_which_they_were_due(world: World) -> None:

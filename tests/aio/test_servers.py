@@ -10,10 +10,12 @@ import sys
 
 import pytest
 from protocols import Recorder, listen
-from stepped_loops import World
+from stepped_loops import World, world
 
 from netsim.aio.server import Server
 from netsim.wire.address import format_ip
+
+__all__ = ["world"]
 
 
 async def server_on(world: World, host: str | list[str] | None = None, port: int = 80) -> Server:

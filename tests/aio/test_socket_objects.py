@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from protocols import HalfOpenRecorder, Recorder, listen
-from stepped_loops import World
+from stepped_loops import World, world
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp.settings import KeepAlive
+
+__all__ = ["world"]
 
 
 async def upper_server() -> None:
@@ -48,6 +50,7 @@ def test_a_token_given_back_to_create_connection(world: World) -> None:
             await alice.create_connection(Recorder, "web", 80, sock=other)
 
     world.run("alice", connect())
+    world.run_for(1)
 
 
 def test_a_token_used_with_the_methods_for_sockets(world: World) -> None:
@@ -134,7 +137,7 @@ def test_polling_the_descriptor_of_a_connection(world: World) -> None:
         await asyncio.sleep(0.1)
         assert readable(sock)
         transport.close()
-        assert readable(sock)
+        assert sock.fileno() == -1
 
     world.run("alice", connect())
 
