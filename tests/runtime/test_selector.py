@@ -68,7 +68,11 @@ def test_events_of_the_node_happen_while_asyncio_waits() -> None:
     for name, delay in (("later", 2_000_000), ("sooner", 1_000_000)):
         engine.at(engine.wall() + delay, lambda now, what, _: seen.append((now, what)), name)
     done = loop.create_future()
-    engine.at(engine.wall() + 3_000_000, lambda *_: loop.call_soon(done.set_result, None), None)
+
+    def finish(*_: object) -> None:
+        loop.call_soon(done.set_result, None)
+
+    engine.at(engine.wall() + 3_000_000, finish, None)
 
     async def wait() -> None:
         # The agenda does not wake asyncio by itself; a timer of its own does.
