@@ -227,7 +227,39 @@ def measure_rtt(rounds: int) -> dict[str, Any]:
     return {"wall_ms": statistics.median(wall), "network_ms": statistics.median(network)}
 
 
+def measure_commands(rounds: int) -> dict[str, Any]:
+    """Wall time in ms of commands that shall answer at once, the interpreter's start included."""
+    commands = {
+        "--help": ["--help"],
+        "ps": ["ps"],
+        "exec ip addr": ["exec", "--name", "bench", "alice", "ip", "addr"],
+        "inspect node": ["inspect", "--name", "bench", "r1"],
+        "inspect": ["inspect", "--name", "bench"],
+    }
+    times: dict[str, list[float]] = {name: [] for name in [*commands, "completion"]}
+    completion = {
+        **os.environ,
+        "_NETSIM_COMPLETE": "bash_complete",
+        "COMP_WORDS": "netsim exec --name bench al",
+        "COMP_CWORD": "4",
+    }
+    with campus():
+        for _ in range(5 * rounds):
+            for name, arguments in commands.items():
+                began = time.perf_counter()
+                netsim(*arguments)
+                times[name].append(time.perf_counter() - began)
+            began = time.perf_counter()
+            answer = subprocess.run(
+                NETSIM, check=True, env=completion, capture_output=True, text=True, cwd=ROOT
+            )
+            times["completion"].append(time.perf_counter() - began)
+            assert answer.stdout == "plain,alice\n"
+    return {f"{name} ms": statistics.median(values) * 1000 for name, values in times.items()}
+
+
 MEASUREMENTS = {
+    "commands": measure_commands,
     "startup": measure_startup,
     "http": measure_http,
     "bulk": measure_bulk,

@@ -43,4 +43,6 @@ def of_icmp(message: icmp.IcmpMessage) -> OSError | None:
         return system_error(_UNREACHABLE.get(message.code, errno.EHOSTUNREACH))
     if message.type == icmp.TIME_EXCEEDED:
         return system_error(errno.EHOSTUNREACH)
+    if message.type == icmp.PARAMETER_PROBLEM:
+        return system_error(errno.EPROTO)
     return None

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp import EchoError, EchoReply, EchoSocket
 from netsim.stack.ip import DEFAULT_TTL
 from netsim.stack.udp import Datagram, UdpError, UdpSocket
@@ -41,11 +42,23 @@ class EchoEndpoint:
         return self._socket.identifier
 
     def send(
-        self, destination: IpAddress, sequence: int, data: bytes, *, ttl: int = DEFAULT_TTL
+        self,
+        destination: IpAddress,
+        sequence: int,
+        data: bytes,
+        *,
+        ttl: int = DEFAULT_TTL,
+        discovery: PathMtuDiscovery = PathMtuDiscovery.WANT,
+        options: bytes = b"",
     ) -> int:
-        """Ask; the network time in ns at which the request left. SocketError as of IP."""
+        """Ask; the network time in ns at which the request left. SocketError as of IP.
+
+        `options` are those of the IP header.
+        """
         now = self._loop.network_now()
-        self._socket.send(destination, sequence, data, now, ttl=ttl)
+        self._socket.send(
+            destination, sequence, data, now, ttl=ttl, discovery=discovery, options=options
+        )
         self._loop.transmit_now()
         return now
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> None:
     """Entry point of the `netsim` command."""
+    from netsim.cli.completion import VARIABLE, complete
     from netsim.cli.outcome import run
 
-    sys.exit(run(sys.argv[1:]))
+    instruction = os.environ.get(VARIABLE)
+    sys.exit(run(sys.argv[1:]) if instruction is None else complete(instruction))

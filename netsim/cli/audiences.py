@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from netsim.cli.facts import show_nodes
+from netsim.cli.progress import ProgressBar
 from netsim.cli.text import print_json, print_json_line
 
 _STYLES = {"node-died": "red", "error": "red", "carrier": "yellow", "routes": "cyan"}
@@ -21,33 +22,15 @@ class Reader:
         self._farewell = farewell
         """How to take the network down."""
         self._started = time.monotonic()
-        self._bar: Any = None
+        self._bar = ProgressBar("starting nodes")
 
     def progress(self, ready: int, total: int) -> None:
-        """Move the bar, on stderr."""
-        if not sys.stderr.isatty():
-            return
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-            self._bar = Progress(
-                TextColumn("starting nodes"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                console=Console(stderr=True),
-                transient=True,
-                auto_refresh=False,  # it would start a thread
-            )
-            self._bar.start()
-            self._bar.add_task("nodes", total=total)
-        self._bar.update(0, completed=ready, refresh=True)
+        """Move the bar."""
+        self._bar.show(ready, total)
 
     def close(self) -> None:
         """Give the terminal back."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        self._bar.close()
 
     def ready(self, network: dict[str, Any]) -> None:
         """Nodes, and what to paste into another terminal."""

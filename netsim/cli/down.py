@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from netsim.cli.completion import network_names
 from netsim.cli.outcome import FINE, report
 from netsim.control.shutdown import shut_down
 from netsim.core.errors import NetsimError
@@ -21,7 +22,7 @@ _WORDS: Final = {
 @click.command(
     epilog="\b\nExamples:\n  netsim down\n  netsim down campus\n  netsim down --all",
 )
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=network_names)
 @click.option("--all", "everything", is_flag=True, help="Stop every running network.")
 def command(name: str | None, everything: bool) -> int:
     """Stop a running network.

@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from netsim.cli import options
+from netsim.cli.completion import node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
 from netsim.control.client import ControlClient, Execution
 from netsim.runtime.state import find
@@ -23,15 +24,25 @@ from netsim.runtime.state import find
     "  netsim exec alice ping -c 3 web\n"
     "  netsim exec alice traceroute web\n"
     "  netsim exec alice curl -v http://web/ip\n"
+    "  netsim exec alice dig web\n"
+    "  netsim exec web ss -tln\n"
     "  netsim exec r1 ip route\n"
+    "  netsim exec s1 mac-table\n"
     "  netsim exec --json alice ping -c 3 web",
 )
 @options.as_json
 @options.network_name
-@click.argument("node")
-@click.argument("tool", metavar="CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.argument("node", shell_complete=node_names)
+@click.argument(
+    "tool",
+    metavar="CMD...",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    shell_complete=tool_words,
+)
 def command(as_json: bool, name: str | None, node: str, tool: tuple[str, ...]) -> int:
-    """Run CMD at NODE: ping, traceroute, curl, ip.
+    """Run CMD at NODE: ping, traceroute, curl, dig, ip or ss; mac-table at a switch.
 
     Options of netsim stand before NODE. Ctrl-C ends the tool, which may still say its last
     words. The exit code is the tool's own, or 130 after Ctrl-C.

@@ -18,15 +18,23 @@ def show_network(network: Facts) -> None:
     click.echo()
     show_nodes(network)
     heading("Links")
-    rows = [
-        (_end(link["a"]), _end(link["b"]), "up" if link["up"] else "down")
-        for link in network["links"]
-    ]
-    print_table(("A", "B", "STATE"), rows)
+    _show_links(network["links"])
     if network["ports"]:
         heading("Ports")
         rows = [(port["listen"], port["node"], port["to"]) for port in network["ports"]]
         print_table(("LISTEN", "ENTERS AT", "GOES TO"), rows)
+
+
+def _show_links(links: list[Facts]) -> None:
+    """Frames are those that each end sent, and that were dropped on their way to the other."""
+    head = ["A", "B", "STATE"]
+    rows = [[_end(link["a"]), _end(link["b"]), "up" if link["up"] else "down"] for link in links]
+    if any(link.get("frames") for link in links):
+        head += ["FROM A", "DROPPED", "FROM B", "DROPPED"]
+        for row, link in zip(rows, links, strict=True):
+            for direction in link["frames"]:
+                row += [str(direction["sent"]), str(_total(direction["dropped"]))]
+    print_table(head, rows)
 
 
 def show_nodes(network: Facts) -> None:
@@ -50,7 +58,7 @@ def show_node(node: Facts) -> None:
         if node.get(key):
             heading(title)
             _show_documents(node[key])
-    counters = [*_flat("", node.get("counters", {})), *_drops(node)]
+    counters = [*_flat("", node.get("counters", {})), *_of_interfaces(node)]
     counters += _flat("lateness.", node.get("lateness", {}))
     if counters:
         heading("Counters")
@@ -91,12 +99,14 @@ def _show_documents(documents: list[Facts]) -> None:
     print_table([key.upper().replace("_", " ") for key in keys], rows)
 
 
-def _drops(node: Facts) -> Iterator[tuple[str, str]]:
-    """Why frames were dropped, at which interface and in which direction, or by the node."""
+def _of_interfaces(node: Facts) -> Iterator[tuple[str, str]]:
+    """What the table of interfaces leaves out, such as why frames were dropped; no zeros."""
     for interface in node["interfaces"]:
         for direction in ("tx", "rx"):
-            reasons = interface.get(direction, {}).get("dropped", {})
-            yield from _flat(f"{interface['name']}.{direction}.dropped.", reasons)
+            counters = interface.get(direction, {})
+            for name, value in _flat(f"{interface['name']}.{direction}.", counters):
+                if value != "0" and not name.endswith(".frames"):
+                    yield name, value
     yield from _flat("dropped.", node.get("drops", {}))
 
 

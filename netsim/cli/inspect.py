@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from netsim.cli import options
+from netsim.cli.completion import node_names
 from netsim.cli.facts import show_network, show_node
 from netsim.cli.text import print_json
 from netsim.control.client import ControlClient
@@ -19,7 +20,7 @@ from netsim.runtime.state import find
 )
 @options.as_json
 @options.network_name
-@click.argument("node", required=False)
+@click.argument("node", required=False, shell_complete=node_names)
 def command(as_json: bool, name: str | None, node: str | None) -> None:
     """Show nodes, addresses, routes, tables and counters.
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from netsim.cli.completion import network_names
+
 network_name = click.option(
     "--name",
     metavar="NAME",
+    shell_complete=network_names,
     help="The running network; may be left out when there is only one.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from netsim.cli.completion import matching
 from netsim.topology.names import suggest
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _COMMANDS: Final = {
     "up": ("netsim.cli.up", "Start a network from a topology file."),
     "down": ("netsim.cli.down", "Stop a running network."),
     "ps": ("netsim.cli.ps", "List the running networks."),
     "inspect": ("netsim.cli.inspect", "Show nodes, addresses, routes, tables and counters."),
-    "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl or ip at a node."),
+    "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl, dig, ip, ss or mac-table at a node."),
+    "pingall": ("netsim.cli.pingall", "Ping from every computer to every other one."),
+    "logs": ("netsim.cli.logs", "Show what the nodes and their programs logged."),
+    "graph": ("netsim.cli.graph", "Show a topology as a tree, or draw a picture of it."),
     "validate": ("netsim.cli.validate", "Check topology files without starting anything."),
+    "schema": ("netsim.cli.schema", "Print the JSON Schema of topology files."),
 }
 """Module and one line of each command, in the order of `netsim --help`."""
 
@@ -32,6 +40,14 @@ class CommandList(click.Group):
         command = importlib.import_module(_COMMANDS[cmd_name][0]).command
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = {name: text for name, (_, text) in _COMMANDS.items()}
+        # click's own would import every command for its help.
+        return [
+            *matching(commands, incomplete),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

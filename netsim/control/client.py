@@ -59,12 +59,44 @@ class ControlClient:
         response = connection.ask("POST", f"/v1/nodes/{_quote(node)}/exec", body)
         return Execution(self, connection, response)
 
+    def kinds(self) -> dict[str, str]:
+        """Every node with its kind."""
+        return dict(self._ask("GET", "/v1/kinds", ANSWER_TIMEOUT))
+
+    def ping_all(self, *, routers: bool, timeout: float) -> Iterator[dict[str, Any]]:
+        """Each ping as it ends, `{from, to, rtt_ms, of}`, and then the totals."""
+        return self._lines("POST", "/v1/pingall", {"routers": routers, "timeout": timeout})
+
+    def logs(self, node: str | None, last: int | None) -> dict[str, Any]:
+        """`{dropped, lines}`, of one node or of all."""
+        return dict(self._ask("GET", _logs_path(node, last), ANSWER_TIMEOUT))
+
+    def follow_logs(self, node: str | None, last: int | None) -> Iterator[dict[str, Any]]:
+        """The last lines, then every further one, until the network ends."""
+        return self._lines("GET", f"{_logs_path(node, last)}&follow=true")
+
     def interrupt(self, execution: str) -> None:
         """Ctrl-C for a running tool; one that has ended meanwhile is no error."""
         try:
             self._ask("POST", f"/v1/exec/{execution}/interrupt", ANSWER_TIMEOUT)
         except UnknownNameError:
             return
+
+    def _lines(self, method: str, path: str, body: object = None) -> Iterator[dict[str, Any]]:
+        """The documents of an answer that comes line by line."""
+        connection = _Connection(self._state, None)
+        response = connection.ask(method, path, body)
+        try:
+            for line in response:
+                document = json.loads(line)
+                if "error" in document:
+                    raise ControlError(document["error"]["message"])
+                yield document
+        except (http.client.HTTPException, ConnectionError):
+            raise ControlError(f"{self.name} ended before it was done") from None
+        finally:
+            response.close()
+            connection.close()
 
     def _ask(self, method: str, path: str, timeout: float) -> Any:
         connection = _Connection(self._state, timeout)
@@ -158,6 +190,12 @@ class _Connection(http.client.HTTPConnection):
             text = "; ".join(filter(None, (error["message"], error["hint"])))
             raise (UnknownNameError if error["code"] == "unknown-name" else ControlError)(text)
         return response
+
+
+def _logs_path(node: str | None, last: int | None) -> str:
+    wanted = [] if node is None else [f"node={_quote(node)}"]
+    wanted += [] if last is None else [f"last={last}"]
+    return f"/v1/logs?{'&'.join(wanted)}"
 
 
 def _quote(name: str) -> str:

@@ -7,6 +7,9 @@
     GET    /v1/links                     links
     POST   /v1/nodes/{node}/exec         {argv, cwd, json}: run a tool; a line of JSON per output
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
+    POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
+    GET    /v1/kinds                     names of the nodes, with their kinds
+    GET    /v1/logs                      ?node, ?last: what was logged; ?follow: a line of JSON each
     GET    /v1/events                    WebSocket: events from now on
 
 Errors are `{"error": {"code", "message", "hint"}}`.
@@ -26,8 +29,10 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from netsim.control.lines import Stream, encode_error, encode_exit, encode_output
-from netsim.control.operations import Operations
+from netsim.control.operations import Events, Operations
+from netsim.control.requests import exec_request, logs_request, pingall_request
 from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.runtime.pingall import Ping, Reachability
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -42,7 +47,9 @@ class ControlServer:
         self._ids = count(1)
         self._interrupts: dict[str, asyncio.Event] = {}
         """Of the tools that run, by their id."""
-        self._executions: set[asyncio.Task[int]] = set()
+        self._executions: set[asyncio.Task[Any]] = set()
+        self._followed: set[Events] = set()
+        """Logs that clients follow."""
         self._event_sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
 
@@ -59,6 +66,9 @@ class ControlServer:
                 web.get("/v1/links", self._get_links),
                 web.post("/v1/nodes/{node}/exec", self._post_exec),
                 web.post("/v1/exec/{id}/interrupt", self._post_interrupt),
+                web.post("/v1/pingall", self._post_pingall),
+                web.get("/v1/kinds", self._get_kinds),
+                web.get("/v1/logs", self._get_logs),
                 web.get("/v1/events", self._get_events),
             ]
         )
@@ -76,6 +86,8 @@ class ControlServer:
             interrupt.set()
         for execution in self._executions:
             execution.cancel()
+        for followed in list(self._followed):
+            followed.close()
         for events in list(self._event_sockets):
             await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
         if self._runner is not None:
@@ -102,7 +114,7 @@ class ControlServer:
         return web.json_response(self._network.links())
 
     async def _post_exec(self, request: web.Request) -> web.StreamResponse:
-        argv, cwd, as_json = await _exec_request(request)
+        argv, cwd, as_json = await exec_request(request)
         number = str(next(self._ids))
         lines: asyncio.Queue[bytes | None] = asyncio.Queue()
         interrupt = self._interrupts[number] = asyncio.Event()
@@ -153,6 +165,55 @@ class ControlServer:
         interrupt.set()
         return web.json_response({})
 
+    async def _post_pingall(self, request: web.Request) -> web.StreamResponse:
+        routers, timeout = await pingall_request(request)
+        lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+        def on_ping(ping: Ping, total: int) -> None:
+            lines.put_nowait({**ping.as_dict(), "of": total})
+
+        def ended(task: asyncio.Task[Reachability]) -> None:
+            self._executions.discard(task)
+            lines.put_nowait(_totals(task))
+            lines.put_nowait(None)
+
+        pinging = asyncio.create_task(
+            self._network.ping_all(routers=routers, timeout=timeout, on_ping=on_ping)
+        )
+        self._executions.add(pinging)
+        pinging.add_done_callback(ended)
+        try:
+            response = await _start_lines(request)
+            while (line := await lines.get()) is not None:
+                await _write_line(response, line)
+            await response.write_eof()
+            return response
+        finally:
+            pinging.cancel()  # the client may have gone
+
+    async def _get_kinds(self, request: web.Request) -> web.Response:
+        return web.json_response(self._network.kinds())
+
+    async def _get_logs(self, request: web.Request) -> web.StreamResponse:
+        node, last, follow = logs_request(request)
+        document = self._network.logs(node, last)
+        if not follow:
+            return web.json_response(document)
+        subscription = self._network.subscribe_to_logs()  # nothing was logged in between
+        self._followed.add(subscription)
+        try:
+            response = await _start_lines(request)
+            for line in document["lines"]:
+                await _write_line(response, line)
+            async for line in subscription:
+                if node in (None, line["node"]):
+                    await _write_line(response, line)
+            await response.write_eof()
+            return response
+        finally:
+            self._followed.discard(subscription)
+            subscription.close()
+
     async def _get_events(self, request: web.Request) -> web.WebSocketResponse:
         events = web.WebSocketResponse(heartbeat=30)
         await events.prepare(request)
@@ -172,31 +233,32 @@ class ControlServer:
         return events
 
 
+async def _start_lines(request: web.Request) -> web.StreamResponse:
+    """An answer of JSON documents, one on each line."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    return response
+
+
+async def _write_line(response: web.StreamResponse, document: dict[str, Any]) -> None:
+    await response.write(json.dumps(document).encode() + b"\n")
+
+
+def _totals(pinging: asyncio.Task[Reachability]) -> dict[str, Any]:
+    """The last line of pingall."""
+    if pinging.cancelled():
+        return {"error": {"code": "stopping", "message": "the network is stopping"}}
+    if (error := pinging.exception()) is not None:
+        _log.error("pingall failed", exc_info=error)
+        return {"error": {"code": "failed", "message": str(error) or type(error).__name__}}
+    found = pinging.result()
+    return {"nodes": found.nodes, **found.totals()}
+
+
 async def _send_events(subscription: Any, events: web.WebSocketResponse) -> None:
     async for event in subscription:
         await events.send_json(event)
     await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
-
-
-async def _exec_request(request: web.Request) -> tuple[list[str], str, bool]:
-    """Checked `argv`, `cwd` and `json`; HTTPBadRequest says what is expected."""
-    try:
-        body = await request.json()
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        argv, cwd, as_json = body.get("argv"), body.get("cwd", "/"), body.get("json", False)
-        if (
-            isinstance(argv, list)
-            and argv
-            and all(isinstance(word, str) for word in argv)
-            and isinstance(cwd, str)
-            and isinstance(as_json, bool)
-        ):
-            return argv, cwd, as_json
-    raise web.HTTPBadRequest(
-        text='the body is not a command; send {"argv": ["ping", "web"], "cwd": "/", "json": false}'
-    )
 
 
 def _last_line(execution: asyncio.Task[int]) -> bytes:

@@ -17,12 +17,21 @@ class NetsimError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake in a file: where it is (line and column count from 1) and what to write."""
+    """One mistake in a file: where it is (line and column count from 1) and what to write.
+
+    `message` may quote what stands in the file: line ends and other characters that do not print
+    are escaped in it, so that it is one line, and does to a terminal only what text does.
+    """
 
     file: str
     line: int
     column: int
     message: str
+
+    def __post_init__(self) -> None:
+        if not self.message.isprintable():
+            escaped = (each if each.isprintable() else repr(each)[1:-1] for each in self.message)
+            object.__setattr__(self, "message", "".join(escaped))
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}: {self.message}"

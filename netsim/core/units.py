@@ -36,6 +36,10 @@ _SIZES: Final = {
     "GiB": 2**30,
 }
 
+DURATION_UNITS: Final = tuple(_DURATIONS)
+RATE_UNITS: Final = tuple(_RATES)
+SIZE_UNITS: Final = tuple(_SIZES)
+
 # Eighteen digits hold 30 years in ns; a bound keeps hostile text from making huge integers.
 _QUANTITY: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))? ?([^\W0-9_]+|%)", re.ASCII)
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")

@@ -48,7 +48,8 @@ class Driver:
         self._port_sources = port_sources
         self._port_counts = [0] * len(port_sources)
         self._count = 0
-        self._timer_due: int | None = None
+        self._timer_dues: list[int] = []
+        """When the agenda calls the node's timers: latest first, each earlier than the last."""
         self._departing: dict[int, int] = {}
         """By port: when the earliest departure in the agenda is due."""
 
@@ -90,9 +91,12 @@ class Driver:
                 self._send(port, now)
             node.sending.clear()
         due = node.next_timer()
-        if due is not None and (self._timer_due is None or due < self._timer_due):
-            self._timer_due = due = max(due, now)
-            self.schedule(due, self._fire, None)
+        if due is not None:
+            due = max(due, now)
+            dues = self._timer_dues
+            if not dues or due < dues[-1]:
+                dues.append(due)
+                self.schedule(due, self._fire, None)
 
     def _receive(self, now: int, port: Port, frame: bytes) -> None:
         if port.deliver(frame, now):
@@ -100,10 +104,10 @@ class Driver:
             self.settle(now)
 
     def _fire(self, now: int, _: None, __: bytes) -> None:
-        if self._timer_due is not None and self._timer_due <= now:
-            self._timer_due = None
-            self.node.handle_timer(now)
-            self.settle(now)
+        # Entries come up earliest first: this was the last one put into the agenda.
+        self._timer_dues.pop()
+        self.node.handle_timer(now)
+        self.settle(now)
 
     def _send(self, port: Port, now: int) -> None:
         departures = port.egress.dequeue(now + LOOKAHEAD)

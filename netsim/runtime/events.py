@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import datetime
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 _BACKLOG: Final = 10_000
 """Events that wait for a slow subscriber; the oldest go first."""
+
+
+class Happening(Protocol):
+    """Something that subscribers are told."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +31,7 @@ class Event:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, with the wall time in ISO 8601 UTC."""
-        wall = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        return {**asdict(self), "wall": wall}
+        return {**asdict(self), "wall": wall_time()}
 
 
 class Subscription:
@@ -71,7 +77,7 @@ class EventHub:
         self.subscriptions.add(subscription)
         return subscription
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Happening) -> None:
         """Tell everybody."""
         document = event.as_dict()
         for subscription in self.subscriptions:
@@ -81,3 +87,8 @@ class EventHub:
         """No more events: end every iteration."""
         for subscription in list(self.subscriptions):
             subscription.close()
+
+
+def wall_time() -> str:
+    """What a clock on the wall says, in ISO 8601 UTC with milliseconds."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

@@ -30,7 +30,11 @@ def node_facts(node: Node, now: int) -> dict[str, Any]:
             }
             for station in node.table.entries(now)
         ]
-        facts["counters"] = {"flooded": node.flooded}
+        facts["counters"] = {
+            "flooded": node.flooded,
+            "stations_moved": node.table.moved,
+            "stations_refused": node.table.refused,
+        }
     return facts
 
 

@@ -91,6 +91,13 @@ class MemoryNetwork:
         far_driver, far_port = self._far_end[port]
         far_driver.set_carrier(far_port, up, self.now)
 
+    def inject(self, node: str, interface: str, frame: bytes) -> None:
+        """Put a frame of anybody's onto the cable that ends at that interface, now."""
+        driver, port = self._far_end[self.port(node, interface)]
+        port.transmit(frame, self.now)
+        driver.node.sending[port] = None
+        driver.settle(self.now)
+
     def accounts(self) -> dict[str, LinkAccount]:
         """The books of every direction, by `"node/interface"` of its sender."""
         books = {}

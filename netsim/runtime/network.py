@@ -16,18 +16,24 @@ import signal
 import time as clock
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from netsim.core.errors import StartError, UnknownNameError
 from netsim.observe.accounting import LinkAccount
 from netsim.runtime.convergence import Convergence
 from netsim.runtime.events import Event, EventHub, Subscription
+from netsim.runtime.logs import LogBook, LogLine
+from netsim.runtime.pingall import OnPing, PingAll, Reachability
 from netsim.runtime.process.fleet import Fleet
 from netsim.runtime.process.launcher import Launcher, StartMethod, new_launcher
 from netsim.runtime.process.node_handle import NodeHandle, Output
 from netsim.topology.load import load_plan
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.planning import make_plan
 from netsim.wire.address import format_ip, format_mac
+
+if TYPE_CHECKING:
+    import networkx
 
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds after which a node that does not answer is reported as not responding."""
@@ -40,7 +46,9 @@ State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
 class Network:
     """A network in real time: `async with Network("campus.yaml") as net: …`.
 
-    `topology` is a file or a plan; mistakes raise `InvalidFileError`, which lists them all.
+    `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
+    Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all. `seed` and `name`
+    go before those that are written there.
     `start_method` is how node processes begin: `"fork"` from a zygote, or multiprocessing's
     `"forkserver"` or `"spawn"`. A `launcher` made earlier (`Zygote.start()`) saves the time that
     its imports take.
@@ -48,17 +56,17 @@ class Network:
 
     def __init__(
         self,
-        topology: str | os.PathLike[str] | NetworkPlan,
+        topology: str | os.PathLike[str] | networkx.Graph[Any] | NetworkPlan,
         *,
         seed: int | None = None,
         name: str | None = None,
         start_method: StartMethod = "fork",
         launcher: Launcher | None = None,
     ) -> None:
-        if isinstance(topology, NetworkPlan):
-            self.plan = topology
-        else:
+        if isinstance(topology, (str, os.PathLike)):
             self.plan = load_plan(topology, name=name, seed=seed)
+        else:
+            self.plan = make_plan(topology, name=name, seed=seed)
         self.state: State = "new"
         self.epoch = 0
         """`time.monotonic_ns` at network time 0."""
@@ -68,6 +76,7 @@ class Network:
         self._convergence = Convergence(self.plan)
         self._reconverging: asyncio.TimerHandle | None = None
         self._events = EventHub()
+        self._logs = LogBook()
         self._cuts = 0
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
@@ -124,6 +133,7 @@ class Network:
         await self._fleet.stop(grace)
         self.state = "stopped"
         self._events.close()
+        self._logs.close()
 
     # Watching
 
@@ -134,6 +144,23 @@ class Network:
     def subscribe(self) -> Subscription:
         """Events from now on; close the subscription when done."""
         return self._events.subscribe()
+
+    def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
+        """What the nodes and their programs logged, oldest first: `{dropped, lines}`.
+
+        `last` is how many lines at most. UnknownNameError when there is no such node.
+        """
+        if node is not None:
+            self._node(node)
+        return self._logs.document(node, last)
+
+    def subscribe_to_logs(self) -> Subscription:
+        """Every line that is logged from now on; close the subscription when done."""
+        return self._logs.subscribe()
+
+    def kinds(self) -> dict[str, str]:
+        """Every node with its kind, in the order of the file."""
+        return {node.name: node.kind for node in self._fleet.nodes.values()}
 
     def summary(self) -> dict[str, Any]:
         """One row of `netsim ps`."""
@@ -148,12 +175,16 @@ class Network:
 
     async def inspect(self) -> dict[str, Any]:
         """Everything about every node and link; nodes that do not answer say so."""
-        nodes = await asyncio.gather(*(self.inspect_node(name) for name in self._fleet.nodes))
+        *nodes, frames = await asyncio.gather(
+            *(self.inspect_node(name) for name in self._fleet.nodes), self._frames()
+        )
         return {
             "name": self.plan.name,
             "state": self.state,
             "nodes": nodes,
-            "links": self.links(),
+            "links": [
+                {**link, "frames": each} for link, each in zip(self.links(), frames, strict=True)
+            ],
             "ports": self.ports(),
         }
 
@@ -217,6 +248,20 @@ class Network:
                 accounts.append(_account(near, egress, ingress))
         return accounts
 
+    async def _frames(self) -> list[list[dict[str, Any]] | None]:
+        """Of each link the frames of both directions, from `a` and from `b`.
+
+        None where that cannot be known, because a node has died or does not answer.
+        """
+        try:
+            accounts = await self.accounts() if self.state == "running" else []
+        except (TimeoutError, ConnectionError):
+            accounts = []
+        if not accounts:
+            return [None] * len(self.plan.links)
+        documents = [_account_facts(account) for account in accounts]
+        return [[a, b] for a, b in zip(documents[::2], documents[1::2], strict=True)]
+
     # Doing
 
     async def exec(
@@ -236,6 +281,22 @@ class Network:
         except ConnectionError as error:
             output("stderr", f"{error}\n".encode())
             return 1
+
+    async def ping_all(
+        self,
+        *,
+        routers: bool = False,
+        timeout: float = 2.0,
+        on_ping: OnPing | None = None,
+    ) -> Reachability:
+        """Ping from every computer, and with `routers` from every router, to all others.
+
+        One request for each pair, with `timeout` seconds for its answer; `on_ping` is told of
+        each as it ends. A node that is dead reaches nobody.
+        """
+        kinds = ("computer", "router") if routers else ("computer",)
+        names = [name for name, kind in self.kinds().items() if kind in kinds]
+        return await PingAll(self.exec, names, timeout).run(on_ping)
 
     async def capture(self, where: str, path: str | os.PathLike[str]) -> None:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
@@ -298,8 +359,9 @@ class Network:
                 self._convergence.carrier_changed(node.name, interface, up)
                 self._reconverge()
             case ("log", level, text):
+                line = self._logs.add(LogLine(self.now(), node.name, level, text))
                 kind = "error" if level >= logging.ERROR else "log"
-                self._publish(kind, node.name, text)
+                self._publish(kind, node.name, line.text)
 
     def _node_ended(self, node: NodeHandle) -> None:
         expected = self.state not in ("running", "degraded")
@@ -337,6 +399,17 @@ class Network:
             if node.kind != "switch":
                 node.send("routes", at, everybody[node.name], everybody)
         self._publish("routes", "", f"routes of {', '.join(sorted(changed))} have changed")
+
+
+def _account_facts(account: LinkAccount) -> dict[str, Any]:
+    return {
+        "from": account.name.partition("/")[0],
+        "sent": account.sent,
+        "duplicated": account.duplicated,
+        "delivered": account.delivered,
+        "dropped": account.dropped,
+        "in_flight": account.in_flight,
+    }
 
 
 def _account(near: tuple[str, str], egress: dict[str, Any], ingress: dict[str, Any]) -> LinkAccount:

@@ -26,6 +26,7 @@ from random import Random
 from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+from aiohttp.typedefs import Handler
 
 from netsim.services.httpbin_echo import describe, origin
 from netsim.services.httpbin_page import front_page
@@ -39,7 +40,7 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 def create_app(*, max_body: int = 64 * 2**20) -> web.Application:
     """The application. `max_body`: bytes that `/post` and its like take; `/upload` takes all."""
-    app = web.Application(client_max_size=max_body)
+    app = web.Application(client_max_size=max_body, middlewares=[_part_quietly])
     app[_SOCKETS] = weakref.WeakSet()
     app.on_shutdown.append(_close_sockets)
     app.add_routes(
@@ -62,6 +63,17 @@ def create_app(*, max_body: int = 64 * 2**20) -> web.Application:
         ]
     )
     return app
+
+
+@web.middleware
+async def _part_quietly(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A client that goes away in the middle is no fault of the application's, nor news."""
+    try:
+        return await handler(request)
+    except (ConnectionError, RuntimeError):  # aiohttp raises either, as it has written or read
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        return web.Response()  # which nobody gets
 
 
 async def _page(request: web.Request) -> web.Response:

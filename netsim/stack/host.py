@@ -63,7 +63,14 @@ class Host:
             for interface in interfaces
         ]
         self.ip = Ip(
-            interfaces, self.neighbours, self.fib, self.outbox, self._drop, forwarding=forwarding
+            interfaces,
+            self.neighbours,
+            self.fib,
+            self.outbox,
+            self._drop,
+            self.timers,
+            self._path_changed,
+            forwarding=forwarding,
         )
         self.icmp = Icmp(self.ip, self.ready, self._drop)
         self.udp = Udp(self.ip, self.icmp, streams.stream("udp"), self.ready, self._drop)
@@ -174,6 +181,9 @@ class Host:
             except WireError as error:
                 self._drop(error.reason)
 
+    def _path_changed(self, destination: IpAddress | None, now: int | None) -> None:
+        self.tcp.path_changed(destination, now)
+
     def _unreachable(self, packet: bytes, now: int) -> None:
         try:
             self.ip.unreachable(packet, now)
@@ -227,14 +237,6 @@ class _AboveIp:
         error: icmp.IcmpMessage,
         reporter: IpAddress | None,
         now: int,
-    ) -> None:
+    ) -> bool:
         """An ICMP error about a segment we sent."""
-        self._tcp.icmp_error(
-            quoted.source,
-            quoted.destination,
-            head,
-            error.type,
-            error.code,
-            error.next_hop_mtu,
-            now,
-        )
+        return self._tcp.icmp_error(quoted.source, quoted.destination, head, error.type, error.code)

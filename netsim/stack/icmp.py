@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from netsim.core.time import SECOND
 from netsim.stack.errors import AddressInUseError, SocketError
+from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.ip import DEFAULT_TTL, Ip
-from netsim.wire import icmp, ipv4
+from netsim.wire import icmp, ipv4, ipv4_options
 from netsim.wire.address import IpAddress, is_multicast_ip
 
 ERROR_RATE: Final = 1000
@@ -17,7 +18,7 @@ ERROR_RATE: Final = 1000
 ERROR_BURST: Final = 50
 _QUOTE_LIMIT: Final = 576 - ipv4.HEADER_LENGTH - icmp.HEADER_LENGTH
 """RFC 1812 4.3.2.3: as much of the packet as fits without exceeding 576 octets."""
-_INBOX_LIMIT: Final = 1024
+INBOX_LIMIT: Final = 1024
 
 
 class EchoReply(NamedTuple):
@@ -28,6 +29,8 @@ class EchoReply(NamedTuple):
     ttl: int
     data: bytes
     now: int
+    options: bytes = b""
+    """Of the IP header, a record route with our own address at its end."""
 
 
 class EchoError(NamedTuple):
@@ -56,10 +59,13 @@ class EchoSocket:
         now: int,
         *,
         ttl: int = DEFAULT_TTL,
+        discovery: PathMtuDiscovery = PathMtuDiscovery.WANT,
+        options: bytes = b"",
     ) -> None:
-        """Ask; `sequence` counts modulo 65536. SocketError where IP cannot send."""
+        """Ask; `sequence` counts modulo 65536, `options` are those of the IP header. SocketError
+        where IP cannot send."""
         message = icmp.echo(icmp.ECHO_REQUEST, self.identifier, sequence & 0xFFFF, data)
-        self._owner.send(destination, message, now, ttl=ttl)
+        self._owner.send(destination, message, now, ttl=ttl, discovery=discovery, options=options)
 
     def close(self) -> None:
         """Give the identifier back."""
@@ -99,10 +105,25 @@ class Icmp:
         *,
         ttl: int = DEFAULT_TTL,
         source: IpAddress | None = None,
+        discovery: PathMtuDiscovery = PathMtuDiscovery.DONT,
+        options: bytes = b"",
     ) -> None:
-        """Send a message, from `source` or the address of the outgoing interface."""
+        """Send a message, from `source` or the address of the outgoing interface.
+
+        Answers and errors may be fragmented by routers, as those of Linux: nobody would send
+        them again in smaller pieces.
+        """
         source = source or self._ip.source_for(destination)
-        self._ip.send(ipv4.PROTOCOL_ICMP, source, destination, message.pack(), now, ttl=ttl)
+        self._ip.send(
+            ipv4.PROTOCOL_ICMP,
+            source,
+            destination,
+            message.pack(),
+            now,
+            ttl=ttl,
+            discovery=discovery,
+            options=options,
+        )
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
         """Answer an echo request, or tell the socket that a reply or an error is for."""
@@ -114,7 +135,9 @@ class Icmp:
             if socket is None:
                 self._count("icmp-unasked-reply")
                 return
-            reply = EchoReply(header.source, message.sequence, header.ttl, message.body, now)
+            reply = EchoReply(
+                header.source, message.sequence, header.ttl, message.body, now, header.options
+            )
             self._put(socket, reply)
         elif message.type in icmp.ERRORS:
             if message.type == icmp.REDIRECT:
@@ -132,16 +155,17 @@ class Icmp:
         error: icmp.IcmpMessage,
         reporter: IpAddress | None,
         now: int,
-    ) -> None:
+    ) -> bool:
         """An error about one of our own echo requests."""
         identifier = int.from_bytes(head[4:6], "big")
         sequence = int.from_bytes(head[6:8], "big")
         socket = self._echo_sockets.get(identifier)
         if head[0] != icmp.ECHO_REQUEST or socket is None:
             self._count("icmp-error-not-ours")
-            return
+            return False
         source = reporter or quoted.source
         self._put(socket, EchoError(source, sequence, error, now))
+        return True
 
     def send_error(self, kind: int, code: int, packet: bytes, now: int, *, rest: int = 0) -> None:
         """Report on `packet` to its source, unless RFC 1122 3.2.2 and RFC 1812 4.3.2.7 forbid."""
@@ -165,13 +189,15 @@ class Icmp:
             self._count("icmp-broadcast-echo")
             return
         reply = icmp.echo(icmp.ECHO_REPLY, message.identifier, message.sequence, message.body)
+        # RFC 1122 3.2.2.6: the way there and the way back, in one record.
+        options = ipv4_options.only(header.options, ipv4_options.RECORD_ROUTE)
         try:
-            self.send(header.source, reply, now, source=header.destination)
+            self.send(header.source, reply, now, source=header.destination, options=options)
         except SocketError:
             self._count("icmp-reply-unsent")
 
     def _put(self, socket: EchoSocket, answer: EchoReply | EchoError) -> None:
-        if len(socket.inbox) >= _INBOX_LIMIT:
+        if len(socket.inbox) >= INBOX_LIMIT:
             self._count("icmp-receive-buffer")
             return
         socket.inbox.append(answer)

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from dataclasses import replace
+from typing import Final
 
 from netsim.stack.errors import MessageTooLongError, NoRouteError, SocketError
 from netsim.stack.fib import Fib, Route
+from netsim.stack.fragmentation import PathMtuDiscovery, fragments
 from netsim.stack.interface import Interface
+from netsim.stack.layers import ErrorSender, Upper
 from netsim.stack.neighbour import NeighbourCache
-from netsim.wire import ethernet, icmp, ipv4
+from netsim.stack.path_mtu import PathChanged, PathMtus
+from netsim.stack.reassembly import Reassembly
+from netsim.stack.timers import Timers
+from netsim.wire import ethernet, icmp, ipv4, ipv4_options
 from netsim.wire.address import (
     BROADCAST_MAC,
     LIMITED_BROADCAST,
@@ -24,48 +30,16 @@ from netsim.wire.address import (
     is_multicast_ip,
     is_multicast_mac,
 )
-from netsim.wire.checksum import update
 
 DEFAULT_TTL: Final = 64
 LOOPBACK_NETWORK: Final = 127
 LOOPBACK_MTU: Final = ipv4.MAX_PACKET
-PATH_MTU_LIMIT: Final = 1024
-"""Destinations whose path MTU is remembered; beyond that all are forgotten and found again."""
-MIN_MTU: Final = 68
-"""Every link takes packets of this size (RFC 791 3.2): no smaller path MTU is believed."""
+_WANT: Final = PathMtuDiscovery.WANT
 _ETHERNET: Final = ethernet.HEADER_LENGTH
 _PLAIN_HEADER: Final = 0x45
 """Version 4, five words: a header without options."""
 _UNICAST: Final = bytes(0 < first < 0xE0 and first != LOOPBACK_NETWORK for first in range(256))
 """By first octet: whether an address on a wire can be one station's (RFC 1122 3.2.1.3)."""
-
-
-class Upper(Protocol):
-    """A protocol above IP."""
-
-    def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
-        """Take a packet for this host; WireError when it is malformed."""
-
-    def receive_error(
-        self,
-        quoted: ipv4.Ipv4Header,
-        head: bytes,
-        error: icmp.IcmpMessage,
-        reporter: IpAddress | None,
-        now: int,
-    ) -> None:
-        """An ICMP error about a packet this host sent.
-
-        `head` is what it quotes of the payload, at least eight octets; `reporter` is None when
-        this host found out by itself.
-        """
-
-
-class ErrorSender(Protocol):
-    """What IP needs of ICMP."""
-
-    def send_error(self, kind: int, code: int, packet: bytes, now: int, *, rest: int = 0) -> None:
-        """Report on `packet` to its source, unless RFC 1122 3.2.2 forbids it."""
 
 
 class Ip:
@@ -78,6 +52,8 @@ class Ip:
         fib: Fib,
         outbox: list[tuple[Interface, bytes]],
         count: Callable[[str], None],
+        timers: Timers,
+        path_changed: PathChanged,
         *,
         forwarding: bool,
     ) -> None:
@@ -88,12 +64,20 @@ class Ip:
         self.uppers: dict[int, Upper] = {}
         self.icmp: ErrorSender
         self.forwarded = 0
+        self.fragmented = 0
+        """Packets that were cut into fragments, our own and forwarded ones."""
+        self.reassembly = Reassembly(timers, count, self._report)
         self.looped: deque[bytes] = deque()
         """Packets this host sent to itself, delivered when it is done with what it is doing."""
         self._outbox = outbox
         self._count = count
         self._identification = 0
-        self._path_mtus: dict[IpAddress, int] = {}
+        self._fragment_identification = 0
+        """RFC 6864 4.3: the number of a packet that may be cut does not come again soon, so they
+        are not spent on those that may not be."""
+        self._path_mtus = PathMtus(timers, path_changed)
+        self._known_paths = self._path_mtus.known
+        self._simple_paths = self._path_mtus.simple
         self.local = {entry.address for interface in interfaces for entry in interface.addresses}
         self._own = self.local.union(*map(_broadcasts, interfaces))
         """Addresses of this host, and the directed broadcasts of its subnets."""
@@ -129,7 +113,8 @@ class Ip:
             return LOOPBACK_MTU
         route = self.fib.lookup(destination)
         mtu = route.interface.mtu if route is not None else 1500
-        return min(mtu, self._path_mtus.get(destination, mtu))
+        path = self._known_paths.get(destination)
+        return mtu if path is None else min(mtu, path.mtu)
 
     def paths_changed(self) -> None:
         """Routes or carriers have changed: forget what was learned about the old paths."""
@@ -146,38 +131,99 @@ class Ip:
         *,
         ttl: int = DEFAULT_TTL,
         tos: int = 0,
+        discovery: PathMtuDiscovery = _WANT,
+        options: bytes = b"",
     ) -> None:
-        """Send one packet of this host's own, with "don't fragment" set.
+        """Send one packet of this host's own; `discovery` says what is done if it is large.
 
-        NoRouteError when nothing leads to the destination, MessageTooLongError when the packet
-        is larger than the path takes, SocketError when a loopback address would leave the host.
+        `options` are well-formed and padded; a record route among them begins here. NoRouteError
+        when nothing leads to the destination, MessageTooLongError when the packet is larger than
+        IP can say, or than the path takes and it may not be cut, SocketError when a loopback
+        address would leave the host.
         """
         total = ipv4.HEADER_LENGTH + len(payload)
+        if options:
+            total += len(options)
         if total > ipv4.MAX_PACKET:
             raise MessageTooLongError(f"IP packets have at most {ipv4.MAX_PACKET} bytes")
+        if destination in self._own or not _UNICAST[destination[0]]:
+            header = ipv4.Ipv4Header(tos, total, 0, 0, ttl, protocol, source, destination, options)
+            self._send_special(header, payload, discovery)
+            return
+        route = self.route_to(destination)
+        interface = route.interface
+        if source[0] == LOOPBACK_NETWORK:
+            raise _loopback_leaves()
+        next_hop = route.gateway or destination
+        cache = self.neighbours[interface.index]
+        if (
+            total > interface.mtu
+            or total > self._simple_paths.get(destination, total)
+            or discovery is not _WANT
+            or options
+        ):
+            header = ipv4.Ipv4Header(tos, total, 0, 0, ttl, protocol, source, destination, options)
+            for packet in self._packets(header, payload, route.source, interface, discovery):
+                cache.send(next_hop, packet, now)
+            return
         self._identification = identification = (self._identification + 1) & 0xFFFF
         packet = (
             ipv4.pack_plain(tos, total, identification, ttl, protocol, source, destination)
             + payload
         )
-        if destination in self._own or not _UNICAST[destination[0]]:
-            self._send_special(source, destination, packet)
-            return
-        route = self.route_to(destination)
-        interface = route.interface
-        _check(source, total, interface, self._path_mtus.get(destination, total))
-        next_hop = route.gateway or destination
-        cache = self.neighbours[interface.index]
-        header = cache.header_for(next_hop, now)
-        if header is not None:
-            self._outbox.append((interface, header + packet))
+        link_header = cache.header_for(next_hop, now)
+        if link_header is not None:
+            self._outbox.append((interface, link_header + packet))
         else:
             cache.send(next_hop, packet, now)
 
-    def _send_special(self, source: IpAddress, destination: IpAddress, packet: bytes) -> None:
+    def _packets(
+        self,
+        header: ipv4.Ipv4Header,
+        payload: bytes,
+        recorded: IpAddress,
+        interface: Interface | None,
+        discovery: PathMtuDiscovery,
+    ) -> list[bytes]:
+        """Number the packet, and cut it where it has to be and may be; without an interface it
+        stays on this host. `recorded` goes into its record route."""
+        mtu, path = LOOPBACK_MTU, None
+        if interface is not None:
+            mtu = interface.mtu
+            path = self._known_paths.get(header.destination)
+            if path is not None and discovery is not PathMtuDiscovery.PROBE:
+                mtu = min(mtu, path.mtu)
+        fits = header.total_length <= mtu
+        if discovery is _WANT:
+            may_be_cut = not fits or (path is not None and path.is_fragmented)
+        else:
+            may_be_cut = discovery is PathMtuDiscovery.DONT
+        if header.options:
+            header.options = ipv4_options.record(header.options, recorded)
+        if may_be_cut:
+            self._fragment_identification = (self._fragment_identification + 1) & 0xFFFF
+            header.identification = self._fragment_identification
+        else:
+            self._identification = (self._identification + 1) & 0xFFFF
+            header.identification = self._identification
+            header.fragment = ipv4.DONT_FRAGMENT
+        if fits:
+            return [header.pack() + payload]
+        if not may_be_cut:
+            raise MessageTooLongError(
+                f"a packet of {header.total_length} bytes does not fit the {mtu} bytes that the "
+                f"way to {format_ip(header.destination)} takes"
+            )
+        self.fragmented += 1
+        return fragments(header, payload, mtu)
+
+    def _send_special(
+        self, header: ipv4.Ipv4Header, payload: bytes, discovery: PathMtuDiscovery
+    ) -> None:
         """To this host itself, to everybody on a link, or to a group."""
+        source, destination = header.source, header.destination
         if self.is_local(destination):
-            self.looped.append(packet)
+            self.looped += self._packets(header, payload, source, None, discovery)
             return
         if self.is_broadcast(destination):
             interface, mac = self._broadcast_interface(destination), BROADCAST_MAC
@@ -188,9 +234,11 @@ class Ip:
             interface = self.route_to(destination).interface
         else:
             raise NoRouteError(f"{format_ip(destination)} is nobody's address")
-        _check(source, len(packet), interface, len(packet))
-        header = ethernet.pack_header(mac, interface.mac, ethernet.ETHERTYPE_IPV4)
-        self._outbox.append((interface, header + packet))
+        if source[0] == LOOPBACK_NETWORK:
+            raise _loopback_leaves()
+        link_header = ethernet.pack_header(mac, interface.mac, ethernet.ETHERTYPE_IPV4)
+        for packet in self._packets(header, payload, source, interface, discovery):
+            self._outbox.append((interface, link_header + packet))
 
     def _broadcast_interface(self, destination: IpAddress) -> Interface:
         """The first interface that is up and on the subnet; limited broadcast is on any."""
@@ -245,9 +293,16 @@ class Ip:
         if upper is None or not self.is_local(quoted.source):
             self._count("icmp-error-not-ours")
             return
-        if error.type == icmp.DESTINATION_UNREACHABLE and error.code == icmp.FRAGMENTATION_NEEDED:
-            self._note_path_mtu(quoted, error.next_hop_mtu)
-        upper.receive_error(quoted, error.body[quoted.header_length :], error, reporter, now)
+        head = error.body[quoted.header_length :]
+        if (
+            upper.receive_error(quoted, head, error, reporter, now)
+            and error.type == icmp.DESTINATION_UNREACHABLE
+            and error.code == icmp.FRAGMENTATION_NEEDED
+            and not self._path_mtus.note(
+                quoted.destination, error.next_hop_mtu, quoted.total_length, now
+            )
+        ):
+            self._count("icmp-bad-mtu")
 
     def unreachable(self, packet: bytes, now: int) -> None:
         """A neighbour did not answer ARP: "host unreachable" to whoever sent the packet."""
@@ -257,16 +312,6 @@ class Ip:
             self.receive_error(icmp.IcmpMessage(kind, code, 0, packet), None, now)
         else:
             self.icmp.send_error(kind, code, packet, now)
-
-    def _note_path_mtu(self, quoted: ipv4.Ipv4Header, mtu: int) -> None:
-        """RFC 1191 3: what it reports is smaller than the packet that did not fit."""
-        if not MIN_MTU <= mtu < quoted.total_length:
-            self._count("icmp-bad-mtu")
-            return
-        if len(self._path_mtus) >= PATH_MTU_LIMIT:
-            self._path_mtus.clear()
-        known = self._path_mtus.get(quoted.destination, mtu)
-        self._path_mtus[quoted.destination] = min(known, mtu)
 
     def _is_martian(self, header: ipv4.Ipv4Header) -> bool:
         """RFC 1812 5.3.7, RFC 1122 3.2.1.3: addresses that may not appear on a wire."""
@@ -283,15 +328,40 @@ class Ip:
         return not _UNICAST[source[0]] or source in self._own
 
     def _deliver(self, header: ipv4.Ipv4Header, packet: bytes, now: int) -> None:
-        if header.is_fragment:
-            self._count("fragment")
+        if header.options and not self._accepts_options(header.options, packet, now):
             return
+        payload = packet[header.header_length :]
+        if header.is_fragment:
+            whole = self.reassembly.take(header, payload, now)
+            if whole is None:
+                return
+            header, payload = whole
+            packet = header.pack() + payload
+        if header.options and header.destination in self.local:
+            header.options = ipv4_options.record(header.options, header.destination)
         upper = self.uppers.get(header.protocol)
         if upper is not None:
-            upper.receive(header, packet[header.header_length :], now)
+            upper.receive(header, payload, now)
             return
         self._count("protocol-unreachable")
         self.icmp.send_error(icmp.DESTINATION_UNREACHABLE, icmp.PROTOCOL_UNREACHABLE, packet, now)
+
+    def _accepts_options(self, options: bytes, packet: bytes, now: int) -> bool:
+        """RFC 1122 3.2.1.8, RFC 1812 5.2.4: unknown options are passed over, malformed ones
+        reported. Whoever routes around our tables is up to no good (RFC 7126 4.3, 4.4)."""
+        try:
+            kinds = ipv4_options.verify(options)
+        except ipv4_options.OptionError as error:
+            self._count(error.reason)
+            self.icmp.send_error(icmp.PARAMETER_PROBLEM, 0, packet, now, rest=error.pointer << 24)
+            return False
+        if ipv4_options.LOOSE_SOURCE_ROUTE in kinds or ipv4_options.STRICT_SOURCE_ROUTE in kinds:
+            self._count("source-route")
+            return False
+        return True
+
+    def _report(self, kind: int, code: int, packet: bytes, now: int) -> None:
+        self.icmp.send_error(kind, code, packet, now)
 
     # Forwarding
 
@@ -342,6 +412,8 @@ class Ip:
 
     def _forward(self, header: ipv4.Ipv4Header, packet: bytes, now: int) -> None:
         """RFC 1812 5.2: everything that the plain way leaves, and the errors."""
+        if header.options and not self._accepts_options(header.options, packet, now):
+            return
         if header.ttl <= 1:
             self._count("ttl-exceeded")
             self.icmp.send_error(icmp.TIME_EXCEEDED, icmp.TTL_EXCEEDED, packet, now)
@@ -353,28 +425,28 @@ class Ip:
                 icmp.DESTINATION_UNREACHABLE, icmp.NETWORK_UNREACHABLE, packet, now
             )
             return
-        if header.total_length > route.interface.mtu:
+        mtu = route.interface.mtu
+        is_too_big = header.total_length > mtu
+        if is_too_big and header.fragment & ipv4.DONT_FRAGMENT:
             self._count("too-big")
-            self.icmp.send_error(
-                icmp.DESTINATION_UNREACHABLE,
-                icmp.FRAGMENTATION_NEEDED,
-                packet,
-                now,
-                rest=route.interface.mtu,
-            )
+            kind, code = icmp.DESTINATION_UNREACHABLE, icmp.FRAGMENTATION_NEEDED
+            self.icmp.send_error(kind, code, packet, now, rest=mtu)
             return
-        ttl_word = header.ttl << 8 | header.protocol
-        checksum = update(int.from_bytes(packet[10:12], "big"), ttl_word, ttl_word - 0x0100)
-        forwarded = b"%b%c%c%b%b" % (
-            packet[:8],
-            header.ttl - 1,
-            header.protocol,
-            checksum.to_bytes(2, "big"),
-            packet[12:],
+        payload = packet[header.header_length :]
+        forwarded = replace(
+            header,
+            ttl=header.ttl - 1,
+            options=header.options and ipv4_options.record(header.options, route.source),
         )
+        if is_too_big:
+            packets = fragments(forwarded, payload, mtu)
+            self.fragmented += 1
+        else:
+            packets = [forwarded.pack() + payload]
         self.forwarded += 1
         next_hop = route.gateway or header.destination
-        self.neighbours[route.interface.index].send(next_hop, forwarded, now)
+        for each in packets:
+            self.neighbours[route.interface.index].send(next_hop, each, now)
 
 
 def _broadcasts(interface: Interface) -> list[IpAddress]:
@@ -384,12 +456,5 @@ def _broadcasts(interface: Interface) -> list[IpAddress]:
     ]
 
 
-def _check(source: IpAddress, total: int, interface: Interface, path_mtu: int) -> None:
-    """Refuse what may not leave through `interface`."""
-    if total > interface.mtu or total > path_mtu:
-        raise MessageTooLongError(
-            f"a packet of {total} bytes does not fit the {min(interface.mtu, path_mtu)} bytes "
-            f"that the way through {interface.name} takes"
-        )
-    if source[0] == LOOPBACK_NETWORK:
-        raise SocketError("packets from 127.0.0.0/8 may not leave the host")
+def _loopback_leaves() -> SocketError:
+    return SocketError("packets from 127.0.0.0/8 may not leave the host")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from operator import itemgetter
 from random import Random
 from typing import Final
 
@@ -36,6 +37,9 @@ QUEUE_LIMIT: Final = 101
 """Packets that wait for one resolution, as in Linux; RFC 1122 2.3.2.2 asks for at least one."""
 TABLE_LIMIT: Final = 1024
 """Entries; the Linux default of gc_thresh3."""
+_RANKED: Final = 128
+"""Entries that one look at a full table finds dispensable: a flood must not search it anew for
+every packet."""
 
 _NO_MAC: Final = b"\x00" * 6
 
@@ -95,6 +99,8 @@ class NeighbourCache:
         self._unreachable = unreachable
         self._count = count
         self._entries: dict[IpAddress, Neighbour] = {}
+        self._dispensable: list[tuple[int, Neighbour]] = []
+        """(worth, entry) as found by the last look at the full table, least worth last."""
 
     def entries(self) -> list[Neighbour]:
         """Every entry, in order of first use."""
@@ -171,7 +177,17 @@ class NeighbourCache:
 
     def _evict(self, now: int) -> None:
         """Make room: the entry that is missed least, of those the oldest."""
-        victim = min(self._entries.values(), key=lambda entry: _worth(entry, now))
+        while True:
+            if not self._dispensable:
+                ranked = sorted(
+                    ((_worth(entry, now), entry) for entry in self._entries.values()),
+                    key=itemgetter(0),
+                )
+                self._dispensable = ranked[:_RANKED][::-1]
+            worth, victim = self._dispensable.pop()
+            known = self._entries.get(victim.address) is victim
+            if known and _worth(victim, now) <= worth:
+                break
         victim.timer.stop()
         for _ in victim.waiting:
             self._count("neighbour-table")

@@ -2,23 +2,29 @@
 
 Most timers are restarted far more often than they fire (an ACK pushes the retransmission timer
 back), so restarting later than before only writes the new due time; the heap entry is corrected
-when it comes up.
+when it comes up. Stopping leaves the entry where it is, too; when such entries have doubled the
+heap they are swept out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+SLACK: Final = 256
+"""Entries of stopped timers for which sweeping is not worth the while."""
 
 
 class Timers:
     """Every pending timer of one host; equal due times in the order they entered the heap."""
 
-    __slots__ = ("_armed", "_heap")
+    __slots__ = ("_armed", "_heap", "_sweep_at")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []
         self._armed = 0
+        self._sweep_at = SLACK
 
     def next_due(self) -> int | None:
         """When `fire` has something to do, in ns of network time; None when nothing runs."""
@@ -47,6 +53,21 @@ class Timers:
         self._armed += 1
         timer.entry = due
         heappush(self._heap, (due, self._armed, timer))
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Take out the entries of timers that were stopped, or have an earlier entry."""
+        kept = []
+        for item in self._heap:
+            entry, _, timer = item
+            if timer.due is not None and timer.entry == entry:
+                kept.append(item)
+            elif timer.entry == entry:
+                timer.entry = None
+        heapify(kept)
+        self._heap[:] = kept
+        self._sweep_at = 2 * len(kept) + SLACK
 
 
 class Timer:

@@ -13,6 +13,7 @@ from netsim.stack.errors import (
     MessageTooLongError,
     NotConnectedError,
 )
+from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp import Icmp
 from netsim.stack.ip import DEFAULT_TTL, Ip
 from netsim.wire import icmp, ipv4, udp
@@ -56,6 +57,8 @@ class UdpSocket:
         self.inbox: deque[Datagram] = deque()
         self.errors: deque[UdpError] = deque(maxlen=64)
         self.queued_bytes = 0
+        self.discovery = PathMtuDiscovery.WANT
+        """What is done about datagrams larger than the path (Linux: IP_MTU_DISCOVER)."""
 
     def connect(self, remote: tuple[IpAddress, int]) -> None:
         """Fix the peer: others' datagrams are not received any more."""
@@ -143,7 +146,9 @@ class Udp:
         source = socket.local[0] or self._ip.source_for(address)
         pseudo_sum = pseudo_header_sum(source, address, ipv4.PROTOCOL_UDP)
         data = udp.pack(socket.local[1], port, payload, pseudo_sum)
-        self._ip.send(ipv4.PROTOCOL_UDP, source, address, data, now, ttl=ttl)
+        self._ip.send(
+            ipv4.PROTOCOL_UDP, source, address, data, now, ttl=ttl, discovery=socket.discovery
+        )
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
         """Hand a datagram to its socket, or answer "port unreachable"."""
@@ -171,16 +176,17 @@ class Udp:
         error: icmp.IcmpMessage,
         reporter: IpAddress | None,
         now: int,
-    ) -> None:
+    ) -> bool:
         """Queue an ICMP error on the socket that sent the datagram."""
         source_port = int.from_bytes(head[:2], "big")
         destination = (quoted.destination, int.from_bytes(head[2:4], "big"))
         socket = self._find(quoted.source, source_port)
         if socket is None or socket.remote not in (None, destination):
             self._count("icmp-error-not-ours")
-            return
+            return False
         socket.errors.append(UdpError(reporter, error, destination, now))
         self._ready[socket] = None
+        return True
 
     def _find(self, address: IpAddress, port: int) -> UdpSocket | None:
         return self._sockets.get((address, port)) or self._sockets.get((None, port))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import IO, NoReturn
 
-from netsim.tools.context import Context
+from netsim.tools.context import Terminal
 
 
 class ToolExit(Exception):  # noqa: N818  # not an error: it carries the exit code of a tool
@@ -20,11 +20,11 @@ class ToolExit(Exception):  # noqa: N818  # not an error: it carries the exit co
 
 
 class ToolParser(argparse.ArgumentParser):
-    """Usage goes to the context's stdout, complaints to its stderr; both raise ToolExit."""
+    """Usage goes to the terminal's stdout, complaints to its stderr; both raise ToolExit."""
 
-    def __init__(self, context: Context, prog: str, *, add_help: bool = True) -> None:
+    def __init__(self, terminal: Terminal, prog: str, *, add_help: bool = True) -> None:
         super().__init__(prog=prog, allow_abbrev=False, add_help=add_help)
-        self._context = context
+        self._terminal = terminal
 
     def error(self, message: str) -> NoReturn:
         """Complain and end with exit code 2."""
@@ -38,7 +38,7 @@ class ToolParser(argparse.ArgumentParser):
         raise ToolExit(status)
 
     def _print_message(self, message: str, file: IO[str] | None = None) -> None:  # type: ignore[override]
-        write = self._context.stderr if file is sys.stderr else self._context.stdout
+        write = self._terminal.stderr if file is sys.stderr else self._terminal.stdout
         write(message.encode(errors="replace"))
 
 

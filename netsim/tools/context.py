@@ -1,4 +1,4 @@
-"""Where a tool runs: the node, its loop, and the terminal of whoever asked."""
+"""Where a tool runs: the node, and the terminal of whoever asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from netsim.aio.loop import HostLoopMixin
+from netsim.node.switch import Switch
 from netsim.stack.host import Host
 from netsim.wire.address import IpAddress, format_ip, parse_ip
 
@@ -18,18 +19,14 @@ INTERRUPTED: Final = 130
 
 
 @dataclass(slots=True, kw_only=True)
-class Context:
-    """What one run of a tool is given.
+class Terminal:
+    """What every run of a tool is given, whatever kind of node it runs at.
 
     `wall_clock` gives nanoseconds that only differences are taken of. `drain` waits until the
     output written so far is on its way; a tool with much of it calls it between chunks.
     """
 
-    loop: HostLoopMixin
-    host: Host
     node: str
-    name_of: Callable[[IpAddress], str | None]
-    """The node that has an address."""
     cwd: Path
     stdout: Callable[[bytes], None]
     stderr: Callable[[bytes], None]
@@ -48,19 +45,6 @@ class Context:
         """A line on stderr."""
         self.stderr(line.encode(errors="replace") + b"\n")
 
-    async def resolve(self, name: str) -> IpAddress:
-        """The IPv4 address of a name, as programs on this node see it; socket.gaierror if none."""
-        found = await self.loop.getaddrinfo(
-            name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
-        )
-        return parse_ip(str(found[0][4][0]))
-
-    def show_address(self, address: IpAddress, *, numeric: bool) -> str:
-        """`r1 (10.0.1.1)`, or `10.0.1.1` when it has no name or `numeric` is set."""
-        text = format_ip(address)
-        name = None if numeric else self.name_of(address)
-        return text if name is None else f"{name} ({text})"
-
     async def until_interrupted(self, program: Coroutine[Any, Any, int]) -> int:
         """Run `program` to its end and return its exit code; Ctrl-C cancels it."""
         running = asyncio.ensure_future(program)
@@ -74,6 +58,38 @@ class Context:
             interruption.cancel()
             running.cancel()
             await asyncio.gather(running, interruption, return_exceptions=True)
+
+
+@dataclass(slots=True, kw_only=True)
+class Context(Terminal):
+    """A run at a computer or router, which has a protocol stack."""
+
+    loop: HostLoopMixin
+    host: Host
+    name_of: Callable[[IpAddress], str | None]
+    """The node that has an address."""
+
+    async def resolve(self, name: str) -> IpAddress:
+        """The IPv4 address of a name, as programs on this node see it; socket.gaierror if none."""
+        found = await self.loop.getaddrinfo(
+            name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
+        )
+        return parse_ip(str(found[0][4][0]))
+
+    def show_address(self, address: IpAddress, *, numeric: bool) -> str:
+        """`r1 (10.0.1.1)`, or `10.0.1.1` when it has no name or `numeric` is set."""
+        text = format_ip(address)
+        name = None if numeric else self.name_of(address)
+        return text if name is None else f"{name} ({text})"
+
+
+@dataclass(slots=True, kw_only=True)
+class SwitchContext(Terminal):
+    """A run at a switch, which has a MAC table and no addresses."""
+
+    switch: Switch
+    now: Callable[[], int]
+    """Network time in ns."""
 
 
 def is_numeric(host: str) -> bool:

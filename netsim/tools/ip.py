@@ -1,4 +1,4 @@
-"""`ip addr`, `ip route` and `ip neigh`, with the grammar of iproute2."""
+"""`ip addr`, `ip link`, `ip route` and `ip neigh`, with the grammar of iproute2."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from netsim.tools.ip_tables import Entry
 from netsim.wire.address import parse_ip
 
 _USAGE: Final = """\
-Usage: ip [ -4 | -6 ] [ -j[son] ] OBJECT [ show [ [ dev ] INTERFACE ] ]
+Usage: ip [ -4 | -6 ] [ -br[ief] ] [ -j[son] ] OBJECT [ show [ [ dev ] INTERFACE ] ]
        ip route get ADDRESS
-where  OBJECT := { address | route | neighbour }, or shorter, as in "ip a".
+where  OBJECT := { address | link | route | neighbour }, or shorter, as in "ip a".
 Addresses and routes come from the topology file: here they are shown, not changed."""
-_OBJECTS: Final = ("address", "route", "neighbour", "neighbor")
+_OBJECTS: Final = ("address", "link", "route", "neighbour", "neighbor")
 _CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace")
 _SHOW: Final = ("show", "list", "lst")
 
@@ -32,10 +32,13 @@ async def ip(argv: Sequence[str], context: Context) -> int:
     words = list(argv)
     as_json = context.json
     has_ipv4 = True
+    is_brief = False
     while words and words[0].startswith("-"):
         option = words.pop(0)
         if option in ("-j", "-json", "--json"):
             as_json = True
+        elif option in ("-br", "-brief", "--brief"):
+            is_brief = True
         elif option in ("-4", "-6"):
             has_ipv4 = option == "-4"
         elif option in ("-h", "-help", "--help"):
@@ -48,7 +51,7 @@ async def ip(argv: Sequence[str], context: Context) -> int:
         context.print_error(_USAGE)
         return 255
     try:
-        return _show(words, context, has_ipv4=has_ipv4, as_json=as_json)
+        return _show(words, context, has_ipv4=has_ipv4, is_brief=is_brief, as_json=as_json)
     except _UsageError as error:
         context.print_error(str(error))
         return 1
@@ -57,7 +60,9 @@ async def ip(argv: Sequence[str], context: Context) -> int:
         return 2
 
 
-def _show(words: list[str], context: Context, *, has_ipv4: bool, as_json: bool) -> int:
+def _show(
+    words: list[str], context: Context, *, has_ipv4: bool, is_brief: bool, as_json: bool
+) -> int:
     host = context.host
     wanted = next((name for name in _OBJECTS if name.startswith(words[0])), None)
     to_lines: Callable[[Entry], list[str]]
@@ -70,7 +75,12 @@ def _show(words: list[str], context: Context, *, has_ipv4: bool, as_json: bool) 
         device = _device(host, words[1:])
         if wanted == "address":
             table = ip_tables.addresses(host) if has_ipv4 else []
-            key, to_lines = "ifname", ip_tables.address_lines
+            key = "ifname"
+            to_lines = ip_tables.brief_address_lines if is_brief else ip_tables.address_lines
+        elif wanted == "link":
+            table = ip_tables.links(host)
+            key = "ifname"
+            to_lines = ip_tables.brief_link_lines if is_brief else ip_tables.link_lines
         elif wanted == "route":
             table = ip_tables.routes(host) if has_ipv4 else []
             key, to_lines = "dev", ip_tables.route_lines

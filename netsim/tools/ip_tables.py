@@ -49,14 +49,39 @@ def addresses(host: Host) -> list[Entry]:
     return [_LOOPBACK, *(_interface(interface) for interface in host.interfaces)]
 
 
-def address_lines(entry: Entry) -> list[str]:
-    """The lines of one interface."""
-    lines = [
+def links(host: Host) -> list[Entry]:
+    """The interfaces without their addresses, `lo` first."""
+    return [
+        {key: value for key, value in entry.items() if key != "addr_info"}
+        for entry in addresses(host)
+    ]
+
+
+def link_lines(entry: Entry) -> list[str]:
+    """The lines of one interface without its addresses."""
+    return [
         f"{entry['ifindex']}: {entry['ifname']}: <{','.join(entry['flags'])}> "
         f"mtu {entry['mtu']} qdisc {entry['qdisc']} state {entry['operstate']} "
         f"group {entry['group']}",
         f"    link/{entry['link_type']} {entry['address']} brd {entry['broadcast']}",
     ]
+
+
+def brief_link_lines(entry: Entry) -> list[str]:
+    """The line of `ip -brief link`."""
+    flags = ",".join(entry["flags"])
+    return [f"{entry['ifname']:<16} {entry['operstate']:<14} {entry['address']} <{flags}> "]
+
+
+def brief_address_lines(entry: Entry) -> list[str]:
+    """The line of `ip -brief address`."""
+    own = "".join(f"{each['local']}/{each['prefixlen']} " for each in entry["addr_info"])
+    return [f"{entry['ifname']:<16} {entry['operstate']:<14} {own}"]
+
+
+def address_lines(entry: Entry) -> list[str]:
+    """The lines of one interface."""
+    lines = link_lines(entry)
     for address in entry["addr_info"]:
         broadcast = f" brd {address['broadcast']}" if "broadcast" in address else ""
         lines.append(

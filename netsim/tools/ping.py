@@ -13,16 +13,18 @@ from typing import Final
 
 from netsim.aio.probes import EchoEndpoint
 from netsim.stack.errors import MessageTooLongError, NoRouteError, SocketError
+from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp import EchoReply
 from netsim.tools.arguments import ToolParser, seconds, whole
 from netsim.tools.context import Context, is_numeric
-from netsim.tools.ping_report import Failure, Reply, Report, failure_text, reply_line
-from netsim.wire import icmp
+from netsim.tools.ping_report import Failure, Reply, Report, failure_text, reply_line, route_text
+from netsim.wire import icmp, ipv4_options
 from netsim.wire.address import IpAddress
 
 SHORTEST_INTERVAL: Final = 0.002
 """Seconds; what iputils allows an ordinary user."""
 LARGEST_DATA: Final = 65_507
+_RECORD_ROUTE: Final = ipv4_options.record_route(ipv4_options.MAX_ROUTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class Options:
     ttl: int
     quiet: bool
     numeric: bool
+    discovery: PathMtuDiscovery
+    ip_options: bytes
 
 
 async def ping(argv: Sequence[str], context: Context) -> int:
@@ -48,7 +52,7 @@ async def ping(argv: Sequence[str], context: Context) -> int:
     except socket.gaierror as error:
         context.print_error(f"ping: {options.host}: {error.strerror}")
         return 2
-    report = Report(options.host, address, options.data_bytes)
+    report = Report(options.host, address, options.data_bytes, len(options.ip_options))
     if not context.json:
         context.print_line(report.heading())
     endpoint = context.loop.open_echo(context.wall_clock)
@@ -144,7 +148,12 @@ class _Run:
         request.wall_at = self._context.wall_clock()
         try:
             left_at = self._endpoint.send(
-                report.address, sequence, self._data, ttl=self._options.ttl
+                report.address,
+                sequence,
+                self._data,
+                ttl=self._options.ttl,
+                discovery=self._options.discovery,
+                options=self._options.ip_options,
             )
         except SocketError as error:
             del self._requests[sequence]
@@ -174,12 +183,15 @@ class _Run:
             rtt_ns=message.now - request.left_at,
             wall_rtt_ns=seen_at - request.wall_at,
             is_duplicate=request.is_answered,
+            route=tuple(ipv4_options.recorded_route(message.options)),
         )
+        before = self._report.replies[-1].route if self._report.replies else ()
         self._report.duplicates += request.is_answered
         request.is_answered = True
         self._report.replies.append(reply)
         self._report.ended = max(self._report.ended, message.now)
-        self._print(reply_line(reply, self._shown(reply.source)))
+        route = route_text(reply.route, before, self._shown)
+        self._print(reply_line(reply, self._shown(reply.source)) + route)
 
     def _note_failure(self, sequence: int, source: IpAddress | None, text: str, now: int) -> None:
         self._report.failures.append(Failure(sequence, source, text))
@@ -204,8 +216,16 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument(
         "-i", metavar="INTERVAL", type=seconds(SHORTEST_INTERVAL), default=1.0, help="seconds"
     )
+    parser.add_argument(
+        "-M",
+        metavar="HOW",
+        choices=[each.value for each in PathMtuDiscovery],
+        default=PathMtuDiscovery.WANT.value,
+        help="path MTU discovery: do (never fragment), want, dont, probe",
+    )
     parser.add_argument("-n", action="store_true", help="no names, only addresses")
     parser.add_argument("-q", action="store_true", help="only the statistics")
+    parser.add_argument("-R", action="store_true", help="record the route, nine addresses of it")
     parser.add_argument(
         "-s", metavar="SIZE", type=whole(0, LARGEST_DATA), default=56, help="bytes of data"
     )
@@ -230,4 +250,6 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         ttl=found.t,
         quiet=found.q,
         numeric=found.n or is_numeric(found.host),
+        discovery=PathMtuDiscovery(found.M),
+        ip_options=_RECORD_ROUTE if found.R else b"",
     )

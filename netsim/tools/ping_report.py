@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -40,6 +41,8 @@ class Reply:
     wall_rtt_ns: int
     """By the clock of whoever watches: includes what the machine needed to simulate it."""
     is_duplicate: bool
+    route: tuple[IpAddress, ...] = ()
+    """What was recorded, there and back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Report:
     target: str
     address: IpAddress
     data_bytes: int
+    option_bytes: int = 0
+    """Of the IP header."""
     transmitted: int = 0
     duplicates: int = 0
     """Answers beyond the first."""
@@ -85,8 +90,8 @@ class Report:
 
     def heading(self) -> str:
         """The first line."""
-        size = self.data_bytes
-        return f"PING {self.target} ({format_ip(self.address)}) {size}({size + 28}) bytes of data."
+        size, total = self.data_bytes, self.data_bytes + self.option_bytes + 28
+        return f"PING {self.target} ({format_ip(self.address)}) {size}({total}) bytes of data."
 
     def statistics(self) -> list[str]:
         """The lines at the end."""
@@ -142,6 +147,7 @@ class Report:
                     "rtt_ms": reply.rtt_ns / 1_000_000,
                     "wall_rtt_ms": reply.wall_rtt_ns / 1_000_000,
                     "duplicate": reply.is_duplicate,
+                    **({"route": list(map(format_ip, reply.route))} if reply.route else {}),
                 }
                 for reply in self.replies
             ],
@@ -163,6 +169,17 @@ def reply_line(reply: Reply, shown_source: str) -> str:
         f"{reply.size} bytes from {shown_source}: icmp_seq={reply.sequence} ttl={reply.ttl} "
         f"time={_time_text(reply.rtt_ns)} ms{mark}"
     )
+
+
+def route_text(
+    route: Sequence[IpAddress], before: Sequence[IpAddress], shown: Callable[[IpAddress], str]
+) -> str:
+    """What `-R` adds behind a reply; `before` is the route of the reply before it."""
+    if not route:
+        return ""
+    if route == before:
+        return "\t(same route)"
+    return "\nRR: " + "".join(f"\t{shown(address)}\n" for address in route)
 
 
 def failure_text(message: icmp.IcmpMessage) -> str:

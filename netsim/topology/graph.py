@@ -13,7 +13,6 @@ else a router. Attributes of other libraries (`pos`, `weight`) are passed over.
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +23,10 @@ from netsim.core.errors import NetsimError
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes
 from netsim.core.units import format_duration, format_percentage, format_rate, format_size
 from netsim.topology.check import check_topology
+from netsim.topology.directed import undirected
 from netsim.topology.findings import Findings
 from netsim.topology.model import Link, Node, Topology
-from netsim.topology.names import nearest
+from netsim.topology.names import host_name, nearest
 from netsim.topology.plan import PortPlan
 from netsim.topology.schema import LinkWords, NodeWords, TopologyWords, Words
 from netsim.topology.yaml_source import PathTo
@@ -167,21 +167,27 @@ def _port(port: PortPlan) -> str:
 
 
 def topology_from_graph(graph: Any) -> Topology:
-    """The checked topology that a networkx graph describes.
+    """The checked topology that a networkx graph of any kind describes.
 
-    Names that no host can have are made ones ("New York" is new-york, (0, 1) is 0-1).
+    Names that no host can have are made ones ("New York" is new-york, (0, 1) is 0-1). An edge of a
+    directed graph says what the direction from its first node does.
     Raises `InvalidGraphError` with every mistake.
     """
+    if not isinstance(graph, networkx.Graph):
+        what = type(graph).__name__
+        raise InvalidGraphError(
+            [f"a {what} is no network; write a path, a plan or a networkx graph"]
+        )
     if graph.is_directed():
-        raise InvalidGraphError(["links carry both directions; hand over graph.to_undirected()"])
+        graph = undirected(graph)
     edges = list(graph.edges(data=True))
     edges.sort(key=lambda edge: edge[2].get("order", len(edges)))
-    findings = _GraphFindings([f"{_name(a)}–{_name(b)}" for a, b, _ in edges])
+    findings = _GraphFindings([f"{host_name(a)}–{host_name(b)}" for a, b, _ in edges])
     written = _words_of(graph.graph, TopologyWords, (), findings)
-    written["name"] = _name(written.get("name") or "graph")
+    written["name"] = host_name(written.get("name") or "graph")
     written["nodes"] = nodes = {}
     for node, attributes in graph.nodes(data=True):
-        name = _name(node)
+        name = host_name(node)
         path: PathTo = ("nodes", name)
         if name in nodes:
             findings.report(path, "two nodes have this name in lowercase letters; rename one")
@@ -191,7 +197,7 @@ def topology_from_graph(graph: Any) -> Topology:
     written["links"] = links = []
     for index, (a, b, attributes) in enumerate(edges):
         path = ("links", index)
-        ends = {"endpoints": [_name(a), _name(b)]}
+        ends = {"endpoints": [host_name(a), host_name(b)]}
         words = ends | _words_of(attributes, LinkWords, path, findings)
         if {str(end).partition(":")[0] for end in words["endpoints"]} != set(ends["endpoints"]):
             message = f"the ends are {a} and {b} by the graph; write them, or leave it out"
@@ -229,10 +235,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value
-
-
-def _name(node: object) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", str(node).lower()).strip("-")[:63] or "node"
 
 
 class _GraphFindings(Findings):

@@ -33,6 +33,11 @@ def check_name(name: object, what: str) -> str:
     )
 
 
+def host_name(label: object) -> str:
+    """The nearest name that a host can have: "New York" is new-york, (0, 1) is 0-1."""
+    return re.sub(r"[^a-z0-9]+", "-", str(label).lower()).strip("-")[:63].rstrip("-") or "node"
+
+
 def check_domain(name: object) -> str:
     """`name` if it is a domain of lowercase labels ("campus.test")."""
     labels = name.split(".") if isinstance(name, str) else []

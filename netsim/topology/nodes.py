@@ -17,8 +17,8 @@ from netsim.topology.plan import Kind, ProgramPlan, ServicePlan
 from netsim.topology.schema import NodeWords, ProgramWords, TopologyWords
 from netsim.topology.words import MAX_NODES
 
-_ONLY_COMPUTERS: Final = ("env", "services", "run", "ports", "congestion", "restart")
-_ONLY_ADDRESSED: Final = ("address", "gateway", "routes")
+ONLY_COMPUTERS: Final = ("env", "services", "run", "ports", "congestion", "restart")
+ONLY_ADDRESSED: Final = ("address", "gateway", "routes")
 
 
 def count_members(topology: TopologyWords, findings: Findings) -> dict[str, list[str]]:
@@ -147,12 +147,12 @@ def _common_programs(topology: TopologyWords, folder: Path, findings: Findings) 
 
 def _check_kind(words: NodeWords, kind: Kind, path: Sequence[object], findings: Findings) -> None:
     if kind != "computer":
-        for key in _ONLY_COMPUTERS:
+        for key in ONLY_COMPUTERS:
             if getattr(words, key) is not None:
                 message = f"a {kind} runs no programs; write `{key}` at a computer"
                 findings.report((*path, key), message, at_key=True)
     if kind == "switch":
-        for key in _ONLY_ADDRESSED:
+        for key in ONLY_ADDRESSED:
             if getattr(words, key) is not None:
                 message = f"a switch has no addresses; remove `{key}`, or make it a router"
                 findings.report((*path, key), message, at_key=True)

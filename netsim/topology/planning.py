@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 
 
 def make_plan(
-    source: Topology | networkx.Graph[Any],
+    source: Topology | networkx.Graph[Any] | NetworkPlan,
     *,
     seed: int | None = None,
     name: str | None = None,
 ) -> NetworkPlan:
-    """The plan of a checked topology or of a networkx graph.
+    """The plan of a checked topology, of a networkx graph, or of a plan that is to be changed.
 
-    `seed` goes before the topology's own; without either it is 0. `name` runs the network under
+    `seed` goes before the source's own; without either it is 0. `name` runs the network under
     another name, and leaves its domain as it is.
     Raises `InvalidGraphError` for a graph that does not hold together, `InvalidNameError`.
     """
+    if isinstance(source, NetworkPlan):
+        return replace(
+            source,
+            name=source.name if name is None else check_name(name, "network"),
+            seed=source.seed if seed is None else seed,
+        )
     if isinstance(source, Topology):
         topology = source
     else:

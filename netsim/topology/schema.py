@@ -2,26 +2,48 @@
 
 These models check each word by itself, before anything is known about the network as a whole.
 They hold checked values with units resolved; None stands for "not written". Words that a later
-netsim will know are listed in `not_yet` with what to write until then.
+netsim will know are listed in `not_yet` with what to write until then. The docstrings and
+`json_forms` make the JSON Schema that editors complete from.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from netsim.core.units import parse_duration, parse_percentage
-from netsim.topology import names, words
+from netsim.topology import json_forms, names, words
 from netsim.topology.plan import Kind, PortPlan
 
 
 class Words(BaseModel):
     """A mapping with a fixed vocabulary. A key without a value counts as not written."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
     not_yet: ClassVar[dict[str, str]] = {}
+    short_form: ClassVar[json_forms.Form | None] = None
+    """In JSON Schema: what may be written instead of the mapping."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> json_forms.Form:
+        form = handler(core_schema)
+        return form if cls.short_form is None else json_forms.either(cls.short_form, form)
 
     @model_validator(mode="before")
     @classmethod
@@ -41,17 +63,34 @@ def _by_interface(written: object) -> object:
     return written if isinstance(written, dict) else {"": written}
 
 
-Duration = Annotated[int, PlainValidator(parse_duration)]
-Percentage = Annotated[float, PlainValidator(parse_percentage)]
-Attribute = Annotated[str, PlainValidator(_attribute)]
-NodeName = Annotated[str, PlainValidator(words.node_name)]
-InterfaceName = Annotated[str, PlainValidator(lambda name: name and words.interface_name(name))]
-HostAddress = Annotated[words.HostAddress, PlainValidator(words.host_address)]
-NextHop = Annotated[bytes | str, PlainValidator(words.next_hop)]
-Endpoint = Annotated[words.Endpoint, PlainValidator(words.endpoint)]
-Variable = Annotated[str, PlainValidator(words.variable_name)]
-Value = Annotated[str, PlainValidator(words.variable_value)]
-ServicePort = Annotated[int, PlainValidator(words.service_port)]
+Duration = Annotated[int, PlainValidator(parse_duration), WithJsonSchema(json_forms.DURATION)]
+Percentage = Annotated[
+    float, PlainValidator(parse_percentage), WithJsonSchema(json_forms.PERCENTAGE)
+]
+Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema(json_forms.ATTRIBUTE)]
+NodeName = Annotated[str, PlainValidator(words.node_name), WithJsonSchema(json_forms.NAME)]
+InterfaceName = Annotated[
+    str,
+    PlainValidator(lambda name: name and words.interface_name(name)),
+    WithJsonSchema(json_forms.INTERFACE),
+]
+HostAddress = Annotated[
+    words.HostAddress,
+    PlainValidator(words.host_address),
+    WithJsonSchema(json_forms.HOST_ADDRESS),
+]
+NextHop = Annotated[
+    bytes | str, PlainValidator(words.next_hop), WithJsonSchema(json_forms.NEXT_HOP)
+]
+Endpoint = Annotated[
+    words.Endpoint, PlainValidator(words.endpoint), WithJsonSchema(json_forms.ENDPOINT)
+]
+Variable = Annotated[str, PlainValidator(words.variable_name), WithJsonSchema(json_forms.VARIABLE)]
+Value = Annotated[str, PlainValidator(words.variable_value), WithJsonSchema(json_forms.VALUE)]
+_AddressForms = HostAddress | dict[InterfaceName, HostAddress]
+ServicePort = Annotated[
+    int, PlainValidator(words.service_port), WithJsonSchema(json_forms.TCP_PORT)
+]
 
 
 # Nodes ----------------------------------------------------------------------------------------
@@ -66,9 +105,22 @@ class ServiceWords(Words):
         "upstream": "write `app` with a program that runs inside the network",
     }
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["app"]}, {"required": ["files"]}],
+            "dependencies": {"args": ["app"]},
+        }
+    )
+    short_form = json_forms.ATTRIBUTE
+
     app: Attribute | None = None
+    """An aiohttp application or its factory, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
-    files: Annotated[str, PlainValidator(words.folder)] | None = None
+    """Keyword arguments of the factory."""
+    files: (
+        Annotated[str, PlainValidator(words.folder), WithJsonSchema(json_forms.FOLDER)] | None
+    ) = None
+    """A folder that is served; relative to the file."""
 
     @model_validator(mode="before")
     @classmethod
@@ -87,8 +139,12 @@ class ServiceWords(Words):
 class RunWords(Words):
     """A coroutine function that is started on a computer."""
 
+    short_form = json_forms.ATTRIBUTE
+
     call: Attribute = Field(examples=["mypackage.mymodule:main"])
+    """The coroutine function, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
+    """Its keyword arguments."""
 
     @model_validator(mode="before")
     @classmethod
@@ -104,10 +160,14 @@ class RunWords(Words):
 class RouteWords(Words):
     """A route that a person wrote, as in netplan: `{to: 10.9.0.0/16, via: r2}`."""
 
-    to: Annotated[words.Prefix, PlainValidator(words.route_target)] = Field(
-        examples=["10.9.0.0/16"]
-    )
+    to: Annotated[
+        words.Prefix,
+        PlainValidator(words.route_target),
+        WithJsonSchema(json_forms.ROUTE_TARGET),
+    ] = Field(examples=["10.9.0.0/16"])
+    """The network, or `default`."""
     via: NextHop = Field(examples=["r1"])
+    """The next hop: an address, or the name of a node."""
 
 
 class ProgramWords(Words):
@@ -122,24 +182,56 @@ class ProgramWords(Words):
     }
 
     env: dict[Variable, Value] | None = None
+    """Environment variables that its programs see; merged variable by variable."""
     services: dict[ServicePort, ServiceWords] | None = None
+    """TCP port → what answers there; merged port by port."""
     run: RunWords | None = None
-    congestion: Annotated[str, PlainValidator(words.congestion)] | None = None
-    restart: Annotated[str, PlainValidator(words.restart)] | None = None
+    """A coroutine function that is started on it."""
+    congestion: (
+        Annotated[str, PlainValidator(words.congestion), WithJsonSchema(json_forms.CONGESTION)]
+        | None
+    ) = None
+    """TCP's congestion control; `reno` is NewReno, and the only one yet."""
+    restart: (
+        Annotated[str, PlainValidator(words.restart), WithJsonSchema(json_forms.RESTART)] | None
+    ) = None
+    """When a node that died is started again; `never` is the only answer yet."""
 
 
 class NodeWords(ProgramWords):
     """One node, or `count` like ones."""
 
     kind: Kind | None = None
-    count: Annotated[int, PlainValidator(words.count)] | None = None
-    address: Annotated[dict[InterfaceName, HostAddress], BeforeValidator(_by_interface)] | None = (
+    """What it is; required, unless `defaults` has one."""
+    count: Annotated[int, PlainValidator(words.count), WithJsonSchema(json_forms.COUNT)] | None = (
         None
     )
-    """By interface; "" is the only interface there is."""
+    """Makes NAME-1, NAME-2 … instead of one node."""
+    # By interface; "" is the only interface there is.
+    address: (
+        Annotated[
+            dict[InterfaceName, HostAddress],
+            BeforeValidator(_by_interface, json_schema_input_type=_AddressForms),
+        ]
+        | None
+    ) = None
+    """Address and prefix length: `10.0.3.10/24`; by interface where there are several. What is
+    not given is assigned."""
     gateway: NextHop | None = None
+    """Next hop of the default route: an address, or a router's name."""
     routes: list[RouteWords] | None = None
-    ports: list[Annotated[PortPlan, PlainValidator(words.port_forward)]] | None = None
+    """Static routes, beside those that follow from the links."""
+    ports: (
+        list[
+            Annotated[
+                PortPlan,
+                PlainValidator(words.port_forward),
+                WithJsonSchema(json_forms.PORT_FORWARD),
+            ]
+        ]
+        | None
+    ) = None
+    """Real ports that enter the network here, as in `ssh -L`: LISTEN:PORT:HOST:PORT."""
 
 
 # Links ----------------------------------------------------------------------------------------
@@ -149,16 +241,29 @@ class GilbertElliottWords(Words):
     """tc-netem's `loss gemodel`, with the loss in each state instead of its complement."""
 
     p: Percentage = Field(examples=["1%"])
+    """Chance to go from the good state to the bad one with each frame."""
     r: Percentage = Field(examples=["20%"])
+    """Chance to go back."""
     loss_bad: Percentage | None = None
+    """Loss in the bad state; 100% where it is left out."""
     loss_good: Percentage | None = None
+    """Loss in the good state; 0% where it is left out."""
 
 
 class LossWords(Words):
     """Independent losses (`loss: 1%` is short for `{random: 1%}`), or bursts."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["random"]}, {"required": ["gilbert_elliott"]}],
+        }
+    )
+    short_form = json_forms.PERCENTAGE
+
     random: Percentage | None = None
+    """Each frame by itself."""
     gilbert_elliott: GilbertElliottWords | None = None
+    """Bursts."""
 
     @model_validator(mode="before")
     @classmethod
@@ -183,26 +288,51 @@ class DirectionWords(Words):
     }
 
     delay: Duration | None = None
+    """Time on the cable, one way; 0s where it is left out."""
     jitter: Duration | None = None
+    """The delay varies by up to this, either way; order is kept."""
     loss: LossWords | None = None
+    """How many frames are lost: `0.1%`, or bursts."""
     duplicate: Percentage | None = None
+    """How many frames are delivered twice."""
     reorder: Percentage | None = None
+    """How many frames skip the delay and overtake."""
     corrupt: Percentage | None = None
-    bandwidth: Annotated[int, PlainValidator(words.bandwidth)] | None = None
-    queue: Annotated[tuple[int | None, int | None], PlainValidator(words.queue)] | None = None
+    """How many frames arrive with one bit of their IPv4 packet flipped."""
+    bandwidth: (
+        Annotated[int, PlainValidator(words.bandwidth), WithJsonSchema(json_forms.BANDWIDTH)] | None
+    ) = None
+    """Rate at which the sender puts bits on the cable; unlimited where it is left out."""
+    queue: (
+        Annotated[
+            tuple[int | None, int | None],
+            PlainValidator(words.queue),
+            WithJsonSchema(json_forms.QUEUE),
+        ]
+        | None
+    ) = None
+    """What may wait for the bandwidth, in packets (`100`) or bytes (`256KiB`); what comes then is
+    dropped. 1000 packets where it is left out."""
 
 
 class LinkDefaultWords(DirectionWords):
     """What both directions of a link share."""
 
-    mtu: Annotated[int, PlainValidator(words.mtu)] | None = None
+    mtu: Annotated[int, PlainValidator(words.mtu), WithJsonSchema(json_forms.MTU)] | None = None
+    """Bytes of the largest IP packet; 1500 where it is left out."""
 
 
 class LinkWords(LinkDefaultWords):
     """A link; `[alice, s1]` is short for `{endpoints: [alice, s1]}`."""
 
-    endpoints: list[Endpoint] = Field(examples=["[alice, s1]"])
+    short_form = json_forms.ENDPOINTS
+
+    endpoints: Annotated[list[Endpoint], WithJsonSchema(json_forms.ENDPOINTS)] = Field(
+        examples=["[alice, s1]"]
+    )
+    """The two ends: `NODE`, or `NODE:INTERFACE`. A counted node gets a link for each."""
     egress: dict[Endpoint, DirectionWords] | None = None
+    """NODE → what is different in the direction that leaves it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -229,8 +359,20 @@ class LinkWords(LinkDefaultWords):
 class AddressingWords(Words):
     """Where assigned subnets come from; `10.0.0.0/8` is short for `{pool: 10.0.0.0/8}`."""
 
-    pool: Annotated[words.Prefix, PlainValidator(words.pool)] | None = None
-    prefix: Annotated[int, PlainValidator(words.subnet_length)] | None = None
+    short_form = json_forms.PREFIX
+
+    pool: (
+        Annotated[words.Prefix, PlainValidator(words.pool), WithJsonSchema(json_forms.PREFIX)]
+        | None
+    ) = None
+    """The network that subnets are cut from; 10.0.0.0/8 where it is left out."""
+    prefix: (
+        Annotated[
+            int, PlainValidator(words.subnet_length), WithJsonSchema(json_forms.SUBNET_LENGTH)
+        ]
+        | None
+    ) = None
+    """The prefix length of each subnet; 24 where it is left out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -242,27 +384,47 @@ class DefaultWords(ProgramWords):
     """What holds for every link, node and computer that does not say otherwise."""
 
     kind: Kind | None = None
+    """The kind of nodes that do not say theirs."""
     link: LinkDefaultWords | None = None
+    """Attributes of links that do not say otherwise."""
 
 
 class KindWords(Words):
     """What holds for every node of a kind."""
 
     computer: ProgramWords | None = None
+    """What computers have in common."""
     switch: Words | None = None
+    """Nothing yet."""
     router: Words | None = None
+    """Nothing yet."""
 
 
 class TopologyWords(Words):
     """A whole topology file."""
 
-    name: Annotated[str, PlainValidator(words.network_name)] = Field(examples=["campus"])
-    seed: Annotated[int, PlainValidator(words.seed)] | None = None
-    domain: Annotated[str, PlainValidator(names.check_domain)] | None = None
+    name: Annotated[str, PlainValidator(words.network_name), WithJsonSchema(json_forms.NAME)] = (
+        Field(examples=["campus"])
+    )
+    """Names the running network: lowercase letters, digits, hyphens."""
+    seed: Annotated[int, PlainValidator(words.seed), WithJsonSchema(json_forms.SEED)] | None = None
+    """Every random choice derives from it; the caller's, else 0, where it is left out."""
+    domain: (
+        Annotated[str, PlainValidator(names.check_domain), WithJsonSchema(json_forms.DOMAIN)] | None
+    ) = None
+    """A node `web` is also web.DOMAIN; `NAME.test` where it is left out."""
     addressing: AddressingWords | None = None
+    """Where assigned subnets come from; 10.0.0.0/8 where it is left out."""
     routing: Literal["auto", "static"] | None = None
+    """`auto`: routes are recomputed when links fail; `static`: those over dead links are only
+    withdrawn."""
     convergence: Duration | None = None
+    """Network time from a change of carrier to the new routes; 50ms where it is left out."""
     defaults: DefaultWords | None = None
+    """What holds where nothing else is said."""
     kinds: KindWords | None = None
+    """What the nodes of a kind have in common; goes before `defaults`."""
     nodes: dict[NodeName, NodeWords] = Field(examples=["{alice: {kind: computer}}"])
+    """Name → node."""
     links: list[LinkWords] | None = None
+    """The cables, in order: interfaces are numbered by it."""

@@ -24,6 +24,8 @@ Endpoint: TypeAlias = tuple[str, str | None]
 """A node's name and, where it is written, the interface's."""
 
 _PORT: Final = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?([0-9]{1,6}):([^:\[\]]+):([0-9]{1,6})")
+# Without a dot it is a name: the nodes of graphs from code are often numbers.
+_ADDRESS_LIKE: Final = re.compile(r"[0-9.]*\.[0-9.]*|.*:.*")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNUSABLE: Final = tuple(
     ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
@@ -205,7 +207,7 @@ def route_target(written: object) -> Prefix:
 
 def next_hop(written: object) -> bytes | str:
     """A packed address, or the name of a node."""
-    if isinstance(written, str) and re.fullmatch(r"[0-9.]+|.*:.*", written):
+    if isinstance(written, str) and _ADDRESS_LIKE.fullmatch(written):
         return ip_address(written)
     try:
         return check_name(written, "node")
@@ -241,7 +243,7 @@ def port_forward(written: object) -> PortPlan:
     if int(listen_port) > 65535 or not 1 <= int(port) <= 65535:
         wrong = listen_port if int(listen_port) > 65535 else port
         raise ValueError(f"`{wrong}` is not a port; write a number from 1 to 65535")
-    if re.fullmatch(r"[0-9.]+", host):
+    if _ADDRESS_LIKE.fullmatch(host):
         ip_address(host)
     return PortPlan(_loopback(listen), int(listen_port), host, int(port))
 

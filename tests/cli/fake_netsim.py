@@ -8,6 +8,7 @@ does not stop unless it is killed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -82,6 +83,7 @@ class Network(FakeNetwork):
             await self._killed.wait()
         self.kill()
         self.hub.close()
+        self.book.close()
 
     def kill(self) -> None:
         self._zygote.kill()
@@ -131,6 +133,8 @@ class Network(FakeNetwork):
     ) -> int:
         if argv == ["say"]:
             self.say("something happened")
+        if argv[0] == "log":
+            self.say(argv[1], logging.ERROR)
         if argv == ["wait"]:
             output("stdout", b"waiting\n")
         return await super().exec(

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import Any
 
 from netsim.control.operations import Output
 from netsim.control.server import ControlServer
 from netsim.core.errors import NetsimError, UnknownNameError
 from netsim.runtime.events import Event, EventHub, Subscription
+from netsim.runtime.logs import LogBook, LogLine
+from netsim.runtime.pingall import OnPing, Ping, Reachability
 from netsim.runtime.state import StateDirectory
 
 
@@ -16,6 +19,8 @@ class FakeNetwork:
 
     def __init__(self) -> None:
         self.hub = EventHub()
+        self.book = LogBook(capacity=3)
+        self.asked_to_ping: list[tuple[bool, float]] = []
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()
 
@@ -68,11 +73,36 @@ class FakeNetwork:
                 return 7
         return 0
 
+    def kinds(self) -> dict[str, str]:
+        return {"alice": "computer", "web": "computer"}
+
+    async def ping_all(self, *, routers: bool, timeout: float, on_ping: OnPing) -> Reachability:
+        """Web never answers. A time-out of an hour is one that nobody waits for."""
+        pings = [Ping("web", "alice", 1.5), Ping("alice", "web", None)]
+        self.asked_to_ping.append((routers, timeout))
+        for ping in pings:
+            on_ping(ping, 2)
+        if timeout == 3600:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.interrupted.set()
+        return Reachability(["alice", "web"], pings)
+
+    def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
+        if node not in (None, "alice", "web"):
+            raise UnknownNameError(f"campus has no node {node!r}; did you mean alice?")
+        return self.book.document(node, last)
+
+    def subscribe_to_logs(self) -> Subscription:
+        return self.book.subscribe()
+
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, level: int = logging.INFO) -> None:
         self.hub.publish(Event(1, "log", "web", text))
+        self.book.add(LogLine(1_500_000_000, "web", level, text))
 
 
 class Served:

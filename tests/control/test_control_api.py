@@ -190,3 +190,85 @@ async def test_lines_of_an_execution_are_json(http: aiohttp.ClientSession) -> No
         assert response.content_type == "application/x-ndjson"
         lines = [json.loads(line) async for line in response.content]
     assert lines == [{"stdout": "hi"}, {"exit": 0}]
+
+
+@pytest.mark.asyncio
+async def test_pingall_comes_ping_by_ping(served: Served, http: aiohttp.ClientSession) -> None:
+    client = client_of(served)
+    lines = await asyncio.to_thread(lambda: list(client.ping_all(routers=True, timeout=0.5)))
+    assert served.network.asked_to_ping == [(True, 0.5)]
+    assert lines == [
+        {"from": "web", "to": "alice", "rtt_ms": 1.5, "of": 2},
+        {"from": "alice", "to": "web", "rtt_ms": None, "of": 2},
+        {"nodes": ["alice", "web"], "sent": 2, "received": 1, "dropped_percent": 50.0},
+    ]
+    async with http.post("/v1/pingall") as response:
+        assert response.status == 200
+        assert len((await response.text()).splitlines()) == 3
+    assert served.network.asked_to_ping[-1] == (False, 2.0)
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_hangs_up_ends_pingall(served: Served) -> None:
+    lines = client_of(served).ping_all(routers=False, timeout=3600)
+    assert (await asyncio.to_thread(next, lines))["from"] == "web"
+    await asyncio.to_thread(lines.close)  # type: ignore[attr-defined]
+    await asyncio.wait_for(served.network.interrupted.wait(), 10)
+
+
+@pytest.mark.asyncio
+async def test_a_stopping_network_ends_pingall(served: Served) -> None:
+    lines = client_of(served).ping_all(routers=False, timeout=3600)
+    await asyncio.to_thread(next, lines)
+    reading = asyncio.create_task(asyncio.to_thread(list, lines))
+    await served.server.close()
+    with pytest.raises(ControlError, match=r"stopping|ended before"):
+        await reading
+
+
+@pytest.mark.asyncio
+async def test_logs(served: Served) -> None:
+    client = client_of(served)
+    for number in range(5):
+        served.network.say(f"line {number}")
+    document = await asyncio.to_thread(client.logs, None, None)
+    assert document["dropped"] == 2
+    assert [line["text"] for line in document["lines"]] == ["line 2", "line 3", "line 4"]
+    assert set(document["lines"][0]) == {"time_ns", "wall", "node", "level", "text"}
+    assert (await asyncio.to_thread(client.logs, "web", 1))["lines"][0]["text"] == "line 4"
+    assert (await asyncio.to_thread(client.logs, "alice", None))["lines"] == []
+    with pytest.raises(UnknownNameError, match="did you mean alice"):
+        await asyncio.to_thread(client.logs, "alcie", None)
+    assert await asyncio.to_thread(client.kinds) == {"alice": "computer", "web": "computer"}
+
+
+@pytest.mark.asyncio
+async def test_logs_can_be_followed_until_the_network_ends(served: Served) -> None:
+    served.network.say("before")
+    lines = client_of(served).follow_logs("web", None)
+    assert (await asyncio.to_thread(next, lines))["text"] == "before"
+    served.network.say("after")
+    assert (await asyncio.to_thread(next, lines))["text"] == "after"
+    reading = asyncio.create_task(asyncio.to_thread(list, lines))
+    await served.server.close()
+    assert await asyncio.wait_for(reading, 10) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/logs?last=some", None),
+        ("GET", "/v1/logs?follow=1", None),
+        ("POST", "/v1/pingall", {"timeout": 0}),
+        ("POST", "/v1/pingall", {"timeout": True}),
+        ("POST", "/v1/pingall", {"routers": "r1"}),
+        ("POST", "/v1/pingall", []),
+    ],
+)
+async def test_wrong_requests(
+    http: aiohttp.ClientSession, method: str, path: str, body: Any
+) -> None:
+    async with http.request(method, path, json=body) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]["hint"]

@@ -128,6 +128,23 @@ def test_the_timer_of_the_stack_is_in_the_agenda_once_however_often_it_moves() -
     assert not bench.agenda
 
 
+def test_a_far_timer_behind_many_near_ones_is_in_the_agenda_once() -> None:
+    bench = Bench(plan_of("c1 c2"), "c1")
+    host = bench.node.host  # type: ignore[attr-defined]
+    fired: list[int] = []
+    Timer(host.timers, fired.append).start(7200 * SECOND)
+    near = Timer(host.timers, fired.append)
+    for tick in range(1, 1000):
+        near.start(tick * MILLISECOND)
+        bench.driver.settle(bench.now)
+        bench.run(tick * MILLISECOND)
+        assert len(bench.agenda) == 1
+    bench.run(7200 * SECOND)
+    assert len(fired) == 1000
+    assert fired[-1] == 7200 * SECOND
+    assert not bench.agenda
+
+
 def test_a_timer_for_a_time_that_has_passed_fires_at_once() -> None:
     bench = Bench(plan_of("c1 c2"), "c1")
     host = bench.node.host  # type: ignore[attr-defined]

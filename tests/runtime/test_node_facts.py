@@ -52,7 +52,7 @@ def test_the_facts_of_a_switch() -> None:
     assert (network.port("alice", "eth0").mac.hex(":"), "eth0") in stations
     assert len(stations) == 2
     assert all(row["age_ms"] >= 5 for row in facts["mac_table"])
-    assert facts["counters"] == {"flooded": 1}
+    assert facts["counters"] == {"flooded": 1, "stations_moved": 0, "stations_refused": 0}
     assert all(interface["addresses"] == [] for interface in facts["interfaces"])
 
 

@@ -51,6 +51,35 @@ class Transport(asyncio.Transport):
         super().__init__({"peername": ("10.0.1.2", 40000), "netsim.path": path})
 
 
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        b"GET /bytes/50000000 HTTP/1.1\r\nHost: web\r\n\r\n",
+        b"PUT /upload HTTP/1.1\r\nHost: web\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+    ],
+    ids=["download", "upload"],
+)
+async def test_a_client_that_goes_away_in_the_middle_is_no_news(
+    request_head: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    # As services run in netsim; the test server would cancel the handler instead.
+    runner = web.AppRunner(create_app())
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    reader, writer = await asyncio.open_connection(*runner.addresses[0])
+    writer.write(request_head)
+    await reader.read(1)
+    writer.transport.abort()
+    server = runner.server
+    assert server is not None
+    async with asyncio.timeout(10):
+        while server.connections:
+            await asyncio.sleep(0)
+    await runner.cleanup()
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 def page_asked_over(transport: asyncio.Transport) -> str:
     return front_page(make_mocked_request("GET", "/", transport=transport))
 

@@ -54,6 +54,9 @@ VALID = [
     frame_of(datagram(NEAR, HERE_TOO, b"query", ports=(1, 2))),
     frame_of(datagram(NEAR, parse_ip("10.0.1.255"), b"all"), to=BROADCAST_MAC),
     frame_of(packet(NEAR, HERE, bytes(40), protocol=253, fragment=0x2001)),
+    frame_of(packet(NEAR, HERE, bytes(40), protocol=253, fragment=0x2000)),
+    frame_of(packet(NEAR, HERE, bytes(40), protocol=253, fragment=0x0006)),
+    frame_of(echo_packet(NEAR, HERE, options=b"\x07\x0b\x04" + bytes(9))),
     segment(tcp.SYN),
     segment(tcp.SYN | tcp.FIN),
     segment(tcp.ACK, source=80, destination=LOCAL_PORT),
@@ -130,6 +133,7 @@ def traces(dialogue: Dialogue) -> tuple[int, ...]:
         len(echo_socket.inbox),
         len(udp_socket.inbox) + len(udp_socket.errors),
         sum(len(n.waiting) for cache in host.neighbours for n in cache.entries()),
+        host.ip.reassembly.fragments,
     )
 
 

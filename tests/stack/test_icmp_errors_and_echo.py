@@ -21,7 +21,8 @@ from host_dialogue import (
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.errors import AddressInUseError, MessageTooLongError, NoRouteError
-from netsim.stack.icmp import _INBOX_LIMIT, ERROR_BURST, ERROR_RATE, EchoError, EchoReply
+from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.icmp import ERROR_BURST, ERROR_RATE, INBOX_LIMIT, EchoError, EchoReply
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, IpAddress, parse_ip
 
@@ -57,7 +58,6 @@ def test_an_echo_request_is_answered_from_where_it_went(destination: IpAddress) 
         NEAR,
         kind=icmp.ECHO_REPLY,
         identification=1,
-        fragment=ipv4.DONT_FRAGMENT,
     )
     dialogue.expect(sent_frame(reply, NEAR_MAC))
 
@@ -117,9 +117,9 @@ def test_nobody_asked_for_that_reply() -> None:
 def test_replies_that_nobody_reads_do_not_fill_the_memory() -> None:
     dialogue = knowing_all()
     socket = dialogue.host.icmp.open_echo(5)
-    for _ in range(_INBOX_LIMIT + 3):
+    for _ in range(INBOX_LIMIT + 3):
         dialogue.receive(frame_of(echo_packet(NEAR, HERE, kind=icmp.ECHO_REPLY)))
-    assert len(socket.inbox) == _INBOX_LIMIT
+    assert len(socket.inbox) == INBOX_LIMIT
     assert dialogue.host.drops == {"icmp-receive-buffer": 3}
 
 
@@ -137,7 +137,7 @@ def test_an_echo_that_cannot_be_sent_raises() -> None:
     with pytest.raises(NoRouteError):
         socket.send(NOWHERE, 0, b"", 0)
     with pytest.raises(MessageTooLongError):
-        socket.send(NEAR, 0, bytes(1473), 0)
+        socket.send(NEAR, 0, bytes(1473), 0, discovery=PathMtuDiscovery.DO)
     with pytest.raises(MessageTooLongError):
         socket.send(NEAR, 0, bytes(70_000), 0)
 

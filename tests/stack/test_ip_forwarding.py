@@ -59,7 +59,7 @@ def scapy_packet(**fields: Any) -> bytes:
         {"tos": 0xB8, "id": 0xFFFF, "flags": "DF"},
         {"flags": "MF", "frag": 100},
         {"proto": 253},
-        {"options": [IPOption_RR(routers=["0.0.0.0"] * 3)]},
+        {"options": [IPOption_RR(pointer=16, routers=["10.7.7.7"] * 3)]},
         {"options": b"\x94\x04\x00\x00"},
     ],
 )

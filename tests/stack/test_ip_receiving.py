@@ -77,8 +77,9 @@ COMMON = [
     ("multicast-not-joined", frame_of(datagram(NEAR, GROUP), to=GROUP_MAC)),
     ("multicast-not-joined", frame_of(datagram(NEAR, GROUP))),
     ("not-for-us", frame_of(datagram(NEAR, FAR), to=BROADCAST_MAC)),
-    ("fragment", frame_of(datagram(NEAR, HERE, b"1234", fragment=ipv4.MORE_FRAGMENTS))),
-    ("fragment", frame_of(datagram(NEAR, HERE, b"1234", fragment=1))),
+    ("fragment-length", frame_of(datagram(NEAR, HERE, b"1234", fragment=ipv4.MORE_FRAGMENTS))),
+    ("fragment-length", frame_of(packet(NEAR, HERE, fragment=1))),
+    ("fragment-too-far", frame_of(datagram(NEAR, HERE, b"1234", fragment=0x1FFE))),
     ("tcp-broadcast", frame_of(syn_to(DIRECTED), to=BROADCAST_MAC)),
     ("tcp-broadcast", frame_of(syn_to(LIMITED_BROADCAST), to=BROADCAST_MAC)),
 ]

@@ -16,8 +16,6 @@ from host_dialogue import (
     Dialogue,
     ask,
     datagram,
-    frame_of,
-    packet,
     sent_frame,
 )
 
@@ -27,9 +25,9 @@ from netsim.stack.errors import (
     NoRouteError,
     SocketError,
 )
+from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.host import Host
-from netsim.stack.ip import MIN_MTU, PATH_MTU_LIMIT
-from netsim.wire import ethernet, icmp, ipv4
+from netsim.wire import ethernet, ipv4
 from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, UNSPECIFIED, IpAddress, parse_ip
 
 DIRECTED = parse_ip("10.0.1.255")
@@ -39,20 +37,20 @@ NOWHERE = parse_ip("192.0.2.1")
 
 
 def send(
-    dialogue: Dialogue, destination: IpAddress, size: int = 10, source: IpAddress = HERE
+    dialogue: Dialogue,
+    destination: IpAddress,
+    size: int = 10,
+    source: IpAddress = HERE,
+    how: str = "want",
 ) -> None:
-    dialogue.host.ip.send(ipv4.PROTOCOL_UDP, source, destination, bytes(size), dialogue.now)
-
-
-def too_big(destination: IpAddress, mtu: int, size: int = 1500) -> bytes:
-    """A router beyond reports that our packet did not fit."""
-    lost = packet(HERE_TOO, destination, bytes(size - 20), fragment=ipv4.DONT_FRAGMENT)
-    message = icmp.IcmpMessage(
-        icmp.DESTINATION_UNREACHABLE, icmp.FRAGMENTATION_NEEDED, mtu, lost[:548]
+    dialogue.host.ip.send(
+        ipv4.PROTOCOL_UDP,
+        source,
+        destination,
+        bytes(size),
+        dialogue.now,
+        discovery=PathMtuDiscovery(how),
     )
-    reporter = parse_ip("10.8.0.1")
-    content = packet(reporter, HERE_TOO, message.pack(), protocol=ipv4.PROTOCOL_ICMP)
-    return frame_of(content)
 
 
 def test_packets_have_a_number_each_and_may_not_be_fragmented() -> None:
@@ -97,14 +95,15 @@ def test_a_default_route_leads_to_nobodys_address_neither(destination: IpAddress
         send(dialogue, destination)
 
 
-def test_a_packet_larger_than_the_link_is_refused() -> None:
+@pytest.mark.parametrize("how", ["do", "probe"])
+def test_a_packet_larger_than_the_link_is_refused_where_it_may_not_be_cut(how: str) -> None:
     dialogue = Dialogue(mtu=600)
     dialogue.introduce_all()
-    send(dialogue, FAR, 580)
+    send(dialogue, FAR, 580, how=how)
     assert dialogue.take_packet().total_length == 600
     for destination in (FAR, parse_ip("10.0.2.255")):
         with pytest.raises(MessageTooLongError) as caught:
-            send(dialogue, destination, 581)
+            send(dialogue, destination, 581, how=how)
         assert caught.value.errno == errno.EMSGSIZE
     dialogue.expect_nothing()
 
@@ -204,47 +203,6 @@ def test_a_group_is_sent_to_its_own_mac_address() -> None:
     send(dialogue, GROUP, source=HERE_TOO)
     sent = dialogue.take()
     assert (sent.interface, sent.frame[:6].hex()) == ("eth1", "01005e010102")
-
-
-def test_a_path_that_takes_less_than_the_first_link_is_remembered() -> None:
-    dialogue = Dialogue()
-    dialogue.introduce_all()
-    dialogue.receive(too_big(FAR, 1400))
-    assert dialogue.host.ip.mtu_to(FAR) == 1400
-    assert dialogue.host.ip.mtu_to(parse_ip("10.9.0.2")) == 1500
-    send(dialogue, FAR, 1380, HERE_TOO)
-    dialogue.take()
-    with pytest.raises(MessageTooLongError):
-        send(dialogue, FAR, 1381, HERE_TOO)
-    dialogue.receive(too_big(FAR, 1300, 1400))
-    assert dialogue.host.ip.mtu_to(FAR) == 1300
-    dialogue.receive(too_big(FAR, 1390, 1400))
-    assert dialogue.host.ip.mtu_to(FAR) == 1300, "an old report does not raise it"
-
-
-def test_other_routes_may_lead_over_other_paths() -> None:
-    dialogue = Dialogue()
-    dialogue.receive(too_big(FAR, 1400))
-    dialogue.host.install_routes(list(dialogue.host.fib))
-    assert dialogue.host.ip.mtu_to(FAR) == 1500
-    dialogue.receive(too_big(FAR, 1400))
-    dialogue.host.set_carrier(dialogue.interfaces[0], False)
-    assert dialogue.host.ip.mtu_to(FAR) == 1500
-
-
-@pytest.mark.parametrize("mtu", [0, MIN_MTU - 1, 1500, 9000])
-def test_a_path_mtu_that_cannot_be_is_not_believed(mtu: int) -> None:
-    dialogue = Dialogue()
-    dialogue.receive(too_big(FAR, mtu))
-    assert dialogue.host.ip.mtu_to(FAR) == 1500
-    assert dialogue.host.drops["icmp-bad-mtu"] == 1
-
-
-def test_path_mtus_do_not_fill_the_memory() -> None:
-    dialogue = Dialogue()
-    for number in range(PATH_MTU_LIMIT + 5):
-        dialogue.receive(too_big((0x0A090000 + number).to_bytes(4, "big"), 1400))
-    assert len(dialogue.host.ip._path_mtus) == 5
 
 
 def test_tcp_counts_what_could_not_leave_and_carries_on() -> None:

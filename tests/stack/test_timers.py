@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from unittest import mock
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.stack.timers import Timer, Timers
+from netsim.stack import timers as timers_module
+from netsim.stack.timers import SLACK, Timer, Timers
 
 
 class Clockwork:
@@ -94,6 +98,20 @@ def test_actions_may_start_timers_that_are_due_at_once() -> None:
     assert fired == [("first", 7), ("second", 7)]
 
 
+def test_timers_that_are_stopped_do_not_pile_up() -> None:
+    works = Clockwork(1)
+    for number in range(10 * SLACK):
+        works.all[0].start(1000 + number)
+        stopped = Timer(works.timers, works.all[0].action)
+        stopped.start(500 + number)
+        stopped.stop()
+    assert len(works.timers._heap) <= 2 * SLACK
+    works.all[0].start(20_000)
+    works.run(30_000)
+    assert works.fired[-1] == (20_000, 0)
+
+
+@pytest.mark.parametrize("slack", [0, SLACK])
 @given(
     st.lists(
         st.tuples(
@@ -102,8 +120,13 @@ def test_actions_may_start_timers_that_are_due_at_once() -> None:
     )
 )
 def test_timers_fire_as_a_naive_list_of_due_times_says(
-    steps: list[tuple[int, str, int]],
+    slack: int, steps: list[tuple[int, str, int]]
 ) -> None:
+    with mock.patch.object(timers_module, "SLACK", slack):
+        check_against_a_naive_list(steps)
+
+
+def check_against_a_naive_list(steps: list[tuple[int, str, int]]) -> None:
     works = Clockwork(5)
     naive: dict[int, int] = {}
     expected = []

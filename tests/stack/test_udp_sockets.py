@@ -23,6 +23,7 @@ from netsim.stack.errors import (
     NoRouteError,
     NotConnectedError,
 )
+from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.udp import DATAGRAM_OVERHEAD, EPHEMERAL_PORTS, RECEIVE_BUFFER
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import parse_ip
@@ -207,8 +208,11 @@ def test_what_cannot_be_sent_raises() -> None:
     socket = knowing_near().host.udp.bind(None, 0)
     with pytest.raises(NoRouteError):
         socket.send(b"", (NOWHERE, 53), 0)
-    for size in (1473, 65508, 100_000):
+    for size in (65508, 100_000):
         with pytest.raises(MessageTooLongError):
             socket.send(bytes(size), (NEAR, 53), 0)
+    socket.discovery = PathMtuDiscovery.DO
+    with pytest.raises(MessageTooLongError):
+        socket.send(bytes(1473), (NEAR, 53), 0)
     with pytest.raises(MessageTooLongError):
         socket.send(bytes(65508), (LOOPBACK, 53), 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from plans import chain, plan_of
 from tool_lab import MakeLab, make_lab
@@ -34,6 +36,31 @@ def test_addresses(make_lab: MakeLab, argv: list[str]) -> None:
         "       valid_lft forever preferred_lft forever",
     ]
     assert (outcome.code, outcome.stderr) == (0, "")
+
+
+def test_links_are_addresses_without_addresses(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    addresses = lab.run("r1", "ip", "addr").lines
+    links = lab.run("r1", "ip", "link").lines
+    assert links == [line for line in addresses if re.match(r"\d|    link", line)]
+    assert len(links) == 6
+    (eth1,) = lab.run("r1", "ip", "-j", "l", "show", "eth1").document
+    assert eth1["ifname"] == "eth1"
+    assert "addr_info" not in eth1
+
+
+def test_brief(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    assert [line.split() for line in lab.run("alice", "ip", "-br", "a").lines] == [
+        ["lo", "UNKNOWN", "127.0.0.1/8"],
+        ["eth0", "UP", "10.0.1.10/24"],
+    ]
+    assert lab.run("alice", "ip", "-br", "link").lines[1].split() == [
+        "eth0",
+        "UP",
+        "02:00:00:01:00:00",
+        "<BROADCAST,MULTICAST,UP,LOWER_UP>",
+    ]
 
 
 @pytest.mark.parametrize("argv", [["dev", "eth1"], ["show", "dev", "eth1"], ["show", "eth1"]])

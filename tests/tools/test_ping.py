@@ -8,6 +8,7 @@ from tool_lab import MakeLab, make_lab
 
 from netsim.core.time import SECOND
 from netsim.tools.context import Context
+from netsim.wire.address import format_ip, parse_ip
 
 __all__ = ["make_lab"]
 
@@ -76,10 +77,47 @@ def test_no_route_at_all(make_lab: MakeLab) -> None:
 
 
 def test_a_request_too_large_for_the_link_never_leaves(make_lab: MakeLab) -> None:
-    outcome = make_lab(chain()).run("alice", "ping", "-c", "1", "-s", "1473", "web")
+    argv = ["ping", "-c", "1", "-s", "1473", "-M", "do", "web"]
+    outcome = make_lab(chain()).run("alice", *argv)
     assert outcome.stderr == "ping: local error: message too long, mtu=1500\n"
     assert outcome.code == 1
     assert "1 packets transmitted, 0 received, +1 errors" in outcome.lines[-2]
+
+
+def test_a_request_too_large_for_the_link_goes_in_fragments(make_lab: MakeLab) -> None:
+    lab = make_lab(plan_of("alice r1", "r1 r2 mtu=576", "r2 web"))
+    outcome = lab.run("alice", "ping", "-c", "2", "-s", "4000", "-M", "dont", "web")
+    assert outcome.lines[0].endswith(" 4000(4028) bytes of data.")
+    assert [line[:19] for line in outcome.lines[1:3]] == ["4008 bytes from web"] * 2
+    assert outcome.code == 0
+
+
+def test_a_path_tells_its_mtu_to_who_wants_to_know(make_lab: MakeLab) -> None:
+    lab = make_lab(plan_of("alice r1", "r1 r2 mtu=1000", "r2 web"))
+    outcome = lab.run("alice", "ping", "-c", "3", "-s", "1400", "web")
+    assert "icmp_seq=1 Frag needed and DF set (mtu = 1000)" in outcome.lines[1]
+    assert "2 received, +1 errors" in outcome.lines[-2]
+    refused = lab.run("alice", "ping", "-c", "1", "-s", "1400", "-M", "do", "web")
+    assert refused.stderr == "ping: local error: message too long, mtu=1000\n"
+    probed = lab.run("alice", "ping", "-c", "1", "-s", "1400", "-M", "probe", "web")
+    assert "Frag needed and DF set (mtu = 1000)" in probed.lines[1]
+
+
+def test_the_route_is_recorded_there_and_back(make_lab: MakeLab) -> None:
+    lab = make_lab(plan_of("alice r1", "r1 r2", "r2 web"))
+    outcome = lab.run("alice", "ping", "-n", "-c", "2", "-R", "web")
+    alice, web = lab.network.plan.hosts["alice"], lab.network.plan.hosts["web"]
+    names = [lab.context("alice").name_of(address) for address in (alice, web)]
+    assert names == ["alice", "web"]
+    assert outcome.lines[0].endswith(" 56(124) bytes of data.")
+    assert outcome.lines[2].startswith("RR: \t" + format_ip(alice))
+    route = [line.split("\t")[1] for line in outcome.lines[2:10]]
+    owners = [lab.context("alice").name_of(parse_ip(address)) for address in route]
+    assert owners == ["alice", "r1", "r2", "web", "web", "r2", "r1", "alice"]
+    assert outcome.lines[10] == ""
+    assert outcome.lines[11].endswith("\t(same route)")
+    document = lab.run("alice", "ping", "-c", "1", "-R", "web", json=True).document
+    assert document["replies"][0]["route"] == route
 
 
 def test_the_own_address_answers(make_lab: MakeLab) -> None:
@@ -177,6 +215,7 @@ def test_two_at_once_do_not_take_each_others_answers(make_lab: MakeLab) -> None:
         ["-c", "0", "web"],
         ["-c", "x", "web"],
         ["-i", "0", "web"],
+        ["-M", "never", "web"],
         ["-i", "nan", "web"],
         ["-s", "65508", "web"],
         ["-t", "256", "web"],

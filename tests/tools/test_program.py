@@ -10,8 +10,9 @@ import pytest
 from plans import chain
 from tool_lab import MakeLab, make_lab
 
+from netsim.tools import names
 from netsim.tools.context import Context
-from netsim.tools.program import TOOLS
+from netsim.tools.program import SWITCH_TOOLS, TOOLS
 
 __all__ = ["make_lab"]
 
@@ -19,7 +20,28 @@ __all__ = ["make_lab"]
 def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
     outcome = make_lab(chain()).run("r1", "telnet", "web")
     assert (outcome.code, outcome.stdout) == (127, b"")
-    assert outcome.stderr == ("telnet: no such tool at r1; there are curl, ip, ping, traceroute\n")
+    assert outcome.stderr == (
+        "telnet: no such tool at r1; there are curl, dig, ip, ping, ss, traceroute\n"
+    )
+    outcome = make_lab(chain()).run("s1", "telnet", "web")
+    assert outcome.stderr == ("telnet: no such tool at s1; there are mac-table\n")
+
+
+def test_tools_of_another_kind_of_node_say_what_there_is(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    outcome = lab.run("s1", "ping", "web")
+    assert (outcome.code, outcome.stdout) == (1, b"")
+    assert outcome.stderr.startswith("ping: s1 is a switch and has no addresses; mac-table shows")
+    outcome = lab.run("r1", "mac-table")
+    assert (outcome.code, outcome.stdout) == (1, b"")
+    assert (
+        outcome.stderr == "mac-table: r1 is no switch; ip neigh shows the MAC addresses it knows\n"
+    )
+
+
+def test_the_names_of_the_tools() -> None:
+    assert tuple(TOOLS) == names.HOST_TOOLS
+    assert tuple(SWITCH_TOOLS) == names.SWITCH_TOOLS
 
 
 @pytest.mark.parametrize("name", TOOLS)

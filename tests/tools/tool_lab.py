@@ -1,4 +1,4 @@
-"""Tools run at the computers of a network in one memory.
+"""Tools run at the nodes of a network in one memory.
 
     lab = make_lab(plan_of("alice r1", "r1 web"))
     outcome = lab.run("alice", "ping", "-c", "1", "web")
@@ -20,7 +20,7 @@ from stepped_loops import SteppedLoop, World
 
 from netsim.runtime.memory import MemoryNetwork
 from netsim.runtime.paths import PathFinder
-from netsim.tools.context import Context
+from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan
 
@@ -54,6 +54,7 @@ class Lab:
         self.cwd = cwd
         self._world = World(plan)
         self._name_of = PathFinder(plan).owner
+        self._hosts = [each.name for each in plan.nodes if each.kind != "switch"]
         self._wall = 0
 
     @property
@@ -70,15 +71,21 @@ class Lab:
     def context(self, node: str, **given: Any) -> Context:
         """A terminal at that node; `given` goes over what is usual."""
 
+        loop = self.loop(node)
+        own = {"loop": loop, "host": loop.host, "name_of": self._name_of}
+        return Context(**(self._terminal(node) | own | given))
+
+    def switch_context(self, node: str, **given: Any) -> SwitchContext:
+        """The same at a switch."""
+        own = {"switch": self.network.nodes[node], "now": lambda: self.network.now}
+        return SwitchContext(**(self._terminal(node) | own | given))
+
+    def _terminal(self, node: str) -> dict[str, Any]:
         async def drain() -> None:
             await asyncio.sleep(0)
 
-        loop = self.loop(node)
-        usual: dict[str, Any] = {
-            "loop": loop,
-            "host": loop.host,
+        return {
             "node": node,
-            "name_of": self._name_of,
             "cwd": self.cwd,
             "stdout": lambda data: None,
             "stderr": lambda data: None,
@@ -86,7 +93,6 @@ class Lab:
             "interrupted": asyncio.Event(),
             "wall_clock": self._wall_clock,
         }
-        return Context(**(usual | given))
 
     def run(
         self,
@@ -100,13 +106,17 @@ class Lab:
         stdout, stderr = bytearray(), bytearray()
 
         async def execute() -> int:
-            context = self.context(node, stdout=stdout.extend, stderr=stderr.extend, json=json)
+            given: dict[str, Any] = {"stdout": stdout.extend, "stderr": stderr.extend, "json": json}
+            if node not in self._hosts:
+                return await run_tool(argv[0], argv[1:], self.switch_context(node, **given))
+            context = self.context(node, **given)
             if interrupt_after is not None:
                 context.loop.call_later(interrupt_after, context.interrupted.set)
             meanwhile(context)
             return await run_tool(argv[0], argv[1:], context)
 
-        code = self.call(node, execute())
+        # A switch has no loop: its tools do not wait for anything.
+        code = self.call(node if node in self._hosts else self._hosts[0], execute())
         return Outcome(code, bytes(stdout), stderr.decode())
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import networkx
 import pytest
@@ -104,6 +105,61 @@ def test_mistakes_in_a_graph_are_all_named() -> None:
     assert "link c–d `endpoints`: the ends are c and d" in text
 
 
-def test_directed_graphs_are_refused() -> None:
-    with pytest.raises(InvalidGraphError, match="to_undirected"):
-        make_plan(networkx.DiGraph([("a", "b")]))
+def test_an_edge_of_a_directed_graph_is_a_direction() -> None:
+    graph: networkx.DiGraph[str] = networkx.DiGraph(name="one way")
+    graph.add_edge("Home", "isp", bandwidth="10mbit", delay="5ms", mtu=1400)
+    graph.add_edge("isp", "web", delay="2ms")
+    graph.add_edge("isp", "Home", bandwidth="100mbit", delay="5ms", loss="1%")
+    plan = make_plan(graph)
+    assert plan.name == "one-way"
+    assert [(link.a[0], link.b[0]) for link in plan.links] == [("home", "isp"), ("isp", "web")]
+    (up,), (down, on), (back,) = (plan.node(name).interfaces for name in ("home", "isp", "web"))
+    assert (up.egress.bandwidth_bps, up.egress.loss, up.egress.mtu) == (10_000_000, 0.0, 1400)
+    assert (down.egress.bandwidth_bps, down.egress.loss, down.egress.mtu) == (
+        100_000_000,
+        0.01,
+        1400,
+    )
+    assert on.egress == back.egress
+    assert on.egress.delay_ns == 2_000_000
+    assert [node.kind for node in plan.nodes] == ["computer", "router", "computer"]
+
+
+def test_parallel_edges_of_a_directed_graph_are_paired_in_order() -> None:
+    graph: networkx.MultiDiGraph[str] = networkx.MultiDiGraph()
+    for delay in ("1ms", "2ms"):
+        graph.add_edge("a", "b", delay=delay)
+    for delay in ("3ms", "4ms", "5ms"):
+        graph.add_edge("b", "a", delay=delay)
+    plan = make_plan(graph)
+    delays = [
+        [interface.egress.delay_ns // 1_000_000 for interface in plan.node(name).interfaces]
+        for name in ("a", "b")
+    ]
+    assert delays == [[1, 2, 5], [3, 4, 5]]
+
+
+def test_mistakes_in_a_directed_graph_are_named() -> None:
+    graph: networkx.DiGraph[str] = networkx.DiGraph()
+    graph.add_edge("a", "b", dealy="5ms")
+    graph.add_edge("b", "a", loss="5")
+    graph.add_edge("b", "b")
+    with pytest.raises(InvalidGraphError) as caught:
+        make_plan(graph)
+    text = "\n".join(caught.value.mistakes)
+    assert "`dealy`: unknown attribute; write `delay`" in text
+    assert "`5` has no unit" in text
+    assert "`b` is linked to itself" in text
+
+
+def test_what_is_no_graph_is_refused() -> None:
+    nodes: Any = {"a": ["b"]}
+    with pytest.raises(InvalidGraphError, match="a dict is no network; write a path"):
+        make_plan(nodes)
+
+
+def test_a_plan_under_another_name_and_seed() -> None:
+    plan = make_plan(networkx.path_graph(3))
+    other = make_plan(plan, name="other", seed=9)
+    assert (other.name, other.seed, other.nodes) == ("other", 9, plan.nodes)
+    assert make_plan(plan) == plan

@@ -119,6 +119,10 @@ class Engine:
         self._cuts.begin(number, self._ends)
         self._flush_wires()
 
+    def lost(self) -> list[dict[str, int]]:
+        """Of each port in order: frames that its wire could not take, by reason."""
+        return [dict(sender.lost) for _, sender in self._ends]
+
     def _reader(self, port: Port, receiver: WireReceiver) -> Callable[[], None]:
         def read() -> None:
             try:

@@ -6,6 +6,10 @@ import io
 import logging
 import sys
 from collections.abc import Callable
+from typing import Final
+
+LONGEST_LINE: Final = 16_384
+"""Characters; what is printed without an end of line is cut into such pieces."""
 
 Forward = Callable[[int, str], None]
 """Takes a level of `logging` and one line."""
@@ -45,4 +49,7 @@ class _Lines(io.TextIOBase):
         *lines, self._partial = (self._partial + text).split("\n")
         for line in lines:
             self._forward(line)
+        while len(self._partial) >= LONGEST_LINE:
+            self._forward(self._partial[:LONGEST_LINE])
+            self._partial = self._partial[LONGEST_LINE:]
         return len(text)

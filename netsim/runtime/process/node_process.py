@@ -22,6 +22,7 @@ import logging
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -32,6 +33,7 @@ from netsim.gateway.ports import Port as GatewayPort
 from netsim.gateway.ports import open_port
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
+from netsim.node.switch import Switch
 from netsim.observe.capture import PcapngTap
 from netsim.runtime.build import build_node, direction_source, install_routes, node_source
 from netsim.runtime.facts import node_facts
@@ -43,7 +45,7 @@ from netsim.runtime.process.node_loop import NodeLoop
 from netsim.runtime.process.programs import Programs
 from netsim.runtime.process.selector import NodeSelector
 from netsim.runtime.process.wire import WireReceiver, WireSender
-from netsim.tools.context import Context
+from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan, RoutePlan
 
@@ -217,6 +219,8 @@ class NodeProcess:
 
     def _facts(self) -> dict[str, Any]:
         facts = node_facts(self._node, self._engine.program_time())
+        for interface, lost in zip(facts["interfaces"], self._engine.lost(), strict=True):
+            interface["tx"]["dropped"] |= lost
         facts["lateness"] = {**self._engine.lateness.summary(), "resynced": self._engine.resynced}
         return facts
 
@@ -228,23 +232,7 @@ class NodeProcess:
             self._channel.send(("output", number, stream, data))
 
         try:
-            node, loop = self._node, self._loop
-            if not isinstance(node, HostNode) or not isinstance(loop, NodeLoop):
-                write("stderr", f"{node.name} is a switch: it has no IP tools\n".encode())
-                return
-            context = Context(
-                loop=loop,
-                host=node.host,
-                node=node.name,
-                name_of=self._paths.owner,
-                cwd=Path(cwd),
-                stdout=lambda data: write("stdout", data),
-                stderr=lambda data: write("stderr", data),
-                drain=self._channel.drain,
-                interrupted=interrupted,
-                wall_clock=time.monotonic_ns,
-                json=json,
-            )
+            context = self._terminal(write, interrupted, cwd, json)
             code = await run_tool(argv[0], argv[1:], context)
         except Exception as error:
             logging.getLogger("netsim.tools").exception("%s failed", argv[0])
@@ -252,3 +240,28 @@ class NodeProcess:
         finally:
             del self._executing[number]
             self._channel.send(("exit", number, code))
+
+    def _terminal(
+        self,
+        write: Callable[[Literal["stdout", "stderr"], bytes], None],
+        interrupted: asyncio.Event,
+        cwd: str,
+        json: bool,
+    ) -> Context | SwitchContext:
+        """What a tool gets to see of this node, and of whoever started it."""
+        node, loop = self._node, self._loop
+        common: dict[str, Any] = {
+            "node": node.name,
+            "cwd": Path(cwd),
+            "stdout": lambda data: write("stdout", data),
+            "stderr": lambda data: write("stderr", data),
+            "drain": self._channel.drain,
+            "interrupted": interrupted,
+            "wall_clock": time.monotonic_ns,
+            "json": json,
+        }
+        if isinstance(node, Switch):
+            return SwitchContext(switch=node, now=self._engine.program_time, **common)
+        assert isinstance(node, HostNode), "every other kind has a protocol stack"
+        assert isinstance(loop, NodeLoop), "and a loop on top of it"
+        return Context(loop=loop, host=node.host, name_of=self._paths.owner, **common)

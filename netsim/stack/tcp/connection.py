@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from netsim.core.time import SECOND
 from netsim.stack.errors import NotConnectedError
-from netsim.stack.tcp import arrival, syn_sent, timeouts
+from netsim.stack.tcp import arrival, path_errors, syn_sent, timeouts
 from netsim.stack.tcp.receiver import Receiver
 from netsim.stack.tcp.sender import Sender
 from netsim.stack.tcp.seq import HALF, MASK
@@ -48,6 +48,7 @@ class Connection:
         "_challenges",
         "_challenges_since",
         "_keep_alive",
+        "_path_changed",
         "_window_opened",
         "closed",
         "connected",
@@ -61,7 +62,6 @@ class Connection:
         "local",
         "opened_at",
         "orphan",
-        "path_mtu",
         "peer_mss",
         "ready",
         "receiver",
@@ -113,8 +113,6 @@ class Connection:
         self.sender = Sender(
             iss, self.transmitter, self.retransmission_timer, settings, shared.counters
         )
-        self.path_mtu: int | None = None
-        """Of the whole path, where "fragmentation needed" told us (RFC 1191)."""
         self.peer_mss = 0
         """What the peer's MSS option said, or the default without one."""
         self.scaling = False
@@ -129,6 +127,7 @@ class Connection:
         self._challenges = 0
         self._challenges_since = 0
         self._abort_wanted = False
+        self._path_changed = False
         self._window_opened = False
         """Reading made room that the peer should hear of."""
 
@@ -245,6 +244,15 @@ class Connection:
         """Have `flush` called before the runtime waits."""
         self.shared.dirty[self] = None
 
+    def path_changed(self, now: int | None) -> None:
+        """The way to the peer may take packets of another size; without a time, see to it when
+        there is one."""
+        if now is not None:
+            path_errors.path_changed(self, now)
+            return
+        self._path_changed = True
+        self.mark_dirty()
+
     def notify(self) -> None:
         """Have the owner look."""
         self.ready[self] = None
@@ -254,6 +262,9 @@ class Connection:
         if self._abort_wanted:
             self.abort(now)
             return
+        if self._path_changed:
+            self._path_changed = False
+            path_errors.path_changed(self, now)
         timeouts.owner_acted(self, now)
         sender = self.sender
         sent_before = sender.nxt
@@ -350,9 +361,9 @@ class Connection:
         if shared.connections.get(self.key) is self:
             del shared.connections[self.key]
         shared.dirty.pop(self, None)
+        self.notify()
         if self.listener is not None:
             self.listener.lost(self)
-        self.notify()
 
     # -- timers
 

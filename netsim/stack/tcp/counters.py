@@ -25,6 +25,10 @@ class TcpCounters:
     """Times that three duplicate acknowledgements or SACK told of a loss."""
     zero_window_probes: int = 0
     keep_alive_probes: int = 0
+    black_holes: int = 0
+    """Times that segments were made smaller because large ones vanished."""
+    mtu_probes: int = 0
+    """Larger segments sent to see whether they arrive again."""
     challenge_acks: int = 0
     connection_timeouts: int = 0
     """Connections given up after the last retry."""

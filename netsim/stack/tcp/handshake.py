@@ -51,22 +51,19 @@ def send_syn(connection: Connection, now: int) -> None:
     )
 
 
-def path_mtu(connection: Connection) -> int:
-    """Octets of the largest packet that is known to reach the peer."""
-    mtu = connection.shared.ip.mtu_to(connection.remote[0])
-    known = connection.path_mtu
-    return mtu if known is None or mtu < known else known
-
-
 def _own_mss(connection: Connection) -> int:
     """What we announce and, at most, send; without options (RFC 6691)."""
-    return path_mtu(connection) - _IP_HEADER[len(connection.remote[0])] - HEADER_LENGTH
+    mtu = connection.shared.ip.mtu_to(connection.remote[0])
+    return mtu - _IP_HEADER[len(connection.remote[0])] - HEADER_LENGTH
 
 
 def segment_size(connection: Connection) -> int:
     """Octets of text that fit into a segment: Eff.snd.MSS (RFC 9293 3.7.1)."""
     mss = min(connection.peer_mss, _own_mss(connection))
-    return mss - _TIMESTAMP_LENGTH if connection.transmitter.timestamps else mss
+    if connection.transmitter.timestamps:
+        mss -= _TIMESTAMP_LENGTH
+    search = connection.sender.search
+    return mss if search is None else min(mss, search.low)
 
 
 def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:

@@ -125,4 +125,5 @@ class Listener:
     def lost(self, connection: Connection) -> None:
         """A connection ended before it was accepted; one that was open is handed out still,
         with what it received."""
-        self._half_open.pop(connection, None)
+        if self._half_open.pop(connection, self) is None:
+            self._unseen.pop(connection, None)  # nobody will ever look

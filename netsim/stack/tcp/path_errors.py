@@ -23,10 +23,6 @@ from netsim.wire.icmp import (
 if TYPE_CHECKING:
     from netsim.stack.tcp.connection import Connection
 
-_LEAST_MTU: Final = 68
-"""Of IPv4 (RFC 791)."""
-_PLATEAUS: Final = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, _LEAST_MTU)
-"""What to try next when a router does not tell its MTU (RFC 1191 7.1)."""
 _SEQUENCE: Final = slice(4, 8)
 _ERRNO_OF_CODE: Final = {
     NETWORK_UNREACHABLE: errno.ENETUNREACH,
@@ -46,19 +42,18 @@ def icmp_error_arrives(
     segment_head: bytes,
     kind: int,
     code: int,
-    next_hop_mtu: int,
-    now: int,
-) -> None:
-    """`segment_head` is what the error quotes of our segment, at least eight octets."""
+) -> bool:
+    """`segment_head` is what the error quotes of our segment, at least eight octets. Whether it
+    is about something outstanding, and so to be believed."""
     sender = connection.sender
     sequence = unwrap(int.from_bytes(segment_head[_SEQUENCE], "big"), sender.nxt)
     # RFC 5927 4.1: it must be about something outstanding. A probe repeats what is older by one.
     if not sender.una - 1 <= sequence < sender.nxt:
         connection.shared.counters.icmp_out_of_window += 1
-        return
+        return False
     if kind == DESTINATION_UNREACHABLE and code == FRAGMENTATION_NEEDED:
-        _path_mtu_shrank(connection, next_hop_mtu, now)
-        return
+        # IP takes note of the MTU, and `path_changed` follows.
+        return True
     if kind == DESTINATION_UNREACHABLE:
         error = _ERRNO_OF_CODE.get(code, errno.EHOSTUNREACH)
     elif kind == TIME_EXCEEDED:
@@ -66,7 +61,7 @@ def icmp_error_arrives(
     elif kind == PARAMETER_PROBLEM:
         error = errno.EPROTO
     else:
-        return
+        return True
     if connection.state is State.SYN_SENT and kind == DESTINATION_UNREACHABLE:
         # RFC 1122 4.2.3.9 would have most of these retried until the SYN times out; every
         # system in use gives the caller an answer instead (RFC 5461 4.1).
@@ -74,19 +69,20 @@ def icmp_error_arrives(
     else:
         # No error ends a connection that works, not even a "hard" one: RFC 5927 5.2.
         connection.soft_error = error
+    return True
 
 
-def _path_mtu_shrank(connection: Connection, next_hop_mtu: int, now: int) -> None:
-    """Send in smaller segments what was too large. The MTU only ever shrinks here: a larger one
-    than before is old news, or a lie (RFC 5927 7)."""
+def path_changed(connection: Connection, now: int) -> None:
+    """IP knows another MTU of the path: smaller segments, and what was too large at once, or
+    larger ones from now on (RFC 1191 6.4)."""
+    sender = connection.sender
     if connection.state not in SYNCHRONIZED:
         return
-    mtu = handshake.path_mtu(connection)
-    if not next_hop_mtu:
-        next_hop_mtu = next((plateau for plateau in _PLATEAUS if plateau < mtu), _LEAST_MTU)
-    if _LEAST_MTU <= next_hop_mtu < mtu:
-        connection.path_mtu = next_hop_mtu
-    # Perhaps the IP layer had taken note before, so that nothing is new but to us.
+    if sender.search is not None:
+        # It is a path that tells, after all.
+        sender.search = None
     mss = handshake.segment_size(connection)
-    if mss < connection.sender.mss:
-        retransmission.lower_mss(connection.sender, mss, now)
+    if mss < sender.mss:
+        retransmission.lower_mss(sender, mss, now)
+    elif mss > sender.mss:
+        sender.set_mss(mss)

@@ -10,7 +10,9 @@ from bisect import bisect_right
 from collections import deque
 from typing import Final
 
-_MAX_RANGES: Final = 512
+from netsim.stack.tcp.chunks import append
+
+MAX_RANGES: Final = 512
 _REPORTED: Final = 4
 """As many blocks as fit into an option field without timestamps."""
 
@@ -43,7 +45,7 @@ class Reassembly:
                 return False
             data = data[ends[index] - start :]
         else:
-            if len(starts) >= _MAX_RANGES:
+            if len(starts) >= MAX_RANGES:
                 return None
             self._recent.appendleft(start)
             index += 1
@@ -57,16 +59,17 @@ class Reassembly:
             if ends[following] > end:
                 data = data[: len(data) - (end - starts[following])]
                 if data:
-                    grown.append(data)
+                    append(grown, data)
                     self.octets += len(data)
                     data = b""
-                grown += chunks[following]
+                append(grown, chunks[following][0])
+                grown += chunks[following][1:]
                 end = ends[following]
             else:
                 self.octets -= ends[following] - starts[following]
             del starts[following], ends[following], chunks[following]
         if data:
-            grown.append(data)
+            append(grown, data)
             self.octets += len(data)
         ends[index] = end
         return True

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Final
 
 from netsim.core.time import SECOND
+from netsim.stack.tcp.chunks import append
 from netsim.stack.tcp.reassembly import Reassembly
 from netsim.stack.tcp.seq import is_older
 from netsim.stack.tcp.settings import TcpSettings
@@ -20,8 +21,6 @@ MAX_WINDOW_SCALE: Final = 14
 """RFC 7323 2.3"""
 
 _QUICK_ACKS: Final = 16
-_SMALL_CHUNK: Final = 256
-_COALESCED_CHUNK: Final = 2048
 _RECENT_LIFE: Final = 24 * 24 * 3600 * SECOND
 """RFC 7323 5.5: after 24 days of silence TS.Recent says nothing any more."""
 
@@ -119,12 +118,7 @@ class Receiver:
     def take(self, payload: bytes, pushed: bool, now: int) -> None:
         """Text that continues the stream; `pushed` is its PSH flag."""
         size = len(payload)
-        chunks = self.chunks
-        if size < _SMALL_CHUNK and chunks and len(chunks[-1]) < _COALESCED_CHUNK:
-            # A stream of single octets must not cost an object for each of them.
-            chunks[-1] += payload
-        else:
-            chunks.append(payload)
+        append(self.chunks, payload)
         self.readable += size
         self.nxt += size
         self._unacknowledged += size
@@ -170,7 +164,7 @@ class Receiver:
         self.ack_now = True
         if self.reassembly:
             for chunk in self.reassembly.take(self.nxt):
-                self.chunks.append(chunk)
+                append(self.chunks, chunk)
                 self.readable += len(chunk)
                 self.nxt += len(chunk)
         return True

@@ -52,8 +52,7 @@ def timed_out(sender: Sender, now: int) -> None:
 def lower_mss(sender: Sender, mss: int, now: int) -> None:
     """The path takes only `mss` octets of text in a segment: cut smaller what is outstanding
     and send it again, without taking it for congestion (RFC 1191 6.4)."""
-    sender.mss = mss
-    sender.congestion.set_segment_size(mss)
+    sender.set_mss(mss)
     if sender.una < sender.nxt:
         sender.recovery.begin_again(sender.una, sender.nxt)
         send_lost(sender, True, now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 
 from netsim.core.time import MILLISECOND
-from netsim.stack.tcp import retransmission
+from netsim.stack.tcp import mtu_search, retransmission
 from netsim.stack.tcp.congestion import CongestionControl, named
 from netsim.stack.tcp.counters import TcpCounters
 from netsim.stack.tcp.recovery import Phase, Recovery
@@ -52,6 +52,7 @@ class Sender:
         "retries",
         "round_trip",
         "scale",
+        "search",
         "timer",
         "transmitter",
         "una",
@@ -94,6 +95,8 @@ class Sender:
         """Snd.Wind.Shift"""
         self.mss = 536
         """Eff.snd.MSS of RFC 9293 3.7.1: octets of text in a full segment."""
+        self.search: mtu_search.MtuSearch | None = None
+        """For what the path takes, once large segments have vanished."""
         self.no_delay = settings.no_delay
         self._small_end = iss
         """End of the last segment that was not full."""
@@ -119,6 +122,11 @@ class Sender:
         self.congestion = named(settings.congestion)(mss, segments * mss)
         self.recovery = Recovery(self.transmitter.sack, self.iss)
         self.last_sent_at = now
+
+    def set_mss(self, mss: int) -> None:
+        """Full segments have another size from now on."""
+        self.mss = mss
+        self.congestion.set_segment_size(mss)
 
     @property
     def unsent(self) -> int:
@@ -176,7 +184,11 @@ class Sender:
             news = edge == self.window_edge and not segment.payload and not segment.flags & FIN
         if news and recovery.duplicate(una, nxt, self.mss):
             self.counters.fast_recoveries += 1
-            self.congestion.loss_detected(nxt - una, now)
+            if self.search is not None and self.search.lost(una, now):
+                # RFC 4821 7.4: a probe that is lost says nothing about congestion.
+                self.congestion.threshold = self.congestion.window
+            else:
+                self.congestion.loss_detected(nxt - una, now)
             retransmission.send_lost(self, True, now)
         return False
 
@@ -187,6 +199,8 @@ class Sender:
         self.una = ack
         self.buffer.release(ack)
         self.retries = 0
+        if self.search is not None and self.search.acknowledged(ack, now):
+            self._path_takes(self.search)
         recovery = self.recovery
         if recovery.in_order:
             self.congestion.acknowledged(octets, nxt - una, now)
@@ -200,6 +214,11 @@ class Sender:
             self.timer.start(now + self.round_trip.timeout)  # RFC 6298 (5.3)
         else:
             self.timer.stop()  # (5.2)
+
+    def _path_takes(self, search: mtu_search.MtuSearch) -> None:
+        self.set_mss(search.low)
+        if search.low >= search.ceiling:
+            self.search = None
 
     def _measure(self, ack: int, segment: TcpSegment, now: int) -> None:
         """One sample for each acknowledgement, from when the oldest segment it covers left, so
@@ -228,6 +247,8 @@ class Sender:
             return
         if not self.recovery.in_order and self.recovery.phase is not Phase.OPEN:
             retransmission.send_lost(self, False, now)
+        if self.search is not None and mtu_search.send_probe(self, self.search, now):
+            return
         nxt = self.nxt
         if nxt < self.buffer.end + self.buffer.fin_queued:
             self._send_new(now)

@@ -95,20 +95,26 @@ class Tcp:
         segment_head: bytes,
         kind: int,
         code: int,
-        next_hop_mtu: int,
-        now: int,
-    ) -> None:
+    ) -> bool:
         """An ICMP error quotes a segment that we sent from `source` to `destination`.
 
-        `segment_head` is the IP payload it quotes; less than eight octets are ignored.
-        `next_hop_mtu` is that of "fragmentation needed", 0 from a router that does not tell.
+        `segment_head` is the IP payload it quotes; less than eight octets are ignored. Whether
+        it is about something outstanding: of "fragmentation needed" IP takes note then.
         """
         if len(segment_head) < 8:
-            return
+            return False
         key = destination + source + segment_head[2:4] + segment_head[:2]
         connection = self._shared.connections.get(key)
-        if connection is not None:
-            path_errors.icmp_error_arrives(connection, segment_head, kind, code, next_hop_mtu, now)
+        if connection is None:
+            return False
+        return path_errors.icmp_error_arrives(connection, segment_head, kind, code)
+
+    def path_changed(self, destination: bytes | None, now: int | None) -> None:
+        """`mtu_to` may have another answer for `destination`, or for all; connections take note
+        now, or without a time at the next `flush`."""
+        for connection in self._shared.connections.values():
+            if destination is None or connection.remote[0] == destination:
+                connection.path_changed(now)
 
     # -- the owners' side
 

@@ -39,6 +39,11 @@ class TimeWait:
         """Wait 2 MSL from now on."""
         self._timer.start(now + 2 * self._shared.settings.msl_ns)
 
+    @property
+    def ends_at(self) -> int | None:
+        """When it will be over, in ns of network time."""
+        return self._timer.due
+
     def end(self) -> None:
         """CLOSED"""
         self._timer.stop()

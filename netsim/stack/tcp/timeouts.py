@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from netsim.stack.tcp import handshake, probes, retransmission
+from netsim.stack.tcp import handshake, mtu_search, probes, retransmission
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
     if sender.retries >= (settings.orphan_retries if connection.orphan else settings.retries):
         connection.fail(errno.ETIMEDOUT)
     elif sender.una < sender.nxt:
+        mtu_search.suspect_black_hole(connection, now)
         retransmission.timed_out(sender, now)
     else:
         unsent = sender.unsent

@@ -12,6 +12,16 @@ from netsim.stack.tcp.time_wait import TimeWait
 
 
 @dataclass(frozen=True, slots=True)
+class TimerView:
+    """A timer that runs. `name` is `on` (retransmission), `persist`, `keepalive`, `timewait`."""
+
+    name: str
+    due: int
+    """Network time in ns."""
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionView:
     """One connection at one instant. Sizes in octets, times in ns; 0 where there is none yet."""
 
@@ -30,6 +40,10 @@ class ConnectionView:
     retransmission_timeout_ns: int = 0
     mss: int = 0
     retransmissions: int = 0
+    send_scale: int = 0
+    receive_scale: int = 0
+    """Window scales: shifts of the peer's and of our window field (RFC 7323)."""
+    timer: TimerView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +77,26 @@ def view_connection(connection: Connection) -> ConnectionView:
         sender.round_trip.timeout,
         sender.mss,
         sender.retransmissions,
+        sender.scale,
+        connection.receiver.scale,
+        _timer_of(connection),
     )
 
 
 def view_time_wait(waiting: TimeWait) -> ConnectionView:
     """Of a connection that is over."""
-    return ConnectionView(waiting.local, waiting.remote, State.TIME_WAIT)
+    timer = None if waiting.ends_at is None else TimerView("timewait", waiting.ends_at, 0)
+    return ConnectionView(waiting.local, waiting.remote, State.TIME_WAIT, timer=timer)
+
+
+def _timer_of(connection: Connection) -> TimerView | None:
+    sender = connection.sender
+    due = connection.retransmission_timer.due
+    if due is not None:
+        # One timer serves both: it asks for a window when nothing is outstanding.
+        return TimerView("on" if sender.una < sender.nxt else "persist", due, sender.retries)
+    due = connection.idle_timer.due
+    if due is not None:
+        name = "timewait" if connection.orphan else "keepalive"
+        return TimerView(name, due, connection.keep_alive_probes)
+    return None

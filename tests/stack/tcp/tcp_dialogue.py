@@ -143,13 +143,15 @@ class Dialogue:
         self.tcp.flush(self.now)
 
     def icmp(self, kind: int, code: int, seq: int, mtu: int = 0) -> None:
-        """An ICMP error about our segment `seq` arrives."""
+        """An ICMP error about our segment `seq` arrives; IP believes `mtu` if TCP does."""
         head = (
             self.our_port.to_bytes(2, "big")
             + self.peer_port.to_bytes(2, "big")
             + ((self.iss + seq) & 0xFFFFFFFF).to_bytes(4, "big")
         )
-        self.tcp.icmp_error(HERE, PEER, head, kind, code, mtu, self.now)
+        if self.tcp.icmp_error(HERE, PEER, head, kind, code) and mtu:
+            self.wire.mtu = mtu
+            self.tcp.path_changed(PEER, self.now)
         self.tcp.flush(self.now)
 
     # -- what we expect

@@ -84,7 +84,7 @@ def test_source_quench_and_strangers_are_ignored() -> None:
     d.icmp(SOURCE_QUENCH, 0, seq=0)
     d.peer_port += 1
     d.icmp(UNREACHABLE, 1, seq=0)
-    d.tcp.icmp_error(b"\x0a\0\0\1", b"\x0a\0\0\2", b"short", 3, 1, 0, 0)
+    d.tcp.icmp_error(b"\x0a\0\0\1", b"\x0a\0\0\2", b"short", 3, 1)
     assert not connection.closed
     assert connection.soft_error is None
 
@@ -114,24 +114,32 @@ def test_fragmentation_needed_cuts_smaller_at_once() -> None:
     d.expect("PA", seq=3501, ack=1, payload=bytes(500))
 
 
-@pytest.mark.parametrize(("told", "sizes"), [(0, [966, 966, 966, 102]), (900, [860] * 3 + [420])])
-def test_fragmentation_needed_from_a_router_on_the_way(told: int, sizes: list[int]) -> None:
-    """The IP layer knows only its own link; an old router does not even tell its MTU."""
+def test_a_path_that_is_larger_again_is_used_from_then_on() -> None:
+    """RFC 1191 6.3: IP has forgotten what it was told ten minutes ago."""
     d = outstanding()
-    d.icmp(UNREACHABLE, 4, seq=1, mtu=told)
-    assert [len(sent.segment.payload) for sent in d.sent] == sizes
+    d.icmp(UNREACHABLE, 4, seq=1, mtu=540)
+    d.sent.clear()
+    d.send("A", seq=1, ack=3001)
+    d.wire.mtu = MSS + 40
+    d.tcp.path_changed(None, None)
+    (connection,) = d.tcp._shared.connections.values()
+    connection.write(bytes(1000))
+    d.expect("PA", seq=3001, ack=1, payload=bytes(1000))
 
 
-def test_fragmentation_needed_does_not_go_below_the_least() -> None:
+def test_a_path_that_changes_for_others_changes_nothing() -> None:
     d = outstanding()
-    d.icmp(UNREACHABLE, 4, seq=1, mtu=67)
+    d.wire.mtu = 540
+    d.tcp.path_changed(b"\x0a\x09\x09\x09", d.now)
     d.expect_nothing()
 
 
-def test_fragmentation_needed_that_changes_nothing_sends_nothing() -> None:
-    d = outstanding()
-    d.icmp(UNREACHABLE, 4, seq=1, mtu=2000)
+def test_a_path_that_changes_is_noticed_before_the_connection_is_open() -> None:
+    d, _ = syn_sent()
+    d.tcp.path_changed(None, None)
     d.expect_nothing()
+    d.send("SA", seq=0, ack=1, mss=MSS)
+    d.expect("A", seq=1, ack=1)
 
 
 def test_fragmentation_needed_about_something_else_is_ignored() -> None:

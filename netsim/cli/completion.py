@@ -1,0 +1,76 @@
+"""What the shell may complete: names of networks, nodes and tools. Never an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from netsim.core.errors import NetsimError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+VARIABLE = "_NETSIM_COMPLETE"
+"""Set by the shell's function, as click defines it."""
+
+
+def complete(instruction: str) -> int:
+    """Answer the shell's question, which is in the environment; the exit code."""
+    from click.shell_completion import shell_complete
+
+    from netsim.cli.root import netsim
+
+    return shell_complete(netsim, {}, "netsim", VARIABLE, instruction)
+
+
+def network_names(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The networks that run."""
+    from netsim.runtime.state import running
+
+    try:
+        return matching({state.name: "" for state in running()}, incomplete)
+    except (NetsimError, OSError):
+        return []
+
+
+def node_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The nodes of the running network."""
+    return matching(_kinds(ctx), incomplete)
+
+
+def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The tools of the node that was named; behind a tool, the nodes that it may go to."""
+    from netsim.tools.names import HOST_TOOLS, SWITCH_TOOLS
+
+    kinds = _kinds(ctx)
+    if ctx.params.get("tool"):
+        return matching(kinds, incomplete)
+    tools = SWITCH_TOOLS if kinds.get(ctx.params["node"]) == "switch" else HOST_TOOLS
+    return matching(dict.fromkeys(tools, ""), incomplete)
+
+
+def matching(
+    words: Mapping[str, str] | Iterable[tuple[str, str]], incomplete: str
+) -> list[CompletionItem]:
+    """Those of the words, each with what it means, that go on from what was typed."""
+    from click.shell_completion import CompletionItem
+
+    return [
+        CompletionItem(word, help=meaning or None)
+        for word, meaning in dict(words).items()
+        if word.startswith(incomplete)
+    ]
+
+
+def _kinds(ctx: click.Context) -> dict[str, str]:
+    from netsim.control.client import ControlClient
+    from netsim.runtime.state import find
+
+    try:
+        return ControlClient(find(ctx.params.get("name"))).kinds()
+    except (NetsimError, OSError):
+        return {}

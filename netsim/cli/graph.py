@@ -1,0 +1,95 @@
+"""`netsim graph`: a picture of a topology."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from netsim.cli import options
+from netsim.cli.text import print_json
+
+if TYPE_CHECKING:
+    from netsim.drawing.picture import Picture
+
+_FORMATS: Final = (".svg", ".dot", ".mmd")
+_STYLES: Final = {"router": "blue", "switch": "cyan", "computer": None, "": None}
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  netsim graph topologies/campus.yaml\n"
+    "  netsim graph topologies/campus.yaml -o campus.svg\n"
+    "  netsim graph topologies/wan.yaml -o wan.dot && dot -Tpdf wan.dot -o wan.pdf",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="PICTURE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw into this file: *.svg, *.dot (Graphviz) or *.mmd (Mermaid).",
+)
+@click.option("--name", metavar="NAME", help="Call the network by another name.")
+@options.as_json
+@click.argument("file", type=click.Path())
+def command(output: Path | None, name: str | None, as_json: bool, file: str) -> None:
+    """Show the network in FILE as a tree, or draw a picture of it.
+
+    Every node with its addresses, every link with what it does; nothing is started. Computers
+    that differ in their number only are drawn as one.
+    """
+    if output is not None and output.suffix not in _FORMATS:
+        raise click.BadParameter(
+            f"{str(output)!r} is no picture that can be drawn; end it in .svg, .dot or .mmd",
+            param_hint="'-o'",
+        )
+    if output is not None and as_json:
+        raise click.UsageError("either -o PICTURE or --json")
+    from netsim.topology.load import load_plan  # pydantic takes a while
+
+    plan = load_plan(file, name=name)
+    if as_json:
+        from netsim.drawing.facts import facts_of
+
+        print_json(facts_of(plan))
+        return
+    from netsim.drawing.picture import picture_of
+
+    picture = picture_of(plan)
+    if output is None:
+        _print_tree(picture)
+    else:
+        output.write_text(_drawn(picture, output.suffix), encoding="utf-8")
+        click.echo(f"{output}: {picture.caption()}")
+
+
+def _drawn(picture: Picture, suffix: str) -> str:
+    if suffix == ".svg":
+        from netsim.drawing.svg import to_svg
+
+        return to_svg(picture)
+    if suffix == ".dot":
+        from netsim.drawing.dot import to_dot
+
+        return to_dot(picture)
+    from netsim.drawing.mermaid import to_mermaid
+
+    return to_mermaid(picture)
+
+
+def _print_tree(picture: Picture) -> None:
+    from netsim.drawing.tree import tree_rows
+
+    rows = tree_rows(picture)
+    name_width = max(len(row.branch) + len(row.name) for row in rows)
+    link_width = max(len(row.link) for row in rows)
+    click.echo(f"{click.style(picture.plan.name, bold=True)}: {picture.caption()}\n")
+    for row in rows:
+        padding = " " * (name_width - len(row.branch) - len(row.name))
+        name = row.name
+        if sys.stdout.isatty():
+            name = click.style(name, bold=row.kind != "computer", fg=_STYLES[row.kind])
+        cells = f"{padding}  {row.kind:8}  {row.link:{link_width}}  {row.facts}".rstrip()
+        click.echo(f"{row.branch}{name}{cells}")

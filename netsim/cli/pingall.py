@@ -1,0 +1,87 @@
+"""`netsim pingall`: who reaches whom."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import click
+
+from netsim.cli import options
+from netsim.cli.outcome import FAILED, FINE
+from netsim.cli.progress import ProgressBar
+from netsim.cli.text import print_json
+from netsim.control.client import ControlClient
+from netsim.runtime.state import find
+
+Document = dict[str, Any]
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  netsim pingall\n"
+    "  netsim pingall --routers --timeout 5\n"
+    "  netsim pingall --json | jq '.pings[] | select(.rtt_ms == null)'",
+)
+@click.option("--routers", is_flag=True, help="Ping from and to routers as well.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0.001, 3600),
+    default=2.0,
+    show_default=True,
+    help="How long to wait for each answer.",
+)
+@options.as_json
+@options.network_name
+def command(routers: bool, timeout: float, as_json: bool, name: str | None) -> int:
+    """Ping from every computer to every other one, once.
+
+    A row for each computer says whom it reaches; X stands for one it does not. The exit code is
+    1 when a ping was not answered.
+    """
+    client = ControlClient(find(name))
+    pings: list[Document] = []
+    totals: Document = {}
+    with closing(ProgressBar("pinging")) as bar:
+        for line in client.ping_all(routers=routers, timeout=timeout):
+            if "of" in line:
+                total = line.pop("of")
+                pings.append(line)
+                bar.show(len(pings), total)
+            else:
+                totals = line
+    position = {node: index for index, node in enumerate(totals["nodes"])}
+    pings.sort(key=lambda ping: (position[ping["from"]], position[ping["to"]]))
+    if as_json:
+        nodes = totals.pop("nodes")
+        print_json({"nodes": nodes, "pings": pings, **totals})
+    else:
+        _show(totals, pings)
+    return FINE if totals["received"] == totals["sent"] else FAILED
+
+
+def _show(totals: Document, pings: list[Document]) -> None:
+    """Row by row as Mininet prints it; then the totals, which scripts look for."""
+    click.echo("*** Ping: who reaches whom")
+    width = max(map(len, totals["nodes"]), default=0)
+    for node in totals["nodes"]:
+        cells = [_cell(ping) for ping in pings if ping["from"] == node]
+        click.echo(f"{node:{width}} -> {' '.join(cells)}")
+    if not totals["sent"]:
+        click.echo("*** Warning: there is only one node, and so nothing to ping")
+        return
+    times = [ping["rtt_ms"] for ping in pings if ping["rtt_ms"] is not None]
+    if times:
+        average = sum(times) / len(times)
+        values = f"{min(times):.3f}/{average:.3f}/{max(times):.3f}"
+        click.echo(f"*** Round trips: min/avg/max = {values} ms")
+    percent, counts = totals["dropped_percent"], f"{totals['received']}/{totals['sent']}"
+    click.secho(
+        f"*** Results: {percent:.3g}% dropped ({counts} received)",
+        fg="red" if percent else "green",
+    )
+
+
+def _cell(ping: Document) -> str:
+    return click.style("X", fg="red") if ping["rtt_ms"] is None else str(ping["to"])

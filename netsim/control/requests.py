@@ -1,0 +1,61 @@
+"""What clients send to the control API, checked; HTTPBadRequest says what is expected."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from aiohttp import web
+
+
+async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
+    """`argv`, `cwd` and `json`."""
+    body = await _body(request)
+    argv, cwd, as_json = body.get("argv"), body.get("cwd", "/"), body.get("json", False)
+    if (
+        isinstance(argv, list)
+        and argv
+        and all(isinstance(word, str) for word in argv)
+        and isinstance(cwd, str)
+        and isinstance(as_json, bool)
+    ):
+        return argv, cwd, as_json
+    raise web.HTTPBadRequest(
+        text='the body is not a command; send {"argv": ["ping", "web"], "cwd": "/", "json": false}'
+    )
+
+
+async def pingall_request(request: web.Request) -> tuple[bool, float]:
+    """`routers`, and `timeout` in seconds."""
+    body = await _body(request)
+    routers, timeout = body.get("routers", False), body.get("timeout", 2.0)
+    if isinstance(routers, bool) and type(timeout) in (int, float) and 0 < timeout < math.inf:
+        return routers, float(timeout)
+    raise web.HTTPBadRequest(
+        text='the body is not understood; send {"routers": false, "timeout": 2}'
+    )
+
+
+def logs_request(request: web.Request) -> tuple[str | None, int | None, bool]:
+    """`node`, how many lines, and whether to go on."""
+    query = request.query
+    last = query.get("last", "")
+    if last and not (last.isascii() and last.isdecimal() and len(last) < 10):
+        raise web.HTTPBadRequest(text="`last` is no number; write for example /v1/logs?last=20")
+    follow = query.get("follow", "false")
+    if follow not in ("true", "false"):
+        raise web.HTTPBadRequest(text="`follow` is neither; write true or false")
+    return query.get("node"), int(last) if last else None, follow == "true"
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    """The JSON object of a request; an empty one where there is none."""
+    if not request.can_read_body:
+        return {}
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    raise web.HTTPBadRequest(text="the body is no JSON object; send one, see docs/control-api.md")

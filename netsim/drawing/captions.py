@@ -1,0 +1,103 @@
+"""The words beside figures and lines: addresses, link attributes, what is served."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.units import format_duration, format_percentage, format_rate, format_size
+from netsim.drawing.picture import Figure, Line, Picture
+from netsim.topology.plan import InterfacePlan
+
+_BARE: Final = LinkAttributes()
+
+
+def address(interface: InterfacePlan) -> str:
+    """`10.0.1.10`; empty at a switch."""
+    return "" if interface.address is None else str(ipaddress.ip_address(interface.address))
+
+
+def short_address(interface: InterfacePlan) -> str:
+    """What an address adds to the prefix of its subnet: `.1` in a /24, `.3.1` in a /16."""
+    whole = address(interface)
+    shared = interface.prefix_length // 8
+    return whole and "." + ".".join(whole.split(".")[min(shared, 3) :])
+
+
+def addresses(figure: Figure) -> list[str]:
+    """All addresses of a node; `10.0.2.10 … 10.0.2.29` of a group."""
+    first = [address(interface) for interface in figure.members[0].interfaces]
+    if len(figure.members) > 1:
+        return [f"{first[0]} … {address(figure.members[-1].interfaces[0])}"]
+    return [each for each in first if each]
+
+
+def services(figure: Figure) -> list[str]:
+    """`:80 httpbin`, `:8000 ./site`: the port, and the module or folder that answers there."""
+    found = []
+    for service in figure.members[0].services:
+        if service.app is not None:
+            what = service.app.partition(":")[0].rpartition(".")[2]
+        else:
+            what = (service.files or "").rstrip("/").rpartition("/")[2] + "/"
+        found.append(f":{service.port} {what}")
+    return found
+
+
+def ports(figure: Figure) -> list[str]:
+    """`127.0.0.1:8080 → web:80`: where real connections enter, and where they go."""
+    return [
+        f"{port.listen_host}:{port.listen_port} → {port.host}:{port.port}"
+        for port in figure.members[0].ports
+    ]
+
+
+def line_words(picture: Picture, line: Line) -> list[str]:
+    """What a link does to frames: the words of both directions, then those of one alone.
+
+    `["100mbit 2ms", "r-tokyo → 2mbit loss 1%"]`; nothing for a bare link.
+    """
+    return [" ".join(phrases) for phrases in line_phrases(picture, line)]
+
+
+def line_phrases(picture: Picture, line: Line) -> list[list[str]]:
+    """The same before they are joined, for whoever has to break lines between them."""
+    there, back = _words(line.a_end.egress), _words(line.b_end.egress)
+    shared = [word for word in there if word in back]
+    found = [shared] if shared else []
+    for end, words in ((line.a, there), (line.b, back)):
+        alone = [word for word in words if word not in shared]
+        if alone:
+            found.append([f"{picture.figures[end].name} →", *alone])
+    return found
+
+
+def _words(attributes: LinkAttributes) -> list[str]:
+    """The words for what is not as in a bare link, in the units of a topology file."""
+    words = []
+    if attributes.bandwidth_bps is not None:
+        words.append(format_rate(attributes.bandwidth_bps))
+    if attributes.delay_ns:
+        delay = format_duration(attributes.delay_ns)
+        jitter = f"±{format_duration(attributes.jitter_ns)}" if attributes.jitter_ns else ""
+        words.append(delay + jitter)
+    elif attributes.jitter_ns:
+        words.append(f"jitter {format_duration(attributes.jitter_ns)}")
+    loss = attributes.loss
+    if isinstance(loss, GilbertElliott):
+        words.append(f"bursts {format_percentage(loss.p)}/{format_percentage(loss.r)}")
+    elif loss:
+        words.append(f"loss {format_percentage(loss)}")
+    words += [
+        f"{word} {format_percentage(chance)}"
+        for word in ("duplicate", "reorder", "corrupt")
+        if (chance := getattr(attributes, word))
+    ]
+    if attributes.queue_bytes is not None:
+        words.append(f"queue {format_size(attributes.queue_bytes)}")
+    elif attributes.queue_packets != _BARE.queue_packets:
+        words.append(f"queue {attributes.queue_packets}")
+    if attributes.mtu != _BARE.mtu:
+        words.append(f"mtu {attributes.mtu}")
+    return words

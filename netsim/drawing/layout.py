@@ -1,0 +1,231 @@
+"""Where everything in a picture goes, in pixels.
+
+What is left without the leaves (routers, switches, computers between networks) is placed on a
+grid; each figure brings its tray of leaves. Then columns and rows move together as far as boxes
+and labels allow: figures of a column or row stay in line, and no two boxes overlap.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+from enum import Enum
+from itertools import combinations
+from typing import Final
+
+from netsim.drawing.boxes import Box, Point
+from netsim.drawing.grid import DOWN, Spot, place
+from netsim.drawing.lettering import text_width
+from netsim.drawing.packing import Extent, Packing
+from netsim.drawing.picture import Line, Picture
+from netsim.drawing.tray import (
+    NAME_SIZE,
+    Tray,
+    hang,
+    texts_size,
+)
+
+REGION_PADDING: Final = 12.0
+CAPTION_HEIGHT: Final = 28.0
+"""Of the prefix at the outer edge of a region."""
+_HALF_ICON: Final = {"router": (30.0, 30.0), "switch": (36.0, 24.0), "computer": (28.0, 26.0)}
+_ATTEMPTS: Final = 6
+"""The grid knows nothing of sizes: a slanting line may yet run over a wide tray."""
+_FEW: Final = 24
+"""Figures on the grid, above which one attempt takes long enough."""
+
+
+class Beside(Enum):
+    """Where the text of a figure stands: where no line leaves it, if there is such a side."""
+
+    BELOW = enum.auto()
+    ABOVE = enum.auto()
+    RIGHT = enum.auto()
+    LEFT = enum.auto()
+    CORNER = enum.auto()
+    """Down to the right, between lines."""
+    STEM = enum.auto()
+    """At a switch: left of the stem of its tray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A figure of the grid with its tray, placed."""
+
+    figure: int
+    tray: Tray
+    side: int
+    """`DOWN` or `UP`: where the tray hangs."""
+    beside: Beside
+    x: float
+    y: float
+    box: Box
+    """Everything that belongs to it; the shaded region of a switch."""
+
+    @property
+    def place(self) -> Point:
+        """The middle of its icon."""
+        return self.x, self.y
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All items by figure, and the lines between them."""
+
+    items: dict[int, Item]
+    lines: list[Line]
+    cost: float
+    """Of the placement on the grid."""
+
+    def boxes_under(self, line: Line) -> int:
+        """How many figures a straight line would run over, other than those that it joins."""
+        start, end = self.items[line.a].place, self.items[line.b].place
+        return sum(
+            item.box.is_crossed(start, end)
+            for item in self.items.values()
+            if item.figure not in (line.a, line.b)
+        )
+
+    def faults(self) -> int:
+        """The same for all lines."""
+        return sum(map(self.boxes_under, self.lines))
+
+    def outline(self) -> Box:
+        """Around all items."""
+        boxes = [item.box for item in self.items.values()]
+        return Box(
+            min(box.left for box in boxes),
+            min(box.top for box in boxes),
+            max(box.right for box in boxes),
+            max(box.bottom for box in boxes),
+        )
+
+
+def lay_out(picture: Picture) -> Layout:
+    """The layout of a picture; the same for the same picture."""
+    leaves = _leaves(picture)
+    trunk = [index for index in range(len(picture.figures)) if index not in leaves]
+    hanging: dict[int, list[tuple[int, Line]]] = {index: [] for index in trunk}
+    for leaf, (figure, line) in leaves.items():
+        hanging[figure].append((leaf, line))
+    trays = {figure: hang(picture, hanging[figure]) for figure in trunk}
+    lines = [line for line in picture.lines if line.a not in leaves and line.b not in leaves]
+    attempts = _ATTEMPTS if len(trunk) <= _FEW else 1
+    return min(
+        (_attempt(picture, trays, lines, attempt) for attempt in range(attempts)),
+        key=lambda layout: (layout.faults(), layout.cost + _unlike_a_slide(layout)),
+    )
+
+
+def _attempt(picture: Picture, trays: dict[int, Tray], lines: list[Line], attempt: int) -> Layout:
+    trunk = list(trays)
+    number = {figure: place for place, figure in enumerate(trunk)}
+    spots, cost = place(
+        len(trunk),
+        [(number[line.a], number[line.b]) for line in lines],
+        [bool(trays[figure].rows) for figure in trunk],
+        attempt,
+    )
+    spot_of = _in_reading_order(picture, dict(zip(trunk, spots, strict=True)))
+    texts_beside = {
+        figure: _beside(picture, figure, lines, spot_of, trays[figure]) for figure in trunk
+    }
+    extents = {
+        figure: _extent(picture, figure, trays[figure], spot_of[figure].side, texts_beside[figure])
+        for figure in trunk
+    }
+    packing = Packing(picture, spot_of, extents, lines)
+    across, along = packing.columns(), packing.rows()
+    items = {}
+    for figure in trunk:
+        x, y = across[spot_of[figure].column], along[spot_of[figure].row]
+        extent = extents[figure]
+        box = Box(x - extent.left, y - extent.up, x + extent.right, y + extent.down)
+        side, beside = spot_of[figure].side, texts_beside[figure]
+        items[figure] = Item(figure, trays[figure], side, beside, x, y, box)
+    return Layout(items, lines, cost)
+
+
+def _in_reading_order(picture: Picture, spots: dict[int, Spot]) -> dict[int, Spot]:
+    """Mirrored, if then more figures of a kind stand from left to right as in the file."""
+    balance = 0
+    for one, other in combinations(spots, 2):
+        if picture.figures[one].kind == picture.figures[other].kind:
+            apart = spots[other].column - spots[one].column
+            balance += (apart > 0) - (apart < 0)
+    if balance >= 0:
+        return spots
+    last = max(spot.column for spot in spots.values())
+    return {figure: spot._replace(column=last - spot.column) for figure, spot in spots.items()}
+
+
+def _unlike_a_slide(layout: Layout) -> float:
+    outline = layout.outline()
+    ratio = (outline.right - outline.left) / (outline.bottom - outline.top)
+    return 2 * abs(math.log(ratio * 9 / 16))
+
+
+def _leaves(picture: Picture) -> dict[int, tuple[int, Line]]:
+    """Computers with one link, each with the figure and the line that it hangs on."""
+    leaves: dict[int, tuple[int, Line]] = {}
+    for index, beside in enumerate(picture.neighbours()):
+        if picture.figures[index].kind == "computer" and len(beside) == 1:
+            ((other, line),) = beside
+            if other not in leaves:  # of two computers with a cable between one is the root
+                leaves[index] = (other, line)
+    return leaves
+
+
+def _beside(
+    picture: Picture, figure: int, lines: list[Line], spots: dict[int, Spot], tray: Tray
+) -> Beside:
+    if tray.rows and picture.figures[figure].kind == "switch":
+        return Beside.STEM
+    own = spots[figure]
+    ways = [math.copysign(math.pi / 2, own.side)] if tray.rows else []
+    for line in lines:
+        if figure in (line.a, line.b):
+            other = spots[line.b if line.a == figure else line.a]
+            ways.append(math.atan2(other.row - own.row, other.column - own.column))
+    sides = (
+        (math.pi / 2, Beside.BELOW),
+        (-math.pi / 2, Beside.ABOVE),
+        (math.pi, Beside.LEFT),
+        (0.0, Beside.RIGHT),
+    )
+    for angle, side in sides:
+        if all(abs(math.remainder(angle - way, math.tau)) > 0.6 for way in ways):
+            return side
+    return Beside.CORNER
+
+
+def _extent(picture: Picture, figure: int, tray: Tray, side: int, beside: Beside) -> Extent:
+    drawn = picture.figures[figure]
+    half_width, half_height = _HALF_ICON[drawn.kind]
+    width, height = texts_size(drawn)
+    left = right = half_width
+    up = down = half_height
+    match beside:
+        case Beside.BELOW | Beside.ABOVE:
+            left = right = max(half_width, width / 2)
+            above, below = (height + 6, 0.0) if beside is Beside.ABOVE else (0.0, height + 6)
+            up, down = up + above, down + below
+        case Beside.LEFT:
+            left += width + 14
+        case Beside.RIGHT:
+            right += width + 14
+        case Beside.CORNER:
+            right, down = max(right, 26 + width), down + height
+        case Beside.STEM:
+            left = right = max(half_width, width + 16)
+    if tray.rows:
+        left, right = max(left, tray.width / 2), max(right, tray.width / 2)
+        up, down = (up, tray.depth) if side == DOWN else (tray.depth, down)
+    if drawn.kind == "switch":
+        prefix = next(each.prefix for each in picture.subnets if figure in each.switches)
+        half_width = max(left, right, text_width(prefix, NAME_SIZE, bold=True) / 2)
+        left = right = half_width + REGION_PADDING
+        caption = CAPTION_HEIGHT if prefix else 10.0
+        up, down = (up + 8, down + caption) if side == DOWN else (up + caption, down + 8)
+    return Extent(left, right, up, down)

@@ -1,0 +1,111 @@
+"""Who reaches whom: one ping from each of some nodes to each of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+AT_ONCE: Final = 16
+"""Pings under way. More would make the hosts of a small machine late, and late is lost."""
+_PATIENCE: Final = 3.0
+"""Wall-clock seconds beyond the time-out after which a node that says nothing is given up."""
+
+Execute = Callable[..., Awaitable[int]]
+"""`Network.exec`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """One of them; `rtt_ms` is None when no answer came."""
+
+    source: str
+    target: str
+    rtt_ms: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"from": self.source, "to": self.target, "rtt_ms": self.rtt_ms}
+
+
+OnPing = Callable[[Ping, int], None]
+"""Takes a ping that has ended, and how many there will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reachability:
+    """All of them, by source and then by target in the order of the nodes."""
+
+    nodes: list[str]
+    pings: list[Ping]
+
+    @property
+    def received(self) -> int:
+        """Pings that were answered."""
+        return sum(ping.rtt_ms is not None for ping in self.pings)
+
+    def totals(self) -> dict[str, Any]:
+        """`{sent, received, dropped_percent}`; nothing sent is nothing dropped."""
+        sent, received = len(self.pings), self.received
+        percent = 100 * (sent - received) / sent if sent else 0.0
+        return {"sent": sent, "received": received, "dropped_percent": percent}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        pings = [ping.as_dict() for ping in self.pings]
+        return {"nodes": self.nodes, "pings": pings, **self.totals()}
+
+
+class PingAll:
+    """Pings between all pairs of `nodes`, `AT_ONCE` at a time; `timeout` in seconds."""
+
+    def __init__(self, execute: Execute, nodes: Sequence[str], timeout: float) -> None:
+        self._execute = execute
+        self._nodes = list(nodes)
+        self._timeout = timeout
+
+    async def run(self, on_ping: OnPing | None = None) -> Reachability:
+        """Do it; `on_ping` is told of each as it ends."""
+        pairs = self._pairs()
+        total = len(self._nodes) * (len(self._nodes) - 1)
+        pings: dict[tuple[str, str], Ping] = {}
+
+        async def work() -> None:
+            for pair in pairs:
+                ping = pings[pair] = Ping(*pair, await self._rtt_ms(*pair))
+                if on_ping is not None:
+                    on_ping(ping, total)
+
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(AT_ONCE):
+                workers.create_task(work())
+        order = [(a, b) for a in self._nodes for b in self._nodes if a != b]
+        return Reachability(self._nodes, [pings[pair] for pair in order])
+
+    def _pairs(self) -> Iterator[tuple[str, str]]:
+        """In an order that gives every node its turn, so that none has all the work at once."""
+        nodes = self._nodes
+        for step in range(1, len(nodes)):
+            for position, source in enumerate(nodes):
+                yield source, nodes[(position + step) % len(nodes)]
+
+    async def _rtt_ms(self, source: str, target: str) -> float | None:
+        printed = bytearray()
+
+        def output(stream: str, data: bytes) -> None:
+            if stream == "stdout":
+                printed.extend(data)
+
+        argv = ["ping", "-c", "1", "-W", str(self._timeout), target]
+        try:
+            async with asyncio.timeout(self._timeout + _PATIENCE):
+                code = await self._execute(
+                    source, argv, cwd="/", output=output, interrupt=asyncio.Event(), json=True
+                )
+        except TimeoutError:  # its process was stopped, or is far behind
+            return None
+        if code:
+            return None
+        return float(json.loads(printed)["replies"][0]["rtt_ms"])

@@ -1,0 +1,36 @@
+"""What the layers of a host are to each other."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from netsim.wire import icmp, ipv4
+from netsim.wire.address import IpAddress
+
+
+class Upper(Protocol):
+    """A protocol above IP."""
+
+    def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
+        """Take a packet for this host; WireError when it is malformed."""
+
+    def receive_error(
+        self,
+        quoted: ipv4.Ipv4Header,
+        head: bytes,
+        error: icmp.IcmpMessage,
+        reporter: IpAddress | None,
+        now: int,
+    ) -> bool:
+        """An ICMP error about a packet this host sent; whether it did send such a one.
+
+        `head` is what it quotes of the payload, at least eight octets; `reporter` is None when
+        this host found out by itself. Strangers who guess are not believed (RFC 5927).
+        """
+
+
+class ErrorSender(Protocol):
+    """What IP needs of ICMP."""
+
+    def send_error(self, kind: int, code: int, packet: bytes, now: int, *, rest: int = 0) -> None:
+        """Report on `packet` to its source, unless RFC 1122 3.2.2 forbids it."""

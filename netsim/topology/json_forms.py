@@ -1,0 +1,93 @@
+"""How the words of a topology file look in JSON Schema: what an editor can know by itself.
+
+A form admits all that the function of the same name in `words` admits, and as little else as a
+regular expression can say (ECMA 262, as JSON Schema demands: no flags, `^` and `$` written out).
+Whatever depends on another word of the file is left to `netsim validate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+from netsim.core.units import DURATION_UNITS, RATE_UNITS, SIZE_UNITS
+
+Form: TypeAlias = dict[str, Any]
+
+_OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_ADDRESS: Final = rf"{_OCTET}(\.{_OCTET}){{3}}"
+_LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_INTERFACE: Final = "(?!lo$)[A-Za-z][A-Za-z0-9_.-]{0,14}"
+_TCP_PORT: Final = (
+    "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+)
+_DOTTED: Final = r"[^\s:.0-9][^\s:.]*(\.[^\s:.0-9][^\s:.]*)*"
+
+
+def _text(pattern: str, *examples: str) -> Form:
+    return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
+
+
+def _quantity(units: Iterable[str], *examples: str) -> Form:
+    """A number and one of `units` in any case."""
+    words = "|".join(
+        "".join(f"[{letter.lower()}{letter.upper()}]" for letter in unit) for unit in units
+    )
+    return _text(rf"[0-9]{{1,18}}(\.[0-9]{{1,18}})? ?({words})", *examples)
+
+
+def _whole(least: int, most: int | None = None) -> Form:
+    return {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
+
+
+def either(*forms: Form) -> Form:
+    """Any of several forms."""
+    return {"anyOf": list(forms)}
+
+
+DURATION: Final = _quantity(DURATION_UNITS, "10ms", "250us", "1.5s")
+BANDWIDTH: Final = _quantity(RATE_UNITS, "100mbit", "1gbit")
+PERCENTAGE: Final = _text(
+    r"(0*100(\.0{1,18})?|0*[0-9]{1,2}(\.[0-9]{1,18})?) ?%", "0.5%", "1%", "20%"
+)
+QUEUE: Final = either(_whole(1), _quantity(SIZE_UNITS, "256KiB", "64KiB"))
+MTU: Final = _whole(68, 65535)
+
+# Names may look like numbers to YAML: `1: {kind: router}`.
+NAME: Final = {
+    "type": ["string", "integer"],
+    "pattern": f"^(?!localhost$){_LABEL}$",
+    "minimum": 0,
+    "maxLength": 63,
+}
+DOMAIN: Final = _text(rf"{_LABEL}(\.{_LABEL})*", "campus.test") | {"maxLength": 190}
+INTERFACE: Final = _text(_INTERFACE, "eth0")
+ENDPOINT: Final = {
+    "type": ["string", "integer"],
+    "pattern": f"^(?!localhost(:|$)){_LABEL}(:{_INTERFACE})?$",
+    "minimum": 0,
+    "examples": ["s1", "r1:eth0"],
+}
+ENDPOINTS: Final = {"type": "array", "items": ENDPOINT, "minItems": 2, "maxItems": 2}
+
+HOST_ADDRESS: Final = _text(f"{_ADDRESS}/0*([1-9]|[12][0-9]|30)", "10.0.3.10/24")
+PREFIX: Final = _text(f"{_ADDRESS}/0*([12]?[0-9]|3[0-2])", "10.9.0.0/16", "10.0.0.0/8")
+ROUTE_TARGET: Final = either({"const": "default"}, PREFIX)
+NEXT_HOP: Final = either(_text(_ADDRESS, "10.0.1.1"), NAME)
+SUBNET_LENGTH: Final = _whole(8, 30)
+
+COUNT: Final = _whole(1, 10_000)
+SEED: Final = {"type": "integer"}
+TCP_PORT: Final = _text(_TCP_PORT, "80")
+VARIABLE: Final = _text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
+VALUE: Final = {"type": ["string", "integer"]}
+ATTRIBUTE: Final = _text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
+FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
+CONGESTION: Final = {"enum": ["reno"]}
+RESTART: Final = {"enum": ["never"]}
+PORT_FORWARD: Final = _text(
+    rf"((localhost|127(\.{_OCTET}){{3}}|\[[0-9a-fA-F:.]+\])?:)?"
+    rf"0*([0-9]|{_TCP_PORT}):[^:\[\]]+:{_TCP_PORT}",
+    "127.0.0.1:8080:web:80",
+    "8080:web:80",
+)

@@ -1,0 +1,72 @@
+"""How much memory and how many descriptors processes have, and whether that grows."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ALLOWED_KIB = 1024
+"""Growth of a process between the first and the last third of the samples that is no finding:
+heaps breathe."""
+
+
+def pss_kib(pid: int) -> int:
+    """Proportional set size: what is shared counts in parts."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
+
+
+def descriptors(pid: int) -> int:
+    """Open files of a process."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+@dataclass(slots=True)
+class Growth:
+    """Samples of one process."""
+
+    name: str
+    pid: int
+    memory: list[tuple[float, int]] = field(default_factory=list)
+    """(seconds, KiB)"""
+    descriptors_at_rest: int = 0
+    """Before the load."""
+
+    def sample(self, seconds: float) -> None:
+        """Measure now."""
+        self.memory.append((seconds, pss_kib(self.pid)))
+
+    @property
+    def slope_kib_per_minute(self) -> float:
+        """Of the line through all samples."""
+        if len(self.memory) < 2:
+            return 0.0
+        return statistics.linear_regression(*zip(*self.memory, strict=True)).slope * 60
+
+    @property
+    def grown_kib(self) -> float:
+        """From the median of the first third of the samples to that of the last."""
+        third = len(self.memory) // 3
+        if not third:
+            return 0.0
+        sizes = [size for _, size in self.memory]
+        return statistics.median(sizes[-third:]) - statistics.median(sizes[:third])
+
+    def findings(self, descriptors_now: int) -> list[str]:
+        """What is wrong with it."""
+        found = []
+        if self.grown_kib > ALLOWED_KIB:
+            found.append(
+                f"{self.name} grew by {self.grown_kib:.0f} KiB "
+                f"({self.slope_kib_per_minute:+.0f} KiB/min)"
+            )
+        if descriptors_now > self.descriptors_at_rest:
+            found.append(
+                f"{self.name} has {descriptors_now} open descriptors at rest, "
+                f"{self.descriptors_at_rest} before the load"
+            )
+        return found

@@ -1,0 +1,235 @@
+"""What `scripts/soak` does to a network: clients that must get every answer, and disturbances."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import socket
+import struct
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
+from random import Random
+from typing import Any
+
+import aiohttp
+
+from netsim.runtime.network import Network
+
+KIB = 1 << 10
+PATIENCE = aiohttp.ClientTimeout(total=60)
+"""Seconds that any one answer may take, stopped nodes and busy processors included."""
+
+
+class Load:
+    """Clients of everything the campus serves, until `stop`. `failures` are broken promises."""
+
+    def __init__(self, network: Network, random: Random) -> None:
+        self.network = network
+        self.done: Counter[str] = Counter()
+        """Completed, by kind."""
+        self.failures: list[str] = []
+        self._random = random
+        self._base = f"http://{network.ports()[0]['listen']}"
+        self._ending = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._session: aiohttp.ClientSession | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._ending = False
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), timeout=PATIENCE
+        )
+        clients = [
+            *(self._ask for _ in range(6)),
+            *(self._download, self._upload, self._chat, self._page),
+            *(self._ping, self._curl),
+        ]
+        self._tasks = [asyncio.create_task(self._repeat(each)) for each in clients]
+
+    async def stop(self) -> None:
+        """Finish what is under way and close every connection."""
+        self._ending = True
+        await asyncio.gather(*self._tasks)
+        assert self._session is not None
+        await self._session.close()
+
+    async def once(self) -> None:
+        """Each kind of client once."""
+        self.start()
+        await asyncio.sleep(1)
+        await self.stop()
+
+    async def _repeat(self, client: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        name = client.__name__.strip("_")
+        while not self._ending:
+            try:
+                await client()
+                self.done[name] += 1
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is a finding
+                self.failures.append(f"{name}: {type(error).__name__}: {error}")
+                await asyncio.sleep(0.5)
+
+    def _open(self) -> aiohttp.ClientSession:
+        assert self._session is not None
+        return self._session
+
+    async def _ask(self) -> None:
+        number = str(self._random.randrange(1 << 30))
+        async with self._open().get(f"{self._base}/get?n={number}") as reply:
+            assert (await reply.json())["args"] == {"n": number}
+
+    async def _page(self) -> None:
+        async with self._open().get(self._base) as reply:
+            assert "r1" in await reply.text()
+        await asyncio.sleep(0.2)
+
+    async def _download(self) -> None:
+        seed = str(self._random.randrange(8))
+        expected = Random(seed).randbytes(64 * KIB)
+        count = 64 * KIB * self._random.randint(1, 32)
+        async with self._open().get(f"{self._base}/bytes/{count}?seed={seed}") as reply:
+            body = await reply.read()
+        assert body.startswith(expected)
+        assert len(body) == count
+
+    async def _upload(self) -> None:
+        body = self._random.randbytes(self._random.randint(1, 1 << 20))
+        async with self._open().put(f"{self._base}/upload", data=body) as reply:
+            answer = await reply.json()
+        assert answer == {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+
+    async def _chat(self) -> None:
+        async with self._open().ws_connect(f"{self._base}/ws") as websocket:
+            while not self._ending:
+                text = "x" * self._random.randint(1, 2000)
+                await websocket.send_str(text)
+                assert await websocket.receive_str(timeout=60) == text
+                self.done["message"] += 1
+                await asyncio.sleep(0.01)
+
+    async def _ping(self) -> None:
+        node = self._random.choice(["bob", "lab-1", "lab-2", "r4", "files"])
+        code, output = await self.run(node, "ping", "-c", "3", "-i", "0.1", "-W", "10", "web")
+        assert code == 0, output
+
+    async def _curl(self) -> None:
+        node = self._random.choice(["bob", "lab-3", "lab-4"])
+        address = self._random.choice(["http://files/", "http://web/ip"])
+        code, output = await self.run(node, "curl", "-sS", "--max-time", "60", address)
+        assert code == 0, output
+        await asyncio.sleep(0.1)
+
+    async def run(self, node: str, *argv: str, limit: float | None = None) -> tuple[int, str]:
+        """A tool at a node, interrupted after `limit` seconds: exit code and output."""
+        printed: list[bytes] = []
+        interrupt = asyncio.Event()
+        if limit is not None:
+            asyncio.get_running_loop().call_later(limit, interrupt.set)
+        code = await self.network.exec(
+            node,
+            list(argv),
+            cwd="/",
+            output=lambda _, data: printed.append(data),
+            interrupt=interrupt,
+        )
+        return code, b"".join(printed).decode(errors="replace")
+
+
+class Disturbances:
+    """Small misfortunes, one after the other, drawn from a seeded random."""
+
+    def __init__(self, load: Load, random: Random) -> None:
+        self.done: Counter[str] = Counter()
+        self.pids: list[int] = []
+        """Of the nodes."""
+        self.awake = asyncio.Lock()
+        """Held while a node is stopped, so that nobody asks it anything."""
+        self._load = load
+        self._random = random
+        host, _, port = load.network.ports()[0]["listen"].rpartition(":")
+        self._entrance = (host, int(port))
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        choices: list[Callable[[], Awaitable[None]]] = [
+            self.stop_a_node,
+            self.hog_a_processor,
+            self.burst_of_connections,
+            self.abort_a_download,
+            self.abort_an_upload,
+            self.interrupt_a_ping,
+        ]
+        while True:
+            await asyncio.sleep(self._random.uniform(0.1, 1.0))
+            choice = self._random.choice(choices)
+            await choice()
+            self.done[choice.__name__.replace("_", " ")] += 1
+
+    async def stop_a_node(self) -> None:
+        """SIGSTOP, and SIGCONT some milliseconds later."""
+        pid = self._random.choice(self.pids)
+        async with self.awake:
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(self._random.uniform(0.005, 0.4))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+    async def hog_a_processor(self) -> None:
+        """Somebody else needs the CPU for a second."""
+        code = "import time; end = time.time() + 1\nwhile time.time() < end: pass"
+        hog = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", code)
+        try:
+            await hog.wait()
+        finally:
+            if hog.returncode is None:
+                hog.kill()
+                await hog.wait()
+
+    async def burst_of_connections(self) -> None:
+        """Opened all at once and reset, some with half a request sent."""
+        sockets = []
+        loop = asyncio.get_running_loop()
+        for _ in range(self._random.randint(5, 60)):
+            sock = socket.socket()
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sockets.append(sock)
+        try:
+            await asyncio.gather(*(loop.sock_connect(sock, self._entrance) for sock in sockets))
+            for sock in sockets[::2]:
+                await loop.sock_sendall(sock, b"GET /bytes/100000 HTTP/1.1\r\nHost: w")
+            for sock in sockets[::4]:
+                await loop.sock_sendall(sock, b"eb\r\n\r\n")
+            await asyncio.sleep(self._random.uniform(0, 0.1))
+        finally:
+            for sock in sockets:
+                sock.close()
+
+    async def abort_a_download(self) -> None:
+        """The client goes away in the middle."""
+        reader, writer = await asyncio.open_connection(*self._entrance)
+        writer.write(b"GET /bytes/50000000 HTTP/1.1\r\nHost: web\r\n\r\n")
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readexactly(self._random.randint(1, 500_000))
+        writer.transport.abort()
+
+    async def abort_an_upload(self) -> None:
+        """The client goes away before it has sent what it promised."""
+        _, writer = await asyncio.open_connection(*self._entrance)
+        writer.write(b"PUT /upload HTTP/1.1\r\nHost: web\r\nContent-Length: 50000000\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(self._random.randint(1, 20)):
+                writer.write(bytes(10_000))
+                await writer.drain()
+        writer.transport.abort()
+
+    async def interrupt_a_ping(self) -> None:
+        """Ctrl-C at a tool."""
+        limit = self._random.uniform(0.01, 0.5)
+        await self._load.run("lab-5", "ping", "-i", "0.01", "web", limit=limit)

@@ -1,0 +1,103 @@
+"""What the shell is offered, asked in the way in which its function asks."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from netsim_shell import FAKE_NETSIM, HOME, NETSIM, ROOT, Shell
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """With a network called home."""
+    folder = tmp_path_factory.mktemp("running")
+    shell = Shell(folder, up=FAKE_NETSIM)
+    (folder / "home.yaml").write_text(HOME)
+    assert shell.run("up", "-d", "home.yaml")[0] == 0
+    yield shell
+    shell.close()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path, up=FAKE_NETSIM)
+    (tmp_path / "home.yaml").write_text(HOME)
+    yield shell
+    shell.close()
+
+
+def ask(
+    shell: Shell, line: str, instruction: str = "zsh_complete"
+) -> subprocess.CompletedProcess[str]:
+    words = line.split(" ")
+    return subprocess.run(
+        NETSIM,
+        env={
+            **shell.environment,
+            "_NETSIM_COMPLETE": instruction,
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(words) - 1),
+        },
+        cwd=shell.folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def offered(shell: Shell, line: str) -> list[str]:
+    """The words for the last of `line`; what has no words (files) as its type."""
+    answer = ask(shell, line)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    lines = answer.stdout.strip("\n").splitlines()
+    kinds, words = lines[::3], lines[1::3]
+    return [word if kind == "plain" else kind for kind, word in zip(kinds, words, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("netsim pin", ["pingall"]),
+        ("netsim exec alice p", ["ping"]),
+        ("netsim exec ", ["alice", "web"]),
+        ("netsim exec --name home w", ["web"]),
+        ("netsim exec --name ", ["home"]),
+        ("netsim exec alice ping w", ["web"]),
+        ("netsim exec --js", ["--json"]),
+        ("netsim inspect a", ["alice"]),
+        ("netsim logs ", ["alice", "web"]),
+        ("netsim down h", ["home"]),
+        ("netsim down x", []),
+        ("netsim up --start-method s", ["spawn"]),
+        ("netsim up ", ["file"]),
+        ("netsim validate ", ["file"]),
+        ("netsim exec --name nosuch a", []),
+    ],
+)
+def test_words(running: Shell, line: str, words: list[str]) -> None:
+    assert offered(running, line) == words
+
+
+def test_commands_come_with_what_they_do(shell: Shell) -> None:
+    answer = ask(shell, "netsim vali").stdout
+    assert answer == "plain\nvalidate\nCheck topology files without starting anything.\n"
+
+
+def test_nothing_is_offered_and_nothing_said_when_no_network_runs(shell: Shell) -> None:
+    for line in ("netsim exec ", "netsim exec alice ", "netsim down "):
+        answer = ask(shell, line)
+        assert "alice" not in answer.stdout
+        assert (answer.returncode, answer.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["zsh", "fish", "bash"])
+def test_the_functions_of_the_shells(shell: Shell, name: str) -> None:
+    answer = ask(shell, "netsim", f"{name}_source")
+    assert answer.returncode == 0
+    assert "_NETSIM_COMPLETE" in answer.stdout
+    page = (ROOT / "docs" / "completion.md").read_text()
+    assert f"_NETSIM_COMPLETE={name}_source netsim" in page

@@ -1,0 +1,73 @@
+"""`pingall` and `logs` over the real control API, of a network that is only told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from netsim_shell import FAKE_NETSIM, HOME, Shell
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path, up=FAKE_NETSIM)
+    (tmp_path / "home.yaml").write_text(HOME)
+    assert shell.run("up", "-d", "home.yaml")[0] == 0
+    yield shell
+    shell.close()
+
+
+def test_pingall_shows_rows_and_totals(shell: Shell) -> None:
+    assert shell.run("pingall") == (
+        1,
+        "*** Ping: who reaches whom\n"
+        "alice -> X\n"
+        "web   -> alice\n"
+        "*** Round trips: min/avg/max = 1.500/1.500/1.500 ms\n"
+        "*** Results: 50% dropped (1/2 received)\n",
+        "",
+    )
+
+
+def test_pingall_as_json_is_in_the_order_of_the_nodes(shell: Shell) -> None:
+    code, out, err = shell.run("pingall", "--json", "--name", "home")
+    assert (code, err) == (1, "")
+    assert json.loads(out) == {
+        "nodes": ["alice", "web"],
+        "pings": [
+            {"from": "alice", "to": "web", "rtt_ms": None},
+            {"from": "web", "to": "alice", "rtt_ms": 1.5},
+        ],
+        "sent": 2,
+        "received": 1,
+        "dropped_percent": 50.0,
+    }
+
+
+def test_logs_are_shown_and_what_is_lost_is_counted(shell: Shell) -> None:
+    assert shell.run("logs") == (0, "", "")
+    shell.run("exec", "alice", "log", "disk full")
+    assert shell.run("logs") == (0, "     1.500 s  web  error     disk full\n", "")
+    assert shell.run("logs", "alice") == (0, "", "")
+    for _ in range(4):
+        shell.run("exec", "alice", "log", "again")
+    code, out, err = shell.run("logs", "web", "-n", "2")
+    assert (code, out) == (0, "     1.500 s  web  error     again\n" * 2)
+    assert err == "2 earlier lines are not kept any more\n"
+    document = json.loads(shell.run("logs", "--json")[1])
+    assert (document["dropped"], len(document["lines"])) == (2, 3)
+    assert shell.run("logs", "alcie")[0] == 1
+
+
+def test_logs_are_followed_until_the_network_ends(shell: Shell) -> None:
+    shell.run("exec", "alice", "log", "first")
+    with shell.start("logs", "-f", "--json") as logs:
+        assert logs.stdout is not None
+        assert json.loads(logs.stdout.readline())["text"] == "first"
+        shell.run("exec", "alice", "log", "second")
+        assert json.loads(logs.stdout.readline())["text"] == "second"
+        shell.run("down")
+        assert logs.communicate(timeout=10) == ("", "")
+        assert logs.returncode == 0

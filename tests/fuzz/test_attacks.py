@@ -1,0 +1,67 @@
+"""Frames of every kind, in sequences, to every kind of node: nothing escapes, all is counted."""
+
+from __future__ import annotations
+
+import pytest
+from attack import TARGETS, Act, Attack, Fragment, Mutated, Raw, Segment, Step, Target, Wait
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netsim.core.time import SECOND
+
+NUMBER = st.integers(0, 255)
+NEAR_A_LIMIT = st.one_of(
+    st.integers(-3000, 3000),
+    st.sampled_from((-(1 << 31), -(1 << 16), 1 << 16, 1 << 22, (1 << 31) - 1, 1 << 31)),
+)
+FLAGS = st.one_of(st.sampled_from((0x10, 0x18, 0x11, 0x02, 0x12, 0x04, 0x14)), st.integers(0, 255))
+STEPS: st.SearchStrategy[list[Step]] = st.lists(
+    st.one_of(
+        st.builds(Wait, st.sampled_from((0, SECOND // 25, SECOND, 10 * SECOND, 300 * SECOND))),
+        st.builds(Raw, NUMBER, st.binary(max_size=100)),
+        st.builds(
+            Mutated,
+            NUMBER,
+            st.integers(0, 63),
+            st.lists(st.integers(0, 700), max_size=4).map(tuple),
+            st.one_of(st.none(), st.integers(0, 100)),
+            st.one_of(st.just(b""), st.binary(max_size=20)),
+            st.sampled_from(("nothing", "checksums", "lengths")),
+        ),
+        st.builds(
+            Fragment,
+            NUMBER,
+            st.integers(0, 63),
+            st.one_of(st.integers(0, 30), st.integers(0, 0x1FFF)),
+            st.integers(0, 1400),
+            st.booleans(),
+            st.integers(0, 2),
+        ),
+        st.builds(
+            Segment,
+            NUMBER,
+            FLAGS,
+            NEAR_A_LIMIT,
+            NEAR_A_LIMIT,
+            st.sampled_from((0, 1, 1000, 65535)),
+            NEAR_A_LIMIT,
+            st.one_of(st.just(b""), st.binary(max_size=40)),
+            st.integers(0, 1400).map(bytes),
+        ),
+        st.builds(Act, st.integers(0, len(Attack.ACTS) - 1), st.integers(0, 5000)),
+    ),
+    max_size=25,
+)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=40)
+@given(steps=STEPS)
+def test_nothing_escapes_a_node_under_attack_and_it_recovers(
+    target: Target, steps: list[Step]
+) -> None:
+    attack = Attack(target)
+    attack.play(steps)
+    attack.check()
+    assert attack.recovers()
+    attack.check()
