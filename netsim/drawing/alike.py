@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Final, TypeAlias
 
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan
@@ -17,23 +17,25 @@ _NUMBERED: Final = re.compile(r"(.*?)([0-9]{1,9})")
 
 
 def alike_runs(plan: NetworkPlan, ends: Ends) -> list[tuple[NodePlan, ...]]:
-    """All nodes in file order, those that are alike together, the others by themselves."""
+    """All nodes in the order of the file, those that are alike together, at the first of them."""
     runs: list[list[NodePlan]] = []
-    previous: object = None
+    latest: dict[Hashable, list[NodePlan]] = {}
     for node in plan.nodes:
         likeness = _likeness(node, ends)
-        if likeness is not None and likeness == previous and _follows(runs[-1][-1], node):
-            runs[-1].append(node)
-        else:
-            runs.append([node])
-        previous = likeness
+        run = latest.get(likeness)
+        if likeness is not None and run is not None and _follows(run[-1], node):
+            run.append(node)
+            continue
+        runs.append([node])
+        if likeness is not None:
+            latest[likeness] = runs[-1]
     drawn: list[tuple[NodePlan, ...]] = []
     for run in runs:
         drawn += [tuple(run)] if len(run) >= FEWEST else [(node,) for node in run]
-    return drawn
+    return sorted(drawn, key=lambda nodes: plan.positions[nodes[0].name])
 
 
-def _likeness(node: NodePlan, ends: Ends) -> object:
+def _likeness(node: NodePlan, ends: Ends) -> Hashable:
     """What a computer must share with another to be drawn with it; None if it stands alone."""
     match = _NUMBERED.fullmatch(node.name)
     if match is None or node.kind != "computer" or len(node.interfaces) != 1 or node.ports:
@@ -41,7 +43,7 @@ def _likeness(node: NodePlan, ends: Ends) -> object:
     (interface,) = node.interfaces
     peer = ends[interface.peer, interface.peer_interface]
     way = (interface.peer, interface.egress, peer.egress)
-    return match.group(1), way, node.services, node.run, node.env
+    return match.group(1), way, repr((node.services, node.run, node.env))
 
 
 def _follows(before: NodePlan, node: NodePlan) -> bool:

@@ -93,5 +93,10 @@ def _host_facts(host: Host, now: int) -> dict[str, Any]:
             for interface, cache in zip(host.interfaces, host.neighbours, strict=True)
             for entry in cache.entries()
         ],
-        "counters": {"forwarded": host.ip.forwarded, "tcp": dataclasses.asdict(host.tcp.counters)},
+        "counters": {
+            "forwarded": host.ip.forwarded,
+            "fragmented": host.ip.fragmented,
+            "reassembled": host.ip.reassembly.reassembled,
+            "tcp": dataclasses.asdict(host.tcp.counters),
+        },
     }

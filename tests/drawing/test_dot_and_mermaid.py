@@ -24,7 +24,7 @@ PLANS = {file.stem: load_plan(file) for file in sorted(TOPOLOGIES.glob("*.yaml")
 }
 
 DOT_STRING = r'"(?:[^"\\]|\\.)*"'
-DOT_ATTRIBUTES = rf"\[\w+=(?:\w+|{DOT_STRING})(?:, \w+=(?:\w+|{DOT_STRING}))*\]"
+DOT_ATTRIBUTES = rf"\[\w+=(?:[\w.]+|{DOT_STRING})(?:, \w+=(?:[\w.]+|{DOT_STRING}))*\]"
 DOT_LINE = re.compile(
     rf"(?:graph|node|edge) {DOT_ATTRIBUTES}"
     rf"|{DOT_STRING}(?: -- {DOT_STRING})?(?: {DOT_ATTRIBUTES})?"
@@ -80,7 +80,7 @@ def test_mermaid_is_a_flowchart(plan: NetworkPlan) -> None:
     defined = {int(number) for line in lines for number in re.findall(r"^\s+n(\d+)[\[(]", line)}
     assert defined == set(range(len(picture.figures)))
     assert sum(" ---" in line for line in lines) == len(picture.lines)
-    assert lines.count("  end") == sum("subgraph" in line for line in lines)
+    assert lines.count("  end") == sum(line.startswith("  subgraph ") for line in lines)
 
 
 def test_mermaid_of_the_campus() -> None:

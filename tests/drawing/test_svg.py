@@ -150,7 +150,7 @@ def test_the_picture_does_not_depend_on_hash_seeds(seed: str) -> None:
     "graph",
     [
         networkx.petersen_graph(),
-        networkx.complete_graph(8),
+        networkx.complete_graph(6),
         networkx.MultiGraph([(0, 1), (0, 1), (0, 1), (1, 2), (2, 0)]),
         networkx.path_graph(1),
         networkx.connected_watts_strogatz_graph(120, 4, 0.1, seed=1),
@@ -166,7 +166,7 @@ def test_any_network_can_be_drawn(graph: networkx.Graph[Any]) -> None:
 
 def test_what_nobody_could_read_is_refused() -> None:
     plan: NetworkPlan = make_plan(networkx.path_graph(MOST_FIGURES + 1))
-    with pytest.raises(TooLargeError, match="too many for a picture; write a .dot file"):
+    with pytest.raises(TooLargeError, match="too many for a picture"):
         to_svg(picture_of(plan))
 
 

@@ -313,6 +313,7 @@ def test_what_nobody_reads_is_kept_up_to_a_limit() -> None:
 
 def test_lies_about_path_mtus_are_remembered_up_to_a_limit() -> None:
     victim = Victim()
+    victim.host.udp.bind(None, 53)
 
     def wave(strangers: range) -> None:
         for stranger in strangers:
@@ -338,7 +339,9 @@ def test_fragments_that_are_never_complete_are_kept_up_to_a_limit() -> None:
             victim.receive(mended(piece[:26] + there + piece[30:], lengths=False))
 
     flood(wave, 40_000)
+    assert len(victim.host.ip.reassembly) > 0
     assert victim.host.drops.total() > 0
+    check_tables(victim.host)
 
 
 def test_errors_are_told_at_a_limited_rate() -> None:

@@ -18,6 +18,9 @@ from netsim.topology.plan import NetworkPlan, NodePlan
 START_TIMEOUT: Final = 30.0
 """Seconds that a network of any size gets to come up, plus `START_TIMEOUT_PER_NODE` for each."""
 START_TIMEOUT_PER_NODE: Final = 0.1
+_GONE_TIMEOUT: Final = 1.0
+"""Seconds to wait for the channels of killed nodes to end: what a program has forked may hold
+one, and does not hold up the end of the network."""
 _LAUNCHES_AT_ONCE: Final = 32
 """Launches under way: their descriptors are in flight, which the kernel limits."""
 
@@ -45,6 +48,7 @@ class Fleet:
         self.nodes = {node.name: NodeHandle(node.name, node.kind) for node in plan.nodes}
         self._by_pid: dict[int, NodeHandle] = {}
         self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
+        self._launching: asyncio.Task[None] | None = None
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
         self._wires: dict[int, tuple[WireQueue, WireQueue]] = {}
 
@@ -57,25 +61,26 @@ class Fleet:
         _raise_descriptor_limit()
         self._launcher = launcher
         launcher.open(self._plan, epoch, self)
-        launching = asyncio.create_task(self._launch_all(launcher))
+        self._launching = asyncio.create_task(self._launch_all(launcher))
         limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)
         try:
             async with asyncio.timeout(limit):
                 await self._all_ready(on_progress)
-                await launching
         except TimeoutError:
             silent = [node.name for node in self.nodes.values() if not node.ready]
             raise StartError(
                 f"{', '.join(silent[:5])} did not answer within {limit:.0f} s"
             ) from None
         finally:
-            launching.cancel()
+            self._launching.cancel()
         for node in self.nodes.values():
             node.state = "running"
             node.send("go")
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down for `grace` seconds, then SIGKILL; nothing is left."""
+        if self._launching is not None:
+            self._launching.cancel()
         launched = [node for node in self.nodes.values() if node.pid is not None]
         for node in launched:
             node.send("stop")
@@ -85,9 +90,11 @@ class Fleet:
                     await node.ended.wait()
         if self._launcher is not None:
             await self._launcher.end()
-        for node in launched:
-            # The end of file proves it gone, even if nobody reaped it.
-            await node.gone.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GONE_TIMEOUT):
+                for node in launched:
+                    # The end of file proves it gone, even if nobody reaped it.
+                    await node.gone.wait()
         for node in self.nodes.values():
             node.close()
         for wires in self._wires.values():
@@ -104,7 +111,13 @@ class Fleet:
     async def _launch_all(self, launcher: Launcher) -> None:
         for plan in self._plan.nodes:
             await self._launches.acquire()
-            self._launch(launcher, plan)
+            try:
+                self._launch(launcher, plan)
+            except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
+                node = self.nodes[plan.name]
+                node.failure = f"cannot be launched: {error}"
+                self._answered.put_nowait(node)
+                return
             await asyncio.sleep(0)
 
     def _launch(self, launcher: Launcher, plan: NodePlan) -> None:
@@ -139,11 +152,16 @@ class Fleet:
     async def _all_ready(self, on_progress: Progress | None) -> None:
         for ready in range(1, len(self.nodes) + 1):
             node = await self._answered.get()
-            if not node.ready:
-                reason = node.failure or "its process ended before it was ready"
-                raise StartError(f"{node.name}: {reason}")
+            if node.alive and not node.ready and node.failure is None:
+                # It has ended, but what it said last may still be on its way.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_GONE_TIMEOUT):
+                        await node.gone.wait()
+            _check_up(node)
             if on_progress is not None:
                 on_progress(ready, len(self.nodes))
+        for node in self.nodes.values():
+            _check_up(node)
 
     def _hear(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
         match message:
@@ -180,9 +198,16 @@ class Fleet:
 
     def _ended(self, node: NodeHandle) -> None:
         node.ended.set()
-        if not node.ready and node.failure is None:
-            self._answered.put_nowait(node)
+        self._answered.put_nowait(node)
         self._on_ended(node)
+
+
+def _check_up(node: NodeHandle) -> None:
+    if not node.ready:
+        reason = node.failure or "its process ended before it was ready"
+        raise StartError(f"{node.name}: {reason}")
+    if node.ended.is_set():
+        raise StartError(f"{node.name}: its process ended before the others were ready")
 
 
 def _raise_descriptor_limit() -> None:

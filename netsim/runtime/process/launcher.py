@@ -95,6 +95,9 @@ class ProcessLauncher:
         """See `Launcher`."""
         self.kill()
         loop = asyncio.get_running_loop()
+        for process in self._processes.values():
+            # From here on only one may join a process, and close it.
+            loop.remove_reader(process.sentinel)
         for pid, process in list(self._processes.items()):
             await asyncio.to_thread(process.join)
             self._ended(loop, pid)
@@ -127,6 +130,9 @@ class _Descriptors:
 
     def __setstate__(self, state: list[Any]) -> None:
         self._descriptors = [duplicate.detach() for duplicate in state]
+        for descriptor in self._descriptors:
+            # What a program starts must not keep the node's cables up when the node is gone.
+            os.set_inheritable(descriptor, False)
 
     def take(self) -> list[int]:
         """The numbers, in this process."""

@@ -98,6 +98,8 @@ class NodeHandle:
             raise
         finally:
             interrupting.cancel()
+            # Nobody waits for it any more, should the node end without one.
+            answer.cancel()
             self._outputs.pop(number, None)
 
     async def cut(self, number: int, timeout: float) -> Any:

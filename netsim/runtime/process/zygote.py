@@ -49,6 +49,7 @@ class Zygote:
 
     def __init__(self, pid: int, sock: socket.socket) -> None:
         self._pid = pid
+        self._killed = False
         self._socket = sock
         self._channel: Channel | None = None
         self._gone: asyncio.Event
@@ -93,9 +94,18 @@ class Zygote:
         await asyncio.to_thread(self.reap)
         if self._channel is not None:
             self._channel.close()
+        else:
+            self._socket.close()
 
     def kill(self) -> None:
-        """SIGKILL the zygote and with it every node, at once; init reaps them."""
+        """SIGKILL the zygote, every node and what they have started, at once; init reaps them."""
+        if self._killed:
+            # Once reaped, its number may be that of a stranger.
+            return
+        self._killed = True
+        # The group is all of its session, except who has left it. It may not have one yet.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)
 
@@ -218,8 +228,12 @@ def _serve(sock: socket.socket) -> None:
 
     blueprint: node_process.Blueprint | None = None
     children: set[int] = set()
+    # Not `select`: a supervisor with many files may have left only numbers beyond its 1024.
+    poll = select.poll()
+    for descriptor in (sock.fileno(), wake_reader):
+        poll.register(descriptor, select.POLLIN)
     while True:
-        readable, _, _ = select.select([sock.fileno(), wake_reader], [], [])
+        readable = [descriptor for descriptor, _ in poll.poll()]
         if wake_reader in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_reader, 4096)
@@ -306,6 +320,9 @@ def _receive(sock: socket.socket) -> tuple[Request, list[int]] | None:
         data, received, _, _ = socket.recv_fds(sock, 1, _DESCRIPTORS_AT_ONCE)
         if not data:
             return None
+        for descriptor in received:
+            # What a program starts must not keep the node's cables up when the node is gone.
+            os.set_inheritable(descriptor, False)
         descriptors += received
     body = _read_exactly(sock, length)
     return None if body is None else (pickle.loads(body), descriptors)  # noqa: S301
