@@ -41,7 +41,13 @@ def fuzz(target: str, seconds: int) -> list[Path]:
     crashes = FOLDER / "crashes" / target
     for folder in (corpus, seeds, crashes):
         folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(harness(target, "--write-seeds", str(seeds)), check=True)
+    log = FOLDER / f"{target}.log"
+    with log.open("w") as output:
+        made = subprocess.run(
+            harness(target, "--write-seeds", str(seeds)), stderr=output, stdout=output
+        )
+    if made.returncode:
+        sys.exit(f"the seeds of {target} cannot be made:\n{log.read_text()[-2000:]}")
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={LARGEST}",
@@ -54,7 +60,6 @@ def fuzz(target: str, seconds: int) -> list[Path]:
     if words.exists():
         options.append(f"-dict={words}")
     began = time.time()
-    log = FOLDER / f"{target}.log"
     with log.open("w") as output:
         result = subprocess.run(
             harness(target, *options, str(corpus), str(seeds)), stderr=output, stdout=output

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netsim.drawing.boxes import Box, Point, around
-from netsim.drawing.icons import icon_of, symbols
+from netsim.drawing.icons import drawing_of, icon_of
 from netsim.drawing.lettering import text_width
 from netsim.drawing.marks import band, path, plain, rectangle, text
 from netsim.drawing.palette import PLAIN, edge_of, fill_of
@@ -28,13 +28,11 @@ class Canvas:
         self._grounds: list[str] = []
         self._icons: list[str] = []
         self._texts: list[str] = []
-        self._used: set[str] = set()
         self._occupied: list[Box] = []
         self._corners: list[Point] = []
 
     def layers(self) -> Iterator[str]:
         """All elements, from the lowest."""
-        yield symbols(self._used)
         for subnet, shapes in sorted(self._shades.items()):
             yield self._region(subnet, shapes)
         yield from self._links
@@ -63,10 +61,10 @@ class Canvas:
 
     def icon(self, figure: Figure, x: float, y: float, tooltip: str) -> None:
         """The icon of a figure around a point."""
-        name = icon_of(figure)
-        self._used.add(name)
+        icon = icon_of(figure)
         self._icons.append(
-            f'<use href="#{name}" x="{x:.1f}" y="{y:.1f}"><title>{plain(tooltip)}</title></use>'
+            f'<g class="{icon}" transform="translate({x:.1f} {y:.1f})">'
+            f"<title>{plain(tooltip)}</title>{drawing_of(icon)}</g>"
         )
         self.occupy(around(x, y, 30, 28))
 

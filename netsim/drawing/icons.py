@@ -1,16 +1,14 @@
-"""The icons of a picture: SVG symbols, each drawn around (0, 0)."""
+"""The icons of a picture, each drawn around (0, 0).
+
+They stand in the document as often as they are seen: not every program that shows slides follows
+`<use>`.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from netsim.drawing.picture import Figure
-
-ROUTER: Final = "netsim-router"
-SWITCH: Final = "netsim-switch"
-COMPUTER: Final = "netsim-computer"
-SERVER: Final = "netsim-server"
-COMPUTERS: Final = "netsim-computers"
 
 _ARROW: Final = "M0 -7.5V-17.5M-3.6 -14L0 -17.8L3.6 -14"
 """Upwards, out of the middle."""
@@ -34,19 +32,19 @@ _BEHIND: Final = """\
 stroke="#fff" stroke-width="1.5"/>"""
 
 _DRAWINGS: Final = {
-    ROUTER: '<circle r="27" fill="#2f5d9b"/><circle r="27" fill="none" stroke="#1f4274" '
+    "router": '<circle r="27" fill="#2f5d9b"/><circle r="27" fill="none" stroke="#1f4274" '
     'stroke-width="2"/><g fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" '
     'stroke-linejoin="round">'
     + f'<path d="{_ARROW}"/><path d="{_ARROW}" transform="rotate(180)"/>'
     + f'<path d="{_INWARD}" transform="rotate(90)"/><path d="{_INWARD}" transform="rotate(270)"/>'
     + "</g>",
-    SWITCH: '<rect x="-34" y="-19" width="68" height="38" rx="7" fill="#2a8c82" '
+    "switch": '<rect x="-34" y="-19" width="68" height="38" rx="7" fill="#2a8c82" '
     'stroke="#1d655e" stroke-width="2"/><g fill="none" stroke="#fff" stroke-width="3" '
     'stroke-linecap="round" stroke-linejoin="round"><path d="M-8 -6.5H22M17 -11.5L22.5 -6.5L17 '
     '-1.5"/><path d="M8 6.5H-22M-17 1.5L-22.5 6.5L-17 11.5"/></g>',
-    COMPUTER: _SCREEN,
-    SERVER: "".join(_UNIT.format(top=top, middle=top + 6.2) for top in (-20.6, -6.2, 8.2)),
-    COMPUTERS: '<g transform="translate(-5 3) scale(0.9)">'
+    "computer": _SCREEN,
+    "server": "".join(_UNIT.format(top=top, middle=top + 6.2) for top in (-20.6, -6.2, 8.2)),
+    "computers": '<g transform="translate(-5 3) scale(0.9)">'
     + _BEHIND.format(x=-9, y=-33, fill="#a8b4c4")
     + _BEHIND.format(x=-16, y=-27, fill="#7c8a9e")
     + f"{_SCREEN}</g>",
@@ -54,19 +52,14 @@ _DRAWINGS: Final = {
 
 
 def icon_of(figure: Figure) -> str:
-    """The id of its symbol: a computer that serves something looks like it."""
+    """What it looks like: a computer that serves something is a `server`."""
     if figure.kind != "computer":
-        return ROUTER if figure.kind == "router" else SWITCH
+        return figure.kind
     if len(figure.members) > 1:
-        return COMPUTERS
-    return SERVER if figure.members[0].services else COMPUTER
+        return "computers"
+    return "server" if figure.members[0].services else "computer"
 
 
-def symbols(used: set[str]) -> str:
-    """The `<defs>` of these icons."""
-    drawn = "".join(
-        f'<symbol id="{name}" overflow="visible">{drawing}</symbol>\n'
-        for name, drawing in _DRAWINGS.items()
-        if name in used
-    )
-    return f"<defs>\n{drawn}</defs>"
+def drawing_of(icon: str) -> str:
+    """The elements of an icon."""
+    return _DRAWINGS[icon]

@@ -41,8 +41,6 @@ links:
 """
 """The file that the README breaks."""
 
-pytestmark = pytest.mark.skipif(shutil.which("jq") is None, reason="examples use jq")
-
 
 @dataclass
 class Example:

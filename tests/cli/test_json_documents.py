@@ -120,6 +120,7 @@ COMMANDS = [
     ("netsim logs", "logs --json"),
     ("netsim validate", "validate --json shop.yaml bad.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
+    ("netsim graph", "graph --json shop.yaml"),
     ("netsim exec NODE ping", "exec --json alice ping -c 2 -i 0.01 web"),
     ("netsim exec NODE ping", "exec --json alice ping -c 1 -t 1 web"),
     ("netsim exec NODE traceroute", "exec --json alice traceroute web"),

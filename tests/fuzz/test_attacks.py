@@ -55,7 +55,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(steps=STEPS)
 def test_nothing_escapes_a_node_under_attack_and_it_recovers(
     target: Target, steps: list[Step]

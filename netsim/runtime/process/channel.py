@@ -7,9 +7,11 @@ safe here. Neither end ever blocks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import socket
 import struct
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -18,7 +20,10 @@ _READ_SIZE: Final = 1 << 16
 
 
 class Channel:
-    """One end. `on_message` gets each message; `on_closed` is called once, at end of file."""
+    """One end, made in the thread of the loop.
+
+    `on_message` gets each message; `on_closed` is called once, at end of file.
+    """
 
     def __init__(
         self,
@@ -34,13 +39,19 @@ class Channel:
         self._inbound = bytearray()
         self._outbound = bytearray()
         self._drained: list[asyncio.Future[None]] = []
+        self._thread = threading.get_ident()
         self.closed = False
         sock.setblocking(False)
         loop.add_reader(sock.fileno(), self._readable)
 
     def send(self, message: Any) -> None:
-        """Send a message; without effect once the other end is gone."""
+        """Send a message, from any thread; without effect once the other end is gone."""
         if self.closed:
+            return
+        if threading.get_ident() != self._thread:
+            # Programs log from threads, too. A loop that has ended sends nothing any more.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.send, message)
             return
         body = pickle.dumps(message, 5)
         was_idle = not self._outbound
