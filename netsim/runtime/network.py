@@ -8,6 +8,7 @@ and has routes follow what is up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import difflib
 import logging
@@ -319,7 +320,9 @@ class Network:
         """SIGKILL the process of a node; returns when it is gone."""
         handle = self._node(node)
         if handle.pid is not None and not handle.ended.is_set():
-            os.kill(handle.pid, signal.SIGKILL)
+            # It may have ended by itself a moment ago, and the report be on its way.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(handle.pid, signal.SIGKILL)
             await handle.ended.wait()
 
     def _node(self, name: str) -> NodeHandle:

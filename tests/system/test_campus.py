@@ -247,3 +247,18 @@ async def test_two_networks_run_side_by_side(tmp_path: Path, curl: Curl) -> None
         assert await curl(url(one, "/ip")) == await curl(url(two, "/ip"))
         assert one.ports()[0]["listen"] != two.ports()[0]["listen"]
     assert one.state == two.state == "stopped"
+
+
+async def test_a_tool_interrupted_before_it_begins_ends_at_once(
+    start_network: StartNetwork,
+) -> None:
+    async with start_network(campus_text()) as network, asyncio.timeout(10):
+        interrupt = asyncio.Event()
+        interrupt.set()
+        await network.exec(
+            "alice",
+            ["ping", "web"],
+            cwd="/",
+            output=lambda *_: None,
+            interrupt=interrupt,
+        )

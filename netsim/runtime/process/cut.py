@@ -38,6 +38,11 @@ class Cuts:
         self._books(number)["ingress"][port.name] = _ingress(port)
         self._finish(number, ends)
 
+    def carrier_lost(self, ends: list[tuple[Port, WireSender]]) -> None:
+        """A neighbour is gone: cuts under way do not wait for its marker any more."""
+        for number in list(self._open):
+            self._finish(number, ends)
+
     def _books(self, number: int) -> Books:
         return self._open.setdefault(number, {"egress": {}, "ingress": {}})
 

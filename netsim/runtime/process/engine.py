@@ -149,6 +149,7 @@ class Engine:
                 self.at(at + MILLISECOND, lose, None)
                 return
             self._driver.set_carrier(port, False, at)
+            self._cuts.carrier_lost(self._ends)
             self.on_carrier_lost(port, at)
 
         self.at(now, lose, None)

@@ -125,15 +125,15 @@ class Fleet:
         self.nodes[plan.name].attach(ours, self._hear)
         closing: list[Callable[[], None]] = [theirs.close]
         descriptors = []
-        for interface in plan.interfaces:
-            from_a, from_b = self._wire(interface.link)
-            if self._plan.links[interface.link].a == (plan.name, interface.name):
-                inbound, outbound = from_b, from_a
-            else:
-                inbound, outbound = from_a, from_b
-            descriptors += [inbound.reader_fileno, outbound.writer_fileno]
-            closing += [inbound.close_reader, outbound.close_writer]
         try:
+            for interface in plan.interfaces:
+                from_a, from_b = self._wire(interface.link)
+                if self._plan.links[interface.link].a == (plan.name, interface.name):
+                    inbound, outbound = from_b, from_a
+                else:
+                    inbound, outbound = from_a, from_b
+                descriptors += [inbound.reader_fileno, outbound.writer_fileno]
+                closing += [inbound.close_reader, outbound.close_writer]
             launcher.launch(plan.name, theirs.fileno(), descriptors)
         finally:
             for close in closing:

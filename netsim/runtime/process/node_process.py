@@ -182,7 +182,9 @@ class NodeProcess:
             case ("cut", number):
                 self._engine.cut(number)
             case ("exec", number, argv, cwd, json):
-                self._spawn(self._execute(number, argv, cwd, json))
+                # Made here: an interrupt may follow at once, before the tool has begun.
+                interrupted = self._executing[number] = asyncio.Event()
+                self._spawn(self._execute(number, argv, cwd, json, interrupted))
             case ("interrupt", number):
                 if number in self._executing:
                     self._executing[number].set()
@@ -224,9 +226,10 @@ class NodeProcess:
         facts["lateness"] = {**self._engine.lateness.summary(), "resynced": self._engine.resynced}
         return facts
 
-    async def _execute(self, number: int, argv: list[str], cwd: str, json: bool) -> None:
+    async def _execute(
+        self, number: int, argv: list[str], cwd: str, json: bool, interrupted: asyncio.Event
+    ) -> None:
         code = 1
-        interrupted = self._executing[number] = asyncio.Event()
 
         def write(stream: Literal["stdout", "stderr"], data: bytes) -> None:
             self._channel.send(("output", number, stream, data))

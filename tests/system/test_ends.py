@@ -1,0 +1,153 @@
+"""Whatever dies or fails on the way, a network ends at once, says why, and leaves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import select
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import pytest
+
+from netsim.core.errors import StartError
+from netsim.runtime.network import Network
+from netsim.runtime.process.zygote import Zygote
+
+pytestmark = pytest.mark.asyncio
+
+SMALL = """
+name: small
+nodes:
+  alice: {kind: computer}
+  s1: {kind: switch}
+  web: {kind: computer}
+links: [[alice, s1], [s1, web]]
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL)
+    return file
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def test_starting_again_and_again_costs_nothing_that_stays(small: Path) -> None:
+    async with Network(small):
+        pass
+    before = descriptors()
+    for _ in range(3):
+        async with Network(small):
+            pass
+    assert descriptors() == before
+    assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+async def test_a_stop_without_grace(
+    method: Literal["fork", "forkserver", "spawn"], small: Path
+) -> None:
+    network = Network(small, start_method=method)
+    await network.start()
+    await network.stop(grace=0)
+    assert network.state == "stopped"
+
+
+async def test_the_reason_is_heard_behind_much_output(tmp_path: Path) -> None:
+    (tmp_path / "loud.py").write_text(
+        "for _ in range(4000): print('x' * 100)\nraise RuntimeError('no stock')\n"
+    )
+    file = tmp_path / "loud.yaml"
+    file.write_text(
+        "name: loud\nnodes:\n  alice: {kind: computer}\n"
+        "  web: {kind: computer, services: {80: {app: 'loud:app'}}}\nlinks: [[alice, web]]\n"
+    )
+    for _ in range(3):
+        with pytest.raises(StartError, match="web: loud:app: RuntimeError: no stock"):
+            await Network(file).start()
+
+
+@pytest.mark.parametrize(
+    "start", ["os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '60')", "os.fork() or time.sleep(60)"]
+)
+async def test_what_a_program_has_started_ends_with_the_network(start: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import asyncio, logging, os, time\nasync def run():\n"
+        f"    logging.getLogger().info({start})\n    await asyncio.Event().wait()\n"
+    )
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
+        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
+    )
+    async with Network(file) as network, asyncio.timeout(10):
+        lines = network.subscribe_to_logs()
+        descriptor = os.pidfd_open(int((await anext(lines))["text"]))
+        lines.close()
+    assert select.select([descriptor], [], [], 5)[0]
+    os.close(descriptor)
+
+
+async def test_a_program_s_process_does_not_keep_the_cable_of_a_dead_node_up(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "program.py").write_text(
+        "import asyncio, logging, os\nasync def run():\n    os.system('sleep 60 &')\n"
+        "    logging.getLogger().info('started')\n    await asyncio.Event().wait()\n"
+    )
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
+        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
+    )
+    async with Network(file) as network, asyncio.timeout(10):
+        events = network.subscribe()
+        async for event in events:
+            if event["text"].endswith("started"):
+                await network.crash("alice")
+            if event["kind"] == "carrier":
+                break
+        assert event["node"] == "web"
+
+
+async def test_a_supervisor_with_more_files_than_select_takes(small: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 2048:
+        pytest.skip("the limit of open files is too low")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        async with Network(small) as network:
+            assert network.state == "running"
+    finally:
+        for file in files:
+            os.close(file)
+
+
+async def test_a_zygote_that_is_gone_is_not_killed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    zygote = Zygote.start()
+    await zygote.end()
+
+    def kill(pid: int, _: int) -> None:
+        raise AssertionError(f"{pid} may be a stranger by now")
+
+    monkeypatch.setattr(os, "kill", kill)
+    monkeypatch.setattr(os, "killpg", kill)
+    zygote.kill()
+
+
+async def test_stopped_nodes_and_a_stopped_zygote_end(small: Path) -> None:
+    others = set(psutil.Process().children(recursive=True))
+    network = Network(small)
+    await network.start()
+    for process in set(psutil.Process().children(recursive=True)) - others:
+        process.suspend()
+    await network.stop(grace=0.1)
+    assert network.state == "stopped"
