@@ -27,7 +27,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
 
     from netsim.core.errors import InvalidFileError
     from netsim.core.time import MILLISECOND
-    from netsim.runtime.memory import MemoryNetwork
+    from netsim.runtime.virtual.memory_network import MemoryNetwork
     from netsim.topology.load import load_plan
     from netsim.wire import arp, ethernet, icmp, ipv4, tcp, udp
     from netsim.wire.error import WireError

@@ -72,6 +72,7 @@ class Soak:
         pids["supervisor"] = os.getpid()
         self.growths = [Growth(name, pid) for name, pid in pids.items()]
         await self.load.once()
+        await self.disturbances.worst()
         await self._rest()
         for growth in self.growths:
             growth.descriptors_at_rest = descriptors(growth.pid)

@@ -49,6 +49,14 @@ class StartError(NetsimError):
     """The network did not come up; the text names the node and the reason."""
 
 
+class AlreadyRunningError(NetsimError):
+    """A node that is up was to be started."""
+
+
+class NotInRealTimeError(NetsimError):
+    """Something was asked for that only virtual time has."""
+
+
 class NotRunningError(NetsimError):
     """No running network has the name that was asked for."""
 

@@ -1,4 +1,7 @@
-"""What one direction of a link does to frames: the checked form of the topology file's words."""
+"""What one direction of a link does to frames: the checked form of the topology file's words.
+
+And the condition that faults put it into while the network runs.
+"""
 
 from __future__ import annotations
 
@@ -43,3 +46,14 @@ class LinkAttributes:
     """Drop-tail limit in bytes."""
     mtu: int = 1500
     """Largest IP packet in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkCondition:
+    """What one direction of a link is like at some time of the network's life."""
+
+    attributes: LinkAttributes
+    up: bool = True
+    """Whether there is a carrier; the same for both directions."""
+    held: bool = False
+    """Frames wait for the transmitter and none is lost: the queue's limit does not apply."""

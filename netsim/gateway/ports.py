@@ -150,12 +150,14 @@ class _Half(asyncio.Protocol):
             self.other.transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.other is None:
+        # Let go of it: else both, with all that is buffered, wait for the cycle collector.
+        other, self.other = self.other, None
+        if other is None:
             return
         if exc is None:
-            self.other.transport.close()
+            other.transport.close()
         else:
-            self.other.reset()
+            other.reset()
 
     def reset(self) -> None:
         """End this side with a RST."""

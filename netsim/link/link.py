@@ -12,7 +12,9 @@ departure. What was dequeued is on its way and out of reach of later changes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import gcd
+from typing import Final
 
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.streams import RandomStreams
@@ -24,6 +26,11 @@ from netsim.wire.ethernet import HEADER_LENGTH
 
 Departure = tuple[int, int, bytes]
 """(departs_at, deliver_at, frame), both in ns of network time."""
+OnDrop = Callable[[bytes, str, int], None]
+"""Takes a frame that goes no further, the reason, and the time in ns."""
+
+_NEVER: Final = 1 << 62
+"""ns: when the transmitter of a link that is held is free."""
 
 
 class Link:
@@ -34,21 +41,28 @@ class Link:
         "_denominator",
         "_departed",
         "_free_at",
+        "_held",
         "_impaired",
         "_impairments",
         "_latest_delivery",
+        "_limits",
         "_max_frame",
         "_mtu",
         "_numerator",
         "_queue",
         "_remainder",
+        "_resume_at",
         "_up",
         "counters",
+        "on_drop",
     )
 
     def __init__(self, attributes: LinkAttributes, streams: RandomStreams) -> None:
         self.counters = LinkCounters()
-        self._queue = DropTail(attributes.queue_packets, attributes.queue_bytes)
+        self.on_drop: OnDrop | None = None
+        """Is shown every frame that this direction drops."""
+        self._limits = attributes.queue_packets, attributes.queue_bytes
+        self._queue = DropTail(*self._limits)
         self._impairments = Impairments(attributes, streams)
         self._departed: list[Departure] = []
         """Frames through the transmitter that nobody has dequeued yet, in order of departure."""
@@ -59,6 +73,9 @@ class Link:
         self._latest_delivery = 0
         """No frame is delivered before this, except those chosen for reordering."""
         self._up = True
+        self._held = False
+        self._resume_at = 0
+        """While held: when the transmitter would have been free."""
         self._adopt(attributes)
 
     def enqueue(self, frame: bytes, now: int) -> None:
@@ -68,7 +85,7 @@ class Link:
         counters.sent += 1
         counters.sent_bytes += length
         if length > self._max_frame:
-            counters.drop("mtu" if self._up else "carrier")
+            self._drop(frame, "mtu" if self._up else "carrier", now)
             return
         if self._free_at <= now:
             if self._queue.packets:
@@ -78,7 +95,7 @@ class Link:
                 self._start(frame, now)
                 return
         if not self._queue.offer(frame, now):
-            counters.drop("queue")
+            self._drop(frame, "queue", now)
 
     def dequeue(self, until: int) -> list[Departure]:
         """Every frame whose serialisation starts at or before `until`, in order of departure."""
@@ -99,7 +116,7 @@ class Link:
         """The `until` from which `dequeue` has something to do; None when nothing is here."""
         if self._departed:
             return self._departed[0][0]
-        return self._free_at if self._queue.packets else None
+        return self._free_at if self._queue.packets and not self._held else None
 
     def queued(self) -> int:
         """Frames that are still here."""
@@ -117,9 +134,29 @@ class Link:
         shrinks. A smaller queue limit drops nothing that waits already.
         """
         self._transmit(now)
-        self._queue.limit(attributes.queue_packets, attributes.queue_bytes)
+        self._limits = attributes.queue_packets, attributes.queue_bytes
+        if not self._held:
+            self._queue.limit(*self._limits)
         self._impairments.change(attributes)
         self._adopt(attributes)
+
+    def hold(self, now: int) -> None:
+        """Start no frame from `now` on, and drop none for want of room.
+
+        The frame being serialised and those on their way go on.
+        """
+        if not self._held:
+            self._transmit(now - 1)
+            self._held = True
+            self._resume_at, self._free_at = self._free_at, _NEVER
+            self._queue.limit(None, None)
+
+    def release(self, now: int) -> None:
+        """Send what waits; the queue has its limit again, for what comes now."""
+        if self._held:
+            self._held = False
+            self._free_at = max(self._resume_at, now)
+            self._queue.limit(*self._limits)
 
     def set_carrier(self, up: bool, now: int) -> None:
         """Plug the cable in or pull it. Pulled, all that is here is dropped as `carrier`.
@@ -128,15 +165,24 @@ class Link:
         receiver's to drop.
         """
         if not up and self._up:
-            if lost := self.queued():
-                self.counters.drop("carrier", lost)
-            self._queue.clear()
+            for _, _, frame in self._departed:
+                self._drop(frame, "carrier", now)
+            for frame in self._queue.empty():
+                self._drop(frame, "carrier", now)
             self._departed = []
-            self._free_at = min(self._free_at, now)
+            if self._held:
+                self._resume_at = min(self._resume_at, now)
+            else:
+                self._free_at = min(self._free_at, now)
             self._remainder = 0
             self._latest_delivery = 0
         self._up = up
         self._set_max_frame()
+
+    def _drop(self, frame: bytes, reason: str, now: int) -> None:
+        self.counters.drop(reason)
+        if self.on_drop is not None:
+            self.on_drop(frame, reason, now)
 
     def _adopt(self, attributes: LinkAttributes) -> None:
         self._mtu = attributes.mtu
@@ -186,12 +232,12 @@ class Link:
         impairments = self._impairments
         counters = self.counters
         if impairments.loses():
-            counters.drop("loss")
+            self._drop(frame, "loss", departs_at)
             return
         if impairments.corrupts():
             flipped = impairments.flip_bit(frame)
             if flipped is None:
-                counters.drop("crc")
+                self._drop(frame, "crc", departs_at)
                 return
             counters.corrupted += 1
             frame = flipped

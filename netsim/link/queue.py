@@ -1,6 +1,6 @@
 """The queue before a transmitter: drop-tail first in, first out.
 
-A queue discipline has three verbs, `offer`, `take` and `clear`, and two numbers, `packets` and
+A queue discipline has three verbs, `offer`, `take` and `empty`, and two numbers, `packets` and
 `bytes`. It never decides when a frame departs: the link asks for one whenever its transmitter
 is free.
 """
@@ -73,8 +73,10 @@ class DropTail:
         self._ahead_bytes += length
         return frame
 
-    def clear(self) -> None:
-        """Forget every frame, those taken ahead of time too."""
+    def empty(self) -> list[bytes]:
+        """Give up every frame that is still here, and forget those taken ahead of time."""
+        frames = list(self._frames)
         self._frames.clear()
         self._ahead.clear()
         self.packets = self.bytes = self._ahead_bytes = 0
+        return frames

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netsim.link.link import Link
+from netsim.link.link import Link, OnDrop
 from netsim.observe.tap import Direction, Tap
 from netsim.wire.address import MacAddress
 
@@ -20,6 +20,7 @@ class Port:
         "mac",
         "mtu",
         "name",
+        "on_drop",
         "peer",
         "peer_port",
         "received",
@@ -53,6 +54,8 @@ class Port:
         """Frames handed to the node."""
         self.ingress_dropped: Counter[str] = Counter()
         """Frames that arrived and were not delivered, by reason."""
+        self.on_drop: OnDrop | None = None
+        """Is shown every frame that arrives and is not delivered."""
 
     @property
     def in_flight(self) -> int:
@@ -69,9 +72,15 @@ class Port:
     def deliver(self, frame: bytes, now: int) -> bool:
         """Account for a frame that is due; False when there is no carrier to receive it."""
         if not self.up:
-            self.ingress_dropped["carrier"] += 1
+            self.lose(frame, "carrier", now)
             return False
         self.delivered += 1
         for tap in self.taps:
             tap.frame_passed(now, self.name, Direction.INBOUND, frame)
         return True
+
+    def lose(self, frame: bytes, reason: str, now: int) -> None:
+        """Account for a frame that was received and is not delivered."""
+        self.ingress_dropped[reason] += 1
+        if self.on_drop is not None:
+            self.on_drop(frame, reason, now)

@@ -12,10 +12,14 @@ from netsim.stack.interface import InterfaceAddress
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RoutePlan
 
 
-def build_node(plan: NetworkPlan, name: str) -> Node:
-    """A node in its first state, with its addresses and routes."""
+def build_node(plan: NetworkPlan, name: str, life: int = 0) -> Node:
+    """A node in its first state, with its addresses and routes.
+
+    `life` counts its starts: each draws random numbers of its own, so that nobody takes what a
+    restarted computer sends for something old.
+    """
     node_plan = plan.node(name)
-    streams = RandomStreams(plan.seed).below(name)
+    streams = node_streams(plan, name, life)
     ports = [
         Port(
             index,
@@ -35,6 +39,11 @@ def build_node(plan: NetworkPlan, name: str) -> Node:
     node = node_class(name, ports, addresses, streams)
     install_routes(node, node_plan.routes)
     return node
+
+
+def node_streams(plan: NetworkPlan, name: str, life: int = 0) -> RandomStreams:
+    """Every random choice on a node derives from these, in its first life or a later one."""
+    return RandomStreams(plan.seed).below(f"{name}~{life}" if life else name)
 
 
 def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:

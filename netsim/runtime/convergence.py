@@ -16,21 +16,37 @@ class Convergence:
         self._links = {
             end: index for index, link in enumerate(plan.links) for end in (link.a, link.b)
         }
-        self.down_links: set[int] = set()
+        self._dark: set[tuple[str, str]] = set()
+        """Interfaces without a carrier, of nodes that are up."""
         self.down_nodes: set[str] = set()
         self.routes: Routes = {node.name: node.routes for node in plan.nodes}
+        """Those in force."""
 
-    def carrier_changed(self, node: str, interface: str, up: bool) -> int:
-        """One end of a link has lost or found its carrier; the number of that link."""
-        link = self._links[node, interface]
-        (self.down_links.discard if up else self.down_links.add)(link)
-        return link
+    @property
+    def down_links(self) -> frozenset[int]:
+        """Links that lack the carrier at an end."""
+        return frozenset(self._links[end] for end in self._dark)
+
+    def carrier_changed(self, node: str, interface: str, up: bool) -> bool:
+        """An interface has lost or found its carrier; whether that is news."""
+        end = (node, interface)
+        if up == (end not in self._dark):
+            return False
+        (self._dark.discard if up else self._dark.add)(end)
+        return True
+
+    def node_started(self, node: str) -> None:
+        """A node is back: without carriers yet, and with the routes of the plan."""
+        self.down_nodes.discard(node)
+        own = self._plan.node(node)
+        self._dark |= {(node, interface.name) for interface in own.interfaces}
+        self.routes[node] = own.routes
 
     def recompute(self) -> Routes:
         """Routes over what is up; those of nodes where something changed are returned."""
         routes = compute_routes(
             self._plan,
-            down_links=frozenset(self.down_links),
+            down_links=self.down_links,
             down_nodes=frozenset(self.down_nodes),
         )
         changed = {

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from netsim.runtime.process.programs import ProgramError, look_up
+from netsim.runtime.programs import ProgramError, look_up
 
 
 def main() -> None:

@@ -1,33 +1,34 @@
 """A running network: the operations that everything else is a face of.
 
-The command line and the control API do what this class does and nothing more. It is the
-supervisor: it starts a process for each node through the zygote, wires them, notices who dies,
-and has routes follow what is up.
+The command line, the control API, scenarios and tests do what this class does and nothing more.
+It is the same in both times: a backend runs the nodes, as processes or in virtual time. Here is
+what a network is beyond its nodes: what links are meant to be like, who is down, which routes
+follow, and who is told.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import difflib
 import logging
 import os
-import signal
-import time as clock
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from netsim.core.errors import StartError, UnknownNameError
+from netsim.core.errors import AlreadyRunningError, StartError, UnknownNameError
+from netsim.core.link_attributes import LinkCondition
+from netsim.core.time import SECOND
 from netsim.observe.accounting import LinkAccount
+from netsim.observe.frame_log import FrameRecord
+from netsim.runtime.backend import Backend, LinkChange, Output, Progress
 from netsim.runtime.convergence import Convergence
 from netsim.runtime.events import Event, EventHub, Subscription
+from netsim.runtime.link_conditions import LinkConditions
 from netsim.runtime.logs import LogBook, LogLine
 from netsim.runtime.pingall import OnPing, PingAll, Reachability
-from netsim.runtime.process.fleet import Fleet
-from netsim.runtime.process.launcher import Launcher, StartMethod, new_launcher
-from netsim.runtime.process.node_handle import NodeHandle, Output
 from netsim.topology.load import load_plan
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.planning import make_plan
@@ -36,29 +37,36 @@ from netsim.wire.address import format_ip, format_mac
 if TYPE_CHECKING:
     import networkx
 
-ANSWER_TIMEOUT: Final = 2.0
-"""Seconds after which a node that does not answer is reported as not responding."""
-_INSTALL_AHEAD: Final = 5_000_000
-"""ns: routes are installed everywhere at one logical time, this far ahead."""
+    from netsim.runtime.process.launcher import Launcher, StartMethod
 
 State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
+Time = Literal["real", "virtual"]
+
+TIMELINE: Final = 1_000
+"""Events that are kept."""
+STOP_GRACE: Final = 2.0
+"""Seconds that programs get to shut down."""
 
 
 class Network:
-    """A network in real time: `async with Network("campus.yaml") as net: …`.
+    """A network: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
     Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all. `seed` and `name`
     go before those that are written there.
-    `start_method` is how node processes begin: `"fork"` from a zygote, or multiprocessing's
-    `"forkserver"` or `"spawn"`. A `launcher` made earlier (`Zygote.start()`) saves the time that
-    its imports take.
+
+    With `time="real"` every node is a process. `start_method` is how they begin: `"fork"` from a
+    zygote, or multiprocessing's `"forkserver"` or `"spawn"`; a `launcher` made earlier
+    (`Zygote.start()`) saves the time that its imports take. With `time="virtual"` all nodes are in
+    this process, time jumps to whatever happens next, and everything repeats exactly; that is for
+    programs inside `netsim.run(main())`, and for tests with netsim's pytest plugin.
     """
 
     def __init__(
         self,
         topology: str | os.PathLike[str] | networkx.Graph[Any] | NetworkPlan,
         *,
+        time: Time = "real",
         seed: int | None = None,
         name: str | None = None,
         start_method: StartMethod = "fork",
@@ -68,19 +76,25 @@ class Network:
             self.plan = load_plan(topology, name=name, seed=seed)
         else:
             self.plan = make_plan(topology, name=name, seed=seed)
+        if time not in ("real", "virtual"):
+            raise ValueError(f'time is "real" or "virtual", not {time!r}')
+        self.time: Time = time
         self.state: State = "new"
-        self.epoch = 0
-        """`time.monotonic_ns` at network time 0."""
         self._start_method = start_method
         self._launcher = launcher
-        self._fleet = Fleet(self.plan, self._hear_node, self._node_ended)
+        self._backend: Backend
+        self._conditions = LinkConditions(self.plan)
         self._convergence = Convergence(self.plan)
         self._reconverging: asyncio.TimerHandle | None = None
         self._events = EventHub()
         self._logs = LogBook()
-        self._cuts = 0
+        self.errors: list[LogLine] = []
+        """What nodes and programs have logged as errors, exceptions of handlers among it."""
+        self.timeline: deque[Event] = deque(maxlen=TIMELINE)
+        """What happened to nodes, carriers and routes, oldest first."""
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Future[Any]] = set()
 
     async def __aenter__(self) -> Network:
         await self.start()
@@ -96,7 +110,7 @@ class Network:
 
     # Starting and stopping
 
-    async def start(self, on_progress: Callable[[int, int], None] | None = None) -> None:
+    async def start(self, on_progress: Progress | None = None) -> None:
         """Bring every node up, or none.
 
         `on_progress(ready, total)` is called as nodes come up. StartError names the node that
@@ -104,18 +118,19 @@ class Network:
         """
         if self.state != "new":
             raise StartError("a Network starts once; make another for another start")
+        self._backend = self._new_backend()
         self.state = "starting"
-        self.epoch = clock.monotonic_ns()
         try:
-            launcher = self._launcher or new_launcher(self._start_method)
-            await self._fleet.start(launcher, self.epoch, on_progress)
+            await self._backend.start(on_progress)
         except BaseException:
             await self.stop(grace=0)
             raise
         self.state = "running"
+        if self.time == "virtual" and any(node.ports for node in self.plan.nodes):
+            self._publish("notice", "", "`ports` stay closed in virtual time")
 
-    async def stop(self, *, grace: float = 2.0) -> None:
-        """Stop every node: programs may shut down for `grace` seconds, then SIGKILL.
+    async def stop(self, *, grace: float = STOP_GRACE) -> None:
+        """Stop every node: programs may shut down for `grace` seconds, then they are ended.
 
         Nothing is left when it returns. Calling it again waits for the same end.
         """
@@ -124,14 +139,28 @@ class Network:
         await asyncio.shield(self._stopping)
 
     def kill(self) -> None:
-        """SIGKILL everything now; `stop` still has to be awaited."""
-        self._fleet.kill()
+        """End everything now; `stop` still has to be awaited."""
+        if self.state != "new":
+            self._backend.kill()
+
+    def _new_backend(self) -> Backend:
+        if self.time == "virtual":
+            from netsim.runtime.virtual.backend import VirtualBackend
+
+            return VirtualBackend(self.plan, self)
+        from netsim.runtime.process.backend import ProcessBackend
+
+        return ProcessBackend(self.plan, self, self._start_method, self._launcher)
 
     async def _stop(self, grace: float) -> None:
+        started = self.state != "new"
         self.state = "stopping"
         if self._reconverging is not None:
             self._reconverging.cancel()
-        await self._fleet.stop(grace)
+        for task in self._tasks:
+            task.cancel()
+        if started:
+            await self._backend.stop(grace)
         self.state = "stopped"
         self._events.close()
         self._logs.close()
@@ -140,7 +169,7 @@ class Network:
 
     def now(self) -> int:
         """Network time in ns."""
-        return clock.monotonic_ns() - self.epoch
+        return self._backend.now() if self.state != "new" else 0
 
     def subscribe(self) -> Subscription:
         """Events from now on; close the subscription when done."""
@@ -152,7 +181,7 @@ class Network:
         `last` is how many lines at most. UnknownNameError when there is no such node.
         """
         if node is not None:
-            self._node(node)
+            self._check_name(node)
         return self._logs.document(node, last)
 
     def subscribe_to_logs(self) -> Subscription:
@@ -161,7 +190,7 @@ class Network:
 
     def kinds(self) -> dict[str, str]:
         """Every node with its kind, in the order of the file."""
-        return {node.name: node.kind for node in self._fleet.nodes.values()}
+        return {node.name: node.kind for node in self.plan.nodes}
 
     def summary(self) -> dict[str, Any]:
         """One row of `netsim ps`."""
@@ -170,14 +199,14 @@ class Network:
             "file": self.plan.file,
             "supervisor_pid": os.getpid(),
             "started": self._started_at.isoformat(timespec="seconds"),
-            "nodes": len(self._fleet.nodes),
+            "nodes": len(self.plan.nodes),
             "state": self.state,
         }
 
     async def inspect(self) -> dict[str, Any]:
         """Everything about every node and link; nodes that do not answer say so."""
         *nodes, frames = await asyncio.gather(
-            *(self.inspect_node(name) for name in self._fleet.nodes), self._frames()
+            *(self.inspect_node(node.name) for node in self.plan.nodes), self._frames()
         )
         return {
             "name": self.plan.name,
@@ -191,15 +220,14 @@ class Network:
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
-        node = self._node(name)
+        self._check_name(name)
         facts: dict[str, Any] = {
-            "name": node.name,
-            "kind": node.kind,
-            "pid": node.pid,
-            "state": node.state,
+            "name": name,
+            "kind": self.plan.node(name).kind,
+            **self._backend.describe(name),
         }
         try:
-            facts |= await node.ask("ask", timeout=ANSWER_TIMEOUT)
+            facts |= await self._backend.facts(name)
             return facts
         except TimeoutError:
             facts["state"] = "not responding"
@@ -214,8 +242,7 @@ class Network:
                 "index": index,
                 "a": {"node": link.a[0], "interface": link.a[1]},
                 "b": {"node": link.b[0], "interface": link.b[1]},
-                "up": index not in self._convergence.down_links
-                and not {link.a[0], link.b[0]} & self._convergence.down_nodes,
+                "up": self._conditions.is_up(index),
             }
             for index, link in enumerate(self.plan.links)
         ]
@@ -228,34 +255,41 @@ class Network:
                 "node": node.name,
                 "to": f"{planned.host}:{planned.port}",
             }
-            for node in self._fleet.nodes.values()
+            for node in self.plan.nodes
             for (host, port), planned in zip(
-                node.ports, self.plan.node(node.name).ports, strict=False
+                self._backend.ports(node.name), node.ports, strict=False
             )
         ]
 
     async def accounts(self) -> list[LinkAccount]:
-        """The books of every direction at one consistent cut; all nodes must be alive."""
-        self._cuts += 1
-        answers = await asyncio.gather(
-            *(node.cut(self._cuts, ANSWER_TIMEOUT) for node in self._fleet.nodes.values())
-        )
-        books = dict(zip(self._fleet.nodes, answers, strict=True))
-        accounts = []
-        for link in self.plan.links:
-            for near, far in ((link.a, link.b), (link.b, link.a)):
-                egress = books[near[0]]["egress"][near[1]]
-                ingress = books[far[0]]["ingress"][far[1]]
-                accounts.append(_account(near, egress, ingress))
-        return accounts
+        """The books of every direction at one consistent cut.
+
+        TimeoutError or ConnectionError when a node that is up does not answer.
+        """
+        return await self._backend.accounts()
+
+    async def recent_frames(self) -> list[FrameRecord]:
+        """The last frames of all links and what became of them, since `observe_frames`."""
+        return await self._backend.recent_frames()
+
+    def observe_frames(self) -> None:
+        """Keep the last frames from now on, for `recent_frames`."""
+        self._backend.observe_frames()
+
+    def trace_frames(self, path: str | os.PathLike[str]) -> None:
+        """Write every frame from now on, its time and its fate, as lines of JSON.
+
+        In virtual time; OSError when the file cannot be written.
+        """
+        self._backend.trace_frames(os.path.abspath(path))
 
     async def _frames(self) -> list[list[dict[str, Any]] | None]:
         """Of each link the frames of both directions, from `a` and from `b`.
 
-        None where that cannot be known, because a node has died or does not answer.
+        None where that cannot be known, because a node does not answer.
         """
         try:
-            accounts = await self.accounts() if self.state == "running" else []
+            accounts = await self.accounts() if self.state in ("running", "degraded") else []
         except (TimeoutError, ConnectionError):
             accounts = []
         if not accounts:
@@ -276,12 +310,29 @@ class Network:
         json: bool = False,
     ) -> int:
         """Run a tool at a node and return its exit code; `interrupt` is its Ctrl-C."""
-        handle = self._node(node)
+        self._check_name(node)
         try:
-            return await handle.execute(argv, cwd, json, output, interrupt)
+            return await self._backend.exec(
+                node, argv, cwd=cwd, output=output, interrupt=interrupt, json=json
+            )
         except ConnectionError as error:
             output("stderr", f"{error}\n".encode())
             return 1
+
+    async def call(
+        self,
+        node: str,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run a coroutine function on a computer or router: on its loop, with its network.
+
+        Arguments and result are copied (CopyError). What it raises is raised; ConnectionError
+        when the node is or goes down.
+        """
+        self._check_name(node)
+        return await self._backend.call(node, function, args, kwargs or {})
 
     async def ping_all(
         self,
@@ -299,39 +350,163 @@ class Network:
         names = [name for name, kind in self.kinds().items() if kind in kinds]
         return await PingAll(self.exec, names, timeout).run(on_ping)
 
-    async def capture(self, where: str, path: str | os.PathLike[str]) -> None:
+    def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
 
-        It goes on until the network stops. UnknownNameError, or OSError when the file cannot
-        be written.
+        It goes on until the network stops. UnknownNameError; whoever awaits it gets OSError when
+        the file cannot be written, else that is logged.
         """
         name, _, interface = where.partition(":")
-        node = self._node(name)
+        self._check_name(name)
         known = [each.name for each in self.plan.node(name).interfaces]
         if interface and interface not in known:
             raise UnknownNameError(f"{name} has no interface {interface!r}, but {', '.join(known)}")
-        failure = await node.ask(
-            "capture", interface or None, os.path.abspath(path), timeout=ANSWER_TIMEOUT
-        )
-        if failure is not None:
-            raise OSError(failure)
+        return self._spawn(self._backend.capture(name, interface or None, os.path.abspath(path)))
+
+    # Links
+
+    def condition(self, link: int, node: str) -> LinkCondition:
+        """What the direction of a link that leaves `node` is meant to be like."""
+        return self._conditions.meant(link, node)
+
+    def planned_condition(self, link: int, node: str) -> LinkCondition:
+        """What it is like in the topology."""
+        return self._conditions.planned(link, node)
+
+    async def set_conditions(self, changes: list[LinkChange]) -> None:
+        """Put directions of links into new conditions, all at one logical time.
+
+        Returns when that time is over at both ends. With carriers that change routes follow.
+        """
+        await self._put_in_force(self._conditions.change(changes))
+
+    async def _put_in_force(self, changes: list[LinkChange]) -> None:
+        at = self.now() + self._backend.lead_ns
+        await self._backend.change_links(at, changes)
+        for link in dict.fromkeys(link for link, _, _ in changes):
+            up = self._conditions.is_up(link)
+            for node, interface in (self.plan.links[link].a, self.plan.links[link].b):
+                if node not in self._conditions.down_nodes:
+                    self.carrier_changed(node, interface, up, at)
+
+    # Nodes that go and come
 
     async def crash(self, node: str) -> None:
-        """SIGKILL the process of a node; returns when it is gone."""
-        handle = self._node(node)
-        if handle.pid is not None and not handle.ended.is_set():
-            # It may have ended by itself a moment ago, and the report be on its way.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(handle.pid, signal.SIGKILL)
-            await handle.ended.wait()
+        """Cut the power of a node, SIGKILL to its process; returns when it is gone."""
+        self._check_name(node)
+        if node not in self._conditions.down_nodes:
+            await self._backend.crash(node)
 
-    def _node(self, name: str) -> NodeHandle:
-        node = self._fleet.nodes.get(name)
-        if node is None:
-            near = difflib.get_close_matches(name, self._fleet.nodes, 1)
+    async def stop_node(self, node: str, *, grace: float = STOP_GRACE) -> None:
+        """Let the programs of a node shut down for `grace` seconds, then end it."""
+        self._check_name(node)
+        if node in self._conditions.down_nodes:
+            return
+        self._conditions.down_nodes.add(node)
+        await self._backend.stop_node(node, grace)
+        self._gone(node, f"{node} has stopped")
+
+    async def start_node(self, node: str) -> None:
+        """Start a node that is down; returns when it is up and its services listen.
+
+        AlreadyRunningError when it is not down; StartError when it does not come up.
+        """
+        self._check_name(node)
+        if node not in self._conditions.down_nodes:
+            raise AlreadyRunningError(f"{node} is up already")
+
+        async def connect() -> None:
+            self._conditions.down_nodes.discard(node)
+            self._convergence.node_started(node)
+            await self._put_in_force(self._conditions.of_node(node))
+
+        try:
+            await self._backend.start_node(node, self._conditions.unplugged(node), connect)
+        except StartError:
+            self._gone(node, f"{node} did not start")
+            raise
+        self._publish("node-started", node, f"{node} is up")
+        if self.state == "degraded" and not self._conditions.down_nodes:
+            self.state = "running"
+        self._reconverge()
+
+    async def restart_node(self, node: str) -> None:
+        """Stop it, if it is up, and start it again."""
+        await self.stop_node(node)
+        await self.start_node(node)
+
+    def _gone(self, node: str, text: str) -> None:
+        self._conditions.down_nodes.add(node)
+        self._convergence.down_nodes.add(node)
+        if self.state in ("running", "degraded"):
+            self.state = "degraded"
+            self._publish("node-died", node, text)
+            self._reconverge()
+
+    # Reports of the backend
+
+    def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
+        """See `Reports`."""
+        if self.state not in ("running", "degraded"):
+            return
+        if self._convergence.carrier_changed(node, interface, up):
+            word = "up" if up else "lost"
+            self._tell(Event(at, "carrier", node, f"{node}:{interface} carrier {word}"))
+            self._reconverge()
+
+    def logged(self, node: str, level: int, text: str) -> None:
+        """See `Reports`."""
+        line = self._logs.add(LogLine(self.now(), node, level, text))
+        is_error = level >= logging.ERROR
+        if is_error:
+            self.errors.append(line)
+        kind = "error" if is_error else "log"
+        self._events.publish(Event(line.time_ns, kind, node, line.text))
+
+    def node_ended(self, node: str, how: str) -> None:
+        """See `Reports`."""
+        if self.state in ("running", "degraded") and node not in self._conditions.down_nodes:
+            self._gone(node, f"{node} {how}")
+
+    # Routes
+
+    def _reconverge(self) -> None:
+        """Recompute routes `convergence` after the first of the changes that come together."""
+        if self.plan.routing != "auto" or self.state not in ("running", "degraded"):
+            return
+        if self._reconverging is None:
+            delay = self.plan.convergence_ns / SECOND
+            self._reconverging = asyncio.get_running_loop().call_later(delay, self._install)
+
+    def _install(self) -> None:
+        self._reconverging = None
+        changed = self._convergence.recompute()
+        if not changed:
+            return
+        at = self.now() + self._backend.lead_ns
+        self._backend.install_routes(at, self._convergence.routes)
+        self._publish("routes", "", f"routes of {', '.join(sorted(changed))} have changed")
+
+    # The rest
+
+    def _publish(self, kind: str, node: str, text: str) -> None:
+        self._tell(Event(self.now(), kind, node, text))
+
+    def _tell(self, event: Event) -> None:
+        self.timeline.append(event)
+        self._events.publish(event)
+
+    def _spawn(self, work: Any) -> asyncio.Future[Any]:
+        task: asyncio.Future[Any] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.plan.positions:
+            near = difflib.get_close_matches(name, self.plan.positions, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")
-        return node
 
     def _planned_interfaces(self, name: str) -> list[dict[str, Any]]:
         return [
@@ -347,62 +522,6 @@ class Network:
             for interface in self.plan.node(name).interfaces
         ]
 
-    # Hearing
-
-    def _publish(self, kind: str, node: str, text: str) -> None:
-        self._events.publish(Event(self.now(), kind, node, text))
-
-    def _hear_node(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
-        match message:
-            case ("carrier", interface, up, at) if self.state in ("running", "degraded"):
-                word = "up" if up else "lost"
-                self._events.publish(
-                    Event(at, "carrier", node.name, f"{node.name}:{interface} carrier {word}")
-                )
-                self._convergence.carrier_changed(node.name, interface, up)
-                self._reconverge()
-            case ("log", level, text):
-                line = self._logs.add(LogLine(self.now(), node.name, level, text))
-                kind = "error" if level >= logging.ERROR else "log"
-                self._publish(kind, node.name, line.text)
-
-    def _node_ended(self, node: NodeHandle) -> None:
-        expected = self.state not in ("running", "degraded")
-        node.state = "stopped" if expected else "dead"
-        if expected:
-            return
-        code = node.exit_code
-        if code is None:
-            how = "ended with the zygote"
-        elif code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        else:
-            how = f"ended with exit code {code}"
-        self._publish("node-died", node.name, f"{node.name} (pid {node.pid}) {how}")
-        self.state = "degraded"
-        self._convergence.down_nodes.add(node.name)
-        self._reconverge()
-
-    def _reconverge(self) -> None:
-        """Recompute routes `convergence` after the first of the changes that come together."""
-        if self.plan.routing != "auto" or self.state not in ("running", "degraded"):
-            return
-        if self._reconverging is None:
-            delay = self.plan.convergence_ns / 1e9
-            self._reconverging = asyncio.get_running_loop().call_later(delay, self._install)
-
-    def _install(self) -> None:
-        self._reconverging = None
-        changed = self._convergence.recompute()
-        if not changed:
-            return
-        at = self.now() + _INSTALL_AHEAD
-        everybody = self._convergence.routes
-        for node in self._fleet.nodes.values():
-            if node.kind != "switch":
-                node.send("routes", at, everybody[node.name], everybody)
-        self._publish("routes", "", f"routes of {', '.join(sorted(changed))} have changed")
-
 
 def _account_facts(account: LinkAccount) -> dict[str, Any]:
     return {
@@ -413,18 +532,3 @@ def _account_facts(account: LinkAccount) -> dict[str, Any]:
         "dropped": account.dropped,
         "in_flight": account.in_flight,
     }
-
-
-def _account(near: tuple[str, str], egress: dict[str, Any], ingress: dict[str, Any]) -> LinkAccount:
-    dropped: dict[str, int] = {}
-    for each in (egress["dropped"], egress["lost"], ingress["dropped"]):
-        for reason, frames in each.items():
-            dropped[reason] = dropped.get(reason, 0) + frames
-    return LinkAccount(
-        name="/".join(near),
-        sent=egress["sent"],
-        duplicated=egress["duplicated"],
-        delivered=ingress["delivered"],
-        dropped=dropped,
-        in_flight=egress["queued"] + ingress["in_flight"],
-    )

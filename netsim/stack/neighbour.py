@@ -163,7 +163,7 @@ class NeighbourCache:
     def flush(self) -> None:
         """Forget everything, as on loss of carrier. What waited is lost and counted."""
         for entry in self._entries.values():
-            entry.timer.stop()
+            entry.timer.retire()
             for _ in entry.waiting:
                 self._count("carrier")
         self._entries.clear()
@@ -188,7 +188,7 @@ class NeighbourCache:
             known = self._entries.get(victim.address) is victim
             if known and _worth(victim, now) <= worth:
                 break
-        victim.timer.stop()
+        victim.timer.retire()
         for _ in victim.waiting:
             self._count("neighbour-table")
         del self._entries[victim.address]

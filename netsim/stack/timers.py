@@ -97,3 +97,13 @@ class Timer:
     def stop(self) -> None:
         """Do not fire; harmless when stopped."""
         self.due = None
+
+    def retire(self) -> None:
+        """Stop for good, and let go of the action: whose it is would have to wait for the cycle
+        collector otherwise."""
+        self.due = None
+        self.action = _nothing
+
+
+def _nothing(now: int) -> None:
+    """What retired timers do."""

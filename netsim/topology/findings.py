@@ -6,7 +6,7 @@ import types
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.topology.names import nearest, suggest
@@ -43,44 +43,46 @@ class FileFindings(Findings):
             raise InvalidFileError(sorted(self._problems))
 
 
-def report_words(error: ValidationError, findings: Findings) -> None:
-    """Note everything that the vocabulary refused."""
+def report_words(
+    error: ValidationError, findings: Findings, root: type[Words] = TopologyWords
+) -> None:
+    """Note everything that the vocabulary `root` refused."""
     for mistake in error.errors(include_url=False):
         path = list(mistake["loc"])
         at_key = mistake["type"] == "extra_forbidden"
         if path and path[-1] == "[key]":
             path.pop()
             at_key = True
-        findings.report(path, _message(mistake, path), at_key=at_key)
+        findings.report(path, _message(mistake, path, root), at_key=at_key)
 
 
-def _message(mistake: Any, path: PathTo) -> str:
+def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     kind, written, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
     key = str(path[-1]) if path else "the file"
     if kind == "extra_forbidden":
-        return _unknown_key(key, _model_at(path[:-1]))
+        return _unknown_key(key, _model_at(root, path[:-1]))
     if kind == "missing":
-        model = _model_at(path[:-1])
-        example = ((model.model_fields[key].examples if model else None) or ["…"])[0]
+        model = _model_at(root, path[:-1])
+        example = ((model.words()[key].examples if model else None) or ["…"])[0]
         return f"the key `{key}` is missing; write for example `{key}: {example}`"
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
-        choices = [str(choice) for choice in _choices(path)]
+        choices = [str(choice) for choice in get_args(_annotation_at(root, path))]
         near = nearest(str(written), choices)
         wanted = f"`{near}`" if near else f"{', '.join(choices[:-1])} or {choices[-1]}"
         return f"`{written}` is no {key}; write {wanted}"
     found = _describe(written)
     if kind in ("dict_type", "model_type", "model_attributes_type"):
-        model = _model_at(path)
-        known = list(model.model_fields)[:6] if model else []
+        model = _model_at(root, path)
+        known = list(model.words())[:6] if model else []
         hint = f" with the keys {', '.join(known)}" if known else ", `key: value`"
         return f"`{key}` cannot be {found}; write a mapping{hint}"
     if kind == "list_type":
         return f"`{key}` cannot be {found}; write a list: `[…]`, or lines that start with `- `"
     if kind == "string_type":
         return f"`{key}` cannot be {found}; write text, in quotes if need be"
-    return f"`{key}` cannot be {found} ({mistake['msg']}); write what docs/topology.md shows"
+    return f"`{key}` cannot be {found} ({mistake['msg']}); write what {root.page} shows"
 
 
 def _unknown_key(key: str, model: type[Words] | None) -> str:
@@ -90,7 +92,7 @@ def _unknown_key(key: str, model: type[Words] | None) -> str:
         return f"`{key}` is not there yet; {model.not_yet[key]}"
     if key == "<<":
         return "merge keys (`<<`) are not YAML 1.2; write the keys out, or use `defaults`"
-    return f"unknown key `{key}`; {suggest(key, list(model.model_fields))}"
+    return f"unknown {model.noun} `{key}`; {suggest(key, list(model.words()))}"
 
 
 def _describe(written: object) -> str:
@@ -105,22 +107,18 @@ def _describe(written: object) -> str:
     return "a mapping" if isinstance(written, dict) else "empty"
 
 
-def _model_at(path: PathTo) -> type[Words] | None:
-    annotation = _annotation_at(path)
+def _model_at(root: type[Words], path: PathTo) -> type[Words] | None:
+    annotation = _annotation_at(root, path)
     is_model = isinstance(annotation, type) and issubclass(annotation, Words)
     return annotation if is_model else None
 
 
-def _choices(path: PathTo) -> tuple[Any, ...]:
-    return get_args(_annotation_at(path))
-
-
-def _annotation_at(path: PathTo) -> Any:
+def _annotation_at(root: type[Words], path: PathTo) -> Any:
     """The type that the vocabulary has at `path`, without `Annotated` and `None`."""
-    annotation: Any = TopologyWords
+    annotation: Any = root
     for step in path:
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            field = annotation.model_fields.get(str(step))
+        if isinstance(annotation, type) and issubclass(annotation, Words):
+            field = annotation.words().get(str(step))
             annotation = field.annotation if field else None
         else:
             arguments = get_args(annotation)

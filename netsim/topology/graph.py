@@ -93,6 +93,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         "services": services,
         "ports": [_port(port) for port in node.ports],
         "run": run,
+        "restart": None if node.restart == "never" else node.restart,
     }
     return {"kind": node.kind} | {word: value for word, value in words.items() if value}
 

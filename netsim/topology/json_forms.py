@@ -24,19 +24,25 @@ _TCP_PORT: Final = (
 _DOTTED: Final = r"[^\s:.0-9][^\s:.]*(\.[^\s:.0-9][^\s:.]*)*"
 
 
-def _text(pattern: str, *examples: str) -> Form:
+def text(pattern: str, *examples: str) -> Form:
+    """Text that `pattern` matches whole."""
     return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
 
 
-def _quantity(units: Iterable[str], *examples: str) -> Form:
+def quantity_pattern(units: Iterable[str]) -> str:
     """A number and one of `units` in any case."""
     words = "|".join(
         "".join(f"[{letter.lower()}{letter.upper()}]" for letter in unit) for unit in units
     )
-    return _text(rf"[0-9]{{1,18}}(\.[0-9]{{1,18}})? ?({words})", *examples)
+    return rf"[0-9]{{1,18}}(\.[0-9]{{1,18}})? ?({words})"
 
 
-def _whole(least: int, most: int | None = None) -> Form:
+def _quantity(units: Iterable[str], *examples: str) -> Form:
+    return text(quantity_pattern(units), *examples)
+
+
+def whole(least: int, most: int | None = None) -> Form:
+    """A whole number in these bounds."""
     return {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
 
 
@@ -47,11 +53,11 @@ def either(*forms: Form) -> Form:
 
 DURATION: Final = _quantity(DURATION_UNITS, "10ms", "250us", "1.5s")
 BANDWIDTH: Final = _quantity(RATE_UNITS, "100mbit", "1gbit")
-PERCENTAGE: Final = _text(
+PERCENTAGE: Final = text(
     r"(0*100(\.0{1,18})?|0*[0-9]{1,2}(\.[0-9]{1,18})?) ?%", "0.5%", "1%", "20%"
 )
-QUEUE: Final = either(_whole(1), _quantity(SIZE_UNITS, "256KiB", "64KiB"))
-MTU: Final = _whole(68, 65535)
+QUEUE: Final = either(whole(1), _quantity(SIZE_UNITS, "256KiB", "64KiB"))
+MTU: Final = whole(68, 65535)
 
 # Names may look like numbers to YAML: `1: {kind: router}`.
 NAME: Final = {
@@ -60,8 +66,8 @@ NAME: Final = {
     "minimum": 0,
     "maxLength": 63,
 }
-DOMAIN: Final = _text(rf"{_LABEL}(\.{_LABEL})*", "campus.test") | {"maxLength": 190}
-INTERFACE: Final = _text(_INTERFACE, "eth0")
+DOMAIN: Final = text(rf"{_LABEL}(\.{_LABEL})*", "campus.test") | {"maxLength": 190}
+INTERFACE: Final = text(_INTERFACE, "eth0")
 ENDPOINT: Final = {
     "type": ["string", "integer"],
     "pattern": f"^(?!localhost(:|$)){_LABEL}(:{_INTERFACE})?$",
@@ -70,22 +76,23 @@ ENDPOINT: Final = {
 }
 ENDPOINTS: Final = {"type": "array", "items": ENDPOINT, "minItems": 2, "maxItems": 2}
 
-HOST_ADDRESS: Final = _text(f"{_ADDRESS}/0*([1-9]|[12][0-9]|30)", "10.0.3.10/24")
-PREFIX: Final = _text(f"{_ADDRESS}/0*([12]?[0-9]|3[0-2])", "10.9.0.0/16", "10.0.0.0/8")
+HOST_ADDRESS: Final = text(f"{_ADDRESS}/0*([1-9]|[12][0-9]|30)", "10.0.3.10/24")
+PREFIX: Final = text(f"{_ADDRESS}/0*([12]?[0-9]|3[0-2])", "10.9.0.0/16", "10.0.0.0/8")
 ROUTE_TARGET: Final = either({"const": "default"}, PREFIX)
-NEXT_HOP: Final = either(_text(_ADDRESS, "10.0.1.1"), NAME)
-SUBNET_LENGTH: Final = _whole(8, 30)
+NEXT_HOP: Final = either(text(_ADDRESS, "10.0.1.1"), NAME)
+SUBNET_LENGTH: Final = whole(8, 30)
 
-COUNT: Final = _whole(1, 10_000)
+COUNT: Final = whole(1, 10_000)
 SEED: Final = {"type": "integer"}
-TCP_PORT: Final = _text(_TCP_PORT, "80")
-VARIABLE: Final = _text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
+TCP_PORT: Final = text(_TCP_PORT, "80")
+VARIABLE: Final = text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
 VALUE: Final = {"type": ["string", "integer"]}
-ATTRIBUTE: Final = _text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
+ATTRIBUTE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
+SIZE: Final = _quantity(SIZE_UNITS, "20MiB", "1500B")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["reno"]}
-RESTART: Final = {"enum": ["never"]}
-PORT_FORWARD: Final = _text(
+RESTART: Final = {"enum": ["never", "on-failure"]}
+PORT_FORWARD: Final = text(
     rf"((localhost|127(\.{_OCTET}){{3}}|\[[0-9a-fA-F:.]+\])?:)?"
     rf"0*([0-9]|{_TCP_PORT}):[^:\[\]]+:{_TCP_PORT}",
     "127.0.0.1:8080:web:80",

@@ -1,4 +1,4 @@
-"""The JSON Schema of topology files, from the vocabulary that reads them.
+"""The JSON Schema of files that people write, from the vocabulary that reads them.
 
 It is of draft 7, the newest that editors' YAML modes know by heart.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from netsim.topology.nodes import ONLY_ADDRESSED, ONLY_COMPUTERS
-from netsim.topology.schema import TopologyWords
+from netsim.topology.schema import TopologyWords, Words
 
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 _NAMES: Final = ("properties", "patternProperties", "definitions")
@@ -21,14 +21,19 @@ def topology_schema() -> dict[str, Any]:
     It knows each word by itself: its spelling, its form, at which kind of node it may stand. What
     hangs on other words (names, subnets, reachability) only `netsim validate` sees.
     """
-    generated = TopologyWords.model_json_schema(ref_template="#/definitions/{model}")
-    generated["definitions"] = generated.pop("$defs")
-    schema = {"$schema": _DIALECT, "title": "netsim topology", **_tidied(generated)}
+    schema = schema_of(TopologyWords, "netsim topology")
     schema["definitions"]["NodeWords"]["allOf"] = [
         _without("switch", (*ONLY_COMPUTERS, *ONLY_ADDRESSED)),
         _without("router", ONLY_COMPUTERS),
     ]
     return schema
+
+
+def schema_of(words: type[Words], title: str) -> dict[str, Any]:
+    """The schema of a file whose vocabulary is `words`."""
+    generated = words.model_json_schema(ref_template="#/definitions/{model}")
+    generated["definitions"] = generated.pop("$defs")
+    return {"$schema": _DIALECT, "title": title, **_tidied(generated)}
 
 
 def _without(kind: str, words: tuple[str, ...]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.topology.plan import Kind, PortPlan, ProgramPlan, RoutePlan, ServicePlan
+from netsim.topology.plan import Kind, PortPlan, ProgramPlan, Restart, RoutePlan, ServicePlan
 
 DEFAULT_POOL = (bytes((10, 0, 0, 0)), 8)
 DEFAULT_SUBNET_LENGTH = 24
@@ -48,6 +48,7 @@ class Node:
     services: tuple[ServicePlan, ...] = ()
     ports: tuple[PortPlan, ...] = ()
     run: ProgramPlan | None = None
+    restart: Restart = "never"
 
 
 @dataclass(frozen=True, slots=True)

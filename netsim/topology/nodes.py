@@ -13,7 +13,7 @@ from typing import Final
 
 from netsim.topology.findings import Findings
 from netsim.topology.model import GivenRoute, Node
-from netsim.topology.plan import Kind, ProgramPlan, ServicePlan
+from netsim.topology.plan import Kind, ProgramPlan, Restart, ServicePlan
 from netsim.topology.schema import NodeWords, ProgramWords, TopologyWords
 from netsim.topology.words import MAX_NODES
 
@@ -96,6 +96,7 @@ def _node(
         services=tuple(programs.services[port] for port in sorted(programs.services)),
         ports=tuple(words.ports or ()),
         run=programs.run,
+        restart=programs.restart or "never",
     )
 
 
@@ -106,6 +107,7 @@ class _Programs:
         self.env: dict[str, str] = {}
         self.services: dict[int, ServicePlan] = {}
         self.run: ProgramPlan | None = None
+        self.restart: Restart | None = None
 
     @classmethod
     def of(
@@ -115,6 +117,7 @@ class _Programs:
         if words is None:
             return programs
         programs.env = dict(words.env or {})
+        programs.restart = words.restart
         if words.run is not None:
             programs.run = ProgramPlan(words.run.call, dict(words.run.args or {}))
         for port, service in (words.services or {}).items():
@@ -136,6 +139,7 @@ class _Programs:
         merged.env = {**below.env, **self.env}
         merged.services = {**below.services, **self.services}
         merged.run = self.run or below.run
+        merged.restart = self.restart or below.restart
         return merged
 
 

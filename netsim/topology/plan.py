@@ -13,6 +13,7 @@ from typing import Any, Literal
 from netsim.core.link_attributes import LinkAttributes
 
 Kind = Literal["computer", "switch", "router"]
+Restart = Literal["never", "on-failure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,8 @@ class NodePlan:
     ports: tuple[PortPlan, ...] = ()
     run: ProgramPlan | None = None
     env: dict[str, str] = field(default_factory=dict)
+    restart: Restart = "never"
+    """Whether it is started again when it ends without having been told to."""
 
 
 @dataclass(frozen=True, slots=True)

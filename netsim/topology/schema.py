@@ -20,11 +20,12 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from netsim.core.units import parse_duration, parse_percentage
 from netsim.topology import json_forms, names, words
-from netsim.topology.plan import Kind, PortPlan
+from netsim.topology.plan import Kind, PortPlan, Restart
 
 
 class Words(BaseModel):
@@ -37,6 +38,15 @@ class Words(BaseModel):
     not_yet: ClassVar[dict[str, str]] = {}
     short_form: ClassVar[json_forms.Form | None] = None
     """In JSON Schema: what may be written instead of the mapping."""
+    noun: ClassVar[str] = "key"
+    """What one of its words is called."""
+    page: ClassVar[str] = "docs/topology.md"
+    """Where the words are explained."""
+
+    @classmethod
+    def words(cls) -> dict[str, FieldInfo]:
+        """Its fields by what is written for them."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -193,9 +203,10 @@ class ProgramWords(Words):
     ) = None
     """TCP's congestion control; `reno` is NewReno, and the only one yet."""
     restart: (
-        Annotated[str, PlainValidator(words.restart), WithJsonSchema(json_forms.RESTART)] | None
+        Annotated[Restart, PlainValidator(words.restart), WithJsonSchema(json_forms.RESTART)] | None
     ) = None
-    """When a node that died is started again; `never` is the only answer yet."""
+    """When it is started again: `on-failure`, after it has been killed or has ended with an exit
+    code; `never` where it is left out."""
 
 
 class NodeWords(ProgramWords):

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from netsim.core.units import UnitError, parse_rate, parse_size
 from netsim.topology.names import InvalidNameError, check_interface, check_name
-from netsim.topology.plan import PortPlan
+from netsim.topology.plan import PortPlan, Restart
 
 MAX_NODES: Final = 10_000
 
@@ -97,11 +97,13 @@ def congestion(written: object) -> str:
     return "reno"
 
 
-def restart(written: object) -> str:
-    """When a node that died is started again; `never` is the only answer yet."""
-    if written != "never":
-        raise ValueError("restarting is not there yet; write `never`, or leave `restart` out")
-    return "never"
+def restart(written: object) -> Restart:
+    """When a computer that ended is started again: `never`, or `on-failure`."""
+    if written == "on-failure":
+        return "on-failure"
+    if written == "never":
+        return "never"
+    raise ValueError(f"`{written}` says nothing about restarts; write `on-failure` or `never`")
 
 
 def node_name(written: object) -> str:

@@ -24,6 +24,7 @@ MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 500_000
 """Values in a file after its aliases are followed."""
+TOPOLOGY_KEYS: Final = "`name`, `nodes` and `links`"
 
 Position: TypeAlias = tuple[int, int]
 """Line and column, both from 1."""
@@ -88,8 +89,13 @@ class YamlSource:
         return value.position
 
 
-def read_yaml(path: str | os.PathLike[str], file: str | None = None) -> YamlSource:
-    """Read the file at `path`; raises `InvalidFileError`, whose problems name it as `file`."""
+def read_yaml(
+    path: str | os.PathLike[str], file: str | None = None, *, keys: str = TOPOLOGY_KEYS
+) -> YamlSource:
+    """Read the file at `path`; raises `InvalidFileError`, whose problems name it as `file`.
+
+    `keys` are those that a file has at least, for whoever wrote an empty one.
+    """
     shown = file if file is not None else os.fspath(path)
     try:
         with Path(path).open("rb") as stream:
@@ -110,17 +116,17 @@ def read_yaml(path: str | os.PathLike[str], file: str | None = None) -> YamlSour
         before = raw[: error.start].decode("utf-8-sig", "replace")
         message = "this is not UTF-8 text; save the file as UTF-8"
         raise _invalid(shown, _position_after(before), message) from None
-    return parse_yaml(text, shown)
+    return parse_yaml(text, shown, keys=keys)
 
 
-def parse_yaml(text: str, file: str) -> YamlSource:
+def parse_yaml(text: str, file: str, *, keys: str = TOPOLOGY_KEYS) -> YamlSource:
     """The data in `text`; raises `InvalidFileError` with every mistake that YAML itself has."""
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
         position = _position_after(text[: unprintable.start()])
         code = f"U+{ord(unprintable.group()):04X}"
         raise _invalid(file, position, f"there is a control character ({code}); remove it")
-    composer = _Composer(file)
+    composer = _Composer(file, keys)
     try:
         root = composer.compose(text)
     except yaml.MarkedYAMLError as error:
@@ -138,9 +144,10 @@ def parse_yaml(text: str, file: str) -> YamlSource:
 class _Composer:
     """Builds values from parser events. Mistakes that allow to go on are collected."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, keys: str) -> None:
         self.problems: list[Problem] = []
         self._file = file
+        self._keys = keys
         self._anchors: dict[str, _Value] = {}
 
     def compose(self, text: str) -> _Value:
@@ -155,7 +162,7 @@ class _Composer:
                     raise _invalid(self._file, _position(event), message)
                 root = self._value(next(events), events, 1)
         if root is None or (root.data is None and not root.entries):
-            message = "the file is empty; write at least the keys `name`, `nodes` and `links`"
+            message = f"the file is empty; write at least the keys {self._keys}"
             raise _invalid(self._file, (1, 1), message)
         return root
 

@@ -20,8 +20,8 @@ from plans import plan_of
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.time import SECOND
-from netsim.runtime.memory import MemoryNetwork
 from netsim.runtime.paths import PathFinder
+from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.topology.plan import NetworkPlan
 
 Result = TypeVar("Result")

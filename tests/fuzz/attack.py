@@ -18,7 +18,7 @@ from table_limits import check_tables
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.node.host_node import HostNode
 from netsim.observe.tap import Direction
-from netsim.runtime.memory import MemoryNetwork
+from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.stack.errors import SocketError
 from netsim.stack.icmp import EchoReply
 from netsim.stack.tcp.connection import Connection

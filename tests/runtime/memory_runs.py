@@ -11,7 +11,7 @@ from plans import chain
 
 from netsim.core.time import SECOND
 from netsim.observe.tap import Direction, RingTap
-from netsim.runtime.memory import MemoryNetwork
+from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.stack.icmp import EchoError, EchoReply
 from netsim.stack.tcp.connection import Connection
 from netsim.topology.plan import NetworkPlan

@@ -13,6 +13,7 @@ import pytest
 from plans import chain
 
 from netsim.core.errors import StartError
+from netsim.runtime.process.birth import Birth
 from netsim.runtime.process.fleet import Fleet
 from netsim.runtime.process.launcher import Reports
 from netsim.topology.plan import NetworkPlan
@@ -34,7 +35,8 @@ class Stage:
         self._reports = reports
         self._last = plan.nodes[-1].name
 
-    def launch(self, node: str, channel: int, wires: list[int]) -> None:
+    def launch(self, birth: Birth, descriptors: list[int]) -> None:
+        node, channel = birth.node, descriptors[0]
         if node == self.cannot_launch:
             raise OSError(24, "Too many open files")
         self.pids[node] = len(self.pids) + 1
@@ -48,6 +50,9 @@ class Stage:
             self.die(node)
 
     def kill(self) -> None: ...
+
+    def kill_node(self, node: str) -> None:
+        self.die(node)
 
     def say(self, node: str, *message: Any) -> None:
         body = pickle.dumps(message)

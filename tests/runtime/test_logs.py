@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from netsim.runtime import line_stream
+from netsim.runtime.line_stream import LineStream
 from netsim.runtime.logs import LONGEST_LINE, LogBook, LogLine
-from netsim.runtime.process import node_log
 
 
 def line(text: str, node: str = "web", level: int = logging.INFO) -> LogLine:
@@ -68,9 +69,9 @@ async def test_who_follows_hears_every_line_until_the_end() -> None:
 
 def test_a_program_that_prints_without_an_end_of_line_fills_no_memory() -> None:
     heard: list[str] = []
-    stream = node_log._Lines(heard.append)
+    stream = LineStream(heard.append)
     for _ in range(10):
-        stream.write("z" * (node_log.LONGEST_LINE // 2))
-    assert heard == ["z" * node_log.LONGEST_LINE] * 5
+        stream.write("z" * (line_stream.LONGEST_LINE // 2))
+    assert heard == ["z" * line_stream.LONGEST_LINE] * 5
     stream.write("end\nrest")
     assert heard[5:] == ["end"]

@@ -18,8 +18,8 @@ from plans import chain, plan_of
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.node.switch import Switch
 from netsim.observe.tap import Direction
-from netsim.runtime import memory
-from netsim.runtime.memory import MemoryNetwork
+from netsim.runtime.virtual import memory_network
+from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.stack.icmp import EchoError, EchoReply
 from netsim.topology.load import load_plan
 from netsim.wire import icmp
@@ -141,7 +141,7 @@ def test_events_are_handled_in_order_of_time_source_and_number(
         handled.append(entry[:3])
         return entry
 
-    monkeypatch.setattr(memory, "heappop", record)
+    monkeypatch.setattr(memory_network, "heappop", record)
     ends = ("c1 s1", "c2 s1", "c3 s1", "c4 s1", "s1 r1", "r1 c5")
     # With a delay nothing is caused at the time at which it happens: all is known before.
     plan = plan_of(*(f"{link} delay=1ms" for link in ends))

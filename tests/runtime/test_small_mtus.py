@@ -9,7 +9,7 @@ from memory_runs import Transfer, ping, running
 from plans import plan_of
 
 from netsim.core.time import SECOND
-from netsim.runtime.memory import MemoryNetwork
+from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.stack.icmp import EchoReply
 from netsim.stack.path_mtu import LIFETIME
 from netsim.topology.plan import NetworkPlan

@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import pytest
 from stepped_loops import SteppedLoop, World
 
-from netsim.runtime.memory import MemoryNetwork
 from netsim.runtime.paths import PathFinder
+from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan

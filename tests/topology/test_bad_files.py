@@ -361,7 +361,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "UDP": (at_a("services: {▶53/udp: a:b}"), ["UDP services are not there yet"]),
     "cubic": (at_a("congestion: ▶cubic"), ["`cubic` is not there yet; write `reno`"]),
-    "restart": (at_a("restart: ▶on-failure"), ["restarting is not there yet"]),
+    "restart": (
+        at_a("restart: ▶always"),
+        ["`always` says nothing about restarts; write `on-failure` or `never`"],
+    ),
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
     "queue discipline": (
         at_link("queue: ▶{fq_codel: {target: 5ms}}"),

@@ -30,7 +30,7 @@ defaults:
   env: {LANG: C.UTF-8}
   link: {bandwidth: 1Gbit, delay: 200us, mtu: 9000}
 kinds:
-  computer: {services: {8080: shop.web:create_app}, congestion: reno, restart: never}
+  computer: {services: {8080: shop.web:create_app}, congestion: reno, restart: on-failure}
   switch: {}
   router:
 nodes:

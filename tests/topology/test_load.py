@@ -49,7 +49,7 @@ nodes:
     run: {call: mycode.clients:poll, args: {every: 3}}
     ports: ["127.0.0.1:8080:b-1:80", "8081:b-2.words.example:81", "[::1]:0:172.16.0.9:82"]
     congestion: reno
-    restart: never
+    restart: on-failure
   b: {count: 2, run: mycode.clients:main}
   s: {kind: switch}
   r: {kind: router, gateway: q, routes: [{to: 10.9.0.0/16, via: q}]}
@@ -89,6 +89,8 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
         ServicePlan(82, files=str(tmp_path.resolve())),
     )
     assert a.run == ProgramPlan("mycode.clients:poll", {"every": 3})
+    assert a.restart == "on-failure"
+    assert plan.node("b-1").restart == "never"
     assert a.ports == (
         PortPlan("127.0.0.1", 8080, "b-1", 80),
         PortPlan("127.0.0.1", 8081, "b-2.words.example", 81),

@@ -1,22 +1,26 @@
 """Messages between the supervisor and a node process: pickled, each behind its length.
 
 Both ends are our own processes on a socketpair that nobody else has, which is what makes pickle
-safe here. Neither end ever blocks.
+safe here. Neither end ever blocks. Descriptors may travel with a message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 _LENGTH = struct.Struct("!I")
 _READ_SIZE: Final = 1 << 16
+_DESCRIPTORS_AT_ONCE: Final = 253
+"""What Linux takes in one message (SCM_MAX_FD)."""
 
 
 class Channel:
@@ -38,28 +42,49 @@ class Channel:
         self._on_closed = on_closed
         self._inbound = bytearray()
         self._outbound = bytearray()
+        self._written = 0
+        """Bytes that have left `_outbound`."""
+        self._attached: deque[tuple[int, Sequence[int]]] = deque()
+        """Descriptors that go with the byte of that number."""
+        self._received: deque[int] = deque()
         self._drained: list[asyncio.Future[None]] = []
         self._thread = threading.get_ident()
         self.closed = False
         sock.setblocking(False)
         loop.add_reader(sock.fileno(), self._readable)
 
-    def send(self, message: Any) -> None:
-        """Send a message, from any thread; without effect once the other end is gone."""
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the other end to read."""
+        return len(self._outbound)
+
+    def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
+        """Send a message, from any thread; without effect once the other end is gone.
+
+        `descriptors` are closed here once they have left; the other end takes them with
+        `take_descriptor` as it hears the message.
+        """
         if self.closed:
+            _close_all(descriptors)
             return
         if threading.get_ident() != self._thread:
             # Programs log from threads, too. A loop that has ended sends nothing any more.
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.send, message)
+                self._loop.call_soon_threadsafe(self.send, message, descriptors)
             return
         body = pickle.dumps(message, 5)
         was_idle = not self._outbound
+        if descriptors:
+            self._attached.append((self._written + len(self._outbound), descriptors))
         self._outbound += _LENGTH.pack(len(body)) + body
         if was_idle:
             self._writable()
             if self._outbound:
                 self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def take_descriptor(self) -> int:
+        """The first of those received that nobody has taken yet."""
+        return self._received.popleft()
 
     async def drain(self) -> None:
         """Wait until everything has been written, or the other end is gone."""
@@ -76,15 +101,22 @@ class Channel:
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
+        while self._attached:
+            _close_all(self._attached.popleft()[1])
+        _close_all(self._received)
+        self._received.clear()
         self._wake()
 
     def _readable(self) -> None:
         try:
-            data = self._sock.recv(_READ_SIZE)
+            data, descriptors, _, _ = socket.recv_fds(
+                self._sock, _READ_SIZE, _DESCRIPTORS_AT_ONCE, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return
         except ConnectionResetError:
-            data = b""
+            data, descriptors = b"", []
+        self._received.extend(descriptors)
         if not data:
             self.close()
             self._on_closed()
@@ -103,19 +135,40 @@ class Channel:
 
     def _writable(self) -> None:
         try:
-            written = self._sock.send(self._outbound)
+            written = self._write()
         except BlockingIOError:
             return
         except (BrokenPipeError, ConnectionResetError):
             # The reading side reports the end, after what the other end still had to say.
             written = len(self._outbound)
+        self._written += written
         del self._outbound[:written]
         if not self._outbound:
             self._loop.remove_writer(self._sock.fileno())
             self._wake()
+
+    def _write(self) -> int:
+        if not self._attached:
+            return self._sock.send(self._outbound)
+        number, descriptors = self._attached[0]
+        before = number - self._written
+        if before > 0:
+            return self._sock.send(self._outbound[:before])
+        if before < 0:
+            # The other end is gone, or this would have been sent.
+            return len(self._outbound)
+        written = socket.send_fds(self._sock, [self._outbound], descriptors)
+        self._attached.popleft()
+        _close_all(descriptors)
+        return written
 
     def _wake(self) -> None:
         for waiter in self._drained:
             if not waiter.done():
                 waiter.set_result(None)
         self._drained.clear()
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

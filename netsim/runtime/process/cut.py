@@ -7,73 +7,63 @@ and Lamport 1985). So both ends describe the same moment of the wire, under any 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from netsim.node.port import Port
-from netsim.runtime.process.wire import WireSender
-
-Books = dict[str, dict[str, Any]]
-"""`"egress"` and `"ingress"`, each by the name of the interface."""
+from netsim.runtime.ledger import Books
+from netsim.runtime.process.cable_end import CableEnd
 
 
 class Cuts:
-    """The cuts under way. `on_done(number, books)` is called when this node's books are closed."""
+    """The cuts under way. `on_done(number, books)` is called when this node's books are closed.
 
-    def __init__(self, on_done: Callable[[int, Books], None]) -> None:
+    Their numbers grow; one that begins ends those before it, which nobody waits for any more.
+    """
+
+    def __init__(self, ends: Sequence[CableEnd], on_done: Callable[[int, Books], None]) -> None:
+        self._ends = ends
         self._on_done = on_done
-        self._open: dict[int, Books] = {}
+        self._newest = 0
+        self._books: Books = {"egress": {}, "ingress": {}}
+        self._asked = False
 
-    def begin(self, number: int, ends: list[tuple[Port, WireSender]]) -> None:
+    def begin(self, number: int) -> None:
         """Close the books of what this node sends, and mark the place on every wire."""
-        books = self._books(number)
-        for port, sender in ends:
-            books["egress"][port.name] = _egress(port, sender)
-            if not sender.broken:
-                sender.mark(number)
-        self._finish(number, ends)
-
-    def marked(self, number: int, port: Port, ends: list[tuple[Port, WireSender]]) -> None:
-        """A neighbour's marker has arrived at `port`: close the books of what it sends."""
-        self._books(number)["ingress"][port.name] = _ingress(port)
-        self._finish(number, ends)
-
-    def carrier_lost(self, ends: list[tuple[Port, WireSender]]) -> None:
-        """A neighbour is gone: cuts under way do not wait for its marker any more."""
-        for number in list(self._open):
-            self._finish(number, ends)
-
-    def _books(self, number: int) -> Books:
-        return self._open.setdefault(number, {"egress": {}, "ingress": {}})
-
-    def _finish(self, number: int, ends: list[tuple[Port, WireSender]]) -> None:
-        books = self._open[number]
-        if len(books["egress"]) < len(ends):
+        self._turn_to(number)
+        if number < self._newest:
             return
-        missing = [(port, sender) for port, sender in ends if port.name not in books["ingress"]]
-        if any(port.up and not sender.broken for port, sender in missing):
+        self._asked = True
+        for end in self._ends:
+            if end.sender is not None:
+                end.sender.mark(number)
+                # At once: a neighbour that is gone is noticed here, or its wire is not dead yet.
+                end.sender.flush()
+            self._books["egress"][end.port.name] = end.egress_books()
+        self.look()
+
+    def marked(self, number: int, end: CableEnd) -> None:
+        """A neighbour's marker has arrived: close the books of what it sends."""
+        self._turn_to(number)
+        if number == self._newest:
+            self._books["ingress"][end.port.name] = end.ingress_books()
+            self.look()
+
+    def look(self) -> None:
+        """The cut may be complete, since a marker has arrived or a neighbour is gone."""
+        if not self._asked:
             return
-        for port, _ in missing:
+        ingress = self._books["ingress"]
+        missing = [end for end in self._ends if end.port.name not in ingress]
+        if any(end.receiver is not None for end in missing):
+            return
+        for end in missing:
             # No marker comes from the dead.
-            books["ingress"][port.name] = _ingress(port)
-        del self._open[number]
-        self._on_done(number, books)
+            ingress[end.port.name] = end.ingress_books()
+        self._asked = False
+        self._on_done(self._newest, self._books)
 
-
-def _egress(port: Port, sender: WireSender) -> dict[str, Any]:
-    counters = port.egress.counters
-    return {
-        "sent": counters.sent,
-        "duplicated": counters.duplicated,
-        "dropped": dict(counters.dropped),
-        "lost": dict(sender.lost),
-        "queued": port.egress.queued(),
-    }
-
-
-def _ingress(port: Port) -> dict[str, Any]:
-    return {
-        "delivered": port.delivered,
-        "dropped": dict(port.ingress_dropped),
-        "in_flight": port.in_flight,
-    }
+    def _turn_to(self, number: int) -> None:
+        """A neighbour's marker may come before the supervisor's word."""
+        if number > self._newest:
+            self._newest = number
+            self._books = {"egress": {}, "ingress": {}}
+            self._asked = False

@@ -9,33 +9,45 @@ measured and reported.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from heapq import heappop
 from typing import Any, Final
 
+from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND
 from netsim.link.link import Departure
 from netsim.node.node import Node
 from netsim.node.port import Port
 from netsim.runtime.driver import Action, Agenda, Driver
-from netsim.runtime.process.cut import Books, Cuts
+from netsim.runtime.ledger import Books
+from netsim.runtime.process.cable_end import CableEnd
+from netsim.runtime.process.cut import Cuts
 from netsim.runtime.process.lateness import Lateness
+from netsim.runtime.process.shared_books import SharedBooks
 from netsim.runtime.process.wire import WireReceiver, WireSender
 
 MAX_LATENESS: Final = 20 * MILLISECOND
 """Frames later than this are restamped, so that overload becomes delay that TCP sees and not a
 backlog without end."""
 
-CarrierLost = Callable[[Port, int], None]
+CarrierChanged = Callable[[Port, int], None]
 
 
 class Engine:
     """The node, its agenda, and its ends of the wires.
 
     `epoch` is the `time.monotonic_ns` at which the network's time was 0; all nodes share it.
+    `books` outlive this process.
     """
 
-    def __init__(self, node: Node, source: int, port_sources: list[int], epoch: int) -> None:
+    def __init__(
+        self,
+        node: Node,
+        source: int,
+        port_sources: list[int],
+        epoch: int,
+        books: SharedBooks | None = None,
+    ) -> None:
         self.node = node
         self.epoch = epoch
         self.last = 0
@@ -43,15 +55,24 @@ class Engine:
         self.resynced = 0
         """Events restamped because they were more than `MAX_LATENESS` late."""
         self.lateness = Lateness()
-        self.readers: dict[int, Callable[[], None]] = {}
+        self.readers: dict[int, Callable[[], object]] = {}
         """What to call when a wire's descriptor is readable."""
         self.on_blocked: Callable[[WireSender], None] = lambda sender: None
-        self.on_carrier_lost: CarrierLost = lambda port, now: None
+        self.on_connected: Callable[[int], None] = lambda descriptor: None
+        """Is told of descriptors that `readers` has got."""
+        self.on_disconnected: Callable[[int], None] = lambda descriptor: None
+        """Is told of descriptors, of wires in either direction, that are about to be closed."""
+        self.on_carrier_changed: CarrierChanged = lambda port, now: None
         self.on_cut: Callable[[int, Books], None] = lambda number, books: None
         self._agenda: Agenda = []
         self._driver = Driver(node, self._agenda, self._transmit, source, port_sources)
-        self._ends: list[tuple[Port, WireSender]] = []
-        self._cuts = Cuts(lambda number, books: self.on_cut(number, books))
+        self._ends = [CableEnd(port) for port in node.ports]
+        self._carriers = [port.up for port in node.ports]
+        """As reported last."""
+        self._books = books
+        self._has_read = False
+        """Frames have come off a wire since the books were written."""
+        self._cuts = Cuts(self._ends, lambda number, books: self.on_cut(number, books))
 
     # Time
 
@@ -68,13 +89,40 @@ class Engine:
         """Network time of the earliest entry of the agenda."""
         return self._agenda[0][0] if self._agenda else None
 
-    # Wires
+    # Cables
 
-    def connect(self, receivers: list[WireReceiver], senders: list[WireSender]) -> None:
-        """Attach the wires, one of each for every port in order."""
-        self._ends = list(zip(self.node.ports, senders, strict=True))
-        for port, receiver in zip(self.node.ports, receivers, strict=True):
-            self.readers[receiver.descriptor] = self._reader(port, receiver)
+    def connect(self, index: int, receiving: int, sending: int) -> None:
+        """Attach new wires to a port, by the descriptors of their ends here."""
+        end = self._ends[index]
+        if end.receiver is not None:
+            # The neighbour is a new process; this one has not looked at the end of the old yet.
+            while end.receiver is not None and self._read(end, end.receiver):
+                pass
+            if end.receiver is not None:
+                self._disconnect(end)
+        receiver = WireReceiver(receiving)
+        end.connect(receiver, WireSender(sending))
+        self.readers[receiving] = lambda: self._read(end, receiver)
+        self.on_connected(receiving)
+
+    def change(self, index: int, condition: LinkCondition, at: int) -> None:
+        """From `at` on the direction that leaves a port is in `condition`."""
+        port = self.node.ports[index]
+        self._driver.change_at(port, condition, at)
+        self.at(at, self._changed, port)
+
+    def begin_in(self, conditions: Mapping[str, LinkCondition]) -> None:
+        """Put ports into conditions in which they begin, by interface."""
+        now = self.program_time()
+        for port in self.node.ports:
+            condition = conditions[port.name]
+            port.egress.change(condition.attributes, now)
+            if condition.held:
+                port.egress.hold(now)
+            self._driver.set_carrier(port, condition.up, now)
+            self._carriers[port.index] = condition.up
+
+    # Work
 
     def flush(self) -> None:
         """Send what programs have written since the last tick.
@@ -96,6 +144,8 @@ class Engine:
         agenda = self._agenda
         wall = self.wall()
         if not agenda or agenda[0][0] > wall:
+            if self._has_read:
+                self._write_books()
             return
         self.lateness.add(wall - agenda[0][0])
         earliest = wall - MAX_LATENESS
@@ -116,50 +166,74 @@ class Engine:
 
     def cut(self, number: int) -> None:
         """Take this node's part of a consistent cut through the network."""
-        self._cuts.begin(number, self._ends)
-        self._flush_wires()
+        self._write_books()
+        self._cuts.begin(number)
+        for end in self._ends:
+            if end.sender is not None and end.sender.blocked:
+                self.on_blocked(end.sender)
 
     def lost(self) -> list[dict[str, int]]:
         """Of each port in order: frames that its wire could not take, by reason."""
-        return [dict(sender.lost) for _, sender in self._ends]
+        return [dict(end.lost) for end in self._ends]
 
-    def _reader(self, port: Port, receiver: WireReceiver) -> Callable[[], None]:
-        def read() -> None:
-            try:
-                messages = receiver.receive()
-            except EOFError:
-                del self.readers[receiver.descriptor]
-                receiver.close()
-                self._lose_carrier(port)
-                return
-            for message in messages:
-                if isinstance(message, int):
-                    self._cuts.marked(message, port, self._ends)
-                else:
-                    self._driver.arrive(port, message)
+    def _read(self, end: CableEnd, receiver: WireReceiver) -> bool:
+        """Take what has arrived; False when that was nothing."""
+        try:
+            messages = receiver.receive()
+        except EOFError:
+            self._disconnect(end)
+            return False
+        for message in messages:
+            if isinstance(message, int):
+                self._cuts.marked(message, end)
+            else:
+                self._driver.arrive(end.port, message)
+                self._has_read = True
+        return bool(messages)
 
-        return read
+    def _disconnect(self, end: CableEnd) -> None:
+        """The neighbour's process is gone."""
+        assert end.receiver is not None, "what is disconnected was connected"
+        assert end.sender is not None, "and both ways"
+        del self.readers[end.receiver.descriptor]
+        self.on_disconnected(end.receiver.descriptor)
+        self.on_disconnected(end.sender.descriptor)
+        end.disconnect()
+        self.at(self.program_time(), self._lose_carrier, end)
+        self._cuts.look()
 
-    def _lose_carrier(self, port: Port) -> None:
-        """The neighbour's process is gone: the carrier falls behind its last frame."""
-        now = self.program_time()
+    def _lose_carrier(self, now: int, end: CableEnd, _: bytes) -> None:
+        if end.port.up:
+            self._driver.set_carrier(end.port, False, now)
+            self._changed(now, end.port, b"")
 
-        def lose(at: int, _: None, __: bytes) -> None:
-            if port.in_flight:
-                self.at(at + MILLISECOND, lose, None)
-                return
-            self._driver.set_carrier(port, False, at)
-            self._cuts.carrier_lost(self._ends)
-            self.on_carrier_lost(port, at)
-
-        self.at(now, lose, None)
+    def _changed(self, now: int, port: Port, _: bytes) -> None:
+        """The condition of a port's cable has changed."""
+        self._write_books(of_all=True)
+        if port.up != self._carriers[port.index]:
+            self._carriers[port.index] = port.up
+            self.on_carrier_changed(port, now)
 
     def _transmit(self, port: Port, departures: list[Departure]) -> None:
-        self._ends[port.index][1].put(departures)
+        self._ends[port.index].put(departures)
 
     def _flush_wires(self) -> None:
-        for _, sender in self._ends:
-            if sender.dirty and not sender.blocked:
+        self._write_books()
+        for end in self._ends:
+            sender = end.sender
+            if sender is not None and sender.dirty and not sender.blocked:
                 sender.flush()
                 if sender.blocked:
                     self.on_blocked(sender)
+
+    def _write_books(self, *, of_all: bool = False) -> None:
+        """Before anything is written to a wire: what neighbours can have seen is in the books."""
+        self._has_read = False
+        books = self._books
+        if books is None:
+            return
+        for end in self._ends:
+            progress = end.progress
+            if progress != end.committed or of_all:
+                end.committed = progress
+                books.write(end)

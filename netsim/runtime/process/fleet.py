@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from netsim.core.errors import StartError
+from netsim.core.link_attributes import LinkCondition
+from netsim.runtime.backend import Progress
+from netsim.runtime.ledger import Ledger
+from netsim.runtime.process.birth import Birth
 from netsim.runtime.process.launcher import Launcher
 from netsim.runtime.process.node_handle import NodeHandle
+from netsim.runtime.process.shared_books import new_books, read_books
 from netsim.runtime.process.wire import WireQueue
-from netsim.topology.plan import NetworkPlan, NodePlan
+from netsim.topology.plan import NetworkPlan
 
 START_TIMEOUT: Final = 30.0
 """Seconds that a network of any size gets to come up, plus `START_TIMEOUT_PER_NODE` for each."""
@@ -24,12 +30,9 @@ one, and does not hold up the end of the network."""
 _LAUNCHES_AT_ONCE: Final = 32
 """Launches under way: their descriptors are in flight, which the kernel limits."""
 
-Progress = Callable[[int, int], None]
-"""Takes the number of nodes that are ready, and of all."""
-
 
 class Fleet:
-    """Every node's process.
+    """Every node's process. What nodes that are gone had counted is in `ledger`.
 
     `on_message(node, message)` hears what nodes say of their own accord; `on_ended(node)` is
     called when a process has ended.
@@ -45,12 +48,19 @@ class Fleet:
         self._launcher: Launcher | None = None
         self._on_message = on_message
         self._on_ended = on_ended
-        self.nodes = {node.name: NodeHandle(node.name, node.kind) for node in plan.nodes}
+        self.ledger = Ledger(plan)
+        self.nodes = {node.name: NodeHandle(node.name, 0, node.kind) for node in plan.nodes}
+        """The present life of every node, or the last."""
+        self.changes = 0
+        """Grows whenever a node ends or is connected."""
         self._by_pid: dict[int, NodeHandle] = {}
         self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._launching: asyncio.Task[None] | None = None
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
         self._wires: dict[int, tuple[WireQueue, WireQueue]] = {}
+        self._ending = False
+
+    # All of them
 
     async def start(self, launcher: Launcher, epoch: int, on_progress: Progress | None) -> None:
         """Launch every node and wait until all are ready.
@@ -61,7 +71,7 @@ class Fleet:
         _raise_descriptor_limit()
         self._launcher = launcher
         launcher.open(self._plan, epoch, self)
-        self._launching = asyncio.create_task(self._launch_all(launcher))
+        self._launching = asyncio.create_task(self._launch_all())
         limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)
         try:
             async with asyncio.timeout(limit):
@@ -74,15 +84,16 @@ class Fleet:
         finally:
             self._launching.cancel()
         for node in self.nodes.values():
-            node.state = "running"
             node.send("go")
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down for `grace` seconds, then SIGKILL; nothing is left."""
+        self._ending = True
         if self._launching is not None:
             self._launching.cancel()
         launched = [node for node in self.nodes.values() if node.pid is not None]
         for node in launched:
+            node.expected_to_end = node.stopped = True
             node.send("stop")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
@@ -97,6 +108,7 @@ class Fleet:
                     await node.gone.wait()
         for node in self.nodes.values():
             node.close()
+            self._close_books(node)
         for wires in self._wires.values():
             for wire in wires:
                 wire.close_reader()
@@ -105,41 +117,143 @@ class Fleet:
 
     def kill(self) -> None:
         """SIGKILL everything now; `stop` still has to be awaited."""
+        self._ending = True
         if self._launcher is not None:
             self._launcher.kill()
 
-    async def _launch_all(self, launcher: Launcher) -> None:
+    async def _launch_all(self) -> None:
         for plan in self._plan.nodes:
-            await self._launches.acquire()
+            node = self.nodes[plan.name]
             try:
-                self._launch(launcher, plan)
+                await self._launch(node, Birth(plan.name))
             except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
-                node = self.nodes[plan.name]
                 node.failure = f"cannot be launched: {error}"
-                self._answered.put_nowait(node)
+                self._has_answered(node)
                 return
             await asyncio.sleep(0)
 
-    def _launch(self, launcher: Launcher, plan: NodePlan) -> None:
-        ours, theirs = socket.socketpair()
-        self.nodes[plan.name].attach(ours, self._hear)
-        closing: list[Callable[[], None]] = [theirs.close]
-        descriptors = []
+    async def _all_ready(self, on_progress: Progress | None) -> None:
+        for ready in range(1, len(self.nodes) + 1):
+            node = await self._answered.get()
+            await _hear_out(node)
+            _check_up(node)
+            if on_progress is not None:
+                on_progress(ready, len(self.nodes))
+        for node in self.nodes.values():
+            _check_up(node)
+
+    # One of them
+
+    async def kill_node(self, name: str) -> None:
+        """SIGKILL a node's process; returns when it is gone and its books are closed."""
+        node = self.nodes[name]
+        if node.books < 0:
+            return
+        node.expected_to_end = True
+        if self._launcher is not None:
+            self._launcher.kill_node(name)
+        await node.ended.wait()
+
+    async def stop_node(self, name: str, grace: float) -> None:
+        """Let a node's programs shut down for `grace` seconds, and end it."""
+        node = self.nodes[name]
+        node.expected_to_end = node.stopped = True
+        node.send("stop")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await node.ended.wait()
+        await self.kill_node(name)
+
+    async def start_node(
+        self,
+        name: str,
+        conditions: Mapping[str, LinkCondition],
+        connect: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Start a node again, with new wires to those of its neighbours that are up.
+
+        `connect` plugs them in. StartError when it is not down, or does not come up.
+        """
+        old = self.nodes[name]
+        if not old.ended.is_set():
+            raise StartError(f"{name} is {old.state} already; crash or stop it first")
+        if self._ending:
+            raise StartError(f"{name} cannot start: the network is stopping")
+        node = self.nodes[name] = NodeHandle(name, old.life + 1)
+        node.ports = old.ports
         try:
-            for interface in plan.interfaces:
-                from_a, from_b = self._wire(interface.link)
-                if self._plan.links[interface.link].a == (plan.name, interface.name):
-                    inbound, outbound = from_b, from_a
-                else:
-                    inbound, outbound = from_a, from_b
-                descriptors += [inbound.reader_fileno, outbound.writer_fileno]
-                closing += [inbound.close_reader, outbound.close_writer]
-            launcher.launch(plan.name, theirs.fileno(), descriptors)
+            # What it said last may still be on its way.
+            await _wait(old.gone)
+            old.close()
+            listen = tuple(port for _, port in old.ports)
+            await self._launch(node, Birth(name, node.life, conditions, listen))
+            async with asyncio.timeout(START_TIMEOUT):
+                await node.born.wait()
+                if node.up:
+                    for interface in self._plan.node(name).interfaces:
+                        if self.nodes[interface.peer].up:
+                            self._connect(interface.link)
+                    await connect()
+                node.send("start")
+                await node.answered.wait()
+                await _hear_out(node)
+            _check_up(node)
+        except BaseException as error:
+            await asyncio.shield(self._undo_start(node))
+            if isinstance(error, TimeoutError):
+                text = f"{name} did not answer within {START_TIMEOUT:.0f} s"
+                raise StartError(text) from None
+            if isinstance(error, OSError):
+                raise StartError(f"{name}: cannot be launched: {error}") from error
+            raise
+        node.send("go")
+
+    async def _undo_start(self, node: NodeHandle) -> None:
+        await self.kill_node(node.name)
+        node.close()
+        node.ended.set()
+
+    def _connect(self, link: int) -> None:
+        """Two new wires between two nodes that are up."""
+        self.changes += 1
+        ends = self._plan.links[link].a, self._plan.links[link].b
+        for (name, interface), (inbound, outbound) in zip(ends, _both_ways(), strict=True):
+            descriptors = [os.dup(inbound.reader_fileno), os.dup(outbound.writer_fileno)]
+            inbound.close_reader()
+            outbound.close_writer()
+            self.nodes[name].send("wires", interface, descriptors=descriptors)
+
+    async def _launch(self, node: NodeHandle, birth: Birth) -> None:
+        await self._launches.acquire()
+        assert self._launcher is not None, "launched by one"
+        if self._ending:
+            raise StartError(f"{node.name}: the network is stopping")
+        plan = self._plan.node(node.name)
+        ours, theirs = socket.socketpair()
+        node.attach(ours, self._hear)
+        closing: list[Callable[[], None]] = [theirs.close]
+        try:
+            node.books = new_books(len(plan.interfaces))
+            descriptors = [theirs.fileno(), node.books]
+            if birth.conditions is None:
+                for interface in plan.interfaces:
+                    from_a, from_b = self._first_wires(interface.link)
+                    if self._plan.links[interface.link].a == (plan.name, interface.name):
+                        inbound, outbound = from_b, from_a
+                    else:
+                        inbound, outbound = from_a, from_b
+                    descriptors += [inbound.reader_fileno, outbound.writer_fileno]
+                    closing += [inbound.close_reader, outbound.close_writer]
+            self._launcher.launch(birth, descriptors)
+        except BaseException:
+            self._close_books(node)
+            self._launches.release()
+            raise
         finally:
             for close in closing:
                 close()
 
-    def _wire(self, link: int) -> tuple[WireQueue, WireQueue]:
+    def _first_wires(self, link: int) -> tuple[WireQueue, WireQueue]:
         """The two directions of a link, from `a` and from `b`; made when first needed.
 
         Asked for twice, once by each end; the ends are closed here as they are handed out.
@@ -149,31 +263,24 @@ class Fleet:
             wires = self._wires[link] = (WireQueue(), WireQueue())
         return wires
 
-    async def _all_ready(self, on_progress: Progress | None) -> None:
-        for ready in range(1, len(self.nodes) + 1):
-            node = await self._answered.get()
-            if node.alive and not node.ready and node.failure is None:
-                # It has ended, but what it said last may still be on its way.
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_GONE_TIMEOUT):
-                        await node.gone.wait()
-            _check_up(node)
-            if on_progress is not None:
-                on_progress(ready, len(self.nodes))
-        for node in self.nodes.values():
-            _check_up(node)
-
     def _hear(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
         match message:
+            case ("born",):
+                node.born.set()
             case ("ready", ports):
                 node.ports = ports
                 node.ready = True
-                self._answered.put_nowait(node)
+                self._has_answered(node)
             case ("failed", reason):
                 node.failure = reason
-                self._answered.put_nowait(node)
+                self._has_answered(node)
             case _:
                 self._on_message(node, message)
+
+    def _has_answered(self, node: NodeHandle) -> None:
+        node.born.set()
+        node.answered.set()
+        self._answered.put_nowait(node)
 
     # What the launcher reports
 
@@ -192,14 +299,43 @@ class Fleet:
 
     def launcher_lost(self) -> None:
         """See `launcher.Reports`."""
+        self._ending = True
         for node in self.nodes.values():
             if not node.ended.is_set():
                 self._ended(node)
 
     def _ended(self, node: NodeHandle) -> None:
+        self.changes += 1
+        if node.books >= 0:
+            interfaces = [each.name for each in self._plan.node(node.name).interfaces]
+            self.ledger.close(node.name, read_books(node.books, interfaces))
+            self._close_books(node)
         node.ended.set()
-        self._answered.put_nowait(node)
+        self._has_answered(node)
         self._on_ended(node)
+
+    def _close_books(self, node: NodeHandle) -> None:
+        if node.books >= 0:
+            os.close(node.books)
+            node.books = -1
+
+
+def _both_ways() -> tuple[tuple[WireQueue, WireQueue], tuple[WireQueue, WireQueue]]:
+    """Two new wires as each of two nodes has them: inbound, outbound."""
+    one, other = WireQueue(), WireQueue()
+    return (one, other), (other, one)
+
+
+async def _hear_out(node: NodeHandle) -> None:
+    """A node has answered or ended; if it has ended, what it said last may be on its way."""
+    if node.alive and not node.ready and node.failure is None:
+        await _wait(node.gone)
+
+
+async def _wait(event: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GONE_TIMEOUT):
+            await event.wait()
 
 
 def _check_up(node: NodeHandle) -> None:

@@ -13,6 +13,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from multiprocessing.reduction import DupFd
 from typing import Any, Final, Literal, Protocol
 
+from netsim.runtime.process.birth import Birth
 from netsim.runtime.process.zygote import Zygote, die_with_parent
 from netsim.topology.plan import NetworkPlan
 
@@ -39,11 +40,14 @@ class Launcher(Protocol):
     def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
         """Get ready, on the running loop, to launch the nodes of `plan`."""
 
-    def launch(self, node: str, channel: int, wires: list[int]) -> None:
+    def launch(self, birth: Birth, descriptors: list[int]) -> None:
         """Start a node; the caller closes its own copies of the descriptors.
 
-        `wires` holds the receiving and the sending descriptor of each port in turn.
+        They are as of `node_process.run`.
         """
+
+    def kill_node(self, node: str) -> None:
+        """SIGKILL the process of a node, if there is one; its exit is reported."""
 
     async def end(self) -> None:
         """Kill and reap what is left; nothing of the launcher remains."""
@@ -63,6 +67,7 @@ class ProcessLauncher:
     def __init__(self, method: Literal["forkserver", "spawn"]) -> None:
         self._context = SpawnContext() if method == "spawn" else ForkServerContext()
         self._processes: dict[int, SpawnProcess | ForkServerProcess] = {}
+        self._pids: dict[str, int] = {}
         self._plan: NetworkPlan
         self._epoch = 0
         self._reports: Reports
@@ -73,23 +78,29 @@ class ProcessLauncher:
         self._epoch = epoch
         self._reports = reports
 
-    def launch(self, node: str, channel: int, wires: list[int]) -> None:
+    def launch(self, birth: Birth, descriptors: list[int]) -> None:
         """See `Launcher`."""
         # Duplicated by the pickling of the arguments, for which a process is being spawned.
-        descriptors = _Descriptors([channel, *wires])
         process = self._context.Process(
             target=_be_node,
-            args=(self._plan, self._epoch, node, descriptors, os.getpid()),
-            name=f"netsim: {self._plan.name}/{node}",
+            args=(self._plan, self._epoch, birth, _Descriptors(descriptors), os.getpid()),
+            name=f"netsim: {self._plan.name}/{birth.node}",
             daemon=True,
         )
         process.start()
         pid = process.pid
         assert pid is not None, "a started process has a pid"
         self._processes[pid] = process
+        self._pids[birth.node] = pid
         loop = asyncio.get_running_loop()
         loop.add_reader(process.sentinel, self._ended, loop, pid)
-        self._reports.launched(node, pid)
+        self._reports.launched(birth.node, pid)
+
+    def kill_node(self, node: str) -> None:
+        """See `Launcher`."""
+        process = self._processes.get(self._pids.get(node, 0))
+        if process is not None:
+            process.kill()
 
     async def end(self) -> None:
         """See `Launcher`."""
@@ -140,7 +151,7 @@ class _Descriptors:
 
 
 def _be_node(
-    plan: NetworkPlan, epoch: int, node: str, descriptors: _Descriptors, supervisor: int
+    plan: NetworkPlan, epoch: int, birth: Birth, descriptors: _Descriptors, supervisor: int
 ) -> None:
     """What a spawned process does: the same as one that the zygote forks."""
     import signal
@@ -151,5 +162,5 @@ def _be_node(
     if os.getppid() == supervisor:
         die_with_parent(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = node_process.run(node_process.Blueprint(plan, epoch), node, descriptors.take())
+    code = node_process.run(node_process.Blueprint(plan, epoch), birth, descriptors.take())
     os._exit(code)

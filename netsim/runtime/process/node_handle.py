@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from netsim.runtime.backend import Output
 from netsim.runtime.process.channel import Channel
 
 State = Literal["starting", "running", "stopped", "dead"]
-Output = Callable[[Literal["stdout", "stderr"], bytes], None]
 
 
 class NodeHandle:
-    """One node: its process, its channel, and the questions it has not answered yet."""
+    """One life of one node: its process, its channel, and the questions it has not answered."""
 
-    def __init__(self, name: str, kind: str) -> None:
+    def __init__(self, name: str, life: int = 0, kind: str = "") -> None:
         self.name = name
-        self.kind = kind
-        self.state: State = "starting"
+        self.kind = kind  # shim for the old network.py
+        self.life = life
+        """How often the node has started before."""
         self.pid: int | None = None
         self.ports: list[tuple[str, int]] = []
         """Where its `ports` really listen."""
@@ -27,12 +28,21 @@ class NodeHandle:
         """Why it did not start."""
         self.exit_code: int | None = None
         """As `os.waitstatus_to_exitcode`: negative for a signal."""
+        self.born = asyncio.Event()
+        """It can be talked to, and wires can be attached."""
         self.ready = False
         """It has said that it is up and its services listen."""
         self.ended = asyncio.Event()
         """The process is gone and reaped."""
         self.gone = asyncio.Event()
         """The channel has ended: the process can do nothing any more."""
+        self.answered = asyncio.Event()
+        """It is ready, has failed, or has ended."""
+        self.expected_to_end = False
+        self.stopped = False
+        """It was told to shut down."""
+        self.books = -1
+        """Descriptor of the memory that its books are in, while it lives."""
         self._channel: Channel | None = None
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
@@ -68,10 +78,29 @@ class NodeHandle:
         """Whether the process can be talked to."""
         return self._channel is not None and not self._channel.closed
 
-    def send(self, *message: Any) -> None:
-        """Tell the node something; without effect when it is gone."""
+    @property
+    def up(self) -> bool:
+        """Whether it is a node of the running network; its services may not listen yet."""
+        return self.born.is_set() and self.alive and not self.ended.is_set()
+
+    @property
+    def state(self) -> State:
+        """What has become of it, as `inspect` shows it."""
+        if self.ended.is_set() or self.gone.is_set():
+            return "stopped" if self.stopped else "dead"
+        return "running" if self.ready else "starting"
+
+    @state.setter
+    def state(self, state: State) -> None:
+        """Shim for the old network.py."""
+
+    def send(self, *message: Any, descriptors: Sequence[int] = ()) -> None:
+        """Tell the node something; without effect when it is gone.
+
+        `descriptors` go with it and are closed here.
+        """
         if self._channel is not None:
-            self._channel.send(message)
+            self._channel.send(message, descriptors)
 
     async def ask(self, verb: str, *arguments: Any, timeout: float | None) -> Any:
         """Send `(verb, number, *arguments)` and wait for the answer.
@@ -80,6 +109,19 @@ class NodeHandle:
         """
         async with asyncio.timeout(timeout):
             return await self._question(verb, arguments)[1]
+
+    def question(self, verb: str, *arguments: Any) -> asyncio.Future[Any]:
+        """Send `(verb, number, *arguments)`; the answer to come. ConnectionError as in `ask`."""
+        return self._question(verb, arguments)[1]
+
+    async def call(self, call: bytes) -> Any:
+        """Make a call at the node; its outcome, or ConnectionError when the node ends."""
+        number, answer = self._question("call", (call,))
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self.send("cancel", number)
+            raise
 
     async def execute(
         self, argv: list[str], cwd: str, json: bool, output: Output, interrupt: asyncio.Event

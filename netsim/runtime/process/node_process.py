@@ -3,15 +3,21 @@
 The supervisor and the node exchange tuples over a channel, named in the tables below.
 
     to the node                                from the node
+    ("start",)                                 ("born",), if it starts later than the network
     ("go",)                                    ("ready", ports)
     ("stop",)                                  ("failed", reason)
     ("routes", at, own, all)                   ("carrier", interface, up, at)
-    ("ask", number, what)                      ("answer", number, facts)
+    ("wires", interface) with two descriptors
+    ("conditions", number, at, by interface)   ("answer", number, None) when `at` has come
+    ("ask", number)                            ("answer", number, facts)
     ("capture", number, interface, path)       ("answer", number, None or an error's text)
+    ("observe",)
+    ("frames", number)                         ("answer", number, the last frames seen)
     ("cut", number)                            ("books", number, books)
+    ("call", number, call)                     ("answer", number, outcome), see remote_call.py
     ("exec", number, argv, cwd, json)          ("output", number, stream, data)
     ("interrupt", number)                      ("exit", number, code)
-                                               ("log", level, text)
+    ("cancel", number)                         ("log", level, text)
 """
 
 from __future__ import annotations
@@ -19,8 +25,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,22 +43,30 @@ from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.observe.capture import PcapngTap
+from netsim.observe.frame_log import RecentFrames
 from netsim.runtime.build import build_node, direction_source, install_routes, node_source
 from netsim.runtime.facts import node_facts
 from netsim.runtime.paths import PathFinder
+from netsim.runtime.process.birth import Birth
 from netsim.runtime.process.channel import Channel
 from netsim.runtime.process.engine import Engine
 from netsim.runtime.process.node_log import forward_logs
 from netsim.runtime.process.node_loop import NodeLoop
-from netsim.runtime.process.programs import Programs
+from netsim.runtime.process.remote_call import run_call
 from netsim.runtime.process.selector import NodeSelector
-from netsim.runtime.process.wire import WireReceiver, WireSender
+from netsim.runtime.process.shared_books import SharedBooks
+from netsim.runtime.programs import Programs
+from netsim.runtime.virtual.frame_observer import PortObserver
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan, RoutePlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
+RECENT_FRAMES: Final = 2_000
+"""How many frames a node keeps while it observes them."""
+LOG_BACKLOG: Final = 1 << 20
+"""Bytes that may wait for the supervisor before lines of the log are lost, and counted."""
 
 
 def preload() -> None:
@@ -71,56 +87,69 @@ class Blueprint:
         self.paths = PathFinder(plan)
 
 
-def run(blueprint: Blueprint, name: str, descriptors: list[int]) -> int:
-    """Be the node `name` until the supervisor says stop or is gone; returns the exit code."""
-    setproctitle.setproctitle(f"netsim: {blueprint.plan.name}/{name}")
+def run(blueprint: Blueprint, birth: Birth, descriptors: list[int]) -> int:
+    """Be a node until the supervisor says stop or is gone; returns the exit code.
+
+    `descriptors` are those of the channel, of the memory for its books, and of the receiving and
+    the sending end of the wires at each port, if it has any yet.
+    """
+    setproctitle.setproctitle(f"netsim: {blueprint.plan.name}/{birth.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    channel, *wires = descriptors
-    process = NodeProcess(blueprint, name, channel, wires[::2], wires[1::2])
+    channel, books, *wires = descriptors
+    process = NodeProcess(blueprint, birth, channel, books)
+    process.connect(wires)
     return process.run()
 
 
 class NodeProcess:
     """One node with its engine, loop, programs and channel."""
 
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        name: str,
-        channel: int,
-        receivers: list[int],
-        senders: list[int],
-    ) -> None:
+    def __init__(self, blueprint: Blueprint, birth: Birth, channel: int, books: int) -> None:
         plan = self._plan = blueprint.plan
+        name = birth.node
+        self._birth = birth
         self._node_plan = plan.node(name)
         self._paths = blueprint.paths
-        self._node = build_node(plan, name)
+        self._node = build_node(plan, name, birth.life)
+        self._ports_by_name = {port.name: port for port in self._node.ports}
         self._engine = Engine(
             self._node,
             node_source(plan, name),
             [direction_source(self._node_plan, each, plan) for each in self._node_plan.interfaces],
             blueprint.epoch,
+            SharedBooks(books),
         )
-        self._engine.connect(
-            [WireReceiver(descriptor) for descriptor in receivers],
-            [WireSender(descriptor) for descriptor in senders],
-        )
-        self._engine.on_carrier_lost = self._report_carrier
+        if birth.conditions is not None:
+            self._engine.begin_in(birth.conditions)
+        self._engine.on_carrier_changed = self._report_carrier
         self._engine.on_cut = lambda number, books: self._channel.send(("books", number, books))
         self._loop = self._new_loop()
         self._channel = Channel(
             socket.socket(fileno=channel), self._loop, self._handle, self._loop.stop
         )
-        self._programs = Programs(self._node_plan, plan.file)
+        os.environ.update(self._node_plan.env)
+        if plan.file:
+            sys.path.insert(0, str(Path(plan.file).parent))
+        self._programs = Programs(self._node_plan)
         self._ports: list[GatewayPort] = []
         self._executing: dict[int, asyncio.Event] = {}
+        self._calls: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._recent = RecentFrames(RECENT_FRAMES)
+        self._may_start = asyncio.Event()
+        self._unlogged = 0
+        """Lines lost since one was sent."""
         self._exit_code = 0
+
+    def connect(self, wires: list[int]) -> None:
+        """Attach wires to all ports."""
+        for index, (receiving, sending) in enumerate(zip(wires[::2], wires[1::2], strict=True)):
+            self._engine.connect(index, receiving, sending)
 
     def run(self) -> int:
         """Serve until stopped."""
         asyncio.set_event_loop(self._loop)
-        forward_logs(lambda level, text: self._channel.send(("log", level, text)))
+        forward_logs(self._log)
         self._spawn(self._start())
         self._loop.run_forever()
         return self._exit_code
@@ -133,20 +162,23 @@ class NodeProcess:
         loop.attach_host(node.host, self._plan.hosts, path_finder=self._paths.path)
         return loop
 
-    def _spawn(self, coroutine: Any) -> None:
-        task = self._loop.create_task(coroutine)
+    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _start(self) -> None:
+        if self._birth.conditions is not None:
+            self._channel.send(("born",))
+            await self._may_start.wait()
         try:
             await self._programs.start_services()
-            for port in self._node_plan.ports:
+            for index, port in enumerate(self._node_plan.ports):
                 assert isinstance(self._loop, NodeLoop), "a switch has no ports in its plan"
+                number = self._birth.listen[index] if self._birth.listen else port.listen_port
                 self._ports.append(
-                    await open_port(
-                        self._loop, port.listen_host, port.listen_port, port.host, port.port
-                    )
+                    await open_port(self._loop, port.listen_host, number, port.host, port.port)
                 )
         except Exception as error:  # noqa: BLE001  # users' programs may raise anything
             expected = isinstance(error, NetsimError | OSError)
@@ -169,22 +201,44 @@ class NodeProcess:
 
     def _handle(self, message: tuple[Any, ...]) -> None:
         match message:
+            case ("start",):
+                self._may_start.set()
             case ("go",):
                 self._programs.start_run()
             case ("stop",):
                 self._spawn(self._stop())
             case ("routes", at, own, everybody):
                 self._engine.at(at, self._install_routes, (own, everybody))
+            case ("wires", interface):
+                receiving, sending = (self._channel.take_descriptor() for _ in range(2))
+                self._engine.connect(self._ports_by_name[interface].index, receiving, sending)
+            case ("conditions", number, at, conditions):
+                for interface, condition in conditions.items():
+                    self._engine.change(self._ports_by_name[interface].index, condition, at)
+                # Put into the agenda behind them, it happens right after them.
+                self._engine.at(at, self._answer, number)
             case ("ask", number):
                 self._channel.send(("answer", number, self._facts()))
             case ("capture", number, interface, path):
                 self._channel.send(("answer", number, self._capture(interface, path)))
+            case ("observe",):
+                for port, interface in zip(
+                    self._node.ports, self._node_plan.interfaces, strict=True
+                ):
+                    PortObserver(self._node.name, port, interface.link, self._recent)
+            case ("frames", number):
+                self._channel.send(("answer", number, self._recent.records()))
             case ("cut", number):
                 self._engine.cut(number)
             case ("exec", number, argv, cwd, json):
                 # Made here: an interrupt may follow at once, before the tool has begun.
                 interrupted = self._executing[number] = asyncio.Event()
                 self._spawn(self._execute(number, argv, cwd, json, interrupted))
+            case ("call", number, call):
+                self._calls[number] = self._spawn(self._call(number, call))
+            case ("cancel", number):
+                if number in self._calls:
+                    self._calls[number].cancel()
             case ("interrupt", number):
                 if number in self._executing:
                     self._executing[number].set()
@@ -216,6 +270,19 @@ class NodeProcess:
         if isinstance(self._node, HostNode):
             install_routes(self._node, own)
 
+    def _answer(self, now: int, number: int, _: bytes) -> None:
+        self._channel.send(("answer", number, None))
+
+    def _log(self, level: int, text: str) -> None:
+        """Send a line to the supervisor, unless it is too far behind with reading."""
+        if self._channel.backlog > LOG_BACKLOG:
+            self._unlogged += 1
+            return
+        if self._unlogged:
+            lost, self._unlogged = self._unlogged, 0
+            self._channel.send(("log", logging.WARNING, f"{lost} lines came too fast: lost"))
+        self._channel.send(("log", level, text))
+
     def _report_carrier(self, port: Port, now: int) -> None:
         self._channel.send(("carrier", port.name, port.up, now))
 
@@ -225,6 +292,12 @@ class NodeProcess:
             interface["tx"]["dropped"] |= lost
         facts["lateness"] = {**self._engine.lateness.summary(), "resynced": self._engine.resynced}
         return facts
+
+    async def _call(self, number: int, call: bytes) -> None:
+        try:
+            self._channel.send(("answer", number, await run_call(call)))
+        finally:
+            del self._calls[number]
 
     async def _execute(
         self, number: int, argv: list[str], cwd: str, json: bool, interrupted: asyncio.Event

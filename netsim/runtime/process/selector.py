@@ -37,10 +37,15 @@ class NodeSelector(selectors.BaseSelector):
         self._epoll = select.epoll()
         self._timer = TimerFd()
         self._keys: dict[int, selectors.SelectorKey] = {}
+        self._wires: set[int] = set()
+        """Receiving ends."""
         self._writers: dict[int, WireSender] = {}
+        """Sending ends that are full."""
         self._epoll.register(self._timer.descriptor, _EDGE)
         for descriptor in engine.readers:
-            self._epoll.register(descriptor, select.EPOLLIN)
+            self._watch(descriptor)
+        engine.on_connected = self._watch
+        engine.on_disconnected = self._forget
         engine.on_blocked = self._wait_writable
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -92,6 +97,17 @@ class NodeSelector(selectors.BaseSelector):
             elif descriptor in self._writers:
                 self._continue_writing(descriptor)
         return ready
+
+    def _watch(self, descriptor: int) -> None:
+        self._wires.add(descriptor)
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _forget(self, descriptor: int) -> None:
+        # A process that a program has forked may hold a copy, so closing it is not enough.
+        if descriptor in self._wires or descriptor in self._writers:
+            self._epoll.unregister(descriptor)
+            self._wires.discard(descriptor)
+            self._writers.pop(descriptor, None)
 
     def _wait_writable(self, sender: WireSender) -> None:
         if sender.descriptor not in self._writers:

@@ -16,6 +16,7 @@ import os
 import pickle
 import socket
 import struct
+from collections import deque
 from multiprocessing import context, queues
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -31,6 +32,19 @@ PENDING_LIMIT: Final = 256 * 1024
 """Bytes that wait for a full socket; what comes beyond is lost and counted as `overload`."""
 _READ_SIZE: Final = 1 << 18
 _LENGTH = struct.Struct("!i")
+
+
+def _capacity() -> int:
+    # The kernel takes a piece of data while less than the limit waits; one is half of it at most.
+    one, other = socket.socketpair()
+    with one, other:
+        limit = one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    return limit + limit // 2 + _READ_SIZE
+
+
+CAPACITY: Final = _capacity()
+"""Bytes that a wire holds at most: in the socket, and in the hands of a receiver that has read
+them and not written it into its books."""
 
 
 class _NoLock:
@@ -104,10 +118,18 @@ class WireSender:
         """The receiver is gone."""
         self.lost: dict[str, int] = {}
         """Frames handed over by the link that never went onto the wire, by reason."""
-        self._pending: list[Message] = []
+        self.unwritten = 0
+        """Frames put that are not lost, and that the receiver cannot have yet."""
         self._batch: list[Departure] = []
+        self._pending: deque[Message] = deque()
         self._rest = b""
+        """What is left of a message that has been written in part."""
+        self._length = self._frames = 0
+        """Of that message: bytes, frames."""
         self._waiting_bytes = 0
+        self._written: deque[tuple[int, int]] = deque()
+        """Bytes and frames of the messages that may still be on the wire, oldest first."""
+        self._written_bytes = self._written_frames = 0
         os.set_blocking(descriptor, False)
 
     def put(self, departures: list[Departure]) -> None:
@@ -115,6 +137,7 @@ class WireSender:
         if self.blocked or self.broken:
             departures = self._admit(departures)
         self._batch += departures
+        self.unwritten += len(departures)
 
     def mark(self, cut: int) -> None:
         """Put a marker behind everything sent so far."""
@@ -124,52 +147,66 @@ class WireSender:
     @property
     def dirty(self) -> bool:
         """Whether `flush` has something to do."""
-        return bool(self._batch or self._pending)
+        return bool(self._batch or self._pending or self._rest)
 
     @property
-    def waiting(self) -> int:
-        """Frames put of which nothing has been written yet."""
-        return len(self._batch) + sum(
-            len(message) for message in self._pending if isinstance(message, list)
-        )
+    def held_at_most(self) -> int:
+        """Frames that are lost at most if an end of the wire dies now, beside those in `lost`."""
+        return self.unwritten + self._written_frames
 
     def flush(self) -> None:
         """Write as much as the socket takes."""
         self._close_batch()
-        if self.broken:
-            self._pending.clear()
-            return
         try:
-            if self._rest and not self._write(self._rest):
-                return
-            while self._pending:
-                body = pickle.dumps(self._pending[0], 5)
-                whole = self._write(_LENGTH.pack(len(body)) + body)
-                del self._pending[0]
-                if not whole:
+            while self._rest or self._pending:
+                if not self._rest:
+                    self._take(self._pending.popleft())
+                written = os.write(self.descriptor, self._rest)
+                self._rest = self._rest[written:]
+                if self._rest:
+                    self.blocked = True
                     return
+                self._count_written()
         except BlockingIOError:
             self.blocked = True
             return
         except (BrokenPipeError, ConnectionResetError):
-            self._break()
+            self.give_up()
             return
         self.blocked = False
         self._waiting_bytes = 0
+
+    def give_up(self) -> None:
+        """The receiver is gone: what was not written is lost with the carrier."""
+        self._lose("carrier", self.unwritten)
+        self.broken = True
+        self.blocked = False
+        self.unwritten = 0
+        self._rest = b""
+        self._batch = []
+        self._pending.clear()
 
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self.descriptor)
 
-    def _write(self, data: bytes) -> bool:
-        """Whether all of it was written; what was not is kept."""
-        written = os.write(self.descriptor, data)
-        if written == len(data):
-            self._rest = b""
-            return True
-        self._rest = data[written:]
-        self.blocked = True
-        return False
+    def _take(self, message: Message) -> None:
+        body = pickle.dumps(message, 5)
+        self._rest = _LENGTH.pack(len(body)) + body
+        self._length = len(self._rest)
+        self._frames = len(message) if isinstance(message, list) else 0
+
+    def _count_written(self) -> None:
+        """A message has been written whole."""
+        written = self._written
+        written.append((self._length, self._frames))
+        self.unwritten -= self._frames
+        self._written_frames += self._frames
+        self._written_bytes += self._length
+        while self._written_bytes - written[0][0] >= CAPACITY:
+            length, frames = written.popleft()
+            self._written_bytes -= length
+            self._written_frames -= frames
 
     def _close_batch(self) -> None:
         batch = self._batch
@@ -190,13 +227,6 @@ class WireSender:
                 self._waiting_bytes += len(departure[2])
                 admitted.append(departure)
         return admitted
-
-    def _break(self) -> None:
-        self._lose("carrier", self.waiting)
-        self.broken = True
-        self.blocked = False
-        self._rest = b""
-        self._pending.clear()
 
     def _lose(self, reason: str, frames: int) -> None:
         if frames:

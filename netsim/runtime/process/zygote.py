@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import asyncio
 
+    from netsim.runtime.process.birth import Birth
     from netsim.runtime.process.channel import Channel
     from netsim.runtime.process.launcher import Reports
     from netsim.topology.plan import NetworkPlan
@@ -77,9 +78,13 @@ class Zygote:
         )
         self._send(("network", (plan, epoch, sys.path)), [])
 
-    def launch(self, node: str, channel: int, wires: list[int]) -> None:
+    def launch(self, birth: Birth, descriptors: list[int]) -> None:
         """See `Launcher`."""
-        self._send(("fork", node), [channel, *wires])
+        self._send(("fork", birth), descriptors)
+
+    def kill_node(self, node: str) -> None:
+        """See `Launcher`: the parent does it, whom no number of a stranger can deceive."""
+        self._send(("kill", node), [])
 
     async def end(self) -> None:
         """See `Launcher`: have it kill and reap the nodes that are left, and end."""
@@ -227,7 +232,7 @@ def _serve(sock: socket.socket) -> None:
     signal.set_wakeup_fd(wake_writer, warn_on_full_buffer=False)
 
     blueprint: node_process.Blueprint | None = None
-    children: set[int] = set()
+    children: dict[int, str] = {}
     # Not `select`: a supervisor with many files may have left only numbers beyond its 1024.
     poll = select.poll()
     for descriptor in (sock.fileno(), wake_reader):
@@ -251,15 +256,20 @@ def _serve(sock: socket.socket) -> None:
             blueprint = node_process.Blueprint(plan, epoch)
             gc.freeze()
             continue
+        if verb == "kill":
+            for pid, node in children.items():
+                if node == argument:
+                    os.kill(pid, signal.SIGKILL)
+            continue
         assert blueprint is not None, "the network is introduced before its nodes are forked"
         pid = _fork(
             [sock.fileno(), wake_reader, wake_writer],
             partial(node_process.run, blueprint, argument, descriptors),
         )
-        children.add(pid)
+        children[pid] = argument.node
         for descriptor in descriptors:
             os.close(descriptor)
-        _answer(sock, ("forked", argument, pid))
+        _answer(sock, ("forked", argument.node, pid))
 
 
 def _fork(not_for_the_child: list[int], child: Callable[[], int]) -> int:
@@ -283,14 +293,14 @@ def _fork(not_for_the_child: list[int], child: Callable[[], int]) -> int:
         os._exit(status)
 
 
-def _kill_children(children: set[int]) -> None:
+def _kill_children(children: dict[int, str]) -> None:
     for pid in children:
         os.kill(pid, signal.SIGKILL)
     for pid in children:
         os.waitpid(pid, 0)
 
 
-def _reap(sock: socket.socket, children: set[int]) -> None:
+def _reap(sock: socket.socket, children: dict[int, str]) -> None:
     """Tell the supervisor of every child that has ended."""
     while True:
         try:
@@ -299,7 +309,7 @@ def _reap(sock: socket.socket, children: set[int]) -> None:
             return
         if pid == 0:
             return
-        children.discard(pid)
+        children.pop(pid, None)
         _answer(sock, ("exited", pid, os.waitstatus_to_exitcode(status)))
 
 

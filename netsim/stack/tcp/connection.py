@@ -31,10 +31,6 @@ _UNUSUAL: Final = FIN | SYN | RST | URG | ACK
 _CHALLENGE_PERIOD: Final = 5 * SECOND
 
 
-def _nothing(now: int) -> None:
-    """What the timers of a connection that is over do."""
-
-
 class Connection:
     """The owner's end of a byte stream.
 
@@ -355,8 +351,7 @@ class Connection:
         self.closed = True
         self.sender.established = False
         for timer in (self.retransmission_timer, self.idle_timer, self.receiver.delayed_ack):
-            timer.stop()
-            timer.action = _nothing  # or this object would have to wait for the cycle collector
+            timer.retire()
         shared = self.shared
         if shared.connections.get(self.key) is self:
             del shared.connections[self.key]

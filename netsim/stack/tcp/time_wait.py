@@ -46,7 +46,7 @@ class TimeWait:
 
     def end(self) -> None:
         """CLOSED"""
-        self._timer.stop()
+        self._timer.retire()
         self._shared.waiting.pop(self.key, None)
 
     def successor_iss(self, segment: TcpSegment) -> int | None:

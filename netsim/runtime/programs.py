@@ -1,4 +1,8 @@
-"""The programs of a computer: its services and its `run:`, looked up and started."""
+"""The programs of a computer: its services and its `run:`, looked up and started.
+
+A runtime calls this on the computer's own loop, and has made its environment and the modules beside
+the topology file available before.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,6 @@ import asyncio
 import importlib
 import inspect
 import logging
-import os
-import sys
-from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
@@ -41,15 +42,12 @@ def look_up(reference: str) -> Any:
 
 
 class Programs:
-    """What runs on one computer. Programs find modules beside the topology file first."""
+    """What runs on one computer."""
 
-    def __init__(self, plan: NodePlan, topology_file: str) -> None:
+    def __init__(self, plan: NodePlan) -> None:
         self._plan = plan
         self._runners: list[web.AppRunner] = []
         self._task: asyncio.Task[Any] | None = None
-        os.environ.update(plan.env)
-        if topology_file:
-            sys.path.insert(0, str(Path(topology_file).parent))
 
     async def start_services(self) -> None:
         """Have every service listen; ProgramError names the one that cannot."""

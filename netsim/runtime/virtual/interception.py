@@ -1,0 +1,127 @@
+"""Makes unmodified programs find the surroundings of the computer that they run on.
+
+There is one interpreter, and what programs read of it is global: clocks, randomness, environment,
+output. While an `Interception` is installed, its thread can `enter` a computer's surroundings, run
+some of that computer's code, and `leave`. Other threads keep the originals of clocks, `os.urandom`
+and `os.environ`; what is one object for all threads (the module functions of `random`, the node of
+`uuid`, `sys.stdout`, `sys.stderr`) they share with the computer that runs. Programs in virtual time
+have no reason for threads, and those who start one are found out (`unrepeatable`).
+
+Covered are time, datetime, random, os.urandom, secrets, uuid, os.environ and sys.stdout/stderr,
+also where a program imported them by name. Not covered: numpy.random, process_time, getpid.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TextIO
+
+from netsim.core.errors import NetsimError
+from netsim.runtime.virtual.c_functions import Replacement
+from netsim.runtime.virtual.clock_hooks import ClockHooks
+from netsim.runtime.virtual.determinism import StableTaskClass
+from netsim.runtime.virtual.entropy_hooks import EntropyHooks
+from netsim.runtime.virtual.environ_hooks import EnvironHooks
+from netsim.runtime.virtual.presence import Presence
+from netsim.runtime.virtual.surroundings import Executed, Surroundings
+from netsim.runtime.virtual.unrepeatable import Findings, Watch
+
+
+class InterceptionError(NetsimError, RuntimeError):
+    """Two networks in virtual time at once, or code on two computers at once."""
+
+
+class Interception:
+    """For one thread: the one that installs it. Only one is installed at any time."""
+
+    _installed: Interception | None = None
+
+    def __init__(self, findings: Findings | None = None) -> None:
+        self._findings = Findings() if findings is None else findings
+        self._presence = Presence()
+        self._entropy: EntropyHooks | None = None
+        self._hooks: list[Replacement] = []
+        self._stdout: TextIO = sys.stdout
+        self._stderr: TextIO = sys.stderr
+
+    def install(self) -> None:
+        """Take the place of what programs read.
+
+        InterceptionError if that is done already, UnsupportedInterpreterError if it cannot be.
+        """
+        if Interception._installed is not None:
+            raise InterceptionError(
+                "a network in virtual time runs already in this process, and there can be only one"
+            )
+        if not self._hooks:
+            self._entropy = EntropyHooks(self._presence)
+            self._hooks = [
+                ClockHooks(self._presence),
+                self._entropy,
+                EnvironHooks(self._presence),
+                StableTaskClass(),
+                Watch(self._presence, self._findings),
+            ]
+        self._presence.thread = get_ident()
+        Interception._installed = self
+        for hook in self._hooks:
+            hook.install()
+
+    def uninstall(self) -> None:
+        """Put back exactly what was; nothing happens if it is not installed."""
+        if Interception._installed is not self:
+            return
+        if self._presence.surroundings is not None:
+            self.leave()
+        for hook in reversed(self._hooks):
+            hook.uninstall()
+        Interception._installed = None
+
+    def __enter__(self) -> Interception:
+        self.install()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.uninstall()
+
+    def enter(self, surroundings: Surroundings) -> None:
+        """From now on, and until `leave`, this thread's code runs on that computer."""
+        presence, entropy = self._presence, self._entropy
+        if entropy is None or Interception._installed is not self:
+            raise InterceptionError("nothing is intercepted: install it first")
+        if presence.surroundings is not None or presence.thread != get_ident():
+            raise InterceptionError("a computer's code runs already, or this is another thread")
+        entropy.enter(surroundings)
+        if surroundings.stdout is not None:
+            self._stdout, sys.stdout = sys.stdout, surroundings.stdout
+        if surroundings.stderr is not None:
+            self._stderr, sys.stderr = sys.stderr, surroundings.stderr
+        presence.surroundings = surroundings
+
+    def leave(self) -> None:
+        """The end of what `enter` began. A computer keeps what its programs set sys.stdout to."""
+        presence, entropy = self._presence, self._entropy
+        surroundings = presence.surroundings
+        if surroundings is None or entropy is None:
+            raise InterceptionError("no computer was entered")
+        presence.surroundings = None
+        if surroundings.stdout is not None:
+            surroundings.stdout, sys.stdout = sys.stdout, self._stdout
+        if surroundings.stderr is not None:
+            surroundings.stderr, sys.stderr = sys.stderr, self._stderr
+        entropy.leave(surroundings)
+
+    def run_blocking(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Executed:
+        """Call a function where an executor would, see `Surroundings.executor_delay`."""
+        surroundings = self._presence.here()
+        if surroundings is None:
+            raise InterceptionError("no computer was entered")
+        return surroundings.executor_delay(function, *args)

@@ -1,0 +1,40 @@
+"""Who waits for what, when nothing is left to happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from netsim.runtime.virtual.loops import VirtualLoop
+
+_SHOWN: Final = 12
+"""Tasks that are shown; the rest is counted."""
+
+
+def describe_waiting(loops: Iterable[VirtualLoop]) -> str:
+    """Every task of these loops and the line it stands at, in the order of loops and tasks."""
+    waiting = [
+        f"{loop.name} waits in {_place(task)}"
+        for loop in loops
+        for task in sorted(asyncio.all_tasks(loop), key=hash)
+    ]
+    if not waiting:
+        return "nobody waits either"
+    shown = "; ".join(waiting[:_SHOWN])
+    return f"{shown}; and {len(waiting) - _SHOWN} more" if len(waiting) > _SHOWN else shown
+
+
+def _place(task: asyncio.Task[Any]) -> str:
+    """The innermost line of a task that has one, and what it awaits there."""
+    awaited: Any = task.get_coro()
+    place = getattr(awaited, "__qualname__", repr(awaited))
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            name = frame.f_code.co_qualname
+            place = f"{name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return place

@@ -1,0 +1,274 @@
+"""Doing a check on a network: what was expected against what is seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from netsim.core.time import SECOND
+from netsim.core.units import format_duration
+from netsim.scenario.beside import call_beside
+from netsim.scenario.check_words import (
+    DnsWords,
+    HttpWords,
+    OutcomeWords,
+    PathWords,
+    PingWords,
+    RunWords,
+    TransferWords,
+)
+from netsim.scenario.expectation import Expectation
+from netsim.scenario.results import Sample
+from netsim.scenario.steps import Step
+
+if TYPE_CHECKING:
+    from netsim.runtime.network import Network
+
+Outcome = TypeVar("Outcome")
+
+_LATE_NS: Final = SECOND
+"""What is late is waited for so much longer than it may take, so that it can be shown."""
+_SHOWN: Final = 200
+"""Characters of a body."""
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Whether a check holds, and why not."""
+
+    expected: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    """Of what does not hold only, as soon as something does not."""
+    held: bool = True
+    samples: list[Sample] = field(default_factory=list)
+
+    def compare(self, held: bool, expected: str, seen: str) -> None:
+        """One thing that was expected, and what was seen of it."""
+        if self.held and not held:
+            self.held = False
+            self.expected.clear()
+            self.seen.clear()
+        if held == self.held:
+            self.expected.append(expected)
+            self.seen.append(seen)
+
+    def number(self, what: str, expected: Expectation | None, seen: float) -> None:
+        """A number that may be expected to be something."""
+        if expected is not None:
+            shown = expected.show(seen)
+            self.compare(expected.holds(seen), f"{what} {expected.text}", f"{what} {shown}")
+
+
+async def check(step: Step, network: Network, folder: Path) -> Verdict:
+    """Do the check; modules are looked up in `folder` first."""
+    try:
+        return await _CHECKS[step.verb](step.words, network, folder)
+    except Exception as error:  # noqa: BLE001  # whatever goes wrong at the node is what was seen
+        verdict = Verdict()
+        verdict.compare(False, _PLAIN[step.verb], _error_text(error))
+        return verdict
+
+
+async def _http(words: HttpWords, network: Network, _: Path) -> Verdict:
+    expect = words.expect
+    method = words.method or ("GET" if words.body is None else "POST")
+    body = None if words.body is None else words.body.encode()
+    reply, verdict = await _attempt(
+        lambda: network[words.from_].request(method, words.url, headers=words.headers, body=body),
+        network,
+        expect,
+        words.timeout,
+        "a response",
+        lambda reply: f"status {reply.status} after {_rounded(reply.elapsed_ns)}",
+    )
+    if reply is None:
+        return verdict
+    label = f"{words.from_} → {urlsplit(words.url).hostname}"
+    verdict.samples.append(Sample(network.now(), "response", label, reply.elapsed_ns))
+    if expect is None or expect.error is not None:
+        return verdict
+    verdict.number("status", expect.status, reply.status)
+    if expect.body is not None:
+        seen = reply.body.decode(errors="replace")
+        shown = seen if len(seen) <= _SHOWN else f"{seen[:_SHOWN]}…"
+        verdict.compare(expect.body in seen, f"body with {expect.body!r}", f"body {shown!r}")
+    for name, value in (expect.headers or {}).items():
+        header = reply.headers.get(name)
+        held = header is not None and value in header
+        shown = "missing" if header is None else repr(header)
+        verdict.compare(held, f"header {name} with {value!r}", f"header {name} {shown}")
+    _time(verdict, expect, reply.elapsed_ns)
+    return verdict
+
+
+async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
+    options: dict[str, Any] = {}
+    for option in ("interval", "timeout"):
+        if (ns := getattr(words, option)) is not None:
+            options[option] = ns / SECOND
+    if words.size is not None:
+        options["size"] = words.size
+    verdict = Verdict()
+    report = await network[words.from_].ping(words.to, count=words.count or 3, **options)
+    expect = words.expect
+    label = f"{words.from_} → {words.to}"
+    verdict.samples += [Sample(network.now(), "rtt", label, rtt) for rtt in report.rtts_ns]
+    if expect is None or (expect.loss is None and expect.rtt is None):
+        shown = f"{report.received} of {report.sent} replies"
+        verdict.compare(report.received > 0, "a reply", shown)
+        return verdict
+    loss = 1 - report.received / report.sent if report.sent else 1.0
+    verdict.number("loss", expect.loss, loss)
+    if expect.rtt is not None and not report.rtts_ns:
+        verdict.compare(False, f"rtt {expect.rtt.text}", "no reply")
+    elif expect.rtt is not None:
+        verdict.number("rtt", expect.rtt, sum(report.rtts_ns) / len(report.rtts_ns))
+    return verdict
+
+
+async def _path(words: PathWords, network: Network, _: Path) -> Verdict:
+    expected = "a path" if words.expect is None else f"path {_names(words.expect)}"
+    verdict = Verdict()
+    path = list(await network[words.from_].path(words.to))
+    held = words.expect is None or path == list(words.expect)
+    verdict.compare(held, expected, f"path {_names(path)}")
+    return verdict
+
+
+async def _dns(words: DnsWords, network: Network, _: Path) -> Verdict:
+    wanted = words.expect.a if words.expect else None
+    verdict = Verdict()
+    address = await network[words.from_].resolve(words.name)
+    shown = "none" if address is None else address
+    held = address is not None if wanted is None else shown == wanted
+    verdict.compare(held, "an address" if wanted is None else f"a {wanted}", f"a {shown}")
+    return verdict
+
+
+async def _transfer(words: TransferWords, network: Network, _: Path) -> Verdict:
+    expect = words.expect
+    transfer, verdict = await _attempt(
+        lambda: network[words.from_].transfer(words.to, words.size),
+        network,
+        expect,
+        words.timeout,
+        "completion",
+        lambda transfer: f"all bytes after {_rounded(transfer.elapsed_ns)}",
+    )
+    if transfer is None:
+        return verdict
+    label = f"{words.from_} → {words.to}"
+    goodput = transfer.goodput_bps
+    verdict.samples.append(Sample(network.now(), "goodput", label, goodput))
+    if expect is not None and expect.error is None:
+        verdict.number("goodput", expect.goodput, goodput)
+        _time(verdict, expect, transfer.elapsed_ns)
+    return verdict
+
+
+async def _run(words: RunWords, network: Network, folder: Path) -> Verdict:
+    expect = words.expect
+    started = network.now()
+    node = network[words.host]
+    outcome, verdict = await _attempt(
+        lambda: _boxed(node.run(call_beside, str(folder), words.call, words.args or {})),
+        network,
+        expect,
+        words.timeout,
+        "a return",
+        lambda outcome: f"it returns {outcome[0]!r}"[:_SHOWN],
+    )
+    if outcome is None or expect is None or expect.error is not None:
+        return verdict
+    if "returns" in expect.model_fields_set:
+        seen = f"it returns {outcome[0]!r}"[:_SHOWN]
+        verdict.compare(outcome[0] == expect.returns, f"it returns {expect.returns!r}", seen)
+    _time(verdict, expect, network.now() - started)
+    return verdict
+
+
+_CHECKS: Final[dict[str, Callable[[Any, Any, Path], Awaitable[Verdict]]]] = {
+    "http": _http,
+    "ping": _ping,
+    "path": _path,
+    "dns": _dns,
+    "transfer": _transfer,
+    "run": _run,
+}
+_PLAIN: Final = {
+    "http": "a response",
+    "ping": "a reply",
+    "path": "a path",
+    "dns": "an answer",
+    "transfer": "completion",
+    "run": "a return",
+}
+"""What is expected at the least."""
+
+
+async def _boxed(outcome: Awaitable[Any]) -> tuple[Any]:
+    """What may be None in something that is not."""
+    return (await outcome,)
+
+
+async def _attempt(
+    start: Callable[[], Awaitable[Outcome]],
+    network: Network,
+    expect: OutcomeWords | None,
+    timeout: int | None,
+    what: str,
+    describe: Callable[[Outcome], str],
+) -> tuple[Outcome | None, Verdict]:
+    """The outcome, or None and a verdict where it is an error or was to be one."""
+    verdict = Verdict()
+    wanted = expect.error if expect is not None else None
+    within = expect.within if expect is not None else None
+    if timeout is None and within is not None:
+        timeout = within + _LATE_NS
+    started = network.now()
+    try:
+        async with asyncio.timeout(None if timeout is None else timeout / SECOND):
+            outcome = await start()
+    except Exception as error:  # noqa: BLE001  # whatever goes wrong at the node is what was seen
+        seen = _error_text(error)
+        if isinstance(error, TimeoutError) and not str(error):
+            seen = f"no {what.removeprefix('a ')} within {_rounded(network.now() - started)}"
+        if wanted is None:
+            within_text = f" within {format_duration(within)}" if within is not None else ""
+            verdict.compare(False, what + within_text, seen)
+        else:
+            expected = f"an error with {wanted!r}" if wanted else "an error"
+            verdict.compare(wanted in seen, expected, seen)
+        return None, verdict
+    if wanted is not None:
+        expected = f"an error with {wanted!r}" if wanted else "an error"
+        verdict.compare(False, expected, f"none: {describe(outcome)}")
+    elif expect is None or not (expect.model_fields_set - {"error"}):
+        verdict.compare(True, what, describe(outcome))
+    return outcome, verdict
+
+
+def _time(verdict: Verdict, expect: OutcomeWords, elapsed_ns: int) -> None:
+    if expect.within is not None:
+        text = f"within {format_duration(expect.within)}"
+        verdict.compare(elapsed_ns <= expect.within, text, f"after {_rounded(elapsed_ns)}")
+    verdict.number("time", expect.time, elapsed_ns)
+
+
+def _rounded(ns: int) -> str:
+    return format_duration(round(float(f"{ns:.4g}")))
+
+
+def _names(names: list[str]) -> str:
+    return f"[{', '.join(names)}]"
+
+
+def _error_text(error: Exception) -> str:
+    """The kind of error and its text; an OSError's text alone says it all."""
+    text = " ".join(str(error).split())
+    kind = type(error).__name__
+    return f"{kind}: {text}" if text else kind

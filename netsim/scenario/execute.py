@@ -1,0 +1,99 @@
+"""One run of a scenario: a network of its own, in virtual time or as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from netsim.core.errors import NetsimError
+from netsim.core.time import SECOND
+from netsim.core.units import format_duration
+from netsim.runtime.network import Network
+from netsim.scenario.faults import PlannedFault
+from netsim.scenario.recording import Recording
+from netsim.scenario.results import ScenarioResult
+from netsim.scenario.runner import Runner
+from netsim.scenario.steps import Scenario
+from netsim.topology.planning import make_plan
+
+
+def execute(
+    scenario: Scenario,
+    *,
+    seed: int | None = None,
+    trace: str | os.PathLike[str] | None = None,
+    faults: Sequence[PlannedFault] = (),
+    new_network: Callable[..., Network] = Network,
+) -> ScenarioResult:
+    """Run the scenario to its end. `seed` goes before the scenario's, that before the topology's.
+
+    `trace` is a file for every frame. `faults` come at times of their own, beside the steps.
+    Whatever goes wrong is in the result. It runs an event loop: none may be running.
+    """
+    plan = make_plan(scenario.topology, seed=scenario.seed if seed is None else seed)
+    recording = Recording()
+    started = time.monotonic()
+    network = new_network(plan, time=scenario.time)
+    main = _main(scenario, network, recording, trace, faults)
+    try:
+        _run(scenario, main)
+    except (NetsimError, OSError) as error:
+        recording.interrupt(network.now(), " ".join(str(error).split()))
+    recording.network_ns = max(recording.network_ns, network.now())
+    wall = time.monotonic() - started
+    return recording.result(scenario.name, scenario.file, plan.seed, scenario.time, wall)
+
+
+def _run(scenario: Scenario, main: Any) -> None:
+    if scenario.time == "real":
+        asyncio.run(main)
+        return
+    from netsim.runtime.virtual.run import run
+
+    run(main)
+
+
+async def _main(
+    scenario: Scenario,
+    network: Network,
+    recording: Recording,
+    trace: str | os.PathLike[str] | None,
+    faults: Sequence[PlannedFault],
+) -> None:
+    wall_limit = scenario.wall_limit_ns
+    if scenario.time == "virtual" and wall_limit is not None:
+        asyncio.get_running_loop().timeline.limit_wall_time(wall_limit / SECOND)
+    async with network:
+        network.observe_frames()
+        if trace is not None:
+            network.trace_frames(trace)
+        running = asyncio.create_task(Runner(scenario, network, recording, faults).run())
+        try:
+            await _until_done(running, scenario, network, recording)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+async def _until_done(
+    running: asyncio.Task[None], scenario: Scenario, network: Network, recording: Recording
+) -> None:
+    """Wait for the end of the steps, or of the time that they have."""
+    limits = [(scenario.time_limit_ns, "network time")]
+    if scenario.time == "real":
+        limits.append((scenario.wall_limit_ns, "real time"))
+    given = [(ns, what) for ns, what in limits if ns is not None]
+    limit, what = min(given, default=(None, ""))
+    done, _ = await asyncio.wait({running}, timeout=None if limit is None else limit / SECOND)
+    if not done:
+        assert limit is not None
+        recording.interrupt(
+            network.now(), f"the limit of {format_duration(limit)} of {what} is over"
+        )
+    elif not running.cancelled():
+        running.result()

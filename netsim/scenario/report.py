@@ -1,0 +1,94 @@
+"""A result in lines of text: for terminals, JUnit files and pytest."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from typing import Final
+
+from netsim.core.time import SECOND
+from netsim.core.units import format_duration
+from netsim.observe.frame_log import FrameRecord
+from netsim.observe.summary import summarise
+from netsim.scenario.results import Role, ScenarioResult, StepResult
+
+_PACKETS: Final = 20
+"""That are shown of those around a step."""
+_MILLION: Final = 1_000_000
+_WHAT: Final[dict[Role, str]] = {
+    "step": "",
+    "limit": "",
+    "invariant": "invariant ",
+    "always": "always ",
+    "errors": "errors of programs during ",
+}
+
+
+def verdict_line(result: ScenarioResult) -> str:
+    """Whether it held, in a line."""
+    what = f"{result.file}: {result.name}"
+    if not result.held:
+        return f"FAILED  {what} (seed {result.seed})"
+    return f"ok      {what} ({_count(result)} in {_rounded(result.network_ns)})"
+
+
+def failure_lines(result: ScenarioResult) -> Iterator[str]:
+    """Why it did not hold: each step with what was expected and seen, and the packets around it."""
+    for step in result.failures:
+        place = f"{result.file}:{step.line}:{step.column}"
+        yield f"{place}: {_WHAT[step.role]}{step.text}, at {_rounded(step.ended_ns)}"
+        yield from _aligned("expected", step.expected)
+        yield from _aligned("seen", step.seen)
+        if step.frames:
+            left_out = len(step.frames) - _PACKETS
+            more = f" (the last {_PACKETS} of {len(step.frames)})" if left_out > 0 else ""
+            yield f"  the packets around it{more}:"
+            for frame in step.frames[-_PACKETS:]:
+                yield f"    {packet_line(frame)}"
+    if result.problem and not any(result.problem in step.seen for step in result.failures):
+        yield result.problem
+    errors = [line for line in result.errors if not _is_shown(line.text, result.failures)]
+    if errors:
+        yield "programs logged errors:"
+        for error in errors:
+            yield from _aligned(f"{error.node} at {_rounded(error.time_ns)}", error.text)
+
+
+def again(result: ScenarioResult) -> str:
+    """The command that repeats it."""
+    time = " --time real" if result.time == "real" else ""
+    return f"netsim test {shlex.quote(result.file)} --seed {result.seed}{time}"
+
+
+def packet_line(record: FrameRecord) -> str:
+    """Time, where it was, what it is, and its fate unless it was delivered."""
+    fate = "" if record.fate == "delivered" else f"  [{record.fate}]"
+    where = f"{record.sender} → {record.receiver}"
+    return f"{seconds(record.time_ns)}  {where}  {summarise(record.frame)}{fate}"
+
+
+def seconds(ns: int) -> str:
+    """Network time in seconds, with microseconds."""
+    micros = ns // 1000
+    return f"{micros // _MILLION}.{micros % _MILLION:06d}"
+
+
+def _aligned(label: str, text: str) -> Iterator[str]:
+    first, *rest = text.splitlines() or [""]
+    yield f"  {label + ':':<10}{first}"
+    for line in rest:
+        yield f"  {'':<10}{line}"
+
+
+def _is_shown(text: str, failures: tuple[StepResult, ...]) -> bool:
+    return any(text in step.seen for step in failures)
+
+
+def _count(result: ScenarioResult) -> str:
+    steps = sum(step.depth == 0 and step.role == "step" for step in result.steps)
+    return "1 step" if steps == 1 else f"{steps} steps"
+
+
+def _rounded(ns: int) -> str:
+    """At most milliseconds, where there are seconds."""
+    return format_duration(round(ns, -6) if ns >= SECOND else round(ns, -3))

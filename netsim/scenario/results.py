@@ -1,0 +1,145 @@
+"""What a run of a scenario came to: plain data for reports. Times are network time in ns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from netsim.observe.frame_log import FrameRecord
+from netsim.runtime.logs import LogLine
+from netsim.scenario.steps import Time
+
+Role = Literal["step", "invariant", "always", "errors", "limit"]
+"""What was looked at: a step of the file, an invariant after a step, a check of an `always` while
+its steps run, whether programs logged errors, whether the run came to an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step came to. Where it is in the file: `line` and `column` from 1."""
+
+    line: int
+    column: int
+    text: str
+    """The step in a line."""
+    verb: str
+    role: Role
+    depth: int
+    """0 for the steps of the file, 1 for those inside them, and so on."""
+    started_ns: int
+    ended_ns: int
+    held: bool
+    expected: str = ""
+    seen: str = ""
+    """Of what was expected; of what did not hold, where it did not."""
+    frames: tuple[FrameRecord, ...] = ()
+    """The packets around a step that did not hold, oldest first."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "line": self.line,
+            "column": self.column,
+            "step": self.text,
+            "verb": self.verb,
+            "role": self.role,
+            "depth": self.depth,
+            "started_ns": self.started_ns,
+            "ended_ns": self.ended_ns,
+            "held": self.held,
+            "expected": self.expected,
+            "seen": self.seen,
+            "frames": [frame.as_dict() for frame in self.frames],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FaultRecord:
+    """Something that was broken for some time."""
+
+    kind: str
+    """The verb that broke it: `down`, `hold`, `crash`, …"""
+    subject: str
+    """What: `r1 – r2`, `r3`."""
+    started_ns: int
+    ended_ns: int | None
+    """None: it still was when the scenario ended."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "kind": self.kind,
+            "subject": self.subject,
+            "started_ns": self.started_ns,
+            "ended_ns": self.ended_ns,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured value, for plots."""
+
+    time_ns: int
+    """When it was known."""
+    kind: Literal["rtt", "goodput", "response"]
+    """Round-trip time in ns, goodput in bit/s, time to a whole HTTP response in ns."""
+    label: str
+    """Between whom: `alice → web`."""
+    value: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "time_ns": self.time_ns,
+            "kind": self.kind,
+            "label": self.label,
+            "value": self.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioResult:
+    """What a scenario came to with one seed."""
+
+    name: str
+    file: str
+    seed: int
+    time: Time
+    held: bool
+    problem: str
+    """Why it did not end by itself (it did not start, a limit, a deadlock); empty else."""
+    steps: tuple[StepResult, ...]
+    """In the order in which they began; of many that are alike and held, the first."""
+    faults: tuple[FaultRecord, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    errors: tuple[LogLine, ...] = ()
+    """What programs logged as errors, expected ones among it."""
+    notices: tuple[str, ...] = ()
+    """What will not repeat in another run, and such."""
+    network_ns: int = 0
+    """Network time at the end."""
+    wall_seconds: float = 0.0
+
+    @property
+    def failures(self) -> tuple[StepResult, ...]:
+        """What did not hold, innermost steps only."""
+        failed = [step for step in self.steps if not step.held]
+        return tuple(step for step in failed if step.expected or step.seen)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "file": self.file,
+            "name": self.name,
+            "seed": self.seed,
+            "time": self.time,
+            "held": self.held,
+            "problem": self.problem,
+            "network_ns": self.network_ns,
+            "wall_seconds": round(self.wall_seconds, 3),
+            "steps": [step.as_dict() for step in self.steps],
+            "faults": [fault.as_dict() for fault in self.faults],
+            "samples": [sample.as_dict() for sample in self.samples],
+            "errors": [line.as_dict() for line in self.errors],
+            "notices": list(self.notices),
+        }

@@ -1,0 +1,271 @@
+"""Following the steps of a scenario on a running network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from netsim.core.errors import NetsimError
+from netsim.core.time import MILLISECOND, SECOND
+from netsim.core.units import format_duration
+from netsim.observe.frame_log import FrameRecord
+from netsim.scenario.check_words import CHECKS
+from netsim.scenario.checks import Verdict, check
+from netsim.scenario.faults import Faults, PlannedFault
+from netsim.scenario.packets import packets_around
+from netsim.scenario.recording import Recording
+from netsim.scenario.results import Role
+from netsim.scenario.steps import Scenario, Step
+
+if TYPE_CHECKING:
+    from netsim.runtime.network import Network
+
+_RETRY_NS: Final = 100 * MILLISECOND
+"""From one try of an `eventually` to the next."""
+
+
+class _DidNotHoldError(Exception):
+    """A step did not hold, and the scenario does not go on; the recording knows why."""
+
+
+class Runner:
+    """Runs one scenario once. What happens goes to the recording, also when it is interrupted."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        network: Network,
+        recording: Recording,
+        planned_faults: Sequence[PlannedFault] = (),
+    ) -> None:
+        self._scenario = scenario
+        self._network = network
+        self._recording = recording
+        self._faults = Faults(network, recording)
+        self._planned = tuple(sorted(planned_faults))
+        self._errors_seen = 0
+
+    async def run(self) -> None:
+        """Do all steps. Returns when the scenario has held or failed."""
+        planned = asyncio.create_task(self._faults.keep_to(self._planned))
+        try:
+            await self._sequence(self._scenario.steps, 0, is_alone=True)
+            if self._planned:
+                # At the end of all faults the network must be well again.
+                await planned
+                await self._after(self._scenario.steps[-1])
+        except _DidNotHoldError:
+            pass
+        finally:
+            planned.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await planned
+            self._recording.network_ns = self._network.now()
+
+    # Steps
+
+    async def _sequence(self, steps: Iterable[Step], depth: int, *, is_alone: bool) -> None:
+        """One step after the other; where nothing runs beside them, with what is due after each."""
+        for step in steps:
+            await self._step(step, depth)
+            if is_alone:
+                await self._after(step)
+
+    async def _step(self, step: Step, depth: int) -> None:
+        try:
+            if step.verb in CHECKS:
+                await self._check(step, "step", depth)
+            else:
+                await self._do(step, depth)
+        except _DidNotHoldError:
+            if not step.goes_on:
+                raise
+
+    async def _check(self, step: Step, role: Role, depth: int) -> None:
+        opened = self._recording.begin(step, self._network.now(), role=role, depth=depth)
+        try:
+            verdict = await check(step, self._network, self._scenario.folder)
+        except asyncio.CancelledError:
+            self._recording.cancel(opened)
+            raise
+        self._recording.sample(verdict.samples)
+        now = self._network.now()
+        expected, seen = _texts(verdict)
+        if verdict.held:
+            if role == "step":
+                self._recording.end(opened, now, held=True, expected=expected, seen=seen)
+            else:
+                self._recording.forget(opened)
+            return
+        frames = await self._packets(step, opened.result.started_ns)
+        self._recording.end(opened, now, held=False, expected=expected, seen=seen, frames=frames)
+        raise _DidNotHoldError
+
+    async def _do(self, step: Step, depth: int) -> None:
+        """A step that is no check: it holds unless it cannot be done."""
+        opened = self._recording.begin(step, self._network.now(), depth=depth)
+        try:
+            if self._faults.knows(step.verb):
+                await self._faults.apply(step)
+            elif step.verb == "eventually":
+                await self._eventually(step, depth)
+            else:
+                await self._flow(step, depth)
+        except asyncio.CancelledError:
+            self._recording.cancel(opened)
+            raise
+        except _DidNotHoldError:
+            self._recording.end(opened, self._network.now(), held=False)
+            raise
+        except _NotYetError as error:
+            frames = await self._packets(step.steps[0], error.started_ns)
+            expected, seen = _texts(error.verdict)
+            self._recording.end(
+                opened,
+                self._network.now(),
+                held=False,
+                expected=f"{expected}, within {format_duration(step.words.within)}",
+                seen=f"{seen}, at the last of {error.tries} tries",
+                frames=frames,
+            )
+            raise _DidNotHoldError from None
+        except (NetsimError, OSError) as error:
+            self._recording.end(
+                opened,
+                self._network.now(),
+                held=False,
+                expected=f"{step.verb} to be done",
+                seen=" ".join(str(error).split()) or type(error).__name__,
+            )
+            raise _DidNotHoldError from None
+        self._recording.end(opened, self._network.now(), held=True)
+
+    async def _flow(self, step: Step, depth: int) -> None:
+        match step.verb:
+            case "wait":
+                await asyncio.sleep(step.words / SECOND)
+            case "parallel":
+                await self._parallel([self._step(each, depth + 1) for each in step.steps])
+            case "repeat":
+                for _ in range(step.words.times):
+                    await self._sequence(step.steps, depth + 1, is_alone=depth == 0)
+            case "always":
+                await self._always(step, depth)
+            case "capture":
+                node, interface = step.words.at
+                where = node if interface is None else f"{node}:{interface}"
+                await self._network.capture(where, self._scenario.folder / step.words.to)
+
+    async def _parallel(self, branches: Sequence[Coroutine[None, None, None]]) -> None:
+        """All at once; the first that does not hold ends the others."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for branch in branches:
+                    tasks.create_task(branch)
+        except* _DidNotHoldError:
+            failed = True
+        else:
+            failed = False
+        if failed:
+            raise _DidNotHoldError
+
+    async def _always(self, step: Step, depth: int) -> None:
+        finished = asyncio.Event()
+
+        async def meanwhile() -> None:
+            await self._sequence(step.steps, depth + 1, is_alone=False)
+            finished.set()
+
+        async def watch() -> None:
+            due = self._network.now()
+            while True:
+                for each in step.checks:
+                    await self._check(each, "always", depth + 1)
+                if finished.is_set():
+                    return
+                due = max(due + step.words.every, self._network.now())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout((due - self._network.now()) / SECOND):
+                        await finished.wait()
+
+        await self._parallel([watch(), meanwhile()])
+
+    async def _eventually(self, step: Step, depth: int) -> None:
+        inner = step.steps[0]
+        started = self._network.now()
+        deadline = started + step.words.within
+        every = step.words.every or _RETRY_NS
+        last = Verdict(expected=[inner.text], seen=["no answer yet"], held=False)
+        tries = 0
+        last_started = started
+        while True:
+            tried = self._network.now()
+            tries += 1
+            try:
+                async with asyncio.timeout((deadline - tried) / SECOND):
+                    last = await check(inner, self._network, self._scenario.folder)
+                    last_started = tried
+            except TimeoutError:
+                raise _NotYetError(last, tries, last_started) from None
+            self._recording.sample(last.samples)
+            if last.held:
+                return
+            if max(tried + every, self._network.now()) >= deadline:
+                raise _NotYetError(last, tries, last_started)
+            await asyncio.sleep(max(tried + every - self._network.now(), 0) / SECOND)
+
+    # Between steps
+
+    async def _after(self, step: Step) -> None:
+        """What is due after a step: programs have logged no error, invariants hold."""
+        try:
+            await self._look_for_errors(step)
+            for invariant in self._scenario.invariants:
+                await self._check(invariant, "invariant", 0)
+        except _DidNotHoldError:
+            if not step.goes_on:
+                raise
+
+    async def _look_for_errors(self, step: Step) -> None:
+        new = self._network.errors[self._errors_seen :]
+        self._errors_seen += len(new)
+        self._recording.errors += new
+        surprising = [
+            line
+            for line in new
+            if not any(part in line.text for part in self._scenario.expected_errors)
+        ]
+        if not surprising:
+            return
+        now = self._network.now()
+        opened = self._recording.begin(step, now, role="errors")
+        self._recording.end(
+            opened,
+            now,
+            held=False,
+            expected="no errors of programs",
+            seen="\n".join(f"{line.node}: {line.text}" for line in surprising),
+        )
+        raise _DidNotHoldError
+
+    async def _packets(self, step: Step, since: int) -> list[FrameRecord]:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            frames = await self._network.recent_frames()
+            return packets_around(step, frames, since, self._network.plan)
+        return []
+
+
+class _NotYetError(Exception):
+    """An `eventually` whose time is over."""
+
+    def __init__(self, verdict: Verdict, tries: int, started_ns: int) -> None:
+        super().__init__()
+        self.verdict = verdict
+        self.tries = tries
+        self.started_ns = started_ns
+
+
+def _texts(verdict: Verdict) -> tuple[str, str]:
+    return ", ".join(verdict.expected), ", ".join(verdict.seen)

@@ -1,0 +1,70 @@
+"""A checked scenario: plain data that a runner follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from netsim.topology.model import Topology
+
+Time = Literal["virtual", "real"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step with those inside it."""
+
+    verb: str
+    words: Any
+    """The checked arguments: a model of `check_words` or `schema`, ns for `wait`."""
+    written: Mapping[str, Any]
+    """The arguments as they stand in the file."""
+    text: str
+    """The step in a line."""
+    line: int
+    column: int
+    goes_on: bool = False
+    """The scenario goes on when it does not hold."""
+    steps: tuple[Step, ...] = ()
+    """Of `parallel`, `repeat`, `eventually`; what runs meanwhile, of `always`."""
+    checks: tuple[Step, ...] = ()
+    """Of `always`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExploreBudget:
+    """What a search for faults may break."""
+
+    links: tuple[tuple[str, str], ...]
+    """Each by its ends, `NODE` or `NODE:INTERFACE`."""
+    nodes: tuple[str, ...]
+    kinds: tuple[str, ...]
+    at_most: int
+    lasting_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario file, checked."""
+
+    name: str
+    file: str
+    """As it was named by whoever loads it."""
+    folder: Path
+    """Where the file is; paths and modules in it are relative to it."""
+    topology: Topology
+    steps: tuple[Step, ...]
+    invariants: tuple[Step, ...] = ()
+    time: Time = "virtual"
+    seed: int | None = None
+    """None: the topology's, else 0."""
+    time_limit_ns: int | None = None
+    """Network time."""
+    wall_limit_ns: int | None = None
+    expected_errors: tuple[str, ...] = ()
+    explore: ExploreBudget | None = None
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    """The file's data as it was written, for tools that write scenarios."""

@@ -1,0 +1,247 @@
+"""Names in a scenario, held against its topology and the modules beside it.
+
+It looks at what is written, not at checked words: so one misspelled word elsewhere hides no wrong
+name. What has not even the form of a name was reported by the vocabulary.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from netsim.scenario.check_words import CHECKS
+from netsim.scenario.describe import endpoint_text
+from netsim.scenario.modules import missing_module
+from netsim.scenario.words import call
+from netsim.scenario.words import link as parse_link
+from netsim.topology.findings import Findings
+from netsim.topology.model import Topology
+from netsim.topology.names import suggest
+from netsim.topology.words import Endpoint, endpoint
+from netsim.topology.yaml_source import PathTo
+
+HOSTS: Final = ("computer", "router")
+"""Kinds of nodes that have an address."""
+
+
+def check_names(
+    written: Mapping[str, Any], topology: Topology, folder: Path, findings: Findings
+) -> None:
+    """Report every name in the scenario that its topology, or `folder`, does not have."""
+    checker = _Checker(topology, folder, findings)
+    for section in ("steps", "invariants"):
+        checker.steps(written.get(section), (section,))
+    explore = written.get("explore")
+    faults = explore.get("faults") if isinstance(explore, dict) else None
+    if isinstance(faults, dict):
+        path = ("explore", "faults")
+        for index, link in enumerate(_list(faults.get("links"))):
+            checker.link(link, (*path, "links", index))
+        for index, node in enumerate(_list(faults.get("nodes"))):
+            checker.node(node, (*path, "nodes", index))
+
+
+class _Checker:
+    def __init__(self, topology: Topology, folder: Path, findings: Findings) -> None:
+        self._folder = folder
+        self._nodes = topology.layout.nodes
+        self._links = topology.layout.links
+        self._interfaces = topology.layout.interfaces()
+        self._domain = topology.domain
+        self._findings = findings
+        self._verbs: dict[str, Callable[[dict[str, Any], PathTo], None]] = {
+            "http": self._http,
+            "ping": self._between_hosts,
+            "path": self._path,
+            "dns": self._between_hosts,
+            "transfer": self._transfer,
+            "run": self._run,
+            "partition": self._partition,
+            "capture": self._capture,
+            "repeat": lambda words, path: self.steps(words.get("steps"), (*path, "steps")),
+            "always": self._always,
+        }
+
+    def steps(self, steps: object, path: PathTo) -> None:
+        """The names in a list of steps."""
+        for index, step in enumerate(_list(steps)):
+            if isinstance(step, dict):
+                self._step(step, (*path, index))
+
+    def _step(self, step: dict[str, Any], path: PathTo) -> None:
+        for verb, words in step.items():
+            place = (*path, verb)
+            if verb == "parallel":
+                self.steps(words, place)
+            elif verb == "eventually" and isinstance(words, dict):
+                self._step({key: words[key] for key in CHECKS if key in words}, place)
+            elif isinstance(words, dict):
+                if "link" in words:
+                    self._link_fault(words, place)
+                if "node" in words:
+                    self.node(words["node"], (*place, "node"))
+                if verb in self._verbs:
+                    self._verbs[verb](words, place)
+
+    # One word
+
+    def node(self, name: object, path: PathTo, kinds: Collection[str] = ()) -> bool:
+        """Whether there is such a node, of one of these kinds."""
+        if isinstance(name, int):
+            name = str(name)
+        if not isinstance(name, str):
+            return False
+        node = self._nodes.get(name)
+        fitting = [each.name for each in self._nodes.values() if each.kind in kinds or not kinds]
+        if node is None:
+            message = f"there is no node `{name}`; {suggest(name, fitting)}"
+            self._findings.report(path, message)
+        elif kinds and node.kind not in kinds:
+            wanted = " or ".join(kinds)
+            some = ", ".join(f"`{each}`" for each in fitting[:4])
+            message = f"`{name}` is a {node.kind}, not a {wanted}; write for example {some}"
+            self._findings.report(path, message)
+            return False
+        return node is not None
+
+    def link(self, written: object, path: PathTo) -> tuple[Endpoint, Endpoint] | None:
+        """The ends of a link that there is, and once."""
+        try:
+            ends = parse_link(written)
+        except ValueError:
+            return None
+        known = [self._end(end, (*path, place)) for place, end in enumerate(ends)]
+        if not all(known):
+            return None
+        found = [link for link in self._links if _joins(link.a, link.b, *ends)]
+        if len(found) == 1:
+            return ends
+        shown = " and ".join(f"`{endpoint_text(end)}`" for end in ends)
+        if found:
+            one = found[0]
+            hint = f"`[{one.a.node}:{one.a.interface}, {one.b.node}:{one.b.interface}]`"
+            message = f"{len(found)} links join {shown}; write one of them, for example {hint}"
+        else:
+            message = f"no link joins {shown}; {self._links_of(ends[0][0])}"
+        self._findings.report(path, message)
+        return None
+
+    def _links_of(self, node: str) -> str:
+        pairs = [
+            f"[{node}, {(link.b if link.a.node == node else link.a).node}]"
+            for link in self._links
+            if node in (link.a.node, link.b.node)
+        ]
+        some = [f"`{pair}`" for pair in dict.fromkeys(pairs)][:4]
+        return f"write {' or '.join(some)}" if some else "write two nodes that a link joins"
+
+    def _end(self, end: Endpoint, path: PathTo) -> bool:
+        node, interface = end
+        if not self.node(node, path):
+            return False
+        known = self._interfaces[node]
+        if interface is None or interface in known:
+            return True
+        hint = suggest(interface, known)
+        self._findings.report(path, f"`{node}` has no interface `{interface}`; {hint}")
+        return False
+
+    def _host(self, name: object, path: PathTo) -> None:
+        """A node's name, with or without the domain, or an address."""
+        if not isinstance(name, str) or _is_address(name):
+            return
+        short = name.removesuffix(f".{self._domain}")
+        if "." not in short:
+            self.node(short, path, HOSTS)
+            return
+        known = [f"{node.name}.{self._domain}" for node in self._nodes.values()]
+        self._findings.report(path, f"no node is called `{name}`; {suggest(name, known)}")
+
+    # One step
+
+    def _between_hosts(self, words: dict[str, Any], path: PathTo) -> None:
+        self.node(words.get("from"), (*path, "from"), HOSTS)
+        self._host(words.get("to"), (*path, "to"))
+
+    def _http(self, words: dict[str, Any], path: PathTo) -> None:
+        self.node(words.get("from"), (*path, "from"), HOSTS)
+        expected = words.get("expect")
+        if isinstance(expected, dict) and "error" in expected:
+            return  # a name that is not there may be the point
+        try:
+            self._host(urlsplit(words.get("url", "")).hostname, (*path, "url"))
+        except (ValueError, AttributeError, TypeError):
+            return
+
+    def _path(self, words: dict[str, Any], path: PathTo) -> None:
+        self._between_hosts(words, path)
+        for index, name in enumerate(_list(words.get("expect"))):
+            self.node(name, (*path, "expect", index), ("router",))
+
+    def _transfer(self, words: dict[str, Any], path: PathTo) -> None:
+        ends = [words.get(key) for key in ("from", "to")]
+        for key, name in zip(("from", "to"), ends, strict=True):
+            self.node(name, (*path, key), HOSTS)
+        if ends[0] == ends[1] and ends[0] is not None:
+            message = f"`{ends[0]}` sends to itself; write two different nodes"
+            self._findings.report((*path, "to"), message)
+
+    def _run(self, words: dict[str, Any], path: PathTo) -> None:
+        self.node(words.get("host"), (*path, "host"), HOSTS)
+        try:
+            missing = missing_module(call(words.get("call")), self._folder)
+        except ValueError:
+            return
+        if missing is not None:
+            message = f"there is no module `{missing}`; write one that lies beside this file"
+            self._findings.report((*path, "call"), f"{message}, or is installed")
+
+    def _link_fault(self, words: dict[str, Any], path: PathTo) -> None:
+        ends = self.link(words["link"], (*path, "link"))
+        origin = words.get("from")
+        if ends is not None and isinstance(origin, str) and origin not in {end[0] for end in ends}:
+            names = " or ".join(f"`{end[0]}`" for end in ends)
+            message = f"`{origin}` is no end of this link; write {names}"
+            self._findings.report((*path, "from"), message)
+
+    def _partition(self, words: dict[str, Any], path: PathTo) -> None:
+        for place, group in enumerate(_list(words.get("between"))):
+            for index, name in enumerate(_list(group)):
+                self.node(name, (*path, "between", place, index))
+
+    def _capture(self, words: dict[str, Any], path: PathTo) -> None:
+        try:
+            self._end(endpoint(words.get("at")), (*path, "at"))
+        except ValueError:
+            return
+
+    def _always(self, words: dict[str, Any], path: PathTo) -> None:
+        self.steps(words.get("steps"), (*path, "steps"))
+        meanwhile = words.get("while")
+        if isinstance(meanwhile, dict):
+            self._step(meanwhile, (*path, "while"))
+        else:
+            self.steps(meanwhile, (*path, "while"))
+
+
+def _joins(a: Endpoint, b: Endpoint, first: Endpoint, second: Endpoint) -> bool:
+    return any(_is(one, first) and _is(other, second) for one, other in ((a, b), (b, a)))
+
+
+def _is(end: Endpoint, written: Endpoint) -> bool:
+    return end[0] == written[0] and written[1] in (None, end[1])
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _list(written: object) -> list[Any]:
+    return written if isinstance(written, list) else []

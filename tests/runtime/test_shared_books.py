@@ -1,0 +1,125 @@
+"""What a node has counted is known when it is dead, wherever it was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from plans import plan_of
+
+from netsim.node.node import Node
+from netsim.runtime.build import build_node
+from netsim.runtime.process.cable_end import CableEnd
+from netsim.runtime.process.shared_books import SharedBooks, new_books, read_books
+from netsim.runtime.process.wire import WireQueue, WireReceiver, WireSender
+
+NAMES = ["eth0", "eth1"]
+
+
+@pytest.fixture
+def memory() -> Iterator[int]:
+    descriptor = new_books(len(NAMES))
+    yield descriptor
+    os.close(descriptor)
+
+
+def switch() -> Node:
+    return build_node(plan_of("a s1", "s1 b"), "s1")
+
+
+def test_books_that_nobody_wrote_are_empty(memory: int) -> None:
+    books = read_books(memory, NAMES)
+    assert books["egress"]["eth1"]["sent"] == 0
+    assert books["ingress"]["eth0"] == {
+        "received": 0,
+        "delivered": 0,
+        "dropped": {},
+        "in_flight": 0,
+    }
+
+
+def test_every_number_comes_out_where_it_went_in(memory: int) -> None:
+    port = switch().ports[1]
+    end = CableEnd(port)
+    counters = port.egress.counters
+    counters.sent, counters.duplicated, counters.handed_over = 1, 2, 3
+    counters.dropped = {"queue": 4, "mtu": 5, "carrier": 6, "loss": 7, "crc": 8}
+    end.at_risk = 9
+    end.put([(0, 0, b"")] * 10)
+    port.received, port.delivered = 40, 20
+    port.ingress_dropped["carrier"] = 11
+    SharedBooks(os.dup(memory)).write(end)
+    books = read_books(memory, NAMES)
+    assert books["egress"]["eth1"] == {
+        "sent": 1,
+        "duplicated": 2,
+        "dropped": counters.dropped,
+        "lost": {"carrier": 10},
+        "queued": 0,
+        "handed_over": 3,
+        "at_risk": 9,
+    }
+    assert books["ingress"]["eth1"] == {
+        "received": 40,
+        "delivered": 20,
+        "dropped": {"carrier": 11},
+        "in_flight": 9,
+    }
+    assert books["egress"]["eth0"]["sent"] == 0
+
+
+def test_reasons_without_a_place_are_added_up(memory: int) -> None:
+    port = switch().ports[0]
+    port.egress.counters.dropped = {"loss": 1, "moon": 2, "tide": 3}
+    SharedBooks(os.dup(memory)).write(CableEnd(port))
+    assert read_books(memory, NAMES)["egress"]["eth0"]["dropped"] == {"loss": 1, "other": 5}
+
+
+def test_what_the_last_wire_may_hold_is_at_risk(memory: int) -> None:
+    queue = WireQueue()
+    port = switch().ports[0]
+    end = CableEnd(port)
+    end.at_risk = 2
+    end.connect(WireReceiver(os.dup(queue.reader_fileno)), WireSender(os.dup(queue.writer_fileno)))
+    end.put([(0, 0, b"frame")] * 3)
+    SharedBooks(os.dup(memory)).write(end)
+    assert read_books(memory, NAMES)["egress"]["eth0"]["at_risk"] == 5
+    end.disconnect()
+    queue.close_reader()
+    queue.close_writer()
+
+
+def test_a_process_killed_while_it_writes_leaves_books_that_come_out(memory: int) -> None:
+    """Numbers of one row are from one moment, however often it is tried."""
+    for attempt in range(20):
+        child = os.fork()
+        if not child:
+            port = switch().ports[0]
+            end, books = CableEnd(port), SharedBooks(os.dup(memory))
+            counters = port.egress.counters
+            while True:
+                counters.sent += 2
+                counters.handed_over += 1
+                counters.dropped["loss"] = counters.dropped.get("loss", 0) + 1
+                port.received = port.delivered = counters.sent
+                books.write(end)
+        time.sleep(0.002 + attempt / 10_000)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        found = read_books(memory, NAMES)
+        egress, ingress = found["egress"]["eth0"], found["ingress"]["eth0"]
+        assert egress["sent"] == egress["handed_over"] + sum(egress["dropped"].values())
+        assert ingress["received"] == ingress["delivered"] == egress["sent"]
+
+
+def test_a_row_that_was_being_written_does_not_count(memory: int) -> None:
+    port = switch().ports[0]
+    books = SharedBooks(os.dup(memory))
+    port.egress.counters.sent = 1
+    books.write(CableEnd(port))
+    # The next row is the first of the two again: half of it, and the process is dead.
+    os.pwrite(memory, b"\xff" * 20, 8)
+    assert read_books(memory, NAMES)["egress"]["eth0"]["sent"] == 1
