@@ -1,7 +1,9 @@
 """An internet you can pip install.
 
-`netsim.Network` is the whole of the Python API. It is imported when it is asked for, so that
-`import netsim` costs nothing.
+    from netsim import Network, run
+
+`Network` is the whole of the Python API; `run` is `asyncio.run` in virtual time. They are imported
+when they are asked for, so that `import netsim` costs nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netsim.runtime.network import Network as Network
+    from netsim.runtime.virtual.run import run as run
 else:
 
     def __getattr__(name: str) -> object:
@@ -17,7 +20,11 @@ else:
             from netsim.runtime.network import Network
 
             return Network
+        if name == "run":
+            from netsim.runtime.virtual.run import run
+
+            return run
         raise AttributeError(f"module 'netsim' has no attribute {name!r}")
 
 
-__all__ = ["Network"]
+__all__ = ["Network", "run"]

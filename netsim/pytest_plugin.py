@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -89,7 +89,7 @@ def _is_virtual(item: pytest.Item) -> bool:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Whether loops made for this test are virtual."""
     policy = asyncio.get_event_loop_policy()
     if not isinstance(policy, _Policy):
@@ -140,7 +140,7 @@ except ImportError:
         pytest.fail("the fixture `network` needs pytest-asyncio: pip install 'netsim[test]'")
 
 else:
-    network = pytest_asyncio.fixture(_network, name="network", loop_scope="function")
+    network = pytest_asyncio.fixture(loop_scope="function", name="network")(_network)  # type: ignore[assignment]
 
 
 def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
@@ -165,7 +165,8 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
     try:
         return Network(topology, time=words.pop("time", "virtual"), **words)
     except InvalidFileError as error:
-        pytest.fail(str(error), pytrace=False)
+        mistakes = str(error)
+    pytest.fail(mistakes, pytrace=False)
 
 
 def _file_name(nodeid: str) -> str:
@@ -200,7 +201,9 @@ def _looking(item: pytest.Item, test: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the network looked like to the report of a failure."""
     report = yield
     network = item.stash.get(_NETWORK, None)

@@ -100,6 +100,8 @@ def main() -> int:
     for word in parser.parse_args().what:
         if word.isdecimal():
             seconds = int(word)
+        elif word == "all":
+            targets += TARGETS
         elif word in TARGETS:
             targets.append(word)
         elif os.path.isfile(word):

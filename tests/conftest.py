@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from networks import curl, start_network
 
+pytest_plugins = ["pytester"]
 __all__ = ["curl", "start_network"]

@@ -8,8 +8,10 @@ import sys
 
 def main() -> None:
     """Entry point of the `netsim` command."""
-    from netsim.cli.completion import VARIABLE, complete
-    from netsim.cli.outcome import run
-
+    try:
+        from netsim.cli.completion import VARIABLE, complete
+        from netsim.cli.outcome import run
+    except KeyboardInterrupt:
+        sys.exit(130)  # Ctrl-C right after Enter
     instruction = os.environ.get(VARIABLE)
     sys.exit(run(sys.argv[1:]) if instruction is None else complete(instruction))

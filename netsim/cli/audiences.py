@@ -10,7 +10,7 @@ import click
 
 from netsim.cli.facts import show_nodes
 from netsim.cli.progress import ProgressBar
-from netsim.cli.text import print_json, print_json_line
+from netsim.cli.text import counted, print_json, print_json_line
 
 _STYLES = {"node-died": "red", "error": "red", "carrier": "yellow", "routes": "cyan"}
 
@@ -41,12 +41,9 @@ class Reader:
             click.echo(
                 f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}"
             )
-        nodes, links = len(network["nodes"]), len(network["links"])
+        size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
-        click.echo(
-            f"{network['name']} is up: {nodes} nodes, {links} links in {seconds:.1f} s; "
-            f"{self._farewell}"
-        )
+        click.echo(f"{network['name']} is up: {size} in {seconds:.1f} s; {self._farewell}")
         sys.stdout.flush()
 
     def event(self, event: dict[str, Any]) -> None:

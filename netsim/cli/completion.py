@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,8 @@ from netsim.core.errors import NetsimError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from netsim.control.client import ControlClient
 
 VARIABLE = "_NETSIM_COMPLETE"
 """Set by the shell's function, as click defines it."""
@@ -42,6 +44,22 @@ def node_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return matching(_kinds(ctx), incomplete)
 
 
+def peer_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The nodes that a link joins to the one that was named before."""
+    near = ctx.params["a"].partition(":")[0]
+    pairs = [(link["a"]["node"], link["b"]["node"]) for link in _links(ctx)]
+    peers = [b if near == a else a for a, b in pairs if near in (a, b)]
+    return matching(dict.fromkeys(peers, ""), incomplete)
+
+
+def node_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`alice,bob`: the nodes again behind each comma."""
+    listed, comma, _ = incomplete.rpartition(",")
+    kinds = _kinds(ctx)
+    others = {name: kind for name, kind in kinds.items() if name not in listed.split(",")}
+    return matching({f"{listed}{comma}{name}": kind for name, kind in others.items()}, incomplete)
+
+
 def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The tools of the node that was named; behind a tool, the nodes that it may go to."""
     from netsim.tools.names import HOST_TOOLS, SWITCH_TOOLS
@@ -67,10 +85,21 @@ def matching(
 
 
 def _kinds(ctx: click.Context) -> dict[str, str]:
+    try:
+        return _client(ctx).kinds()
+    except (NetsimError, OSError):
+        return {}
+
+
+def _links(ctx: click.Context) -> list[dict[str, Any]]:
+    try:
+        return _client(ctx).links()
+    except (NetsimError, OSError):
+        return []
+
+
+def _client(ctx: click.Context) -> ControlClient:
     from netsim.control.client import ControlClient
     from netsim.runtime.state import find
 
-    try:
-        return ControlClient(find(ctx.params.get("name"))).kinds()
-    except (NetsimError, OSError):
-        return {}
+    return ControlClient(find(ctx.params.get("name")))

@@ -23,15 +23,23 @@ _WORDS: Final = {
     epilog="\b\nExamples:\n  netsim down\n  netsim down campus\n  netsim down --all",
 )
 @click.argument("name", required=False, shell_complete=network_names)
+@click.option(
+    "--name",
+    "option",
+    metavar="NAME",
+    shell_complete=network_names,
+    help="The same as NAME, as other commands write it.",
+)
 @click.option("--all", "everything", is_flag=True, help="Stop every running network.")
-def command(name: str | None, everything: bool) -> int:
+def command(name: str | None, option: str | None, everything: bool) -> int:
     """Stop a running network.
 
     NAME may be left out when one network runs. Returns when every process, socket and file of
     the network is gone.
     """
-    if everything and name is not None:
-        raise click.UsageError("either a NAME or --all")
+    if sum((everything, name is not None, option is not None)) > 1:
+        raise click.UsageError("either one NAME or --all")
+    name = name or option
     code = FINE
     for state in _asked_for(name, everything):
         try:

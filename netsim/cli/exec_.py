@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from types import FrameType
+from typing import Final
 
 import click
 
@@ -13,7 +15,11 @@ from netsim.cli import options
 from netsim.cli.completion import node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
 from netsim.control.client import ControlClient, Execution
+from netsim.core.errors import NetsimError
 from netsim.runtime.state import find
+
+_PATIENCE: Final = 2.0
+"""Seconds without any output after which it is worth asking whether the node is alive."""
 
 
 @click.command(
@@ -48,11 +54,32 @@ def command(as_json: bool, name: str | None, node: str, tool: tuple[str, ...]) -
     words. The exit code is the tool's own, or 130 after Ctrl-C.
     """
     client = ControlClient(find(name))
-    with client.exec(node, list(tool), cwd=os.getcwd(), json=as_json) as execution:
-        return _follow(execution)
+    silence = threading.Timer(_PATIENCE, _explain_silence, (client, node))
+    silence.daemon = True
+    silence.start()
+    try:
+        with client.exec(node, list(tool), cwd=os.getcwd(), json=as_json) as execution:
+            return _follow(execution, silence)
+    finally:
+        silence.cancel()
 
 
-def _follow(execution: Execution) -> int:
+def _explain_silence(client: ControlClient, node: str) -> None:
+    """Nothing comes: say so if the node is frozen (`kill -STOP`) rather than waiting itself."""
+    try:
+        facts = client.inspect_node(node)
+    except NetsimError:
+        return
+    if facts["state"] == "not responding":
+        pid = facts["pid"]
+        click.echo(
+            f"netsim: {node} does not respond, this waits for it; kill -CONT {pid} wakes it "
+            "if it is stopped, Ctrl-C gives up",
+            err=True,
+        )
+
+
+def _follow(execution: Execution, silence: threading.Timer) -> int:
     """Copy the output as it comes; return the exit code."""
     interrupted = False
 
@@ -68,6 +95,7 @@ def _follow(execution: Execution) -> int:
     streams = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
     try:
         for stream, data in execution:
+            silence.cancel()
             streams[stream].write(data)
             streams[stream].flush()
     finally:

@@ -16,7 +16,6 @@ from typing import Final
 import click
 
 from netsim.core.errors import InvalidFileError, NetsimError
-from netsim.topology.names import InvalidNameError
 
 FINE: Final = 0
 FAILED: Final = 1
@@ -66,10 +65,8 @@ def explain(error: Exception) -> tuple[str, int]:
             return str(error), MISUSED  # a line for each mistake, as compilers do
         case click.ClickException():
             return _misuse(error), error.exit_code
-        case InvalidNameError():
-            return f"netsim: {error}", MISUSED
-        case NetsimError():
-            return f"netsim: {error}", FAILED
+        case NetsimError():  # one that is a ValueError is about something that was written
+            return f"netsim: {error}", MISUSED if isinstance(error, ValueError) else FAILED
         case OSError() if error.filename:
             return f"netsim: {error.filename}: {error.strerror}", FAILED
     return (

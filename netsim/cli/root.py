@@ -20,10 +20,15 @@ _COMMANDS: Final = {
     "inspect": ("netsim.cli.inspect", "Show nodes, addresses, routes, tables and counters."),
     "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl, dig, ip, ss or mac-table at a node."),
     "pingall": ("netsim.cli.pingall", "Ping from every computer to every other one."),
+    "link": ("netsim.cli.link", "Show or change a link: down, hold, delay, loss, bandwidth …"),
+    "partition": ("netsim.cli.partition", "Take down links until two groups are cut off."),
+    "repair": ("netsim.cli.repair", "Heal what partition has cut."),
+    "node": ("netsim.cli.node", "Kill, stop, start or restart a node."),
     "logs": ("netsim.cli.logs", "Show what the nodes and their programs logged."),
+    "test": ("netsim.cli.test", "Run scenario files, in virtual time or in real time."),
     "graph": ("netsim.cli.graph", "Show a topology as a tree, or draw a picture of it."),
     "validate": ("netsim.cli.validate", "Check topology files without starting anything."),
-    "schema": ("netsim.cli.schema", "Print the JSON Schema of topology files."),
+    "schema": ("netsim.cli.schema", "Print the JSON Schema of topology or scenario files."),
 }
 """Module and one line of each command, in the order of `netsim --help`."""
 

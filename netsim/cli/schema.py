@@ -10,12 +10,16 @@ from netsim.cli.text import print_json
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim schema topology > topology.schema.json\n"
-    "  netsim schema topology | jq '.properties | keys'",
+    "  netsim schema scenario | jq '.definitions.StepWords.properties | keys'",
 )
-@click.argument("what", metavar="topology", type=click.Choice(["topology"]))
+@click.argument("what", metavar="topology|scenario", type=click.Choice(["topology", "scenario"]))
 def command(what: str) -> None:
-    """Print the JSON Schema of topology files, for editors to complete and check by."""
-    from netsim.topology.json_schema import topology_schema  # pydantic takes a while
+    """Print the JSON Schema of topology or scenario files, for editors to complete and check by."""
+    if what == "topology":
+        from netsim.topology.json_schema import topology_schema  # pydantic takes a while
 
-    assert what == "topology"
-    print_json(topology_schema())
+        print_json(topology_schema())
+    else:
+        from netsim.scenario.json_schema import scenario_schema
+
+        print_json(scenario_schema())

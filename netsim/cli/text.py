@@ -27,7 +27,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     from rich import box, console, table  # 50 ms that a pipe need not wait
 
-    grid = table.Table(*head, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    grid = table.Table(*head, box=box.SIMPLE_HEAD, show_edge=False, header_style="bold")
     for row in rows:
         grid.add_row(*map(_literally, row))
     console.Console().print(grid)
@@ -43,10 +43,20 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+def link_ends(link: dict[str, Any]) -> str:
+    """`r1:eth2 – r2:eth0`."""
+    return " – ".join(f"{link[end]['node']}:{link[end]['interface']}" for end in ("a", "b"))
+
+
 def heading(text: str) -> None:
     """A line above a table, after an empty one."""
     click.echo()
     click.secho(text, bold=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """`31 nodes`, `1 link`."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _literally(cell: str) -> Any:

@@ -8,7 +8,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FINE, MISUSED
-from netsim.cli.text import print_json
+from netsim.cli.text import counted, print_json
 from netsim.core.errors import InvalidFileError
 
 
@@ -30,8 +30,8 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
     else:
         for verdict in verdicts:
             if verdict["ok"]:
-                nodes, links = verdict["nodes"], verdict["links"]
-                click.echo(f"{verdict['file']}: ok, {nodes} nodes, {links} links")
+                size = f"{counted(verdict['nodes'], 'node')}, {counted(verdict['links'], 'link')}"
+                click.echo(f"{verdict['file']}: ok, {size}")
             for problem in verdict["problems"]:
                 place = f"{problem['file']}:{problem['line']}:{problem['column']}"
                 click.echo(f"{place}: {problem['message']}", err=True)

@@ -25,6 +25,10 @@ class ControlError(NetsimError):
     """The network did not do what it was asked, or does not answer."""
 
 
+class RefusedError(ControlError, ValueError):
+    """What was asked for cannot be meant so: a wrong value, things that exclude each other."""
+
+
 class ControlClient:
     """Talks to the supervisor of one running network."""
 
@@ -75,6 +79,31 @@ class ControlClient:
         """The last lines, then every further one, until the network ends."""
         return self._lines("GET", f"{_logs_path(node, last)}&follow=true")
 
+    def link(self, a: str, b: str) -> dict[str, Any]:
+        """`{link, now}`: what a link is like."""
+        return dict(self._ask("GET", _link_path(a, b), ANSWER_TIMEOUT))
+
+    def links(self) -> list[dict[str, Any]]:
+        """Both ends of every link."""
+        return list(self._ask("GET", "/v1/links", ANSWER_TIMEOUT))
+
+    def change_link(self, a: str, b: str, order: dict[str, Any]) -> dict[str, Any]:
+        """`{link, before, after}`; `order` is the body that docs/control-api.md shows."""
+        return dict(self._ask("PATCH", _link_path(a, b), ANSWER_TIMEOUT, order))
+
+    def partition(self, first: list[str], second: list[str]) -> list[dict[str, Any]]:
+        """Cut the network between two groups of nodes; the links that were taken down."""
+        groups = {"groups": [first, second]}
+        return list(self._ask("POST", "/v1/partition", ANSWER_TIMEOUT, groups)["links"])
+
+    def repair(self) -> list[dict[str, Any]]:
+        """Heal all partitions; the links that came up."""
+        return list(self._ask("POST", "/v1/repair", ANSWER_TIMEOUT)["links"])
+
+    def change_node(self, node: str, verb: str) -> dict[str, Any]:
+        """`kill`, `stop`, `start` or `restart` it: `{node, before, after}`, when that is done."""
+        return dict(self._ask("POST", f"/v1/nodes/{_quote(node)}/{verb}", None))
+
     def interrupt(self, execution: str) -> None:
         """Ctrl-C for a running tool; one that has ended meanwhile is no error."""
         try:
@@ -98,10 +127,10 @@ class ControlClient:
             response.close()
             connection.close()
 
-    def _ask(self, method: str, path: str, timeout: float) -> Any:
+    def _ask(self, method: str, path: str, timeout: float | None, body: object = None) -> Any:
         connection = _Connection(self._state, timeout)
         try:
-            return json.loads(connection.ask(method, path).read())
+            return json.loads(connection.ask(method, path, body).read())
         except TimeoutError:
             raise ControlError(
                 f"{self.name} does not answer; netsim down {self.name} ends it"
@@ -188,8 +217,18 @@ class _Connection(http.client.HTTPConnection):
             finally:
                 self.close()
             text = "; ".join(filter(None, (error["message"], error["hint"])))
-            raise (UnknownNameError if error["code"] == "unknown-name" else ControlError)(text)
+            raise _ERRORS.get(error["code"], ControlError)(text)
         return response
+
+
+_ERRORS: Final[dict[str, type[NetsimError]]] = {
+    "unknown-name": UnknownNameError,
+    "bad-request": RefusedError,
+}
+
+
+def _link_path(a: str, b: str) -> str:
+    return f"/v1/links/{_quote(a)}/{_quote(b)}"
 
 
 def _logs_path(node: str | None, last: int | None) -> str:

@@ -1,8 +1,8 @@
 """What `PATCH /v1/links/{a}/{b}` may ask of a link: one verb at a time.
 
-    {"down": true}      also up, hold, release, reset
-    {"set": {"delay": "80ms", "loss": "5%"}, "from": "r1"}
-    {"flap": {"period": "2s", "times": 5}}
+{"down": true}      also up, hold, release, reset
+{"set": {"delay": "80ms", "loss": "5%"}, "from": "r1"}
+{"flap": {"period": "2s", "times": 5}}     without `times` until it is told otherwise
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from netsim.control.operations import Link
 from netsim.core.errors import NetsimError
+from netsim.core.units import parse_duration
 
 Verb = Literal["down", "up", "hold", "release", "reset", "set", "flap"]
 
@@ -45,7 +46,9 @@ def read_order(body: dict[str, Any]) -> LinkOrder:
     if unknown:
         raise InvalidOrderError(f"`{unknown[0]}` is not known of a link; {_EXAMPLE}")
     if len(verbs) != 1:
-        raise InvalidOrderError(f"the body asks {len(verbs)} things of the link, not one; {_EXAMPLE}")
+        raise InvalidOrderError(
+            f"the body asks {len(verbs)} things of the link, not one; {_EXAMPLE}"
+        )
     verb, value, from_ = verbs[0], body[verbs[0]], body.get("from")
     if from_ is not None and (verb != "set" or not isinstance(from_, str)):
         raise InvalidOrderError(
@@ -54,20 +57,24 @@ def read_order(body: dict[str, Any]) -> LinkOrder:
     match verb:
         case "set":
             if not isinstance(value, dict) or not value or "from_" in value:
-                raise InvalidOrderError('`set` says what to change; send {"set": {"delay": "80ms"}}')
+                raise InvalidOrderError(
+                    '`set` says what to change; send {"set": {"delay": "80ms"}}'
+                )
             return LinkOrder("set", {**value, "from_": from_})
         case "flap":
             return LinkOrder("flap", _flap_words(value))
     if value is not True:
-        raise InvalidOrderError(f'`{verb}` is no such value; send {{"{verb}": true}}')
-    return LinkOrder(verb)  # type: ignore[arg-type]
+        raise InvalidOrderError(f'`{verb}` is either true or left out; send {{"{verb}": true}}')
+    return LinkOrder(verb)
 
 
 def _flap_words(value: Any) -> dict[str, Any]:
     if isinstance(value, dict) and set(value) <= {"period", "times"}:
-        times = value.get("times", 1)
-        if isinstance(value.get("period"), str) and type(times) is int and times > 0:
+        times = value.get("times")
+        if isinstance(value.get("period"), str) and (
+            times is None or (type(times) is int and times > 0)
+        ):
+            if parse_duration(value["period"]) == 0:
+                raise InvalidOrderError("a period of 0 is none; write for example `2s`")
             return {"period": value["period"], "times": times}
-    raise InvalidOrderError(
-        '`flap` is not understood; send {"flap": {"period": "2s", "times": 5}}'
-    )
+    raise InvalidOrderError('`flap` is not understood; send {"flap": {"period": "2s", "times": 5}}')

@@ -10,7 +10,7 @@ from aiohttp import web
 
 async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
     """`argv`, `cwd` and `json`."""
-    body = await _body(request)
+    body = await body_of(request)
     argv, cwd, as_json = body.get("argv"), body.get("cwd", "/"), body.get("json", False)
     if (
         isinstance(argv, list)
@@ -27,12 +27,27 @@ async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
 
 async def pingall_request(request: web.Request) -> tuple[bool, float]:
     """`routers`, and `timeout` in seconds."""
-    body = await _body(request)
+    body = await body_of(request)
     routers, timeout = body.get("routers", False), body.get("timeout", 2.0)
     if isinstance(routers, bool) and type(timeout) in (int, float) and 0 < timeout < math.inf:
         return routers, float(timeout)
     raise web.HTTPBadRequest(
         text='the body is not understood; send {"routers": false, "timeout": 2}'
+    )
+
+
+async def partition_request(request: web.Request) -> tuple[list[str], list[str]]:
+    """The two `groups`."""
+    groups = (await body_of(request)).get("groups")
+    if (
+        isinstance(groups, list)
+        and len(groups) == 2
+        and all(isinstance(group, list) and group for group in groups)
+        and all(isinstance(name, str) for group in groups for name in group)
+    ):
+        return groups[0], groups[1]
+    raise web.HTTPBadRequest(
+        text='the body has no two groups of nodes; send {"groups": [["alice", "bob"], ["web"]]}'
     )
 
 
@@ -48,7 +63,7 @@ def logs_request(request: web.Request) -> tuple[str | None, int | None, bool]:
     return query.get("node"), int(last) if last else None, follow == "true"
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object of a request; an empty one where there is none."""
     if not request.can_read_body:
         return {}

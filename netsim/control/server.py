@@ -4,7 +4,11 @@
     DELETE /v1/network                   stop it
     GET    /v1/inspect                   everything
     GET    /v1/nodes, /v1/nodes/{node}   nodes; one of them
+    POST   /v1/nodes/{node}/kill, …      kill, stop, start, restart
     GET    /v1/links                     links
+    GET    /v1/links/{a}/{b}             what one link is like
+    PATCH  /v1/links/{a}/{b}             {down: true}, {set: {…}}: change it (link_order.py)
+    POST   /v1/partition, /v1/repair     {groups}: cut the network in two; mend it
     POST   /v1/nodes/{node}/exec         {argv, cwd, json}: run a tool; a line of JSON per output
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
     POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
@@ -28,6 +32,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from netsim.control.faults import Faults
 from netsim.control.lines import Stream, encode_error, encode_exit, encode_output
 from netsim.control.operations import Events, Operations
 from netsim.control.requests import exec_request, logs_request, pingall_request
@@ -48,6 +53,7 @@ class ControlServer:
         self._interrupts: dict[str, asyncio.Event] = {}
         """Of the tools that run, by their id."""
         self._executions: set[asyncio.Task[Any]] = set()
+        self._faults = Faults(network)
         self._followed: set[Events] = set()
         """Logs that clients follow."""
         self._event_sockets: set[web.WebSocketResponse] = set()
@@ -70,6 +76,7 @@ class ControlServer:
                 web.get("/v1/kinds", self._get_kinds),
                 web.get("/v1/logs", self._get_logs),
                 web.get("/v1/events", self._get_events),
+                *self._faults.routes(),
             ]
         )
         # A handler is cancelled when its client goes: that interrupts the tool it runs.
@@ -88,6 +95,7 @@ class ControlServer:
             execution.cancel()
         for followed in list(self._followed):
             followed.close()
+        self._faults.close()
         for events in list(self._event_sockets):
             await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
         if self._runner is not None:
@@ -279,6 +287,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except UnknownNameError as error:
         return _error(404, "unknown-name", str(error))
     except NetsimError as error:
+        if isinstance(error, ValueError):
+            return _error(400, "bad-request", str(error))
         return _error(409, "failed", str(error))
     except web.HTTPNotFound:
         return _error(404, "not-found", f"there is no {request.path}; see docs/control-api.md")

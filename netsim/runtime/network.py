@@ -27,8 +27,10 @@ from netsim.runtime.backend import Backend, LinkChange, Output, Progress
 from netsim.runtime.convergence import Convergence
 from netsim.runtime.events import Event, EventHub, Subscription
 from netsim.runtime.link_conditions import LinkConditions
+from netsim.runtime.link_facts import condition_words
 from netsim.runtime.logs import LogBook, LogLine
 from netsim.runtime.pingall import OnPing, PingAll, Reachability
+from netsim.runtime.restart import RestartPolicy
 from netsim.topology.load import load_plan
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.planning import make_plan
@@ -86,6 +88,11 @@ class Network:
         self._conditions = LinkConditions(self.plan)
         self._convergence = Convergence(self.plan)
         self._reconverging: asyncio.TimerHandle | None = None
+        self._restarts = {
+            node.name: RestartPolicy() for node in self.plan.nodes if node.restart == "on-failure"
+        }
+        self._restarting: dict[str, asyncio.TimerHandle] = {}
+        self._starting: set[str] = set()
         self._events = EventHub()
         self._logs = LogBook()
         self.errors: list[LogLine] = []
@@ -157,6 +164,8 @@ class Network:
         self.state = "stopping"
         if self._reconverging is not None:
             self._reconverging.cancel()
+        for timer in self._restarting.values():
+            timer.cancel()
         for task in self._tasks:
             task.cancel()
         if started:
@@ -234,6 +243,14 @@ class Network:
         except ConnectionError:
             facts["state"] = "dead"
         return facts | {"interfaces": self._planned_interfaces(name)}
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
+        self._check_name(name)
+        process = self._backend.describe(name)
+        if process["state"] in ("dead", "stopped"):
+            process = process | {"pid": None}
+        return {"kind": self.plan.node(name).kind, **process}
 
     def links(self) -> list[dict[str, Any]]:
         """Both ends of every link, and whether it is up."""
@@ -369,6 +386,14 @@ class Network:
         """What the direction of a link that leaves `node` is meant to be like."""
         return self._conditions.meant(link, node)
 
+    def conditions_of(self, link: int) -> list[dict[str, Any]]:
+        """What both directions are meant to be like, from `a` first, in the words of the file."""
+        plan = self.plan.links[link]
+        return [
+            {"from": node, "to": peer} | condition_words(self.condition(link, node))
+            for node, peer in ((plan.a[0], plan.b[0]), (plan.b[0], plan.a[0]))
+        ]
+
     def planned_condition(self, link: int, node: str) -> LinkCondition:
         """What it is like in the topology."""
         return self._conditions.planned(link, node)
@@ -412,20 +437,27 @@ class Network:
         AlreadyRunningError when it is not down; StartError when it does not come up.
         """
         self._check_name(node)
-        if node not in self._conditions.down_nodes:
-            raise AlreadyRunningError(f"{node} is up already")
+        if node not in self._conditions.down_nodes or node in self._starting:
+            raise AlreadyRunningError(f"{node} is up already, or about to be")
+        if node in self._restarting:
+            self._restarting.pop(node).cancel()
 
         async def connect() -> None:
             self._conditions.down_nodes.discard(node)
             self._convergence.node_started(node)
             await self._put_in_force(self._conditions.of_node(node))
 
+        self._starting.add(node)
         try:
             await self._backend.start_node(node, self._conditions.unplugged(node), connect)
         except StartError:
             self._gone(node, f"{node} did not start")
             raise
+        finally:
+            self._starting.discard(node)
         self._publish("node-started", node, f"{node} is up")
+        if node in self._restarts:
+            self._restarts[node].started(self.now())
         if self.state == "degraded" and not self._conditions.down_nodes:
             self.state = "running"
         self._reconverge()
@@ -434,6 +466,21 @@ class Network:
         """Stop it, if it is up, and start it again."""
         await self.stop_node(node)
         await self.start_node(node)
+
+    def _restart_later(self, node: str) -> None:
+        delay = self._restarts[node].delay(self.now()) / SECOND
+        again = asyncio.get_running_loop().call_later(
+            delay, lambda: self._spawn(self._restart(node))
+        )
+        self._restarting[node] = again
+
+    async def _restart(self, node: str) -> None:
+        self._restarting.pop(node, None)
+        try:
+            await self.start_node(node)
+        except StartError as error:
+            self._publish("error", node, str(error))
+            self._restart_later(node)
 
     def _gone(self, node: str, text: str) -> None:
         self._conditions.down_nodes.add(node)
@@ -467,6 +514,8 @@ class Network:
         """See `Reports`."""
         if self.state in ("running", "degraded") and node not in self._conditions.down_nodes:
             self._gone(node, f"{node} {how}")
+            if node in self._restarts:
+                self._restart_later(node)
 
     # Routes
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.beside import call_beside
@@ -24,6 +25,7 @@ from netsim.scenario.check_words import (
 from netsim.scenario.expectation import Expectation
 from netsim.scenario.results import Sample
 from netsim.scenario.steps import Step
+from netsim.tools.http_reply import HttpFailedError
 
 if TYPE_CHECKING:
     from netsim.runtime.network import Network
@@ -77,11 +79,14 @@ async def _http(words: HttpWords, network: Network, _: Path) -> Verdict:
     expect = words.expect
     method = words.method or ("GET" if words.body is None else "POST")
     body = None if words.body is None else words.body.encode()
+    patience = _patience(words.timeout, expect)
     reply, verdict = await _attempt(
-        lambda: network[words.from_].request(method, words.url, headers=words.headers, body=body),
+        lambda: network[words.from_].request(
+            method, words.url, headers=words.headers, body=body, timeout=patience
+        ),
         network,
         expect,
-        words.timeout,
+        None,  # the client gives up by itself
         "a response",
         lambda reply: f"status {reply.status} after {_rounded(reply.elapsed_ns)}",
     )
@@ -119,6 +124,8 @@ async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
     verdict.samples += [Sample(network.now(), "rtt", label, rtt) for rtt in report.rtts_ns]
     if expect is None or (expect.loss is None and expect.rtt is None):
         shown = f"{report.received} of {report.sent} replies"
+        if not report.received and report.errors:
+            shown += f": {report.errors[0]}"
         verdict.compare(report.received > 0, "a reply", shown)
         return verdict
     loss = 1 - report.received / report.sent if report.sent else 1.0
@@ -155,7 +162,7 @@ async def _transfer(words: TransferWords, network: Network, _: Path) -> Verdict:
         lambda: network[words.from_].transfer(words.to, words.size),
         network,
         expect,
-        words.timeout,
+        _patience(words.timeout, expect),
         "completion",
         lambda transfer: f"all bytes after {_rounded(transfer.elapsed_ns)}",
     )
@@ -178,7 +185,7 @@ async def _run(words: RunWords, network: Network, folder: Path) -> Verdict:
         lambda: _boxed(node.run(call_beside, str(folder), words.call, words.args or {})),
         network,
         expect,
-        words.timeout,
+        _patience(words.timeout, expect),
         "a return",
         lambda outcome: f"it returns {outcome[0]!r}"[:_SHOWN],
     )
@@ -219,7 +226,7 @@ async def _attempt(
     start: Callable[[], Awaitable[Outcome]],
     network: Network,
     expect: OutcomeWords | None,
-    timeout: int | None,
+    timeout: float | None,
     what: str,
     describe: Callable[[Outcome], str],
 ) -> tuple[Outcome | None, Verdict]:
@@ -227,11 +234,9 @@ async def _attempt(
     verdict = Verdict()
     wanted = expect.error if expect is not None else None
     within = expect.within if expect is not None else None
-    if timeout is None and within is not None:
-        timeout = within + _LATE_NS
     started = network.now()
     try:
-        async with asyncio.timeout(None if timeout is None else timeout / SECOND):
+        async with asyncio.timeout(timeout):
             outcome = await start()
     except Exception as error:  # noqa: BLE001  # whatever goes wrong at the node is what was seen
         seen = _error_text(error)
@@ -252,6 +257,13 @@ async def _attempt(
     return outcome, verdict
 
 
+def _patience(timeout_ns: int | None, expect: OutcomeWords | None) -> float | None:
+    """Seconds after which a check gives up; None where only the network does."""
+    if timeout_ns is None and expect is not None and expect.within is not None:
+        timeout_ns = expect.within + _LATE_NS
+    return None if timeout_ns is None else timeout_ns / SECOND
+
+
 def _time(verdict: Verdict, expect: OutcomeWords, elapsed_ns: int) -> None:
     if expect.within is not None:
         text = f"within {format_duration(expect.within)}"
@@ -268,7 +280,11 @@ def _names(names: list[str]) -> str:
 
 
 def _error_text(error: Exception) -> str:
-    """The kind of error and its text; an OSError's text alone says it all."""
+    """What is wrong; of errors that are not netsim's own the kind, too."""
+    if isinstance(error, HttpFailedError):
+        return error.reason
     text = " ".join(str(error).split())
     kind = type(error).__name__
+    if isinstance(error, NetsimError):
+        return text or kind
     return f"{kind}: {text}" if text else kind

@@ -42,3 +42,4 @@ GROUPS: Final = {
     "examples": [[["alice", "bob"], ["web"]]],
 }
 A_RECORD: Final = either({"const": "none"}, text(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", "10.0.3.10"))
+REPAIR: Final[Form] = {"const": "repair"}

@@ -151,6 +151,7 @@ class StepWords(CheckWords):
     """One step: a verb and its arguments."""
 
     model_config = one_of(VERBS)
+    short_form = json_forms.REPAIR
     verbs: ClassVar[tuple[str, ...]] = VERBS
 
     eventually: EventuallyWords | None = None

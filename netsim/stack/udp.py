@@ -184,6 +184,8 @@ class Udp:
         if socket is None or socket.remote not in (None, destination):
             self._count("icmp-error-not-ours")
             return False
+        if len(socket.errors) == socket.errors.maxlen:
+            self._count("udp-error-queue")  # the oldest goes
         socket.errors.append(UdpError(reporter, error, destination, now))
         self._ready[socket] = None
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import IO, NoReturn
@@ -28,6 +29,10 @@ class ToolParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Complain and end with exit code 2."""
+        # argparse reads `-tlx` as `-t -l` with a value, which is not what anybody meant.
+        bundled = re.search(r"ignored explicit argument '(.)", message)
+        if bundled:
+            message = f"unrecognized arguments: -{bundled[1]}"
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: {message}\n")
 

@@ -23,7 +23,7 @@ def curl_error(
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return CurlError(60, f"SSL certificate problem: {_certificate_problem(error)}")
     if isinstance(error, aiohttp.ClientSSLError | ssl.SSLError):
-        return CurlError(35, f"TLS connect error: {error}")
+        return CurlError(35, f"TLS connect error: {_tls_problem(error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return _connect_error(error, elapsed_ms)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -65,6 +65,13 @@ def _broken_body(transfer: Transfer) -> CurlError:
         missing = int(expected) - transfer.downloaded
         return CurlError(18, f"transfer closed with {missing} bytes remaining to read")
     return CurlError(18, "transfer closed with outstanding read data remaining")
+
+
+def _tls_problem(error: aiohttp.ClientSSLError | ssl.SSLError) -> str:
+    reason = getattr(getattr(error, "os_error", error), "reason", None)
+    if reason == "WRONG_VERSION_NUMBER":
+        return "wrong version number: plain HTTP answers there; write http://"
+    return str(reason or error).replace("_", " ").lower() if reason else str(error)
 
 
 def _certificate_problem(error: aiohttp.ClientConnectorCertificateError) -> str:

@@ -15,6 +15,7 @@ from netsim.tools.context import Context
 
 AGENT: Final = "curl/8.5.0 (netsim)"
 FORM: Final = "application/x-www-form-urlencoded"
+JSON: Final = "application/json"
 
 
 class CurlError(Exception):
@@ -33,6 +34,8 @@ class Options:
     method: str | None
     headers: tuple[str, ...]
     data: bytes | None
+    is_json: bool
+    """Whether `--json` gave the data."""
     upload: Path | None
     outputs: tuple[str, ...]
     remote_name: bool
@@ -65,9 +68,10 @@ class Options:
         wanted: list[tuple[str, str]] = []
         if self.user is not None and with_credentials:
             wanted.append(("Authorization", _basic(self.user)))
-        wanted += [("User-Agent", self.agent), ("Accept", "*/*")]
+        accepted = JSON if self.is_json else "*/*"
+        wanted += [("User-Agent", self.agent), ("Accept", accepted)]
         if self.data is not None and with_body:
-            wanted.append(("Content-Type", FORM))
+            wanted.append(("Content-Type", JSON if self.is_json else FORM))
         given: list[tuple[str, str]] = []
         named = set()
         for header in self.headers:
@@ -99,6 +103,7 @@ def parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("-d", "--data", "--data-ascii", dest="data", action="append", type=_text)
     parser.add_argument("--data-raw", dest="data", action="append", type=_raw)
     parser.add_argument("--data-binary", dest="data", action="append", type=_binary)
+    parser.add_argument("--json", action="append", type=_binary)
     parser.add_argument("-T", "--upload-file", metavar="FILE")
     parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
     parser.add_argument("-O", "--remote-name", action="store_true")
@@ -122,13 +127,15 @@ def parse(argv: Sequence[str], context: Context) -> Options:
     found = parser.parse_intermixed_args(list(argv))
     if not found.url:
         parser.exit(2, "curl: (2) no URL specified\n")
-    if sum((found.head, found.data is not None, found.upload_file is not None)) > 1:
-        parser.exit(2, "curl: you can only select one of -I, -d and -T\n")
+    bodies = (found.data, found.json, found.upload_file)
+    if found.head + sum(body is not None for body in bodies) > 1:
+        parser.exit(2, "curl: you can only select one of -I, -d, --json and -T\n")
     return Options(
         urls=tuple(found.url),
         method=found.request,
         headers=tuple(found.header),
-        data=_body(found.data, context.cwd) if found.data is not None else None,
+        data=_body(found.data, found.json, context.cwd),
+        is_json=found.json is not None,
         upload=context.cwd / found.upload_file if found.upload_file is not None else None,
         outputs=tuple(found.output),
         remote_name=found.remote_name,
@@ -172,8 +179,11 @@ def _raw(value: str) -> Part:
     return lambda cwd: os.fsencode(value)
 
 
-def _body(parts: list[Part], cwd: Path) -> bytes:
-    return b"&".join(part(cwd) for part in parts)
+def _body(form: list[Part] | None, json: list[Part] | None, cwd: Path) -> bytes | None:
+    if form is not None:
+        return b"&".join(part(cwd) for part in form)
+    # Several `--json` are one document in pieces.
+    return None if json is None else b"".join(part(cwd) for part in json)
 
 
 def _read(path: Path) -> bytes:

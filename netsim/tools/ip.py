@@ -13,14 +13,17 @@ from netsim.tools.context import Context
 from netsim.tools.ip_tables import Entry
 from netsim.wire.address import parse_ip
 
-_USAGE: Final = """\
+_OBJECTS: Final = ("address", "link", "route", "neighbour", "neighbor")
+_CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace", "set")
+_NO_CHANGE: Final = (
+    "Addresses, links and routes come from the topology file: here they are shown, not changed."
+)
+_SHOW: Final = ("show", "list", "lst")
+_USAGE: Final = f"""\
 Usage: ip [ -4 | -6 ] [ -br[ief] ] [ -j[son] ] OBJECT [ show [ [ dev ] INTERFACE ] ]
        ip route get ADDRESS
-where  OBJECT := { address | link | route | neighbour }, or shorter, as in "ip a".
-Addresses and routes come from the topology file: here they are shown, not changed."""
-_OBJECTS: Final = ("address", "link", "route", "neighbour", "neighbor")
-_CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace")
-_SHOW: Final = ("show", "list", "lst")
+where  OBJECT := {{ address | link | route | neighbour }}, or shorter, as in "ip a".
+{_NO_CHANGE}"""
 
 
 class _UsageError(Exception):
@@ -41,6 +44,8 @@ async def ip(argv: Sequence[str], context: Context) -> int:
             is_brief = True
         elif option in ("-4", "-6"):
             has_ipv4 = option == "-4"
+        elif option in ("-c", "-color", "--color", "-d", "-details", "--details"):
+            continue  # no colours, and all details are there
         elif option in ("-h", "-help", "--help"):
             context.print_line(_USAGE)
             return 0
@@ -111,8 +116,7 @@ def _device(host: Host, words: list[str]) -> str | None:
         return None
     device, *beyond = rest
     if device in _CHANGES:
-        message = "Addresses and routes come from the topology file: here they are shown."
-        raise _UsageError(message)
+        raise _UsageError(_NO_CHANGE)
     if beyond:
         raise _UsageError(f'Error: "{beyond[0]}" is not understood here, try "ip help".')
     if device != "lo" and all(device != interface.name for interface in host.interfaces):

@@ -33,6 +33,21 @@ TOOLS: Final[dict[str, Tool]] = {
     "traceroute": traceroute,
 }
 """On computers and routers."""
+_SAME_HERE: Final = {
+    "arp": "ip neigh",
+    "bridge": "mac-table",
+    "brctl": "mac-table",
+    "host": "dig",
+    "ifconfig": "ip addr",
+    "ipconfig": "ip addr",
+    "netstat": "ss",
+    "nslookup": "dig",
+    "route": "ip route",
+    "tracepath": "traceroute",
+    "tracert": "traceroute",
+    "wget": "curl",
+}
+"""What does the work of tools that people know from elsewhere."""
 SWITCH_TOOLS: Final[dict[str, SwitchTool]] = {"mac-table": mac_table}
 
 
@@ -60,6 +75,11 @@ def _refuse(name: str, context: Context | SwitchContext) -> int:
             else f"{name}: {node} is no switch; ip neigh shows the MAC addresses it knows"
         )
         return WRONG_KIND
-    here = ", ".join(SWITCH_TOOLS if at_switch else TOOLS)
-    context.print_error(f"{name}: no such tool at {node}; there are {here}")
+    tools = SWITCH_TOOLS if at_switch else TOOLS
+    instead = _SAME_HERE.get(name, "")
+    if instead.partition(" ")[0] in tools:
+        hint = f"write `{instead}`"
+    else:
+        hint = f"there {'is' if len(tools) == 1 else 'are'} {', '.join(tools)}"
+    context.print_error(f"{name}: no such tool at {node}; {hint}")
     return UNKNOWN

@@ -59,6 +59,7 @@ def _parse(argv: Sequence[str], context: Context) -> argparse.Namespace:
         ("-r", "--resolve", "names of nodes instead of addresses"),
         ("-o", "--options", "timers"),
         ("-i", "--info", "what TCP knows of each connection"),
+        ("-p", "--processes", "nothing more: the whole node is one process"),
         ("-H", "--no-header", "no heading"),
         ("-4", "--ipv4", "IPv4, which is all there is"),
     )

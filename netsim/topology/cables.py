@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.findings import Findings
+from netsim.topology.link_words import loss_model, queue_mistake
 from netsim.topology.model import End, Link
 from netsim.topology.names import suggest
 from netsim.topology.schema import DirectionWords, LinkDefaultWords, LinkWords, TopologyWords
 from netsim.topology.words import Endpoint
 
 MAX_LINKS: Final = 50_000
-_ETHERNET_HEADER: Final = 14
 
 
 class _Written(NamedTuple):
@@ -167,29 +167,15 @@ def _attributes(
         if (value := getattr(layer, word, None)) is not None
     }
     bare = LinkAttributes()
-    loss: float | GilbertElliott = bare.loss
-    if "loss" in chosen:
-        burst = chosen["loss"].gilbert_elliott
-        loss = (
-            chosen["loss"].random
-            if burst is None
-            else GilbertElliott(
-                p=burst.p,
-                r=burst.r,
-                loss_bad=1.0 if burst.loss_bad is None else burst.loss_bad,
-                loss_good=0.0 if burst.loss_good is None else burst.loss_good,
-            )
-        )
     mtu = chosen.get("mtu", bare.mtu)
     packets, size = chosen.get("queue", (bare.queue_packets, bare.queue_bytes))
-    if size is not None and size < mtu + _ETHERNET_HEADER:
-        smallest = mtu + _ETHERNET_HEADER
-        message = f"a queue of {size} bytes holds no full frame; write at least `{smallest}B`"
-        findings.report((*path, "queue"), message)
+    mistake = queue_mistake(size, mtu)
+    if mistake is not None:
+        findings.report((*path, "queue"), mistake)
     return LinkAttributes(
         delay_ns=chosen.get("delay", bare.delay_ns),
         jitter_ns=chosen.get("jitter", bare.jitter_ns),
-        loss=loss,
+        loss=loss_model(chosen["loss"]) if "loss" in chosen else bare.loss,
         duplicate=chosen.get("duplicate", bare.duplicate),
         reorder=chosen.get("reorder", bare.reorder),
         corrupt=chosen.get("corrupt", bare.corrupt),

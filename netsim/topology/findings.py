@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import types
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.topology.names import nearest, suggest
-from netsim.topology.schema import TopologyWords, Words
+from netsim.topology.plan import Kind
+from netsim.topology.schema import NodeWords, TopologyWords, Words
 from netsim.topology.yaml_source import PathTo, YamlSource
+
+# What Mininet, containerlab, netlab, tc-netem, Toxiproxy and Filius call the same.
+_WORDS_ELSEWHERE: Final = {
+    "bw": "bandwidth",
+    "environment": "env",
+    "hosts": "nodes",
+    "ip": "address",
+    "ipv4": "address",
+    "latency": "delay",
+    "limit": "queue",
+    "max_queue_size": "queue",
+    "nodes": "endpoints",
+    "packet_loss": "loss",
+    "rate": "bandwidth",
+    "speed": "bandwidth",
+    "type": "kind",
+}
+_KINDS_ELSEWHERE: Final = {
+    "bridge": "switch",
+    "client": "computer",
+    "host": "computer",
+    "hub": "switch",
+    "laptop": "computer",
+    "linux": "computer",
+    "ovs-bridge": "switch",
+    "pc": "computer",
+    "server": "computer",
+}
 
 
 class Findings(ABC):
@@ -60,7 +89,7 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     kind, written, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
     key = str(path[-1]) if path else "the file"
     if kind == "extra_forbidden":
-        return _unknown_key(key, _model_at(root, path[:-1]))
+        return _unknown_key(key, written, _model_at(root, path[:-1]))
     if kind == "missing":
         model = _model_at(root, path[:-1])
         example = ((model.words()[key].examples if model else None) or ["…"])[0]
@@ -70,14 +99,14 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     if kind == "literal_error":
         choices = [str(choice) for choice in get_args(_annotation_at(root, path))]
         near = nearest(str(written), choices)
+        known_elsewhere = _KINDS_ELSEWHERE.get(str(written).lower())
+        if known_elsewhere in choices:
+            near = known_elsewhere
         wanted = f"`{near}`" if near else f"{', '.join(choices[:-1])} or {choices[-1]}"
         return f"`{written}` is no {key}; write {wanted}"
     found = _describe(written)
     if kind in ("dict_type", "model_type", "model_attributes_type"):
-        model = _model_at(root, path)
-        known = list(model.words())[:6] if model else []
-        hint = f" with the keys {', '.join(known)}" if known else ", `key: value`"
-        return f"`{key}` cannot be {found}; write a mapping{hint}"
+        return _no_mapping(path, found, written, _model_at(root, path))
     if kind == "list_type":
         return f"`{key}` cannot be {found}; write a list: `[…]`, or lines that start with `- `"
     if kind == "string_type":
@@ -85,14 +114,34 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     return f"`{key}` cannot be {found} ({mistake['msg']}); write what {root.page} shows"
 
 
-def _unknown_key(key: str, model: type[Words] | None) -> str:
+def _no_mapping(path: PathTo, found: str, written: object, model: type[Words] | None) -> str:
+    if not path:
+        words = list(model.words()) if model else []
+        return f"the file cannot be {found}; write a mapping with the keys {', '.join(words)}"
+    key = str(path[-1])
+    if model is NodeWords and key in model.words():
+        return f"`{key}` stands where nodes stand; indent it below the name of its node"
+    if model is NodeWords and written in get_args(Kind):
+        return f"`{key}` cannot be {found}; write `{key}: {{kind: {written}}}`"
+    known = list(model.words())[:6] if model else []
+    hint = f" with the keys {', '.join(known)}" if known else ", `key: value`"
+    return f"`{key}` cannot be {found}; write a mapping{hint}"
+
+
+def _unknown_key(key: str, written: object, model: type[Words] | None) -> str:
     if model is None:
         return f"unknown key `{key}`; remove it"
     if key in model.not_yet:
         return f"`{key}` is not there yet; {model.not_yet[key]}"
     if key == "<<":
         return "merge keys (`<<`) are not YAML 1.2; write the keys out, or use `defaults`"
-    return f"unknown {model.noun} `{key}`; {suggest(key, list(model.words()))}"
+    words = list(model.words())
+    if model is TopologyWords and isinstance(written, dict) and "kind" in written:
+        return f"unknown {model.noun} `{key}`; indent it below `nodes`, if it is a node"
+    known_elsewhere = _WORDS_ELSEWHERE.get(key.lower())
+    if known_elsewhere in words and nearest(key, words) is None:
+        return f"unknown {model.noun} `{key}`; write `{known_elsewhere}`"
+    return f"unknown {model.noun} `{key}`; {suggest(key, words)}"
 
 
 def _describe(written: object) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 __all__ = ["world"]
 

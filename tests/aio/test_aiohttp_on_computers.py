@@ -16,7 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from certificates import make_contexts
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.wire.address import format_ip
 

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 from protocols import Recorder, listen
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.tcp.state import State

@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 import pytest
-from stepped_loops import SteppedLoop, World, world
+from virtual_computers import ComputerLoop, World, world
 
 from netsim.aio.datagram import DatagramTransport
 from netsim.wire.address import format_ip
@@ -51,7 +51,7 @@ class Datagrams(asyncio.DatagramProtocol):
         await self.changed.wait()
 
 
-async def endpoint(loop: SteppedLoop, **arguments: Any) -> tuple[DatagramTransport, Datagrams]:
+async def endpoint(loop: ComputerLoop, **arguments: Any) -> tuple[DatagramTransport, Datagrams]:
     answers = arguments.pop("answers", False)
     transport, protocol = await loop.create_datagram_endpoint(
         lambda: Datagrams(answers), **arguments

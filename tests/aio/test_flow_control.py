@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from protocols import Recorder, listen
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.aio.transport import SEND_BUFFER
 

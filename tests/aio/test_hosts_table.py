@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.aio.names import HostsTable
 

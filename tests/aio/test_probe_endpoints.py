@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from plans import plan_of
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.errors import NoRouteError

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 from protocols import Recorder, listen
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.aio.server import Server
 from netsim.wire.address import format_ip

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from protocols import HalfOpenRecorder, Recorder, listen
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp.settings import KeepAlive

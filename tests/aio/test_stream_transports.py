@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from protocols import BufferedRecorder, HalfOpenRecorder, Recorder, listen
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 __all__ = ["world"]
 

@@ -8,7 +8,7 @@ import ssl
 import pytest
 from certificates import make_contexts
 from protocols import Recorder
-from stepped_loops import World, world
+from virtual_computers import World, world
 
 __all__ = ["world"]
 

@@ -115,7 +115,7 @@ def test_validate_prints_every_mistake(prompt: Prompt) -> None:
         "name: home\nnodes: {a: {kind: computer}}\nlinks:\n  - [a, b]\n  - [a, c]\n"
     )
     code, out, err = prompt.run("validate", "home.yaml", "bad.yaml")
-    assert (code, out) == (2, "home.yaml: ok, 2 nodes, 1 links\n")
+    assert (code, out) == (2, "home.yaml: ok, 2 nodes, 1 link\n")
     lines = err.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("bad.yaml:4:9: ")
@@ -136,7 +136,7 @@ def test_validate_prints_every_mistake(prompt: Prompt) -> None:
 
 
 def test_validate_of_good_files_and_of_none(prompt: Prompt) -> None:
-    assert prompt.run("validate", "home.yaml") == (0, "home.yaml: ok, 2 nodes, 1 links\n", "")
+    assert prompt.run("validate", "home.yaml") == (0, "home.yaml: ok, 2 nodes, 1 link\n", "")
     code, _, err = prompt.run("validate", "absent.yaml")
     assert code == 2
     assert err.startswith("absent.yaml:")

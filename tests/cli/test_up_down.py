@@ -49,7 +49,7 @@ def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> Non
     assert (code, err) == (0, "")
     assert re.search(r"^alice +computer +1 +running +10\.0\.0\.1/24$", out, re.MULTILINE)
     assert "curl http://127.0.0.1:8080/    # enters at alice, goes to web:80\n" in out
-    assert re.search(r"^home is up: 2 nodes, 1 links in .* s; netsim down takes", out, re.MULTILINE)
+    assert re.search(r"^home is up: 2 nodes, 1 link in .* s; netsim down takes", out, re.MULTILINE)
 
     code, out, _ = shell.run("ps", "--json")
     (row,) = json.loads(out)

@@ -11,17 +11,20 @@ import contextlib
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
+from effects import watch
 from forgery import fragment_of, mended, mutated, segment_frame
 from plans import plan_of
 from table_limits import check_tables
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.node.host_node import HostNode
+from netsim.node.switch import Switch
 from netsim.observe.tap import Direction
 from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.stack.errors import SocketError
 from netsim.stack.icmp import EchoReply
 from netsim.stack.tcp.connection import Connection
+from netsim.switching import mac_table
 from netsim.wire.tcp import TcpSegment
 
 Target = Literal["computer", "router", "switch"]
@@ -106,6 +109,8 @@ class Attack:
         self._cables = [(name, port.name) for port in network.nodes[name].ports]
         for port in network.nodes[name].ports:
             port.taps.append(self)
+        for node in network.nodes.values():
+            watch(node)
         computers_and_routers = [
             node for node in network.nodes.values() if isinstance(node, HostNode)
         ]
@@ -156,6 +161,9 @@ class Attack:
             account.check()
         for host in self.hosts:
             check_tables(host)
+        for node in self.network.nodes.values():
+            if isinstance(node, Switch):
+                assert len(node.table.entries(self.network.now)) <= mac_table.CAPACITY
 
     def recovers(self) -> bool:
         """Whether alice reaches web again when what was lied has aged."""

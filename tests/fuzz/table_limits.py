@@ -19,8 +19,7 @@ def check_tables(host: Host) -> None:
         assert len(entries) <= neighbour.TABLE_LIMIT
         assert all(len(entry.waiting) <= neighbour.QUEUE_LIMIT for entry in entries)
     assert len(host.ip._path_mtus) <= PATH_MTU_LIMIT
-    assert len(host.ip.reassembly) <= reassembly.DATAGRAM_LIMIT
-    assert host.ip.reassembly.memory <= reassembly.MEMORY_LIMIT
+    check_fragments(host.ip.reassembly)
     for socket in host.udp.sockets():
         assert 0 <= socket.queued_bytes <= udp.RECEIVE_BUFFER
         assert socket.errors.maxlen is not None
@@ -43,6 +42,22 @@ def check_tables(host: Host) -> None:
         + sum(len(cache.entries()) for cache in host.neighbours)
     )
     assert len(host.timers._heap) <= 2 * timers.SLACK + 2 * TIMERS_OF_ONE_THING * things
+
+
+def check_fragments(waiting: reassembly.Reassembly) -> None:
+    """Fragments take what they are said to take, and none covers what another has brought."""
+    partials = waiting._partials.values()
+    assert len(partials) <= reassembly.DATAGRAM_LIMIT
+    assert waiting.memory == sum(partial.cost for partial in partials) <= reassembly.MEMORY_LIMIT
+    for partial in partials:
+        pieces = partial.pieces
+        assert len(pieces) <= reassembly.FRAGMENT_LIMIT
+        octets = sum(len(data) for _, data in pieces)
+        assert partial.octets == octets or (partial.spoiled and not pieces)
+        assert partial.cost == octets + (1 + len(pieces)) * reassembly.FRAGMENT_OVERHEAD
+        ends = [start + len(data) for start, data in pieces]
+        assert all(end <= start for end, (start, _) in zip(ends, pieces[1:], strict=False))
+        assert not partial.size or not ends or ends[-1] <= partial.size
 
 
 def check_connection(connection: Connection) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import gc
 import logging
 import socket
+import weakref
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -181,6 +184,30 @@ def test_a_server_that_resets(alice: Alice) -> None:
         assert port.failures == 0, "it had been connected"
 
     alice.run(talk())
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_what_is_over_does_not_wait_for_the_cycle_collector(alice: Alice, how: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionResetError):
+            await echo(reader, writer)
+
+    async def talk() -> None:
+        port = await port_to(alice, serve)
+        client = await alice.connect(port)
+        await client.write(b"hello")
+        await client.receive(5)
+        (outer,) = port._open
+        halves = weakref.ref(outer), weakref.ref(outer.other)
+        del outer
+        client.transport.close() if how == "close" else client.reset()
+        assert await steady(lambda: sum(half() is not None for half in halves)) == 0
+
+    gc.disable()
+    try:
+        alice.run(talk())
+    finally:
+        gc.enable()
 
 
 def test_a_server_that_does_not_read_stops_the_client(alice: Alice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from typing import Any
@@ -65,3 +66,59 @@ async def test_a_cancelled_tool_leaves_no_question_behind_when_its_node_ends() -
     theirs.close()
     await node.gone.wait()
     assert not complaints
+
+
+async def test_descriptors_travel_with_their_messages() -> None:
+    near, far = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    arrived: list[Any] = []
+    done = asyncio.Event()
+
+    def hear(message: Any) -> None:
+        if message[0] == "pipe":
+            reader = receiver.take_descriptor()
+            arrived.append((message[1], os.read(reader, 100)))
+            assert not os.get_inheritable(reader)
+            os.close(reader)
+        elif message[0] == "end":
+            done.set()
+
+    sender = Channel(near, loop, lambda _: None, lambda: None)
+    receiver = Channel(far, loop, hear, lambda: None)
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(20):
+        # More than the socket takes at once, so that some have to wait.
+        sender.send(("filler", b"x" * 50_000))
+        reader, writer = os.pipe()
+        os.write(writer, str(number).encode())
+        os.close(writer)
+        sender.send(("pipe", number), [reader])
+    sender.send(("end",))
+    await done.wait()
+    assert arrived == [(number, str(number).encode()) for number in range(20)]
+    assert len(os.listdir("/proc/self/fd")) == before
+    sender.close()
+    receiver.close()
+
+
+@pytest.mark.parametrize("how", ["never sent", "never received", "never taken", "too late"])
+async def test_descriptors_that_nobody_takes_are_closed(how: str) -> None:
+    near, far = socket.socketpair()
+    loop = asyncio.get_running_loop()
+    heard, gone = asyncio.Event(), asyncio.Event()
+    sender = Channel(near, loop, lambda _: None, gone.set)
+    receiver = Channel(far, loop, lambda _: heard.set(), lambda: None)
+    reader, writer = os.pipe()
+    if how == "too late":
+        receiver.close()
+        await gone.wait()
+    if how == "never sent":
+        sender.send(b"x" * 1_000_000)
+    sender.send("take it", [reader])
+    if how == "never taken":
+        await heard.wait()
+    sender.close()
+    receiver.close()
+    with pytest.raises(BrokenPipeError):
+        os.write(writer, b"x")
+    os.close(writer)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import time
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -92,27 +93,44 @@ def test_what_the_last_wire_may_hold_is_at_risk(memory: int) -> None:
     queue.close_writer()
 
 
-def test_a_process_killed_while_it_writes_leaves_books_that_come_out(memory: int) -> None:
-    """Numbers of one row are from one moment, however often it is tried."""
-    for attempt in range(20):
-        child = os.fork()
-        if not child:
-            port = switch().ports[0]
-            end, books = CableEnd(port), SharedBooks(os.dup(memory))
-            counters = port.egress.counters
-            while True:
-                counters.sent += 2
-                counters.handed_over += 1
-                counters.dropped["loss"] = counters.dropped.get("loss", 0) + 1
-                port.received = port.delivered = counters.sent
-                books.write(end)
-        time.sleep(0.002 + attempt / 10_000)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+WRITER = """
+import sys
+from plans import plan_of
+from netsim.runtime.build import build_node
+from netsim.runtime.process.cable_end import CableEnd
+from netsim.runtime.process.shared_books import SharedBooks
+
+port = build_node(plan_of("a s1"), "s1").ports[0]
+end, books = CableEnd(port), SharedBooks(int(sys.argv[1]))
+counters = port.egress.counters
+while True:
+    counters.sent += 2
+    counters.handed_over += 1
+    counters.dropped["loss"] = counters.dropped.get("loss", 0) + 1
+    port.received = port.delivered = counters.sent
+    books.write(end)
+"""
+
+
+def test_a_process_that_ends_anywhere_leaves_books_that_come_out(memory: int) -> None:
+    """Wherever it stops for ever, the numbers of one row are from one moment."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(memory)],
+        pass_fds=[memory],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    seen = set()
+    while len(seen) < 200:
+        writer.send_signal(signal.SIGSTOP)
+        os.waitpid(writer.pid, os.WUNTRACED)
         found = read_books(memory, NAMES)
+        writer.send_signal(signal.SIGCONT)
         egress, ingress = found["egress"]["eth0"], found["ingress"]["eth0"]
         assert egress["sent"] == egress["handed_over"] + sum(egress["dropped"].values())
         assert ingress["received"] == ingress["delivered"] == egress["sent"]
+        seen.add(egress["sent"])
+    writer.kill()
+    writer.wait()
 
 
 def test_a_row_that_was_being_written_does_not_count(memory: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from unittest import mock
 
 import pytest
@@ -55,6 +56,17 @@ def test_a_timer_that_is_restarted_fires_at_the_new_time_alone() -> None:
     earlier.start(20)
     works.run(100)
     assert works.fired == [(20, 1), (30, 0)]
+
+
+def test_a_retired_timer_holds_nobody_and_never_fires() -> None:
+    works = Clockwork(1)
+    timer = works.all[0]
+    action = weakref.ref(timer.action)
+    timer.start(10)
+    timer.retire()
+    assert action() is None
+    works.run(100)
+    assert works.fired == []
 
 
 def test_a_timer_moved_before_another_one_comes_first() -> None:

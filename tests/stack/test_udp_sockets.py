@@ -175,6 +175,7 @@ def test_errors_that_nobody_reads_do_not_fill_the_memory() -> None:
     for _ in range(200):
         dialogue.receive(error_about(datagram(HERE, FAR)))
     assert len(socket.errors) == 64
+    assert dialogue.host.drops["udp-error-queue"] == 136
 
 
 def test_a_refusal_comes_back_over_the_loopback() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from stepped_loops import SteppedLoop, World
+from virtual_computers import ComputerLoop, World
 
 from netsim.runtime.paths import PathFinder
 from netsim.runtime.virtual.memory_network import MemoryNetwork
@@ -61,7 +61,7 @@ class Lab:
     def network(self) -> MemoryNetwork:
         return self._world.network
 
-    def loop(self, name: str) -> SteppedLoop:
+    def loop(self, name: str) -> ComputerLoop:
         return self._world.loop(name)
 
     def call(self, name: str, program: Coroutine[Any, Any, Result]) -> Result:

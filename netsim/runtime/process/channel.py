@@ -109,13 +109,14 @@ class Channel:
 
     def _readable(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(
-                self._sock, _READ_SIZE, _DESCRIPTORS_AT_ONCE, socket.MSG_CMSG_CLOEXEC
-            )
+            data, descriptors, _, _ = socket.recv_fds(self._sock, _READ_SIZE, _DESCRIPTORS_AT_ONCE)
         except BlockingIOError:
             return
         except ConnectionResetError:
             data, descriptors = b"", []
+        for descriptor in descriptors:
+            # What a program starts must not keep the node's cables up when the node is gone.
+            os.set_inheritable(descriptor, False)
         self._received.extend(descriptors)
         if not data:
             self.close()

@@ -209,7 +209,9 @@ class ClassMethodReplacement:
         self._descriptor = self._dictionary[name]
         self._live = method
         self._original = _Method(method.ml_name, method.ml_meth, method.ml_flags, method.ml_doc)
-        _increment(self._original)  # builtins of `original` may outlive this object
+        # Builtins of `original` may outlive this object, and so may calls that are under way.
+        _increment(self._original)
+        _increment(self._callback)
 
     def original(self, owner: type) -> Callable[..., Any]:
         """What the method of `owner`, a subclass perhaps, does without the replacement."""
@@ -220,7 +222,6 @@ class ClassMethodReplacement:
 
     def install(self) -> None:
         """From now on calls go to the replacement."""
-        _increment(self._callback)  # as above: the process may end before
         self._live.ml_meth = ctypes.cast(self._callback, ctypes.c_void_p).value
         self._dictionary[self._name] = self._replacement
         _type_modified(self._owner)
@@ -230,7 +231,6 @@ class ClassMethodReplacement:
         self._dictionary[self._name] = self._descriptor
         _type_modified(self._owner)
         self._live.ml_meth = self._original.ml_meth
-        _decrement(self._callback)
 
 
 def _reference(function: Callable[[], Any]) -> int | None:

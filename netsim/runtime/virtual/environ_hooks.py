@@ -17,8 +17,8 @@ class _EnvironOfWhoAsks(MutableMapping[bytes, bytes]):
     """Stands behind `os.environ` and `os.environb`, as encoded bytes."""
 
     def __init__(self, presence: Presence, process: dict[bytes, bytes]) -> None:
+        self.process = process
         self._here = presence.here
-        self._process = process
 
     def own(self) -> dict[bytes, bytes] | None:
         """The computer's that the caller runs on, if it has one."""
@@ -27,7 +27,7 @@ class _EnvironOfWhoAsks(MutableMapping[bytes, bytes]):
 
     def _mapping(self) -> dict[bytes, bytes]:
         own = self.own()
-        return self._process if own is None else own
+        return self.process if own is None else own
 
     def __getitem__(self, key: bytes) -> bytes:
         return self._mapping()[key]
@@ -50,13 +50,13 @@ class EnvironHooks:
 
     def __init__(self, presence: Presence) -> None:
         self._environs: list[Any] = [os.environ, os.environb]
-        self._process: dict[bytes, bytes] = cast(Any, os.environ)._data
-        self._data = _EnvironOfWhoAsks(presence, self._process)
+        self._data = _EnvironOfWhoAsks(presence, {})
         self._putenv = os.putenv
         self._unsetenv = os.unsetenv
 
     def install(self) -> None:
         """From now on who is on a computer has that one's."""
+        self._data.process = cast(Any, os.environ)._data
         for environ in self._environs:
             environ._data = self._data
         data, put, unset = self._data, self._putenv, self._unsetenv
@@ -76,4 +76,4 @@ class EnvironHooks:
         """Put back what was."""
         os.putenv, os.unsetenv = self._putenv, self._unsetenv
         for environ in self._environs:
-            environ._data = self._process
+            environ._data = self._data.process

@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 from collections.abc import Callable
+from functools import cache
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -34,6 +35,27 @@ class InterceptionError(NetsimError, RuntimeError):
     """Two networks in virtual time at once, or code on two computers at once."""
 
 
+class _Hooks:
+    """What is installed. It changes the interpreter, and so there is one of it."""
+
+    def __init__(self) -> None:
+        self.presence = Presence()
+        self.entropy = EntropyHooks(self.presence)
+        self.watch = Watch(self.presence)
+        self.all: list[Replacement] = [
+            ClockHooks(self.presence),
+            self.entropy,
+            EnvironHooks(self.presence),
+            StableTaskClass(),
+            self.watch,
+        ]
+
+
+@cache
+def _hooks() -> _Hooks:
+    return _Hooks()
+
+
 class Interception:
     """For one thread: the one that installs it. Only one is installed at any time."""
 
@@ -41,9 +63,7 @@ class Interception:
 
     def __init__(self, findings: Findings | None = None) -> None:
         self._findings = Findings() if findings is None else findings
-        self._presence = Presence()
-        self._entropy: EntropyHooks | None = None
-        self._hooks: list[Replacement] = []
+        self._hooks: _Hooks | None = None
         self._stdout: TextIO = sys.stdout
         self._stderr: TextIO = sys.stderr
 
@@ -56,28 +76,23 @@ class Interception:
             raise InterceptionError(
                 "a network in virtual time runs already in this process, and there can be only one"
             )
-        if not self._hooks:
-            self._entropy = EntropyHooks(self._presence)
-            self._hooks = [
-                ClockHooks(self._presence),
-                self._entropy,
-                EnvironHooks(self._presence),
-                StableTaskClass(),
-                Watch(self._presence, self._findings),
-            ]
-        self._presence.thread = get_ident()
+        hooks = self._hooks = _hooks()
+        hooks.presence.thread = get_ident()
+        hooks.watch.findings = self._findings
         Interception._installed = self
-        for hook in self._hooks:
-            hook.install()
+        for each in hooks.all:
+            each.install()
 
     def uninstall(self) -> None:
         """Put back exactly what was; nothing happens if it is not installed."""
-        if Interception._installed is not self:
+        hooks = self._hooks
+        if hooks is None:
             return
-        if self._presence.surroundings is not None:
+        if hooks.presence.surroundings is not None:
             self.leave()
-        for hook in reversed(self._hooks):
-            hook.uninstall()
+        for each in reversed(hooks.all):
+            each.uninstall()
+        self._hooks = None
         Interception._installed = None
 
     def __enter__(self) -> Interception:
@@ -94,12 +109,13 @@ class Interception:
 
     def enter(self, surroundings: Surroundings) -> None:
         """From now on, and until `leave`, this thread's code runs on that computer."""
-        presence, entropy = self._presence, self._entropy
-        if entropy is None or Interception._installed is not self:
+        hooks = self._hooks
+        if hooks is None:
             raise InterceptionError("nothing is intercepted: install it first")
+        presence = hooks.presence
         if presence.surroundings is not None or presence.thread != get_ident():
             raise InterceptionError("a computer's code runs already, or this is another thread")
-        entropy.enter(surroundings)
+        hooks.entropy.enter(surroundings)
         if surroundings.stdout is not None:
             self._stdout, sys.stdout = sys.stdout, surroundings.stdout
         if surroundings.stderr is not None:
@@ -108,20 +124,20 @@ class Interception:
 
     def leave(self) -> None:
         """The end of what `enter` began. A computer keeps what its programs set sys.stdout to."""
-        presence, entropy = self._presence, self._entropy
-        surroundings = presence.surroundings
-        if surroundings is None or entropy is None:
+        hooks = self._hooks
+        surroundings = None if hooks is None else hooks.presence.surroundings
+        if surroundings is None or hooks is None:
             raise InterceptionError("no computer was entered")
-        presence.surroundings = None
+        hooks.presence.surroundings = None
         if surroundings.stdout is not None:
             surroundings.stdout, sys.stdout = sys.stdout, self._stdout
         if surroundings.stderr is not None:
             surroundings.stderr, sys.stderr = sys.stderr, self._stderr
-        entropy.leave(surroundings)
+        hooks.entropy.leave(surroundings)
 
     def run_blocking(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Executed:
         """Call a function where an executor would, see `Surroundings.executor_delay`."""
-        surroundings = self._presence.here()
+        surroundings = None if self._hooks is None else self._hooks.presence.here()
         if surroundings is None:
             raise InterceptionError("no computer was entered")
         return surroundings.executor_delay(function, *args)

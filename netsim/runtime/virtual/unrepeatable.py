@@ -54,7 +54,7 @@ def _started_thread(args: tuple[Any, ...]) -> tuple[Kind, str]:
     function = args[0]
     # What threading starts is the bound method of a Thread.
     started = getattr(function, "__self__", function)
-    return "thread", f"started a thread ({getattr(started, 'name', None) or started!r})"
+    return "thread", f"started a thread ({getattr(started, 'name', None) or repr(started)})"
 
 
 def _popen(args: tuple[Any, ...]) -> tuple[Kind, str]:
@@ -103,9 +103,9 @@ class Watch:
     _active: Watch | None = None
     _is_hooked = False
 
-    def __init__(self, presence: Presence, findings: Findings) -> None:
+    def __init__(self, presence: Presence) -> None:
+        self.findings = Findings()
         self._presence = presence
-        self._findings = findings
         self._threads: list[FunctionReplacement] = []
         if sys.version_info < (3, 12):
             # 3.11 has no audit event for this.
@@ -138,7 +138,7 @@ class Watch:
             described = describe(args)
             if described is not None:
                 kind, text = described
-                self._findings.note(kind, surroundings.name, text)
+                self.findings.note(kind, surroundings.name, text)
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:

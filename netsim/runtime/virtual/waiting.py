@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from netsim.runtime.virtual.loops import VirtualLoop
 
+_LIBRARY: Final = str(Path(asyncio.__file__).parent)
 _SHOWN: Final = 12
 """Tasks that are shown; the rest is counted."""
 
@@ -28,13 +29,16 @@ def describe_waiting(loops: Iterable[VirtualLoop]) -> str:
 
 
 def _place(task: asyncio.Task[Any]) -> str:
-    """The innermost line of a task that has one, and what it awaits there."""
+    """What a task awaits, and the innermost line of its own that leads there."""
     awaited: Any = task.get_coro()
-    place = getattr(awaited, "__qualname__", repr(awaited))
+    name = getattr(awaited, "__qualname__", repr(awaited))
+    line = ""
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is not None:
             name = frame.f_code.co_qualname
-            place = f"{name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+            file = frame.f_code.co_filename
+            if not file.startswith(_LIBRARY):
+                line = f" ({Path(file).name}:{frame.f_lineno})"
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-    return place
+    return name + line

@@ -52,4 +52,4 @@ class TcpCounters:
     """Handshakes whose last step was ignored because the accept queue is full."""
     time_wait_overflows: int = 0
     icmp_out_of_window: int = 0
-    """ICMP errors that quote a sequence number which is not outstanding (RFC 5927)."""
+    """ICMP errors that quote what is not outstanding, of a connection or of none (RFC 5927)."""

@@ -106,6 +106,7 @@ class Tcp:
         key = destination + source + segment_head[2:4] + segment_head[:2]
         connection = self._shared.connections.get(key)
         if connection is None:
+            self._shared.counters.icmp_out_of_window += 1
             return False
         return path_errors.icmp_error_arrives(connection, segment_head, kind, code)
 

@@ -84,6 +84,7 @@ def test_source_quench_and_strangers_are_ignored() -> None:
     d.icmp(SOURCE_QUENCH, 0, seq=0)
     d.peer_port += 1
     d.icmp(UNREACHABLE, 1, seq=0)
+    assert d.tcp.counters.icmp_out_of_window == 1
     d.tcp.icmp_error(b"\x0a\0\0\1", b"\x0a\0\0\2", b"short", 3, 1)
     assert not connection.closed
     assert connection.soft_error is None

@@ -1,0 +1,45 @@
+"""`netsim node`: cut the power of a node, shut it down, start it."""
+
+from __future__ import annotations
+
+import click
+
+from netsim.cli import options
+from netsim.cli.completion import node_names
+from netsim.cli.text import print_json
+from netsim.control.client import ControlClient
+from netsim.runtime.state import find
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  netsim node r2 kill\n"
+    "  netsim node r2 start\n"
+    "  netsim node web restart",
+)
+@options.as_json
+@options.network_name
+@click.argument("node", metavar="NODE", shell_complete=node_names)
+@click.argument("verb", type=click.Choice(["kill", "stop", "start", "restart"]))
+def command(as_json: bool, name: str | None, node: str, verb: str) -> None:
+    """Kill, stop, start or restart a node.
+
+    kill is SIGKILL to its process, as a power cut, and returns when it is gone. stop lets its
+    programs shut down. start returns when the node is ready and its services listen.
+    """
+    document = ControlClient(find(name)).change_node(node, verb)
+    if as_json:
+        print_json(document)
+        return
+    before, after = document["before"], document["after"]
+    if before == after:
+        click.echo(f"{node} is {after['state']} already")
+    else:
+        click.echo(f"{node}  {_text(before)} → {_text(after)}")
+
+
+def _text(process: dict[str, str | int | None]) -> str:
+    """`running (pid 12)`; a pid that is no more says nothing."""
+    if process["state"] == "running":
+        return f"running (pid {process['pid']})"
+    return str(process["state"])

@@ -1,0 +1,25 @@
+"""`netsim repair`: heal what partition has cut."""
+
+from __future__ import annotations
+
+import click
+
+from netsim.cli import options
+from netsim.cli.text import link_ends, print_json
+from netsim.control.client import ControlClient
+from netsim.runtime.state import find
+
+
+@click.command(epilog="\b\nExamples:\n  netsim repair")
+@options.as_json
+@options.network_name
+def command(as_json: bool, name: str | None) -> None:
+    """Bring back the links that netsim partition has taken down, and no others."""
+    links = ControlClient(find(name)).repair()
+    if as_json:
+        print_json({"links": links})
+        return
+    for link in links:
+        click.echo(f"{link_ends(link)}  up")
+    if not links:
+        click.echo("nothing to repair: no partition is in force")

@@ -1,0 +1,153 @@
+"""The part of the control API that breaks and mends: links, partitions, nodes.
+
+A change that has begun goes on when the client that asked for it leaves: half a restart is worse
+than either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
+
+from aiohttp import web
+
+from netsim.control.link_order import LinkOrder, read_order
+from netsim.control.operations import Link, Operations
+from netsim.control.requests import body_of, partition_request
+from netsim.core.errors import NetsimError
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LINK_TIMEOUT: Final = 5.0
+"""Seconds; a node that stands still (SIGSTOP) takes no change."""
+
+
+class Faults:
+    """Handlers for `network`, and the links that it keeps flapping."""
+
+    def __init__(self, network: Operations) -> None:
+        self._network = network
+        self._changes: set[asyncio.Future[Any]] = set()
+        self._flapping: dict[int, asyncio.Task[None]] = {}
+        """By the index of the link."""
+
+    def routes(self) -> list[web.RouteDef]:
+        """What an application has to serve."""
+        return [
+            web.get("/v1/links/{a}/{b}", self._get_link),
+            web.patch("/v1/links/{a}/{b}", self._patch_link),
+            web.post("/v1/partition", self._post_partition),
+            web.post("/v1/repair", self._post_repair),
+            web.post("/v1/nodes/{node}/{verb:kill|stop|start|restart}", self._post_node),
+        ]
+
+    def close(self) -> None:
+        """Whatever still goes on ends."""
+        for task in (*self._changes, *self._flapping.values()):
+            task.cancel()
+
+    # Links
+
+    async def _get_link(self, request: web.Request) -> web.Response:
+        link = self._link(request)
+        return web.json_response(
+            {"link": self._facts(link), "now": self._network.conditions_of(link.index)}
+        )
+
+    async def _patch_link(self, request: web.Request) -> web.Response:
+        order = read_order(await body_of(request))
+        link = self._link(request)
+        before = self._network.conditions_of(link.index)
+        if order.verb in ("down", "up", "reset", "flap"):
+            await self._stop_flapping(link)
+        if order.verb == "flap":
+            self._start_flapping(link, order)
+        else:
+            await self._to_its_end(order.carry_out(link), LINK_TIMEOUT)
+        return web.json_response(
+            {
+                "link": self._facts(link),
+                "before": before,
+                "after": self._network.conditions_of(link.index),
+            }
+        )
+
+    def _start_flapping(self, link: Link, order: LinkOrder) -> None:
+        flapping = asyncio.create_task(_flap(link, order))
+        self._flapping[link.index] = flapping
+        flapping.add_done_callback(lambda task: self._flapped(link.index, task))
+
+    async def _stop_flapping(self, link: Link) -> None:
+        flapping = self._flapping.get(link.index)
+        if flapping is not None:
+            flapping.cancel()
+            await asyncio.wait([flapping])  # what comes after it must be the last word
+
+    def _flapped(self, link: int, flapping: asyncio.Task[None]) -> None:
+        if self._flapping.get(link) is flapping:
+            del self._flapping[link]
+        if not flapping.cancelled() and (error := flapping.exception()) is not None:
+            _log.error("a link does not flap any more", exc_info=error)
+
+    def _link(self, request: web.Request) -> Link:
+        return self._network.link(request.match_info["a"], request.match_info["b"])
+
+    def _facts(self, link: Link) -> dict[str, Any]:
+        return self._network.links()[link.index] | {"flaps": link.index in self._flapping}
+
+    # Partitions
+
+    async def _post_partition(self, request: web.Request) -> web.Response:
+        first, second = await partition_request(request)
+        cut = await self._to_its_end(self._network.partition(first, second), LINK_TIMEOUT)
+        return self._links_response(cut)
+
+    async def _post_repair(self, request: web.Request) -> web.Response:
+        return self._links_response(await self._to_its_end(self._network.repair(), LINK_TIMEOUT))
+
+    def _links_response(self, indices: Any) -> web.Response:
+        links = self._network.links()
+        return web.json_response({"links": [links[index] for index in indices]})
+
+    # Nodes
+
+    async def _post_node(self, request: web.Request) -> web.Response:
+        name, verb = request.match_info["node"], request.match_info["verb"]
+        before = self._network.describe(name)
+        change = {
+            "kill": self._network.crash,
+            "stop": self._network.stop_node,
+            "start": self._network.start_node,
+            "restart": self._network.restart_node,
+        }[verb]
+        await self._to_its_end(change(name))
+        return web.json_response(
+            {"node": name, "before": before, "after": self._network.describe(name)}
+        )
+
+    async def _to_its_end(self, change: Awaitable[T], timeout: float | None = None) -> T:
+        task = asyncio.ensure_future(change)
+        self._changes.add(task)
+        task.add_done_callback(self._ended)
+        try:
+            return await asyncio.wait_for(asyncio.shield(task), timeout)
+        except TimeoutError:
+            raise NetsimError(
+                "a node at one of the links does not answer; netsim inspect shows which"
+            ) from None
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        self._changes.discard(task)
+        if not task.cancelled():
+            task.exception()  # reported to whoever is still there
+
+
+async def _flap(link: Link, order: LinkOrder) -> None:
+    """Without `times`, until it is cancelled."""
+    period, times = order.words["period"], order.words["times"]
+    await link.flap(period=period, times=times or 1)
+    while times is None:
+        await link.flap(period=period, times=1)

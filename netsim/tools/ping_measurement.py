@@ -1,0 +1,87 @@
+"""A ping whose outcome is numbers. Runs on a computer or router."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+
+from netsim.core.time import SECOND
+from netsim.tools.lookup import address_of, computer_loop
+from netsim.tools.ping_report import Failure, Report
+from netsim.tools.pings import Pings, Series
+from netsim.wire.address import format_ip
+
+
+@dataclass(frozen=True, slots=True)
+class PingReport:
+    """What became of some echo requests. Times are network time in ns."""
+
+    sent: int
+    received: int
+    """Requests that were answered in time."""
+    duplicates: int
+    """Answers beyond the first to a request."""
+    rtts_ns: tuple[int, ...]
+    """Round trips of those received, in the order of arrival."""
+    errors: tuple[str, ...] = ()
+    """What routers, or this node itself, had to say about requests."""
+
+    @property
+    def loss(self) -> float:
+        """The part of the requests, 0..1, that was not answered in time."""
+        return 1 - self.received / self.sent if self.sent else 0.0
+
+    @property
+    def min_ns(self) -> int | None:
+        """The shortest round trip; None, as all of these, when nothing was received."""
+        return min(self.rtts_ns, default=None)
+
+    @property
+    def max_ns(self) -> int | None:
+        """The longest round trip."""
+        return max(self.rtts_ns, default=None)
+
+    @property
+    def avg_ns(self) -> float | None:
+        """The mean."""
+        return math.fsum(self.rtts_ns) / len(self.rtts_ns) if self.rtts_ns else None
+
+    @property
+    def median_ns(self) -> float | None:
+        """As many were faster as were slower."""
+        return statistics.median(self.rtts_ns) if self.rtts_ns else None
+
+    @property
+    def stddev_ns(self) -> float | None:
+        """The population's standard deviation, which ping calls mdev."""
+        return statistics.pstdev(self.rtts_ns) if self.rtts_ns else None
+
+
+async def ping(to: str, count: int, interval: float, timeout: float, size: int) -> PingReport:
+    """Send `count` requests with `size` bytes of data, one each `interval` seconds.
+
+    An answer counts when it comes within `timeout` seconds. UnknownNameError for a name that
+    nobody has; a missing route is not an error, but loss.
+    """
+    loop = computer_loop()
+    report = Report(to, await address_of(to), size)
+    series = Series(
+        count=count, interval=interval, data_bytes=size, linger=timeout, is_measurement=True
+    )
+    await Pings(series, report, loop, wall_clock=loop.network_now).exchange()
+    in_time = [reply for reply in report.replies if reply.rtt_ns <= timeout * SECOND]
+    rtts = tuple(reply.rtt_ns for reply in in_time if not reply.is_duplicate)
+    return PingReport(
+        sent=report.transmitted,
+        received=len(rtts),
+        duplicates=len(in_time) - len(rtts),
+        rtts_ns=rtts,
+        errors=tuple(map(_error_text, report.failures)),
+    )
+
+
+def _error_text(failure: Failure) -> str:
+    if failure.source is None:
+        return failure.text
+    return f"{failure.text} (from {format_ip(failure.source)})"

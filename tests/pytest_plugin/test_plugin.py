@@ -1,0 +1,224 @@
+"""The pytest plugin, in runs of pytest of its own: what users write, and what they are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+TOPOLOGY = """
+name: shop
+seed: 5
+defaults: {link: {delay: 1ms, bandwidth: 100mbit}}
+nodes:
+  alice: {kind: computer}
+  r1: {kind: router}
+  web: {kind: computer, services: {80: shop_app:create_app}}
+links: [[alice, r1], [r1, web]]
+"""
+APP = """
+import asyncio
+import aiohttp
+from aiohttp import web
+
+def create_app():
+    async def hello(request):
+        return web.Response(text="hello")
+
+    async def broken(request):
+        raise RuntimeError("out of stock")
+
+    app = web.Application()
+    app.router.add_get("/", hello)
+    app.router.add_get("/broken", broken)
+    return app
+
+async def status(url):
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status
+"""
+HEAD = """
+import asyncio
+import time
+import pytest
+from shop_app import status
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.netsim("shop.yaml")]
+"""
+SLEEP = """
+async def test_ten_minutes(network):
+    await asyncio.sleep(600)
+    assert network.now() >= 600 * 10**9
+    assert await network.call("alice", status, ("http://web/",)) == 200
+"""
+
+
+@pytest.fixture
+def shop(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A folder with a network and its programs, and strict mode."""
+    pytester.makefile(".yaml", shop=TOPOLOGY)
+    pytester.makepyfile(shop_app=APP)
+    pytester.makeini(
+        "[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n"
+        "filterwarnings = error\n"
+    )
+    return pytester
+
+
+def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *args, timeout=60)
+
+
+def test_virtual_time_costs_none(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD + SLEEP)
+    run(shop, "--timeout=30").assert_outcomes(passed=1)
+
+
+def test_auto_mode_and_xdist(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD.replace("pytest.mark.asyncio, ", "")
+        + SLEEP
+        + SLEEP.replace("test_ten", "test_another_ten")
+    )
+    run(shop, "--asyncio-mode=auto", "-n2").assert_outcomes(passed=2)
+
+
+def test_every_test_has_a_network_of_its_own(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+async def test_crash(network):
+    await network.crash("web")
+
+async def test_after_it(network):
+    assert await network.call("alice", status, ("http://web/",)) == 200
+    assert network.now() < 10**9
+"""
+    )
+    run(shop).assert_outcomes(passed=2)
+
+
+def test_other_tests_keep_their_loops(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        test_shop=HEAD + SLEEP,
+        test_other="""
+import asyncio
+import time
+import pytest
+
+@pytest.mark.asyncio
+async def test_time_is_real():
+    began = time.perf_counter()
+    await asyncio.sleep(0.05)
+    assert time.perf_counter() - began > 0.04
+    assert isinstance(asyncio.get_running_loop(), asyncio.SelectorEventLoop)
+""",
+    )
+    run(shop).assert_outcomes(passed=2)
+
+
+def test_a_failure_shows_the_seed_what_happened_and_the_last_packets(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+async def test_fails(network):
+    await network.call("alice", status, ("http://web/",))
+    await network.crash("web")
+    assert await network.call("alice", status, ("http://web/",)) == 418
+"""
+    )
+    result = run(shop, "--netsim-seed", "77")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*netsim shop*",
+            "*seed 77: pytest *test_fails* --netsim-seed 77",
+            "network time *",
+            "what happened:",
+            "* web has crashed",
+            "last packets:",
+            "* alice:eth0 > r1:eth0 *",
+        ]
+    )
+
+
+def test_an_error_in_a_program_fails_the_test_unless_it_is_expected(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+async def test_unexpected(network):
+    assert await network.call("alice", status, ("http://web/broken",)) == 500
+
+async def test_expected(network):
+    assert await network.call("alice", status, ("http://web/broken",)) == 500
+    assert "out of stock" in network.errors[-1].text
+    network.errors.clear()
+"""
+    )
+    result = run(shop)
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*programs of the network have logged errors*", "web: *"])
+
+
+def test_a_trace_for_each_test_the_same_in_each_run(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD + SLEEP)
+    traces = []
+    for folder, seed in (("one", "1"), ("two", "1"), ("three", "2")):
+        run(shop, "--netsim-trace", folder, "--netsim-seed", seed).assert_outcomes(passed=1)
+        (trace,) = (shop.path / folder).iterdir()
+        traces.append(trace.read_bytes())
+    assert traces[0].count(b"\n") > 10
+    assert traces[0] == traces[1]
+    assert traces[0] != traces[2]
+
+
+def test_who_waits_for_nothing_is_told(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+async def test_deadlock(network):
+    await asyncio.Event().wait()
+"""
+    )
+    result = run(shop)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*nothing is left to happen at 0s, but the test waits in Event.wait (test_who_*.py:*)"])
+
+
+def test_real_time(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD.replace('("shop.yaml")', '("shop.yaml", time="real")')
+        + """
+async def test_processes(network):
+    assert (await network.inspect_node("web"))["pid"] is not None
+    assert await network.call("alice", status, ("http://web/",)) == 200
+"""
+    )
+    run(shop).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ("", "*the fixture `network` needs the marker netsim*"),
+        ('@pytest.mark.netsim("shop.yaml", sed=3)', "*the fixture `network` needs the marker*"),
+        ('@pytest.mark.netsim("bad.yaml")', "*bad.yaml:2:*kind*"),
+        ('@pytest.mark.netsim("none.yaml")', "*none.yaml*"),
+    ],
+)
+def test_mistakes_are_told_at_their_place(
+    shop: pytest.Pytester, marker: str, message: str
+) -> None:
+    shop.makefile(".yaml", bad="name: bad\nnodes: {a: {kind: komputer}}\n")
+    shop.makepyfile(
+        f"""
+import pytest
+
+{marker}
+@pytest.mark.asyncio
+async def test_it(network):
+    pass
+"""
+    )
+    result = run(shop)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+    result.stdout.no_fnmatch_line("*Traceback*")
