@@ -96,7 +96,9 @@ def main() -> int:
         help=f"seconds for each target (60); a target ({', '.join(TARGETS)}; all); "
         "a file: run this input alone",
     )
-    seconds, targets, files = 60, [], []
+    seconds = 60
+    targets: list[str] = []
+    files: list[str] = []
     for word in parser.parse_args().what:
         if word.isdecimal():
             seconds = int(word)

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ from netsim.observe.accounting import UnbalancedLinkError
 from netsim.runtime.network import Network
 
 ROOT = Path(__file__).resolve().parent.parent
-CAMPUS = ROOT / "topologies" / "campus.yaml"
+TOPOLOGIES = ROOT / "topologies"
 WARM_UP = 75.0
 """Seconds after which memory is watched, or half of a shorter run: connections wait for a minute
 in TIME-WAIT, and only then are there no more of them every second."""
@@ -72,7 +73,6 @@ class Soak:
         pids["supervisor"] = os.getpid()
         self.growths = [Growth(name, pid) for name, pid in pids.items()]
         await self.load.once()
-        await self.disturbances.worst()
         await self._rest()
         for growth in self.growths:
             growth.descriptors_at_rest = descriptors(growth.pid)
@@ -190,9 +190,7 @@ async def soak(seconds: float, seed: int) -> dict[str, Any]:
     open_before = descriptors(os.getpid())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "campus.yaml"
-        site = ROOT / "topologies" / "site"
-        text = CAMPUS.read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
-        file.write_text(text.replace("./site", str(site)))
+        file.write_text(on_free_ports("campus.yaml"))
         network = Network(file)
         async with network:
             run = Soak(network, seconds, random)
@@ -207,24 +205,33 @@ async def soak(seconds: float, seed: int) -> dict[str, Any]:
     return run.report()
 
 
+def on_free_ports(name: str) -> str:
+    """One of the example topologies, for another folder, and on real ports that nobody has."""
+    text = (TOPOLOGIES / name).read_text().replace("./site", str(TOPOLOGIES / "site"))
+    return re.sub(r"127\.0\.0\.1:\d+:", "127.0.0.1:0:", text)
+
+
 def leftovers_of_commands() -> list[str]:
     """What `up -d` and `down` leave in the state directory, which should be nothing."""
+    findings = []
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "XDG_RUNTIME_DIR": folder}
         file = Path(folder) / "soak.yaml"
-        file.write_text((ROOT / "topologies" / "home.yaml").read_text())
+        file.write_text(on_free_ports("home.yaml"))
         for command in (["up", "-d", str(file)], ["down", "--all"]):
-            subprocess.run(
+            ended = subprocess.run(
                 [sys.executable, "-m", "netsim", *command],
-                check=True,
                 env=environment,
                 cwd=ROOT,
-                stdout=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
             )
+            if ended.returncode:
+                findings.append(f"`netsim {command[0]}` failed: {ended.stderr.strip()}")
         file.unlink()
         left = [str(path) for path in Path(folder).rglob("*") if not path.is_dir()]
         left += [str(path) for path in (Path(folder) / "netsim").glob("*")]
-    return [f"`netsim down` left {path}" for path in left]
+    return findings + [f"`netsim down` left {path}" for path in left]
 
 
 def show(report: dict[str, Any]) -> None:

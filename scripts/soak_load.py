@@ -170,15 +170,6 @@ class Disturbances:
             await choice()
             self.done[choice.__name__.replace("_", " ")] += 1
 
-    async def worst(self) -> None:
-        """More of what takes memory than will come together again, so that the heaps are as
-        large as they get before anybody measures them."""
-        for _ in range(100):
-            await self.abort_an_upload()
-        for _ in range(30):
-            await self.abort_a_download()
-            await self.burst_of_connections()
-
     async def stop_a_node(self) -> None:
         """SIGSTOP, and SIGCONT some milliseconds later."""
         pid = self._random.choice(self.pids)

@@ -54,17 +54,18 @@ def command(as_json: bool, name: str | None, node: str, tool: tuple[str, ...]) -
     words. The exit code is the tool's own, or 130 after Ctrl-C.
     """
     client = ControlClient(find(name))
-    silence = threading.Timer(_PATIENCE, _explain_silence, (client, node))
+    frozen = threading.Event()
+    silence = threading.Timer(_PATIENCE, _explain_silence, (client, node, frozen))
     silence.daemon = True
     silence.start()
     try:
         with client.exec(node, list(tool), cwd=os.getcwd(), json=as_json) as execution:
-            return _follow(execution, silence)
+            return _follow(execution, silence, frozen)
     finally:
         silence.cancel()
 
 
-def _explain_silence(client: ControlClient, node: str) -> None:
+def _explain_silence(client: ControlClient, node: str, frozen: threading.Event) -> None:
     """Nothing comes: say so if the node is frozen (`kill -STOP`) rather than waiting itself."""
     try:
         facts = client.inspect_node(node)
@@ -72,6 +73,7 @@ def _explain_silence(client: ControlClient, node: str) -> None:
         return
     if facts["state"] == "not responding":
         pid = facts["pid"]
+        frozen.set()
         click.echo(
             f"netsim: {node} does not respond, this waits for it; kill -CONT {pid} wakes it "
             "if it is stopped, Ctrl-C gives up",
@@ -79,7 +81,7 @@ def _explain_silence(client: ControlClient, node: str) -> None:
         )
 
 
-def _follow(execution: Execution, silence: threading.Timer) -> int:
+def _follow(execution: Execution, silence: threading.Timer, frozen: threading.Event) -> int:
     """Copy the output as it comes; return the exit code."""
     interrupted = False
 
@@ -89,6 +91,8 @@ def _follow(execution: Execution, silence: threading.Timer) -> int:
         nonlocal interrupted
         interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if frozen.is_set():
+            raise KeyboardInterrupt
         execution.interrupt()
 
     before = signal.signal(signal.SIGINT, interrupt)
@@ -96,6 +100,7 @@ def _follow(execution: Execution, silence: threading.Timer) -> int:
     try:
         for stream, data in execution:
             silence.cancel()
+            frozen.clear()
             streams[stream].write(data)
             streams[stream].flush()
     finally:

@@ -89,9 +89,9 @@ def command(a: str, b: str, as_json: bool, name: str | None, **asked: Any) -> No
     if as_json:
         print_json(document)
     elif order:
-        _show_changes(document)
+        _show_changes(_seen_from(a, document))
     else:
-        _show(document)
+        _show(_seen_from(a, document))
 
 
 def _order(
@@ -127,7 +127,7 @@ def _show(document: Document) -> None:
         facts = _facts(direction)
         rows.append((*ends, *(facts[word] for word in _SHOWN)))
     print_table(("FROM", "TO", *(word.upper() for word in _SHOWN)), rows)
-    _show_notices(document["link"], document["now"])
+    _show_notice(document["link"], document["now"])
 
 
 def _show_changes(document: Document) -> None:
@@ -145,15 +145,22 @@ def _show_changes(document: Document) -> None:
     for ends, changes in rows:
         if changes:
             click.echo(f"{ends}  {', '.join(changes)}")
-    _show_notices(document["link"], document["after"])
+    _show_notice(document["link"], document["after"])
 
 
-def _show_notices(link: Document, directions: list[Document]) -> None:
+def _show_notice(link: Document, directions: list[Document]) -> None:
     """What the conditions of the link do not show."""
-    if link["flaps"]:
-        click.echo("it flaps until --up, --down or --reset")
-    elif not link["up"] and all(direction["up"] for direction in directions):
+    if not link["up"] and all(direction["up"] for direction in directions):
         click.echo("it has no carrier while a node at its end is down")
+
+
+def _seen_from(end: str, document: Document) -> Document:
+    """The document with the end that was named first as the first."""
+    link = document["link"]
+    if link["a"]["node"] == end.partition(":")[0]:
+        return document
+    turned = {when: document[when][::-1] for when in document if when != "link"}
+    return {"link": link | {"a": link["b"], "b": link["a"]}, **turned}
 
 
 def _ends(link: Document) -> list[tuple[str, str]]:
@@ -163,10 +170,11 @@ def _ends(link: Document) -> list[tuple[str, str]]:
 
 
 def _facts(direction: Document) -> dict[str, str]:
-    """The words for a person: one state instead of two booleans."""
+    """The words for a person: one state instead of three booleans."""
     state = "up" if direction["up"] else "down"
-    facts = direction | {"state": f"{state}, held" if direction["held"] else state}
-    return {word: _text(facts[word]) for word in _SHOWN}
+    state += ", held" if direction["held"] else ""
+    state += ", flapping" if direction["flaps"] else ""
+    return {word: _text((direction | {"state": state})[word]) for word in _SHOWN}
 
 
 def _text(value: Any) -> str:

@@ -153,7 +153,7 @@ def _follow(runs: Runs, as_json: bool) -> list[ScenarioResult]:
             click.secho(verdict_line(result), fg=None if result.held else "red")
             if not result.held:
                 for line in failure_lines(result):
-                    click.echo(f"  {line}")
+                    click.echo(line)
                 click.echo(f"  again: {again(result)}")
             for notice in result.notices:
                 click.echo(f"  note: {notice}")

@@ -27,7 +27,9 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         return
     from rich import box, console, table  # 50 ms that a pipe need not wait
 
-    grid = table.Table(*head, box=box.SIMPLE_HEAD, show_edge=False, header_style="bold")
+    grid = table.Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for name in head:
+        grid.add_column(name, overflow="fold")  # whole, on a narrow terminal too
     for row in rows:
         grid.add_row(*map(_literally, row))
     console.Console().print(grid)

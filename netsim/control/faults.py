@@ -44,23 +44,23 @@ class Faults:
             web.post("/v1/nodes/{node}/{verb:kill|stop|start|restart}", self._post_node),
         ]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Whatever still goes on ends."""
-        for task in (*self._changes, *self._flapping.values()):
+        going_on = [*self._changes, *self._flapping.values()]
+        for task in going_on:
             task.cancel()
+        await asyncio.gather(*going_on, return_exceptions=True)
 
     # Links
 
     async def _get_link(self, request: web.Request) -> web.Response:
         link = self._link(request)
-        return web.json_response(
-            {"link": self._facts(link), "now": self._network.conditions_of(link.index)}
-        )
+        return web.json_response({"link": self._facts(link), "now": self._directions(link)})
 
     async def _patch_link(self, request: web.Request) -> web.Response:
         order = read_order(await body_of(request))
         link = self._link(request)
-        before = self._network.conditions_of(link.index)
+        before = self._directions(link)
         if order.verb in ("down", "up", "reset", "flap"):
             await self._stop_flapping(link)
         if order.verb == "flap":
@@ -68,11 +68,7 @@ class Faults:
         else:
             await self._to_its_end(order.carry_out(link), LINK_TIMEOUT)
         return web.json_response(
-            {
-                "link": self._facts(link),
-                "before": before,
-                "after": self._network.conditions_of(link.index),
-            }
+            {"link": self._facts(link), "before": before, "after": self._directions(link)}
         )
 
     def _start_flapping(self, link: Link, order: LinkOrder) -> None:
@@ -96,21 +92,27 @@ class Faults:
         return self._network.link(request.match_info["a"], request.match_info["b"])
 
     def _facts(self, link: Link) -> dict[str, Any]:
-        return self._network.links()[link.index] | {"flaps": link.index in self._flapping}
+        return self._network.links()[link.index]
+
+    def _directions(self, link: Link) -> list[dict[str, Any]]:
+        flaps = {"flaps": link.index in self._flapping}
+        return [direction | flaps for direction in self._network.conditions_of(link.index)]
 
     # Partitions
 
     async def _post_partition(self, request: web.Request) -> web.Response:
         first, second = await partition_request(request)
-        cut = await self._to_its_end(self._network.partition(first, second), LINK_TIMEOUT)
-        return self._links_response(cut)
+        return await self._links_that_change(self._network.partition(first, second))
 
     async def _post_repair(self, request: web.Request) -> web.Response:
-        return self._links_response(await self._to_its_end(self._network.repair(), LINK_TIMEOUT))
+        return await self._links_that_change(self._network.repair())
 
-    def _links_response(self, indices: Any) -> web.Response:
+    async def _links_that_change(self, change: Awaitable[Any]) -> web.Response:
+        before = set(self._network.down_links())
+        await self._to_its_end(change, LINK_TIMEOUT)
+        changed = before.symmetric_difference(self._network.down_links())
         links = self._network.links()
-        return web.json_response({"links": [links[index] for index in indices]})
+        return web.json_response({"links": [links[index] for index in sorted(changed)]})
 
     # Nodes
 
@@ -138,6 +140,10 @@ class Faults:
             raise NetsimError(
                 "a node at one of the links does not answer; netsim inspect shows which"
             ) from None
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise NetsimError("the network is stopping") from None
+            raise  # the client has gone
 
     def _ended(self, task: asyncio.Future[Any]) -> None:
         self._changes.discard(task)

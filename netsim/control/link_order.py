@@ -56,10 +56,10 @@ def read_order(body: dict[str, Any]) -> LinkOrder:
         )
     match verb:
         case "set":
-            if not isinstance(value, dict) or not value or "from_" in value:
-                raise InvalidOrderError(
-                    '`set` says what to change; send {"set": {"delay": "80ms"}}'
-                )
+            if not isinstance(value, dict) or not value:
+                raise InvalidOrderError('`set` says nothing; send {"set": {"delay": "80ms"}}')
+            if "from_" in value:
+                raise InvalidOrderError('the direction stands beside `set`; send "from": "r1"')
             return LinkOrder("set", {**value, "from_": from_})
         case "flap":
             return LinkOrder("flap", _flap_words(value))

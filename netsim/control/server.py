@@ -95,7 +95,7 @@ class ControlServer:
             execution.cancel()
         for followed in list(self._followed):
             followed.close()
-        self._faults.close()
+        await self._faults.close()
         for events in list(self._event_sockets):
             await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
         if self._runner is not None:

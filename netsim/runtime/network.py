@@ -14,7 +14,7 @@ import difflib
 import logging
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -26,9 +26,13 @@ from netsim.observe.frame_log import FrameRecord
 from netsim.runtime.backend import Backend, LinkChange, Output, Progress
 from netsim.runtime.convergence import Convergence
 from netsim.runtime.events import Event, EventHub, Subscription
+from netsim.runtime.fault import Fault, LinkFaults
 from netsim.runtime.link_conditions import LinkConditions
 from netsim.runtime.link_facts import condition_words
+from netsim.runtime.link_view import LinkView, find_link
 from netsim.runtime.logs import LogBook, LogLine
+from netsim.runtime.node_view import NodeView
+from netsim.runtime.partitions import Partitions
 from netsim.runtime.pingall import OnPing, PingAll, Reachability
 from netsim.runtime.restart import RestartPolicy
 from netsim.topology.load import load_plan
@@ -86,6 +90,8 @@ class Network:
         self._launcher = launcher
         self._backend: Backend
         self._conditions = LinkConditions(self.plan)
+        self._link_faults = LinkFaults(self)
+        self._partitions = Partitions(self._link_faults)
         self._convergence = Convergence(self.plan)
         self._reconverging: asyncio.TimerHandle | None = None
         self._restarts = {
@@ -114,6 +120,11 @@ class Network:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+
+    def __getitem__(self, name: str) -> NodeView:
+        """A node: `net["alice"]`; UnknownNameError when there is none of that name."""
+        self._check_name(name)
+        return NodeView(self, name)
 
     # Starting and stopping
 
@@ -241,7 +252,8 @@ class Network:
         except TimeoutError:
             facts["state"] = "not responding"
         except ConnectionError:
-            facts["state"] = "dead"
+            if facts["state"] != "stopped":
+                facts["state"] = "dead"
         return facts | {"interfaces": self._planned_interfaces(name)}
 
     def describe(self, name: str) -> dict[str, Any]:
@@ -381,6 +393,38 @@ class Network:
         return self._spawn(self._backend.capture(name, interface or None, os.path.abspath(path)))
 
     # Links
+
+    def link(self, a: str, b: str) -> LinkView:
+        """The link between two nodes, to be broken and mended.
+
+        An end is `"r1"`, or `"r1:eth1"` where there are several. UnknownNameError.
+        """
+        return LinkView(self._link_faults, find_link(self.plan, a, b))
+
+    def partition(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
+        """Take down the fewest links that leave no path between two groups of nodes.
+
+        Awaited, it lasts until `repair`; as a context manager until the block ends.
+        UnknownNameError, and InvalidValueError for groups that are empty or overlap.
+        """
+        return self._partitions.between(group_a, group_b)
+
+    async def repair(self) -> None:
+        """Bring back what partitions have taken down, and nothing else."""
+        await self._partitions.repair()
+
+    def down_links(self) -> list[int]:
+        """The indices of links that are meant to be down, whether or not their nodes are up."""
+        return [
+            index
+            for index, link in enumerate(self.plan.links)
+            if not self._conditions.meant(index, link.a[0]).up
+        ]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it can be changed: it has started, and does not stop yet."""
+        return self.state in ("running", "degraded")
 
     def condition(self, link: int, node: str) -> LinkCondition:
         """What the direction of a link that leaves `node` is meant to be like."""

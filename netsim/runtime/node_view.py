@@ -303,8 +303,12 @@ class NodeView:
         return None
 
     def _no_path(self, to: str, trace: PathTrace, routers: list[str]) -> str:
-        beyond = f" beyond {routers[-1]}" if routers else ""
-        return f"{self.name} does not reach {to}: {trace.problem}{beyond}"
+        where = ""
+        if trace.reporter is not None:
+            where = f", says {self._owner(trace.reporter) or trace.reporter}"
+        elif routers:
+            where = f" beyond {routers[-1]}"
+        return f"{self.name} does not reach {to}: {trace.problem}{where}"
 
     async def _close_sink(self, receiver: str, port: int) -> None:
         try:

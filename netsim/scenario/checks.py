@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from netsim.core.errors import NetsimError
@@ -25,7 +25,8 @@ from netsim.scenario.check_words import (
 from netsim.scenario.expectation import Expectation
 from netsim.scenario.results import Sample
 from netsim.scenario.steps import Step
-from netsim.tools.http_reply import HttpFailedError
+from netsim.tools.http_reply import HttpFailedError, HttpReply
+from netsim.tools.transfer import Transfer
 
 if TYPE_CHECKING:
     from netsim.runtime.network import Network
@@ -65,6 +66,14 @@ class Verdict:
             self.compare(expected.holds(seen), f"{what} {expected.text}", f"{what} {shown}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Attempt(Generic[Outcome]):
+    """The outcome, None where it is an error; and the verdict so far."""
+
+    outcome: Outcome | None
+    verdict: Verdict
+
+
 async def check(step: Step, network: Network, folder: Path) -> Verdict:
     """Do the check; modules are looked up in `folder` first."""
     try:
@@ -80,7 +89,7 @@ async def _http(words: HttpWords, network: Network, _: Path) -> Verdict:
     method = words.method or ("GET" if words.body is None else "POST")
     body = None if words.body is None else words.body.encode()
     patience = _patience(words.timeout, expect)
-    reply, verdict = await _attempt(
+    attempt = await _attempt(
         lambda: network[words.from_].request(
             method, words.url, headers=words.headers, body=body, timeout=patience
         ),
@@ -88,8 +97,9 @@ async def _http(words: HttpWords, network: Network, _: Path) -> Verdict:
         expect,
         None,  # the client gives up by itself
         "a response",
-        lambda reply: f"status {reply.status} after {_rounded(reply.elapsed_ns)}",
+        _reply_text,
     )
+    reply, verdict = attempt.outcome, attempt.verdict
     if reply is None:
         return verdict
     label = f"{words.from_} → {urlsplit(words.url).hostname}"
@@ -158,14 +168,15 @@ async def _dns(words: DnsWords, network: Network, _: Path) -> Verdict:
 
 async def _transfer(words: TransferWords, network: Network, _: Path) -> Verdict:
     expect = words.expect
-    transfer, verdict = await _attempt(
+    attempt = await _attempt(
         lambda: network[words.from_].transfer(words.to, words.size),
         network,
         expect,
         _patience(words.timeout, expect),
         "completion",
-        lambda transfer: f"all bytes after {_rounded(transfer.elapsed_ns)}",
+        _transfer_text,
     )
+    transfer, verdict = attempt.outcome, attempt.verdict
     if transfer is None:
         return verdict
     label = f"{words.from_} → {words.to}"
@@ -181,19 +192,20 @@ async def _run(words: RunWords, network: Network, folder: Path) -> Verdict:
     expect = words.expect
     started = network.now()
     node = network[words.host]
-    outcome, verdict = await _attempt(
+    attempt = await _attempt(
         lambda: _boxed(node.run(call_beside, str(folder), words.call, words.args or {})),
         network,
         expect,
         _patience(words.timeout, expect),
         "a return",
-        lambda outcome: f"it returns {outcome[0]!r}"[:_SHOWN],
+        _return_text,
     )
+    outcome, verdict = attempt.outcome, attempt.verdict
     if outcome is None or expect is None or expect.error is not None:
         return verdict
     if "returns" in expect.model_fields_set:
-        seen = f"it returns {outcome[0]!r}"[:_SHOWN]
-        verdict.compare(outcome[0] == expect.returns, f"it returns {expect.returns!r}", seen)
+        held = outcome[0] == expect.returns
+        verdict.compare(held, f"it returns {expect.returns!r}", _return_text(outcome))
     _time(verdict, expect, network.now() - started)
     return verdict
 
@@ -229,8 +241,8 @@ async def _attempt(
     timeout: float | None,
     what: str,
     describe: Callable[[Outcome], str],
-) -> tuple[Outcome | None, Verdict]:
-    """The outcome, or None and a verdict where it is an error or was to be one."""
+) -> _Attempt[Outcome]:
+    """Try it, and compare whether there is an outcome with whether there was to be one."""
     verdict = Verdict()
     wanted = expect.error if expect is not None else None
     within = expect.within if expect is not None else None
@@ -248,13 +260,13 @@ async def _attempt(
         else:
             expected = f"an error with {wanted!r}" if wanted else "an error"
             verdict.compare(wanted in seen, expected, seen)
-        return None, verdict
+        return _Attempt(None, verdict)
     if wanted is not None:
         expected = f"an error with {wanted!r}" if wanted else "an error"
         verdict.compare(False, expected, f"none: {describe(outcome)}")
     elif expect is None or not (expect.model_fields_set - {"error"}):
         verdict.compare(True, what, describe(outcome))
-    return outcome, verdict
+    return _Attempt(outcome, verdict)
 
 
 def _patience(timeout_ns: int | None, expect: OutcomeWords | None) -> float | None:
@@ -269,6 +281,18 @@ def _time(verdict: Verdict, expect: OutcomeWords, elapsed_ns: int) -> None:
         text = f"within {format_duration(expect.within)}"
         verdict.compare(elapsed_ns <= expect.within, text, f"after {_rounded(elapsed_ns)}")
     verdict.number("time", expect.time, elapsed_ns)
+
+
+def _reply_text(reply: HttpReply) -> str:
+    return f"status {reply.status} after {_rounded(reply.elapsed_ns)}"
+
+
+def _transfer_text(transfer: Transfer) -> str:
+    return f"all bytes after {_rounded(transfer.elapsed_ns)}"
+
+
+def _return_text(outcome: tuple[Any]) -> str:
+    return f"it returns {outcome[0]!r}"[:_SHOWN]
 
 
 def _rounded(ns: int) -> str:

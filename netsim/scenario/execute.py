@@ -13,6 +13,8 @@ from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.runtime.network import Network
+from netsim.runtime.virtual.loops import DirectorLoop
+from netsim.runtime.virtual.run import run
 from netsim.scenario.faults import PlannedFault
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import ScenarioResult
@@ -52,8 +54,6 @@ def _run(scenario: Scenario, main: Any) -> None:
     if scenario.time == "real":
         asyncio.run(main)
         return
-    from netsim.runtime.virtual.run import run
-
     run(main)
 
 
@@ -65,8 +65,9 @@ async def _main(
     faults: Sequence[PlannedFault],
 ) -> None:
     wall_limit = scenario.wall_limit_ns
-    if scenario.time == "virtual" and wall_limit is not None:
-        asyncio.get_running_loop().timeline.limit_wall_time(wall_limit / SECOND)
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, DirectorLoop) and wall_limit is not None:
+        loop.timeline.limit_wall_time(wall_limit / SECOND)
     async with network:
         network.observe_frames()
         if trace is not None:
@@ -75,6 +76,10 @@ async def _main(
         try:
             await _until_done(running, scenario, network, recording)
         finally:
+            if isinstance(loop, DirectorLoop):
+                recording.notices += [
+                    f"another run may differ: {finding}" for finding in loop.timeline.findings
+                ]
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running

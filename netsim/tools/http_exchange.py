@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 
+from netsim.tools.curl_connections import Connector
 from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
 from netsim.tools.lookup import computer_loop
 
@@ -55,6 +57,7 @@ class _Exchange:
         self._loop = computer_loop()
         self._start = self._loop.network_now()
         self._connected = self._sent = 0
+        self._protocol: ResponseHandler | None = None
 
     async def run(
         self, headers: Headers | None, body: bytes | None, follow_redirects: bool
@@ -64,7 +67,7 @@ class _Exchange:
         tracing.on_request_headers_sent.append(self._note_sent)
         async with (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(use_dns_cache=False),
+                connector=Connector(self._note_protocol, use_dns_cache=False),
                 timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=math.inf),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_USER_AGENT,
@@ -80,7 +83,7 @@ class _Exchange:
             ) as response,
         ):
             first_byte = self._elapsed()
-            content = await response.read()
+            content = await self._read(response)
             done = self._elapsed()
             version = response.version
             return HttpReply(
@@ -92,6 +95,19 @@ class _Exchange:
                 url=str(response.url),
                 timings=HttpTimings(self._connected, self._sent, first_byte, done),
             )
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        try:
+            return await response.content.read()
+        except aiohttp.ClientPayloadError as error:
+            # aiohttp does not chain what ended the connection to the error of a broken body.
+            lost = None if self._protocol is None else self._protocol.exception()
+            if isinstance(lost, OSError):
+                raise lost from error
+            raise
+
+    def _note_protocol(self, protocol: ResponseHandler) -> None:
+        self._protocol = protocol
 
     async def _note_connected(self, *_: Any) -> None:
         self._connected = self._elapsed()

@@ -38,6 +38,8 @@ class PathTrace:
     """Routers on the way, nearest first; those that are asked in vain are the end of it."""
     problem: str = ""
     """Why the target was not reached; empty when it was."""
+    reporter: str | None = None
+    """The address of whoever says so."""
 
 
 async def trace_path(to: str) -> PathTrace:
@@ -49,6 +51,7 @@ async def trace_path(to: str) -> PathTrace:
     target = await address_of(to)
     prober = EchoProber(loop, target, _DATA)
     hops: list[str] = []
+    reporter = None
     problem = f"it is more than {MAX_HOPS} routers away"
     try:
         for ttl in range(1, MAX_HOPS + 1):
@@ -58,6 +61,7 @@ async def trace_path(to: str) -> PathTrace:
                 break
             if answer.is_last:
                 problem = _words(answer)
+                reporter = format_ip(answer.source) if problem and answer.source else None
                 break
             assert answer.source is not None, "a router says that the time is exceeded"
             hops.append(format_ip(answer.source))
@@ -65,7 +69,7 @@ async def trace_path(to: str) -> PathTrace:
         problem = os.strerror(error.errno).lower()
     finally:
         prober.close()
-    return PathTrace(format_ip(target), tuple(hops), problem)
+    return PathTrace(format_ip(target), tuple(hops), problem, reporter)
 
 
 async def _ask(prober: EchoProber, ttl: int, loop: HostLoopMixin) -> Answer | None:
@@ -88,5 +92,4 @@ def _words(answer: Answer) -> str:
     """What is wrong with the last answer; empty when it is the target's own."""
     if not answer.mark:
         return ""
-    reason = _MARKS.get(answer.mark, f"refused ({answer.mark})")
-    return reason if answer.source is None else f"{reason} (from {format_ip(answer.source)})"
+    return _MARKS.get(answer.mark, f"refused ({answer.mark})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -13,8 +13,8 @@ from netsim.topology.findings import Findings, report_words
 from netsim.topology.schema import DirectionWords, LossWords
 from netsim.topology.yaml_source import PathTo
 
-ETHERNET_HEADER = 14
-_FIELDS = {
+_ETHERNET_HEADER: Final = 14
+_FIELDS: Final = {
     "delay": "delay_ns",
     "jitter": "jitter_ns",
     "duplicate": "duplicate",
@@ -74,7 +74,7 @@ def loss_model(words: LossWords) -> float | GilbertElliott:
 
 def queue_mistake(size: int | None, mtu: int) -> str | None:
     """What is wrong with a queue of `size` bytes."""
-    smallest = mtu + ETHERNET_HEADER
+    smallest = mtu + _ETHERNET_HEADER
     if size is None or size >= smallest:
         return None
     return f"a queue of {size} bytes holds no full frame; write at least `{smallest}B`"

@@ -62,8 +62,7 @@ class Network(FakeNetwork):
         start_method: str,
         launcher: FakeZygote,
     ) -> None:
-        super().__init__()
-        self.plan = load_plan(file, name=name, seed=seed)
+        super().__init__(load_plan(file, name=name, seed=seed))
         self._zygote = launcher
         self._killed = asyncio.Event()
 
@@ -103,10 +102,6 @@ class Network(FakeNetwork):
     async def inspect(self) -> dict[str, Any]:
         port = {"listen": "127.0.0.1:8080", "node": "alice", "to": "web:80"}
         return {**await super().inspect(), "name": self.plan.name, "ports": [port]}
-
-    def links(self) -> list[dict[str, Any]]:
-        ends = [{"node": node, "interface": "eth0"} for node in ("alice", "web")]
-        return [{"index": 0, "a": ends[0], "b": ends[1], "up": True}]
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         node = await super().inspect_node(name)

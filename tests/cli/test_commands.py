@@ -75,7 +75,8 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
         (["up", "--detch", "home.yaml"], "netsim up: No such option"),
         (["up", "--seed", "x", "home.yaml"], "netsim up: Invalid value for '--seed'"),
         (["exec", "alice"], "netsim exec: Missing argument 'CMD...'"),
-        (["down", "x", "--all"], "netsim down: either a NAME or --all"),
+        (["down", "x", "--all"], "netsim down: either one NAME or --all"),
+        (["down", "x", "--name", "y"], "netsim down: either one NAME or --all"),
         (["capture"], "there is no command `capture`"),
     ],
 )

@@ -23,7 +23,11 @@ from pathlib import Path
 import pytest
 from netsim_shell import ROOT, Shell
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "commands").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "scenarios.md",
+    *sorted((ROOT / "docs" / "commands").glob("*.md")),
+]
 BROKEN = """\
 name: home
 nodes:

@@ -8,6 +8,7 @@ import pytest
 from netsim_shell import HOME
 
 from netsim.cli.outcome import run
+from netsim.scenario.json_schema import scenario_schema
 from netsim.topology.json_schema import topology_schema
 
 TREE = """\
@@ -90,12 +91,13 @@ def test_pictures_that_cannot_be(prompt: Prompt) -> None:
 
 
 def test_the_schema(prompt: Prompt) -> None:
-    code, out, err = prompt.run("schema", "topology")
-    assert (code, err) == (0, "")
-    assert json.loads(out) == topology_schema()
+    for what, schema in (("topology", topology_schema()), ("scenario", scenario_schema())):
+        code, out, err = prompt.run("schema", what)
+        assert (code, err) == (0, "")
+        assert json.loads(out) == schema
 
 
-@pytest.mark.parametrize("arguments", [[], ["scenario"], ["topologies"]])
+@pytest.mark.parametrize("arguments", [[], ["scenarios"], ["topologies"]])
 def test_there_is_no_other_schema(prompt: Prompt, arguments: list[str]) -> None:
     code, out, err = prompt.run("schema", *arguments)
     assert (code, out) == (2, "")

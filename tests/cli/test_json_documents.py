@@ -29,9 +29,27 @@ links:
 CHATTY = """\
 from netsim.services.httpbin import create_app as httpbin
 
+async def boom(request):
+    raise ValueError("boom")
+
 def create_app():
     print("the shop is open")
-    return httpbin()
+    app = httpbin()
+    app.router.add_get("/boom", boom)
+    return app
+"""
+SCENARIO = """\
+name: shopping
+topology: shop.yaml
+steps:
+  - http: {from: alice, url: "http://web/boom"}
+    continue: true
+  - http: {from: alice, url: "http://web/ip"}
+  - ping: {from: alice, to: web}
+  - hold: {link: [r1, web]}
+  - release: {link: [r1, web]}
+  - down: {link: [r1, web]}
+  - path: {from: alice, to: web, expect: [r1]}
 """
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -103,6 +121,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     folder = tmp_path_factory.mktemp("json")
     (folder / "shop.yaml").write_text(SHOP)
     (folder / "bad.yaml").write_text("name: bad\n")
+    (folder / "shopping.yaml").write_text(SCENARIO)
     (folder / "chatty.py").write_text(CHATTY)
     shell = Shell(folder)
     assert shell.run("up", "-d", "shop.yaml")[0] == 0
@@ -125,6 +144,7 @@ COMMANDS = [
     ("netsim node", "node --json web restart"),
     ("netsim logs", "logs --json"),
     ("netsim validate", "validate --json shop.yaml bad.yaml"),
+    ("netsim test", "test --json shopping.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
     ("netsim exec NODE ping", "exec --json alice ping -c 2 -i 0.01 web"),

@@ -83,7 +83,7 @@ def test_several_networks_run_side_by_side(shell: Shell) -> None:
     assert shell.run("exec", "--name", "other", "alice", "crash")[0] == 7
     assert shell.run("down", "home") == (0, "home is down\n", "")
     assert shell.run("down", "home")[0] == 1
-    assert shell.run("down", "--all") == (0, "other is down\n", "")
+    assert shell.run("down", "--name", "other") == (0, "other is down\n", "")
     assert shell.run("down", "--all") == (0, "", "")
 
 

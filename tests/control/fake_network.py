@@ -5,6 +5,8 @@ import contextlib
 import logging
 from typing import Any
 
+from fake_links import FakeLinks, two_computers
+
 from netsim.control.operations import Output
 from netsim.control.server import ControlServer
 from netsim.core.errors import NetsimError, UnknownNameError
@@ -12,12 +14,14 @@ from netsim.runtime.events import Event, EventHub, Subscription
 from netsim.runtime.logs import LogBook, LogLine
 from netsim.runtime.pingall import OnPing, Ping, Reachability
 from netsim.runtime.state import StateDirectory
+from netsim.topology.plan import NetworkPlan
 
 
-class FakeNetwork:
+class FakeNetwork(FakeLinks):
     """Two nodes and a few tools, without processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: NetworkPlan | None = None) -> None:
+        super().__init__(plan or two_computers())
         self.hub = EventHub()
         self.book = LogBook(capacity=3)
         self.asked_to_ping: list[tuple[bool, float]] = []
@@ -35,9 +39,6 @@ class FakeNetwork:
         if name not in ("alice", "web"):
             raise UnknownNameError(f"campus has no node {name!r}; did you mean alice?")
         return {"name": name, "kind": "computer", "pid": 1, "state": "running", "interfaces": []}
-
-    def links(self) -> list[dict[str, Any]]:
-        return [{"index": 0, "up": True}]
 
     async def exec(
         self,

@@ -117,6 +117,14 @@ def test_data_is_posted_as_a_form(lab: Lab) -> None:
     assert document["headers"]["Content-Length"] == "13"
 
 
+def test_json_is_posted_as_such(lab: Lab) -> None:
+    (lab.cwd / "rest.json").write_text(' "b": 2}')
+    document = curl(lab, "--json", '{"a": 1,', "--json", "@rest.json", "web/anything").document
+    assert (document["method"], document["body"]) == ("POST", '{"a": 1, "b": 2}')
+    assert document["headers"]["Content-Type"] == "application/json"
+    assert document["headers"]["Accept"] == "application/json"
+
+
 def test_data_from_files(lab: Lab) -> None:
     (lab.cwd / "body.txt").write_bytes(b"one\r\ntwo\n")
     for option, body in (
@@ -454,6 +462,7 @@ def test_json_document(lab: Lab) -> None:
     [
         ([], "curl: (2) no URL specified"),
         (["-I", "-d", "x", "web"], "only select one"),
+        (["--json", "{}", "-d", "x", "web"], "only select one"),
         (["--nonsense", "web"], "--nonsense"),
         (["-m", "soon", "web"], "is not a time"),
     ],

@@ -194,3 +194,19 @@ def test_wrong_usage(make_lab: MakeLab, argv: list[str], code: int, complaint: s
     outcome = make_lab(chain()).run("alice", "ip", *argv)
     assert (outcome.code, outcome.stdout) == (code, b"")
     assert complaint in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["link", "set", "eth0", "down"], ["addr", "add", "10.0.0.1/24"], ["neigh", "flush", "all"]],
+)
+def test_changes_are_refused(make_lab: MakeLab, argv: list[str]) -> None:
+    outcome = make_lab(chain()).run("alice", "ip", *argv)
+    assert (outcome.code, outcome.stdout) == (1, b"")
+    assert outcome.stderr.endswith("topology file: here they are shown, not changed.\n")
+
+
+def test_colours_and_details_change_nothing(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    plain = lab.run("alice", "ip", "addr").lines
+    assert lab.run("alice", "ip", "-c", "-d", "addr").lines == plain

@@ -24,7 +24,24 @@ def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
         "telnet: no such tool at r1; there are curl, dig, ip, ping, ss, traceroute\n"
     )
     outcome = make_lab(chain()).run("s1", "telnet", "web")
-    assert outcome.stderr == ("telnet: no such tool at s1; there are mac-table\n")
+    assert outcome.stderr == ("telnet: no such tool at s1; there is mac-table\n")
+
+
+@pytest.mark.parametrize(
+    ("node", "tool", "instead"),
+    [
+        ("r1", "ifconfig", "write `ip addr`"),
+        ("r1", "tracert", "write `traceroute`"),
+        ("r1", "nslookup", "write `dig`"),
+        ("s1", "bridge", "write `mac-table`"),
+        ("s1", "ifconfig", "there is mac-table"),
+        ("r1", "bridge", "there are curl, dig, ip, ping, ss, traceroute"),
+    ],
+)
+def test_tools_known_from_elsewhere(make_lab: MakeLab, node: str, tool: str, instead: str) -> None:
+    outcome = make_lab(chain()).run(node, tool)
+    assert outcome.code == 127
+    assert outcome.stderr == f"{tool}: no such tool at {node}; {instead}\n"
 
 
 def test_tools_of_another_kind_of_node_say_what_there_is(make_lab: MakeLab) -> None:

@@ -140,3 +140,10 @@ def test_an_option_that_does_not_exist(lab: Lab) -> None:
     outcome = lab.run("web", "ss", "-K")
     assert outcome.code == 2
     assert "ss: unrecognized arguments: -K" in outcome.stderr
+
+
+def test_options_in_one_word(lab: Lab) -> None:
+    listening = lab.run("web", "ss", "-t", "-l", "-n").lines
+    assert lab.run("web", "ss", "-tlnp").lines == listening
+    outcome = lab.run("web", "ss", "-tlnx")
+    assert (outcome.code, outcome.stderr.splitlines()[-1]) == (2, "ss: unrecognized arguments: -x")

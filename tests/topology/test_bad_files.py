@@ -51,7 +51,17 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "empty": ("▶", ["the file is empty; write"]),
     "only a comment": ("▶# nothing\n", ["the file is empty"]),
     "a list": ("▶- name: x\n", ["cannot be a list; write a mapping with the keys name"]),
-    "plain text": ("▶hello\n", ["cannot be the text `hello`"]),
+    "plain text": ("▶hello\n", ["the file cannot be the text `hello`", "nodes, links"]),
+    "nodes not indented": (
+        "name: x\nnodes:▶\n▶a: {kind: computer}\n",
+        ["`nodes` is missing", "unknown key `a`; indent it below `nodes`"],
+    ),
+    "kind not indented": (
+        "name: x\nnodes:\n  ▶a:\n  kind: ▶computer\n",
+        ["`kind` is missing", "`kind` stands where nodes stand; indent it below"],
+    ),
+    "a word of Mininet": (at_link("▶bw: 10mbit"), ["unknown key `bw`; write `bandwidth`"]),
+    "a word of Toxiproxy": (at_link("▶latency: 10ms"), ["unknown key `latency`; write `delay`"]),
     "unclosed bracket": (LAN + "seed: [1\n▶", ["expected ',' or ']'"]),
     "tab": ("name: x\nnodes:\n▶\ta: {}\n", ["a tab cannot indent in YAML; write spaces"]),
     "two colons": ("name: x▶: y\n", ["a second `:`"]),
@@ -116,11 +126,15 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "kind from elsewhere": (
         LAN.replace("s: {kind: switch", "s: {kind: ▶linux"),
-        ["`linux` is no kind; write computer, switch or router"],
+        ["`linux` is no kind; write `computer`"],
+    ),
+    "kind from nowhere": (
+        LAN.replace("s: {kind: switch", "s: {kind: ▶modem"),
+        ["`modem` is no kind; write computer, switch or router"],
     ),
     "node that is text": (
         LAN.replace("{kind: switch}", "▶switch"),
-        ["`s` cannot be the text `switch`; write a mapping"],
+        ["`s` cannot be the text `switch`; write `s: {kind: switch}`"],
     ),
     "node name": (
         LAN.replace("  a: {", "  ▶A_1: {").replace("[a", "[▶A_1"),

@@ -101,8 +101,7 @@ class Channel:
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
-        while self._attached:
-            _close_all(self._attached.popleft()[1])
+        self._let_go()
         _close_all(self._received)
         self._received.clear()
         self._wake()
@@ -142,6 +141,7 @@ class Channel:
         except (BrokenPipeError, ConnectionResetError):
             # The reading side reports the end, after what the other end still had to say.
             written = len(self._outbound)
+            self._let_go()
         self._written += written
         del self._outbound[:written]
         if not self._outbound:
@@ -149,19 +149,23 @@ class Channel:
             self._wake()
 
     def _write(self) -> int:
-        if not self._attached:
+        """Write up to the next byte that descriptors go with; how much was written."""
+        attached = self._attached
+        if not attached:
             return self._sock.send(self._outbound)
-        number, descriptors = self._attached[0]
-        before = number - self._written
+        before = attached[0][0] - self._written
         if before > 0:
             return self._sock.send(self._outbound[:before])
-        if before < 0:
-            # The other end is gone, or this would have been sent.
-            return len(self._outbound)
-        written = socket.send_fds(self._sock, [self._outbound], descriptors)
-        self._attached.popleft()
+        end = attached[1][0] - self._written if len(attached) > 1 else len(self._outbound)
+        descriptors = attached[0][1]
+        written = socket.send_fds(self._sock, [self._outbound[:end]], descriptors)
+        attached.popleft()
         _close_all(descriptors)
         return written
+
+    def _let_go(self) -> None:
+        while self._attached:
+            _close_all(self._attached.popleft()[1])
 
     def _wake(self) -> None:
         for waiter in self._drained:

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from netsim.core.errors import AlreadyRunningError, StartError, UnknownNameError
+from netsim.core.link_attributes import LinkCondition
+from netsim.runtime.backend import LinkChange
+from netsim.runtime.fault import Fault, LinkFaults
+from netsim.runtime.link_conditions import LinkConditions
+from netsim.runtime.link_facts import condition_words
+from netsim.runtime.link_view import LinkView, find_link
+from netsim.runtime.partitions import Partitions
+from netsim.topology.plan import NetworkPlan
+from netsim.topology.planning import make_plan
+
+
+def two_computers() -> NetworkPlan:
+    """alice and web with two links between them."""
+    import networkx  # which most tests need not wait for
+
+    graph: networkx.MultiGraph[str] = networkx.MultiGraph(name="campus")
+    graph.add_edge("alice", "web", delay="2ms", egress={"web": {"loss": "1%"}})
+    graph.add_edge("alice", "web", bandwidth="1mbit", queue="64KiB")
+    for node in graph:
+        graph.nodes[node]["kind"] = "computer"
+    return make_plan(graph)
+
+
+class FakeLinks:
+    """Links whose conditions are only written down, and nodes that are up or down."""
+
+    is_running = True
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        self.plan = plan
+        self.is_stuck = asyncio.Event()
+        """While it is set, no change comes to its end."""
+        self.changes: list[list[LinkChange]] = []
+        self.pids: dict[str, int | None] = {node.name: 10 for node in plan.nodes}
+        self._conditions = LinkConditions(plan)
+        self._faults = LinkFaults(self)
+        self._partitions = Partitions(self._faults)
+        self.released = asyncio.Event()
+
+    # What faults need
+
+    def condition(self, link: int, node: str) -> LinkCondition:
+        return self._conditions.meant(link, node)
+
+    def planned_condition(self, link: int, node: str) -> LinkCondition:
+        return self._conditions.planned(link, node)
+
+    async def set_conditions(self, changes: list[LinkChange]) -> None:
+        self.changes.append(changes)
+        self._conditions.change(changes)
+        if self.is_stuck.is_set():
+            await self.released.wait()
+
+    # Operations
+
+    def links(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "index": index,
+                "a": {"node": link.a[0], "interface": link.a[1]},
+                "b": {"node": link.b[0], "interface": link.b[1]},
+                "up": self._conditions.is_up(index),
+            }
+            for index, link in enumerate(self.plan.links)
+        ]
+
+    def link(self, a: str, b: str) -> LinkView:
+        return LinkView(self._faults, find_link(self.plan, a, b))
+
+    def conditions_of(self, link: int) -> list[dict[str, Any]]:
+        a, b = self.plan.links[link].a[0], self.plan.links[link].b[0]
+        return [
+            {"from": node, "to": peer} | condition_words(self.condition(link, node))
+            for node, peer in ((a, b), (b, a))
+        ]
+
+    def down_links(self) -> list[int]:
+        return [
+            index
+            for index, link in enumerate(self.plan.links)
+            if not self.condition(index, link.a[0]).up
+        ]
+
+    def partition(self, first: Sequence[str], second: Sequence[str]) -> Fault:
+        return self._partitions.between(first, second)
+
+    async def repair(self) -> None:
+        await self._partitions.repair()
+
+    def describe(self, node: str) -> dict[str, Any]:
+        if node not in self.pids:
+            raise UnknownNameError(f"campus has no node {node!r}; did you mean alice?")
+        pid = self.pids[node]
+        return {"kind": "computer", "pid": pid, "state": "dead" if pid is None else "running"}
+
+    async def crash(self, node: str) -> None:
+        self.pids[node] = None
+        self._conditions.down_nodes.add(node)
+
+    async def stop_node(self, node: str) -> None:
+        await self.crash(node)
+
+    async def start_node(self, node: str) -> None:
+        if self.pids[node] is not None:
+            raise AlreadyRunningError(f"{node} is up already")
+        if self.is_stuck.is_set():
+            await self.released.wait()
+            if node == "web":
+                raise StartError(f"{node}: port 80 is served twice")
+        self.pids[node] = 11
+        self._conditions.down_nodes.discard(node)
+
+    async def restart_node(self, node: str) -> None:
+        await self.crash(node)
+        await self.start_node(node)
