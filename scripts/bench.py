@@ -258,12 +258,20 @@ def measure_commands(rounds: int) -> dict[str, Any]:
     return {f"{name} ms": statistics.median(values) * 1000 for name, values in times.items()}
 
 
+def measure_virtual(rounds: int) -> dict[str, Any]:
+    """Virtual time, and simulators beside it; these need packages that nothing else does."""
+    import bench_virtual
+
+    return bench_virtual.measure_virtual(rounds)
+
+
 MEASUREMENTS = {
     "commands": measure_commands,
     "startup": measure_startup,
     "http": measure_http,
     "bulk": measure_bulk,
     "rtt": measure_rtt,
+    "virtual": measure_virtual,
 }
 
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 
 LINK_TIMEOUT: Final = 5.0
 """Seconds; a node that stands still (SIGSTOP) takes no change."""
+CLOSE_TIMEOUT: Final = 1.0
 
 
 class Faults:
@@ -49,7 +50,8 @@ class Faults:
         going_on = [*self._changes, *self._flapping.values()]
         for task in going_on:
             task.cancel()
-        await asyncio.gather(*going_on, return_exceptions=True)
+        if going_on:
+            await asyncio.wait(going_on, timeout=CLOSE_TIMEOUT)
 
     # Links
 
@@ -80,7 +82,7 @@ class Faults:
         flapping = self._flapping.get(link.index)
         if flapping is not None:
             flapping.cancel()
-            await asyncio.wait([flapping])  # what comes after it must be the last word
+            await asyncio.wait([flapping], timeout=LINK_TIMEOUT)  # what comes after it must be the last word
 
     def _flapped(self, link: int, flapping: asyncio.Task[None]) -> None:
         if self._flapping.get(link) is flapping:

@@ -10,7 +10,8 @@ from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.summary import summarise
-from netsim.scenario.results import Role, ScenarioResult, StepResult
+from netsim.scenario.program_errors import program_errors
+from netsim.scenario.results import Role, ScenarioResult
 
 _PACKETS: Final = 20
 """That are shown of those around a step."""
@@ -47,11 +48,9 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
                 yield f"    {packet_line(frame)}"
     if result.problem and not any(result.problem in step.seen for step in result.failures):
         yield result.problem
-    errors = [line for line in result.errors if not _is_shown(line.text, result.failures)]
-    if errors:
-        yield "programs logged errors:"
-        for error in errors:
-            yield from _aligned(f"{error.node} at {_rounded(error.time_ns)}", error.text)
+    for error in program_errors(result.errors):
+        if not any(error.text in step.seen for step in result.failures):
+            yield from _aligned(error.node, error.text)
 
 
 def again(result: ScenarioResult) -> str:
@@ -78,10 +77,6 @@ def _aligned(label: str, text: str) -> Iterator[str]:
     yield f"  {label + ':':<10}{first}"
     for line in rest:
         yield f"  {'':<10}{line}"
-
-
-def _is_shown(text: str, failures: tuple[StepResult, ...]) -> bool:
-    return any(text in step.seen for step in failures)
 
 
 def _count(result: ScenarioResult) -> str:

@@ -15,6 +15,7 @@ from netsim.scenario.check_words import CHECKS
 from netsim.scenario.checks import Verdict, check
 from netsim.scenario.faults import Faults, PlannedFault
 from netsim.scenario.packets import packets_around
+from netsim.scenario.program_errors import program_errors
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import Role
 from netsim.scenario.steps import Scenario, Step
@@ -233,9 +234,9 @@ class Runner:
         self._errors_seen += len(new)
         self._recording.errors += new
         surprising = [
-            line
-            for line in new
-            if not any(part in line.text for part in self._scenario.expected_errors)
+            error
+            for error in program_errors(new)
+            if not any(part in error.text for part in self._scenario.expected_errors)
         ]
         if not surprising:
             return
@@ -246,7 +247,7 @@ class Runner:
             now,
             held=False,
             expected="no errors of programs",
-            seen="\n".join(f"{line.node}: {line.text}" for line in surprising),
+            seen="\n".join(f"{error.node}: {error.text}" for error in surprising),
         )
         raise _DidNotHoldError
 

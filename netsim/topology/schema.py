@@ -205,8 +205,8 @@ class ProgramWords(Words):
     restart: (
         Annotated[Restart, PlainValidator(words.restart), WithJsonSchema(json_forms.RESTART)] | None
     ) = None
-    """When it is started again: `on-failure`, after it has been killed or has ended with an exit
-    code; `never` where it is left out."""
+    """Whether it is started again when it is killed or ends by itself: `on-failure`, or `never`,
+    which holds where it is left out."""
 
 
 class NodeWords(ProgramWords):

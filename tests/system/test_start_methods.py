@@ -38,5 +38,5 @@ async def test_a_small_network_runs_and_ends(
             if event["kind"] == "node-died":
                 assert "SIGKILL" in event["text"]
                 break
-    for node in network.plan.nodes:
-        assert (await network.inspect_node(node.name))["state"] == "dead"
+    states = [(await network.inspect_node(node.name))["state"] for node in network.plan.nodes]
+    assert states == ["stopped", "stopped", "dead"]

@@ -252,7 +252,7 @@ class ProcessBackend:
                 self._reports.logged(node.name, level, text)
 
     def _ended(self, node: NodeHandle) -> None:
-        if node.expected_to_end or not node.ready:
+        if node.stopped or not node.ready:
             return
         self._report_end(node)
 

@@ -49,7 +49,7 @@ class Fleet:
         self._on_message = on_message
         self._on_ended = on_ended
         self.ledger = Ledger(plan)
-        self.nodes = {node.name: NodeHandle(node.name, 0, node.kind) for node in plan.nodes}
+        self.nodes = {node.name: NodeHandle(node.name) for node in plan.nodes}
         """The present life of every node, or the last."""
         self.changes = 0
         """Grows whenever a node ends or is connected."""
@@ -93,7 +93,7 @@ class Fleet:
             self._launching.cancel()
         launched = [node for node in self.nodes.values() if node.pid is not None]
         for node in launched:
-            node.expected_to_end = node.stopped = True
+            node.stopped = True
             node.send("stop")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
@@ -149,7 +149,6 @@ class Fleet:
         node = self.nodes[name]
         if node.books < 0:
             return
-        node.expected_to_end = True
         if self._launcher is not None:
             self._launcher.kill_node(name)
         await node.ended.wait()
@@ -157,7 +156,7 @@ class Fleet:
     async def stop_node(self, name: str, grace: float) -> None:
         """Let a node's programs shut down for `grace` seconds, and end it."""
         node = self.nodes[name]
-        node.expected_to_end = node.stopped = True
+        node.stopped = True
         node.send("stop")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):

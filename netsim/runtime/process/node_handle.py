@@ -16,9 +16,8 @@ State = Literal["starting", "running", "stopped", "dead"]
 class NodeHandle:
     """One life of one node: its process, its channel, and the questions it has not answered."""
 
-    def __init__(self, name: str, life: int = 0, kind: str = "") -> None:
+    def __init__(self, name: str, life: int = 0) -> None:
         self.name = name
-        self.kind = kind  # shim for the old network.py
         self.life = life
         """How often the node has started before."""
         self.pid: int | None = None
@@ -38,7 +37,6 @@ class NodeHandle:
         """The channel has ended: the process can do nothing any more."""
         self.answered = asyncio.Event()
         """It is ready, has failed, or has ended."""
-        self.expected_to_end = False
         self.stopped = False
         """It was told to shut down."""
         self.books = -1
@@ -89,10 +87,6 @@ class NodeHandle:
         if self.ended.is_set() or self.gone.is_set():
             return "stopped" if self.stopped else "dead"
         return "running" if self.ready else "starting"
-
-    @state.setter
-    def state(self, state: State) -> None:
-        """Shim for the old network.py."""
 
     def send(self, *message: Any, descriptors: Sequence[int] = ()) -> None:
         """Tell the node something; without effect when it is gone.

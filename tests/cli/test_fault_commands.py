@@ -1,0 +1,151 @@
+"""`link`, `partition`, `repair` and `node` over the real control API, of a network only told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from netsim_shell import FAKE_NETSIM, HOME, Shell
+
+from netsim.cli.outcome import MISUSED, explain
+from netsim.cli.root import netsim
+
+TWINS = """\
+name: home
+nodes:
+  alice: {kind: computer}
+  web: {kind: computer}
+links:
+  - {endpoints: [alice, web], delay: 2ms, loss: {gilbert_elliott: {p: 1%, r: 20%}}}
+  - {endpoints: [alice, web], bandwidth: 1mbit, queue: 64KiB}
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path, up=FAKE_NETSIM)
+    (tmp_path / "home.yaml").write_text(HOME)
+    assert shell.run("up", "-d", "home.yaml")[0] == 0
+    yield shell
+    shell.close()
+
+
+def said(shell: Shell, *arguments: str) -> str:
+    """What a command prints that is fine."""
+    code, out, err = shell.run(*arguments)
+    assert (code, err) == (0, "")
+    return out
+
+
+def test_a_link_is_changed_and_says_from_what_to_what(shell: Shell) -> None:
+    ends = "alice:eth0 – web:eth0"
+    assert said(shell, "link", "alice", "web", "--delay", "80ms", "--loss", "5%") == (
+        f"{ends}  delay 0s → 80ms, loss 0% → 5%\n"
+    )
+    assert said(shell, "link", "alice", "web", "--loss", "1%", "--from", "web") == (
+        "web:eth0 → alice:eth0  loss 5% → 1%\n"
+    )
+    assert said(shell, "link", "web", "alice", "--hold") == (
+        "web:eth0 – alice:eth0  state up → up, held\n"
+    )
+    assert said(shell, "link", "alice", "web", "--hold") == f"{ends}  is as it was\n"
+    assert said(shell, "link", "alice:eth0", "web", "--down") == (
+        f"{ends}  state up, held → down, held\n"
+    )
+    assert said(shell, "link", "alice", "web", "--reset").splitlines() == [
+        "alice:eth0 → web:eth0  state down, held → up, delay 80ms → 0s, loss 5% → 0%",
+        "web:eth0 → alice:eth0  state down, held → up, delay 80ms → 0s, loss 1% → 0%",
+    ]
+    assert said(shell, "link", "alice", "web", "--flap", "1h") == f"{ends}  state up → up, flapping\n"
+    said(shell, "link", "alice", "web", "--up")
+    document = json.loads(said(shell, "link", "alice", "web", "--queue", "7", "--json"))
+    assert [each["queue"] for each in document["before"]] == [1000, 1000]
+    assert [each["queue"] for each in document["after"]] == [7, 7]
+
+
+def test_a_link_is_shown_and_a_node_that_is_down_as_well(shell: Shell) -> None:
+    (shell.folder / "twins.yaml").write_text(TWINS)
+    said(shell, "up", "-d", "--name", "twins", "twins.yaml")
+    twins = ("--name", "twins")
+    rows = [line.split() for line in said(shell, "link", "web:eth1", "alice", *twins).splitlines()]
+    assert rows[0][:4] == ["FROM", "TO", "STATE", "DELAY"]
+    values = ["0s", "0%", "0%", "0%", "0%", "1mbit", "64KiB", "1500"]
+    assert rows[1:] == [
+        ["web:eth1", "alice:eth1", "up", "0s", *values],
+        ["alice:eth1", "web:eth1", "up", "0s", *values],
+    ]
+    first = said(shell, "link", "alice:eth0", "web", *twins)
+    assert "bursts 1%/20%" in first
+    assert "unlimited" in first
+    code, _, err = shell.run("link", "alice", "web", *twins)
+    assert (code, err) == (
+        1,
+        "netsim: 2 links lead from alice to web; write one of alice:eth0, alice:eth1\n",
+    )
+    said(shell, "node", "web", "kill", *twins)
+    assert said(shell, "link", "alice:eth0", "web", *twins).splitlines()[-1] == (
+        "it has no carrier while a node at its end is down"
+    )
+
+
+def test_partitions(shell: Shell) -> None:
+    assert said(shell, "partition", "alice", "web") == "alice:eth0 – web:eth0  down\n"
+    assert said(shell, "partition", "alice", "web") == "no link had to go: there was no path\n"
+    assert json.loads(said(shell, "repair", "--json"))["links"][0]["up"]
+    assert said(shell, "repair") == "nothing to repair: no partition is in force\n"
+    code, _, err = shell.run("partition", "alcie", "web")
+    assert (code, err) == (1, "netsim: home has no node 'alcie'; write `alice`\n")
+    code, _, err = shell.run("partition", "alice,web", "web")
+    assert (code, err) == (2, "netsim: web is in both groups; write it in one of them\n")
+
+
+def test_nodes(shell: Shell) -> None:
+    assert said(shell, "node", "web", "kill") == "web  running (pid 10) → dead\n"
+    assert said(shell, "node", "web", "stop") == "web is dead already\n"
+    assert said(shell, "node", "web", "start") == "web  dead → running (pid 11)\n"
+    assert json.loads(said(shell, "node", "web", "kill", "--json")) == {
+        "node": "web",
+        "before": {"kind": "computer", "pid": 11, "state": "running"},
+        "after": {"kind": "computer", "pid": None, "state": "dead"},
+    }
+    code, _, err = shell.run("node", "alice", "start")
+    assert (code, err) == (1, "netsim: alice is up already\n")
+    code, _, err = shell.run("node", "alcie", "kill")
+    assert code == 1
+    assert "did you mean alice?" in err
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("link a b --delay 80", "write a duration in ns, us, ms, s, min or h"),
+        ("link a b --jitter -1", "is negative"),
+        ("link a b --bandwidth 100", "write a rate in bit, kbit"),
+        ("link a b --bandwidth 0bit", "carries nothing"),
+        ("link a b --loss 0.1", "write a percentage"),
+        ("link a b --corrupt 101%", "more than 100%"),
+        ("link a b --queue 0", "at least one packet"),
+        ("link a b --queue many", "packets (`100`) or bytes"),
+        ("link a b --flap 2", "has no unit"),
+        ("link a b --flap 0s", "a period of 0"),
+        ("link a b --up --down", "either --down or --up"),
+        ("link a b --delay 1ms --down", "either --down or --delay"),
+        ("link a b --flap 1s --delay 1ms", "either --flap or --delay"),
+        ("link a b --flap 1s --times 0", "--times"),
+        ("link a b --times 3", "--times belongs to --flap"),
+        ("link a b --down --from a", "--from belongs to"),
+        ("link a", "Missing argument"),
+        ("partition a,,b c", "`a,,b` is no group"),
+        ("partition a", "Missing argument"),
+        ("node a kil", "'kill', 'stop', 'start', 'restart'"),
+    ],
+)
+def test_wrong_usage_is_noticed_before_anything_is_asked(line: str, text: str) -> None:
+    result = CliRunner().invoke(netsim, line.split(), standalone_mode=False)
+    assert isinstance(result.exception, Exception)
+    message, code = explain(result.exception)
+    assert (code, result.output) == (MISUSED, "")
+    assert text in message

@@ -1,0 +1,53 @@
+"""Lines of logs put together to the messages that they are."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+from netsim.runtime.logs import LogLine
+from netsim.scenario.program_errors import ProgramError, program_errors
+
+
+def lines(*texts: tuple[str, str]) -> list[LogLine]:
+    return [
+        LogLine(0, node, logging.ERROR, line) for node, text in texts for line in text.split("\n")
+    ]
+
+
+def chained() -> str:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise ValueError("second\n  of two lines") from None
+    except ValueError:
+        return traceback.format_exc().rstrip()
+
+
+def during() -> str:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError as error:
+            raise ValueError("second") from error
+    except ValueError:
+        return traceback.format_exc().rstrip()
+
+
+def test_a_message_with_its_traceback_is_one_error() -> None:
+    for trace in (chained(), during()):
+        messages = [("web", f"it failed\n{trace}"), ("web", "next"), ("db", "other"), ("db", trace)]
+        found = list(program_errors(lines(*messages)))
+        assert found == [
+            *(ProgramError(node, text) for node, text in messages[:2]),
+            ProgramError("db", f"other\n{trace}"),
+        ]
+
+
+def test_plain_messages_stay_apart() -> None:
+    messages = [("web", "a"), ("web", "b"), ("db", "c"), ("web", "d")]
+    assert list(program_errors(lines(*messages))) == [
+        ProgramError(node, text) for node, text in messages
+    ]
+    assert list(program_errors([])) == []

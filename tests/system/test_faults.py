@@ -1,0 +1,145 @@
+"""Faults of a network of real processes: links, partitions and nodes that go and come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from networks import StartNetwork
+
+from netsim.core.time import MILLISECOND
+from netsim.runtime.network import Network
+
+pytestmark = pytest.mark.asyncio
+
+RING = """
+name: ring
+convergence: 20ms
+nodes:
+  alice: {kind: computer}
+  web:
+    kind: computer
+    services: {80: "netsim.services.httpbin:create_app"}
+  r1: {kind: router}
+  r2: {kind: router}
+  r3: {kind: router}
+links:
+  - [alice, r1]
+  - [web, r2]
+  - {endpoints: [r1, r2], delay: 1ms}
+  - {endpoints: [r1, r3], delay: 1ms}
+  - {endpoints: [r3, r2], delay: 1ms}
+"""
+
+
+@asynccontextmanager
+async def new_routes(network: Network) -> AsyncIterator[None]:
+    """At its end routes have changed since its beginning."""
+    events = network.subscribe()
+    try:
+        yield
+        async with asyncio.timeout(10):
+            async for event in events:
+                if event["kind"] == "routes":
+                    break
+        # They are announced a little before they are in force.
+        await network.exec(
+            "alice",
+            ["ping", "-c", "1", "alice"],
+            cwd="/",
+            output=lambda *_: None,
+            interrupt=asyncio.Event(),
+        )
+    finally:
+        events.close()
+
+
+async def reaches_web(network: Network, timeout: float = 5.0) -> bool:
+    return (await network["alice"].ping("web", count=1, timeout=timeout)).received == 1
+
+
+async def test_links_that_are_down_held_and_slow(start_network: StartNetwork) -> None:
+    async with start_network(RING) as network:
+        alice = network["alice"]
+        assert await alice.path("web") == ["r1", "r2"]
+
+        # Down: there is another way, and without one there is no answer.
+        async with new_routes(network):
+            await network.link("r1", "r2").down()
+        assert await alice.path("web") == ["r1", "r3", "r2"]
+        ends = [
+            interface["up"]
+            for node, peer in (("r1", "r2"), ("r2", "r1"))
+            for interface in (await network.inspect_node(node))["interfaces"]
+            if interface["peer"] == peer
+        ]
+        assert ends == [False, False]
+        async with network.link("alice", "r1").down():
+            assert not await reaches_web(network, timeout=0.2)
+        assert await reaches_web(network)
+        async with new_routes(network):
+            await network.link("r1", "r2").up()
+        assert await alice.path("web") == ["r1", "r2"]
+
+        # Slow: what is set is what is measured, and for one direction only where that is said.
+        before = (await alice.ping("web", count=5, interval=0.02)).min_ns
+        assert before is not None
+        async with network.link("r1", "r2").set(delay="31ms", from_="r2"):
+            after = (await alice.ping("web", count=5, interval=0.02)).min_ns
+            assert after is not None
+            assert after - before == pytest.approx(30 * MILLISECOND, abs=10 * MILLISECOND)
+
+        # Held: everything comes, late.
+        link = network.link("r1", "r2")
+        await link.set(queue=2, bandwidth="100mbit")
+        await link.hold()
+        pings = asyncio.create_task(alice.ping("web", count=10, interval=0.02, timeout=10))
+        async with asyncio.timeout(10):
+            while await held_frames(network, "r1", "r2") < 10:
+                await asyncio.sleep(0.01)
+        assert not pings.done()
+        await link.release()
+        report = await pings
+        assert (report.sent, report.received) == (10, 10)
+        assert min(report.rtts_ns) < max(report.rtts_ns) - 5 * 20 * MILLISECOND
+        await link.reset()
+        assert network.condition(link.index, "r1") == network.planned_condition(link.index, "r1")
+
+
+async def held_frames(network: Network, node: str, peer: str) -> int:
+    facts = await network.inspect_node(node)
+    return sum(each["tx"]["queued"] for each in facts["interfaces"] if each["peer"] == peer)
+
+
+async def test_nodes_that_go_and_come_and_partitions(start_network: StartNetwork) -> None:
+    async with start_network(RING) as network:
+        assert await reaches_web(network)
+        async with new_routes(network):
+            await network.link("r1", "r2").down()
+        assert await reaches_web(network)  # over r3
+
+        pings = asyncio.create_task(network["alice"].ping("web", count=1000, interval=0.01))
+        old = network.describe("r3")
+        await network.crash("r3")
+        assert network.describe("r3") == {"kind": "router", "pid": None, "state": "dead"}
+        assert network.state == "degraded"
+        assert not await reaches_web(network, timeout=0.2)
+        async with new_routes(network):
+            await network.start_node("r3")
+        assert network.describe("r3")["pid"] not in (None, old["pid"])
+        assert network.state == "running"
+        assert await reaches_web(network)
+        pings.cancel()
+        assert (await network["alice"].get("http://web/ip")).status == 200
+        await network.restart_node("web")
+        assert (await network["alice"].get("http://web/ip")).status == 200
+
+        # r1–r2 is down for another reason: it is no path, and repair leaves it.
+        await network.partition(["alice"], ["web", "r2"])
+        assert network.down_links() == [0, 2]
+        assert not await reaches_web(network, timeout=0.2)
+        await network.repair()
+        assert network.down_links() == [2]
+        assert await reaches_web(network)
