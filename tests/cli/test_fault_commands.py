@@ -59,7 +59,9 @@ def test_a_link_is_changed_and_says_from_what_to_what(shell: Shell) -> None:
         "alice:eth0 → web:eth0  state down, held → up, delay 80ms → 0s, loss 5% → 0%",
         "web:eth0 → alice:eth0  state down, held → up, delay 80ms → 0s, loss 1% → 0%",
     ]
-    assert said(shell, "link", "alice", "web", "--flap", "1h") == f"{ends}  state up → up, flapping\n"
+    assert (
+        said(shell, "link", "alice", "web", "--flap", "1h") == f"{ends}  state up → up, flapping\n"
+    )
     said(shell, "link", "alice", "web", "--up")
     document = json.loads(said(shell, "link", "alice", "web", "--queue", "7", "--json"))
     assert [each["queue"] for each in document["before"]] == [1000, 1000]

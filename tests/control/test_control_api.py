@@ -47,9 +47,7 @@ async def test_facts(served: Served) -> None:
 
 
 @pytest.mark.asyncio
-async def test_nodes_and_links_have_resources(
-    served: Served, http: aiohttp.ClientSession
-) -> None:
+async def test_nodes_and_links_have_resources(served: Served, http: aiohttp.ClientSession) -> None:
     async with http.get("/v1/nodes") as response:
         assert [node["name"] for node in await response.json()] == ["alice", "web"]
     async with http.get("/v1/links") as response:

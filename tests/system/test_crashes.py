@@ -39,7 +39,7 @@ links: [[alice, s1], [s1, r1], [r1, web]]
 async def fetch_for_ever(network: Network, node: str, url: str) -> None:
     """Whatever happens on the way, ask again."""
     while True:
-        code, _ = await tool(network, node, "curl", "-s", "-m", "1", url)
+        code, _ = await tool(network, node, "curl", "-s", "-o", "/dev/null", "-m", "1", url)
         if code:
             await asyncio.sleep(0.05)
 
@@ -84,7 +84,7 @@ async def test_two_hundred_crashes_under_load(start_network: StartNetwork) -> No
         load = [
             fetch_for_ever(network, client, url)
             for client in ("alice", "bob", "lab-1", "lab-2")
-            for url in ("http://web/image/jpeg", "http://files/")
+            for url in ("http://web/bytes/50000", "http://files/")
         ]
         # The clients' own computers go down too, and their tools with them.
         async with in_background(*load):
