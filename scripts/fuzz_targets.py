@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "fuzz")]
 
 with atheris.instrument_imports(include=["netsim"], enable_loader_override=False):
-    from attack import TARGETS, Act, Attack, Fragment, Mutated, Raw, Segment, Step, Target, Wait
+    from attack import TARGETS, Act, Attack, Fragments, Mutated, Raw, Segment, Step, Target, Wait
 
     from netsim.core.errors import InvalidFileError
     from netsim.core.time import MILLISECOND
@@ -33,7 +33,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
     from netsim.wire.error import WireError
 
 MOST_STEPS = 64
-RAW, WAIT, MUTATED, FRAGMENT, SEGMENT, ACT = range(6)
+RAW, WAIT, MUTATED, FRAGMENTS, SEGMENT, ACT = range(6)
 
 
 class Reader:
@@ -87,8 +87,8 @@ def _step(reader: Reader) -> Step:
             return Mutated(where, recent, bits, cut, tail, mend)
         case 3:
             where, recent, shape = number(), number(), number()
-            start, size = number(2) & 0x1FFF, number(2) % 1480
-            return Fragment(where, recent, start, size, bool(shape & 1), shape >> 1 & 3)
+            pieces = tuple(_piece(reader) for _ in range(1 + (shape & 7)))
+            return Fragments(where, recent, shape >> 3 & 3, pieces)
         case 4:
             connection, flags, shape = number(), number(), number()
             offsets = [reader.offset() if shape & 1 << n else 0 for n in range(3)]
@@ -101,6 +101,13 @@ def _step(reader: Reader) -> Step:
             )
         case _:
             return Act(number(), number(2) % 5000)
+
+
+def _piece(reader: Reader) -> tuple[int, int, bool]:
+    """A fragment near the beginning or far from it, of whole units or not."""
+    start, units, shape = reader.number(), reader.number(), reader.number()
+    surplus = shape >> 3 & 7 if shape & 4 else 0
+    return start << 5 if shape & 2 else start, units % 180 * 8 + surplus, bool(shape & 1)
 
 
 def attack(target: Target) -> Callable[[bytes], None]:
@@ -265,7 +272,7 @@ def seeds(target: str) -> list[bytes]:
     ]
     programs = [
         *(bytes((MUTATED, 0, recent, 0x13, 0, 180, 1, 20)) for recent in range(8)),
-        *(bytes((FRAGMENT, 0, recent, 1, 0, 0, 0, 64)) for recent in range(8)),
+        *(bytes((FRAGMENTS, 0, recent, 1, 0, 1, 1, 1, 180, 0)) for recent in range(8)),
         *(bytes((SEGMENT, n, flags, 63)) for n in range(4) for flags in (2, 4, 16, 17, 18, 24)),
         *(bytes((ACT, what, 4, 0)) for what in range(len(Attack.ACTS))),
         *(bytes((WAIT, scale)) for scale in range(14, 29)),

@@ -40,7 +40,7 @@ def execute(
     recording = Recording()
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
-    main = _main(scenario, network, recording, trace, faults)
+    main = _main(scenario, network, recording, trace, (*scenario.faults, *faults))
     try:
         _run(scenario, main)
     except (NetsimError, OSError) as error:
@@ -74,7 +74,8 @@ async def _main(
             network.trace_frames(trace)
         running = asyncio.create_task(Runner(scenario, network, recording, faults).run())
         try:
-            await _until_done(running, scenario, network, recording)
+            limit = _time_limit(scenario, faults)
+            await _until_done(running, limit, scenario, network, recording)
         finally:
             if isinstance(loop, DirectorLoop):
                 recording.notices += [
@@ -85,11 +86,23 @@ async def _main(
                 await running
 
 
+def _time_limit(scenario: Scenario, faults: Sequence[PlannedFault]) -> int | None:
+    """Of network time. Beside faults it ends the steps, and what comes after has it once more."""
+    limit = scenario.time_limit_ns
+    if limit is None or not faults:
+        return limit
+    return max(limit, *(fault.healed_ns for fault in faults)) + limit
+
+
 async def _until_done(
-    running: asyncio.Task[None], scenario: Scenario, network: Network, recording: Recording
+    running: asyncio.Task[None],
+    time_limit_ns: int | None,
+    scenario: Scenario,
+    network: Network,
+    recording: Recording,
 ) -> None:
     """Wait for the end of the steps, or of the time that they have."""
-    limits = [(scenario.time_limit_ns, "network time")]
+    limits = [(time_limit_ns, "network time")]
     if scenario.time == "real":
         limits.append((scenario.wall_limit_ns, "real time"))
     given = [(ns, what) for ns, what in limits if ns is not None]

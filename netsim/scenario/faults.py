@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.describe import endpoint_text
 from netsim.scenario.recording import Recording
+from netsim.scenario.steps import PlannedFault as PlannedFault
 from netsim.scenario.steps import Step
 
 if TYPE_CHECKING:
     from netsim.runtime.network import Network
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class PlannedFault:
-    """A fault that comes at a time of its own, whatever step is going on, and goes again."""
-
-    at_ns: int
-    """After the first step began, in network time."""
-    kind: Literal["down", "hold", "crash"]
-    subject: tuple[str, ...]
-    """A link's two ends (`NODE` or `NODE:INTERFACE`), or one node."""
-    lasting_ns: int
-
-    def __str__(self) -> str:
-        what = " – ".join(self.subject)
-        when = f"at {format_duration(self.at_ns)} for {format_duration(self.lasting_ns)}"
-        return f"{self.kind} {what} {when}"
 
 
 class Faults:
@@ -67,9 +50,7 @@ class Faults:
     async def keep_to(self, plan: tuple[PlannedFault, ...]) -> None:
         """Let planned faults come and go, times counted from now."""
         start = self._network.now()
-        async with asyncio.TaskGroup() as tasks:
-            for fault in plan:
-                tasks.create_task(self._come_and_go(fault, start))
+        await asyncio.gather(*(self._come_and_go(fault, start) for fault in plan))
 
     async def _come_and_go(self, fault: PlannedFault, start: int) -> None:
         await asyncio.sleep((start + fault.at_ns - self._network.now()) / SECOND)

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.scenario.check_words import CheckWords
 from netsim.scenario.describe import describe, endpoint_text
-from netsim.scenario.schema import ExploreWords, ScenarioWords, StepWords
-from netsim.scenario.steps import ExploreBudget, Scenario, Step, Time
+from netsim.scenario.schema import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
+from netsim.scenario.steps import ExploreBudget, PlannedFault, Scenario, Step, Time
 from netsim.scenario.topology_names import check_names
 from netsim.topology.findings import FileFindings, report_words
 from netsim.topology.load import load_topology
@@ -58,6 +58,7 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
         time_limit_ns=limits.time if limits else None,
         wall_limit_ns=limits.wall if limits else None,
         expected_errors=tuple(words.expected_errors or ()),
+        faults=tuple(_planned(each) for each in words.faults or ()),
         explore=_budget(words.explore),
         sources=source.data,
     )
@@ -133,6 +134,16 @@ def _written(data: Any, path: PathTo) -> Mapping[str, Any]:
         else:
             return {}
     return data if isinstance(data, dict) else {}
+
+
+def _planned(words: PlannedFaultWords) -> PlannedFault:
+    link = words.down or words.hold
+    if link is not None:
+        subject = tuple(map(endpoint_text, link.link))
+    else:
+        assert words.crash is not None
+        subject = (words.crash.node,)
+    return PlannedFault(words.at, words.kind, subject, words.lasting)
 
 
 def _budget(words: ExploreWords | None) -> ExploreBudget | None:

@@ -25,6 +25,7 @@ from typing import Any, Final
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.runtime.process.zygote import die_with_parent
+from netsim.scenario.faults import PlannedFault
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.steps import Scenario
 
@@ -44,11 +45,12 @@ _TAIL: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run: a scenario with a seed."""
+    """One run: a scenario with a seed, and with faults beside its steps."""
 
     scenario: Scenario
     seed: int | None = None
     trace: str | None = None
+    faults: tuple[PlannedFault, ...] = ()
 
     def broken(self, problem: str, wall: float) -> ScenarioResult:
         """The result where the process gave none."""
@@ -187,9 +189,9 @@ def _work(job: Job, answers: Connection, said: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    from netsim.scenario.execute import execute
+    from netsim.scenario.execute import execute  # what takes a while is imported already
 
     try:
-        answers.send(execute(job.scenario, seed=job.seed, trace=job.trace))
+        answers.send(execute(job.scenario, seed=job.seed, trace=job.trace, faults=job.faults))
     except Exception:  # noqa: BLE001  # a bug of ours must not look like a scenario that held
         answers.send(f"a bug in netsim: {traceback.format_exc().strip()}")

@@ -65,7 +65,7 @@ class Recording:
     ) -> None:
         """It has ended. One that held in the crowd is not kept."""
         self._open.pop(opened.index, None)
-        self._failed |= not held
+        self._failed |= not held and opened.result.role != "load"
         if held and opened.result.depth:
             self._inner_held += 1
             if self._inner_held > _HELD_INNER:

@@ -18,6 +18,7 @@ _PACKETS: Final = 20
 _MILLION: Final = 1_000_000
 _WHAT: Final[dict[Role, str]] = {
     "step": "",
+    "load": "",
     "limit": "",
     "invariant": "invariant ",
     "always": "always ",
@@ -80,7 +81,7 @@ def _aligned(label: str, text: str) -> Iterator[str]:
 
 
 def _count(result: ScenarioResult) -> str:
-    steps = sum(step.depth == 0 and step.role == "step" for step in result.steps)
+    steps = sum(step.depth == 0 and step.role in ("step", "load") for step in result.steps)
     return "1 step" if steps == 1 else f"{steps} steps"
 
 

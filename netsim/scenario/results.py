@@ -9,8 +9,8 @@ from netsim.observe.frame_log import FrameRecord
 from netsim.runtime.logs import LogLine
 from netsim.scenario.steps import Time
 
-Role = Literal["step", "invariant", "always", "errors", "limit"]
-"""What was looked at: a step of the file, an invariant after a step, a check of an `always` while
+Role = Literal["step", "load", "invariant", "always", "errors", "limit"]
+"""What was looked at: a step of the file, one beside planned faults (it counts for nothing), an invariant after a step, a check of an `always` while
 its steps run, whether programs logged errors, whether the run came to an end."""
 
 
@@ -123,7 +123,7 @@ class ScenarioResult:
     @property
     def failures(self) -> tuple[StepResult, ...]:
         """What did not hold, innermost steps only."""
-        failed = [step for step in self.steps if not step.held]
+        failed = [step for step in self.steps if not step.held and step.role != "load"]
         return tuple(step for step in failed if step.expected or step.seen)
 
     def as_dict(self) -> dict[str, Any]:

@@ -46,17 +46,18 @@ class Runner:
         self._recording = recording
         self._faults = Faults(network, recording)
         self._planned = tuple(sorted(planned_faults))
+        self._role: Final[Role] = "load" if planned_faults else "step"
+        self._invariant_broke = False
         self._errors_seen = 0
 
     async def run(self) -> None:
         """Do all steps. Returns when the scenario has held or failed."""
         planned = asyncio.create_task(self._faults.keep_to(self._planned))
         try:
-            await self._sequence(self._scenario.steps, 0, is_alone=True)
             if self._planned:
-                # At the end of all faults the network must be well again.
-                await planned
-                await self._after(self._scenario.steps[-1])
+                await self._load(planned)
+            else:
+                await self._sequence(self._scenario.steps, 0)
         except _DidNotHoldError:
             pass
         finally:
@@ -65,23 +66,36 @@ class Runner:
                 await planned
             self._recording.network_ns = self._network.now()
 
+    async def _load(self, planned: asyncio.Task[None]) -> None:
+        """Steps beside planned faults. At their end the network must be well again.
+
+        A step may wait for ever for what a fault has taken away: the limit of network time ends
+        the steps here, and not the scenario.
+        """
+        limit = self._scenario.time_limit_ns
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if limit is None else limit / SECOND):
+                await self._sequence(self._scenario.steps, 0)
+        await planned
+        await self._after(self._scenario.steps[-1])
+
     # Steps
 
-    async def _sequence(self, steps: Iterable[Step], depth: int, *, is_alone: bool) -> None:
-        """One step after the other; where nothing runs beside them, with what is due after each."""
+    async def _sequence(self, steps: Iterable[Step], depth: int) -> None:
+        """One step after the other, with what is due after each."""
         for step in steps:
             await self._step(step, depth)
-            if is_alone:
-                await self._after(step)
+            await self._after(step)
 
     async def _step(self, step: Step, depth: int) -> None:
         try:
             if step.verb in CHECKS:
-                await self._check(step, "step", depth)
+                await self._check(step, self._role, depth)
             else:
-                await self._do(step, depth)
+                await self._do(step, self._role, depth)
         except _DidNotHoldError:
-            if not step.goes_on:
+            is_load = self._role == "load" and not self._invariant_broke
+            if not (step.goes_on or is_load):
                 raise
 
     async def _check(self, step: Step, role: Role, depth: int) -> None:
@@ -95,18 +109,19 @@ class Runner:
         now = self._network.now()
         expected, seen = _texts(verdict)
         if verdict.held:
-            if role == "step":
+            if role in ("step", "load"):
                 self._recording.end(opened, now, held=True, expected=expected, seen=seen)
             else:
                 self._recording.forget(opened)
             return
+        self._invariant_broke |= role == "invariant"
         frames = await self._packets(step, opened.result.started_ns)
         self._recording.end(opened, now, held=False, expected=expected, seen=seen, frames=frames)
         raise _DidNotHoldError
 
-    async def _do(self, step: Step, depth: int) -> None:
-        """A step that is no check: it holds unless it cannot be done."""
-        opened = self._recording.begin(step, self._network.now(), depth=depth)
+    async def _do(self, step: Step, role: Role, depth: int) -> None:
+        """What is no check: it holds unless it cannot be done."""
+        opened = self._recording.begin(step, self._network.now(), role=role, depth=depth)
         try:
             if self._faults.knows(step.verb):
                 await self._faults.apply(step)
@@ -121,6 +136,7 @@ class Runner:
             self._recording.end(opened, self._network.now(), held=False)
             raise
         except _NotYetError as error:
+            self._invariant_broke |= role == "invariant"
             frames = await self._packets(step.steps[0], error.started_ns)
             expected, seen = _texts(error.verdict)
             self._recording.end(
@@ -141,7 +157,10 @@ class Runner:
                 seen=" ".join(str(error).split()) or type(error).__name__,
             )
             raise _DidNotHoldError from None
-        self._recording.end(opened, self._network.now(), held=True)
+        if role == "invariant":
+            self._recording.forget(opened)
+        else:
+            self._recording.end(opened, self._network.now(), held=True)
 
     async def _flow(self, step: Step, depth: int) -> None:
         match step.verb:
@@ -151,7 +170,7 @@ class Runner:
                 await self._parallel([self._step(each, depth + 1) for each in step.steps])
             case "repeat":
                 for _ in range(step.words.times):
-                    await self._sequence(step.steps, depth + 1, is_alone=depth == 0)
+                    await self._sequence(step.steps, depth + 1)
             case "always":
                 await self._always(step, depth)
             case "capture":
@@ -176,14 +195,14 @@ class Runner:
         finished = asyncio.Event()
 
         async def meanwhile() -> None:
-            await self._sequence(step.steps, depth + 1, is_alone=False)
+            await self._sequence(step.steps, depth + 1)
             finished.set()
 
         async def watch() -> None:
             due = self._network.now()
             while True:
                 for each in step.checks:
-                    await self._check(each, "always", depth + 1)
+                    await self._always_check(each, depth + 1)
                 if finished.is_set():
                     return
                 due = max(due + step.words.every, self._network.now())
@@ -192,6 +211,13 @@ class Runner:
                         await finished.wait()
 
         await self._parallel([watch(), meanwhile()])
+
+    async def _always_check(self, step: Step, depth: int) -> None:
+        if self._role == "step":
+            await self._check(step, "always", depth)
+            return
+        with contextlib.suppress(_DidNotHoldError):
+            await self._check(step, "load", depth)
 
     async def _eventually(self, step: Step, depth: int) -> None:
         inner = step.steps[0]
@@ -224,7 +250,10 @@ class Runner:
         try:
             await self._look_for_errors(step)
             for invariant in self._scenario.invariants:
-                await self._check(invariant, "invariant", 0)
+                if invariant.verb == "eventually":
+                    await self._do(invariant, "invariant", 0)
+                else:
+                    await self._check(invariant, "invariant", 0)
         except _DidNotHoldError:
             if not step.goes_on:
                 raise
@@ -233,6 +262,8 @@ class Runner:
         new = self._network.errors[self._errors_seen :]
         self._errors_seen += len(new)
         self._recording.errors += new
+        if self._planned:
+            return  # what breaks beside faults may say so
         surprising = [
             error
             for error in program_errors(new)

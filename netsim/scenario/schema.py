@@ -104,6 +104,9 @@ class CaptureWords(ScenarioPart):
 # The flow of steps ----------------------------------------------------------------------------
 
 
+_INVARIANTS = (*CHECKS, "eventually")
+
+
 class EventuallyWords(CheckWords):
     """A check that is repeated until it holds."""
 
@@ -217,6 +220,41 @@ class LimitWords(ScenarioPart):
     """Time on the wall."""
 
 
+_PLANNED = ("down", "hold", "crash")
+
+
+class PlannedFaultWords(ScenarioPart):
+    """A fault that comes at its own time, beside the steps, and goes again."""
+
+    model_config = one_of(_PLANNED)
+
+    at: Duration = Field(examples=["2s"])
+    """When it comes: network time since the first step began."""
+    lasting: Period = Field(examples=["10s"])
+    """How long it lasts; then it is mended."""
+    down: LinkFaultWords | None = None
+    """Cuts a link."""
+    hold: LinkFaultWords | None = None
+    """Packets on a link wait."""
+    crash: NodeFaultWords | None = None
+    """Cuts the power of a node, which starts again afterwards."""
+
+    @property
+    def kind(self) -> Literal["down", "hold", "crash"]:
+        """The one that is written."""
+        return "down" if self.down else "hold" if self.hold else "crash"
+
+    @model_validator(mode="after")
+    def _is_one_fault(self) -> PlannedFaultWords:
+        written = [kind for kind in _PLANNED if getattr(self, kind) is not None]
+        if not written:
+            raise ValueError("a fault is missing; write one of down, hold, crash")
+        if len(written) > 1:
+            shown = " and ".join(f"`{kind}`" for kind in written)
+            raise ValueError(f"{shown} are {len(written)} faults; write each by itself")
+        return self
+
+
 class ExploreFaultWords(ScenarioPart):
     """What may break, how often, for how long."""
 
@@ -250,6 +288,16 @@ class ExploreWords(ScenarioPart):
     """The faults it may draw."""
 
 
+class InvariantWords(CheckWords):
+    """A check that must hold after every step."""
+
+    model_config = one_of(_INVARIANTS)
+    verbs: ClassVar[tuple[str, ...]] = _INVARIANTS
+
+    eventually: EventuallyWords | None = None
+    """A check that must hold within some time: what may fail while something is broken."""
+
+
 class ScenarioWords(ScenarioPart):
     """A whole scenario file."""
 
@@ -269,10 +317,12 @@ class ScenarioWords(ScenarioPart):
     """What ends it if nothing else does."""
     steps: list[StepWords] = Field(examples=["[{ping: {from: alice, to: web}}]"])
     """What is done, in order."""
-    invariants: list[CheckWords] | None = None
+    invariants: list[InvariantWords] | None = None
     """Checked after every step and at the end."""
     expected_errors: list[Text] | None = None
     """Parts of errors that programs may log; any other one fails the scenario."""
+    faults: list[PlannedFaultWords] | None = None
+    """Faults beside the steps, which are only load then: what must hold are the invariants."""
     explore: ExploreWords | None = None
     """What `netsim test --explore` may break."""
 
@@ -280,6 +330,10 @@ class ScenarioWords(ScenarioPart):
     def _does_something(self) -> ScenarioWords:
         if not self.steps:
             raise ValueError("there are no steps; write for example `- wait: 1s`")
+        if self.faults and not self.invariants:
+            raise ValueError(
+                "beside `faults` only `invariants` count, and there are none; write some"
+            )
         return self
 
 

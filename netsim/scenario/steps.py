@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from netsim.core.units import format_duration
+
 if TYPE_CHECKING:
     from netsim.topology.model import Topology
 
@@ -32,6 +34,28 @@ class Step:
     """Of `parallel`, `repeat`, `eventually`; what runs meanwhile, of `always`."""
     checks: tuple[Step, ...] = ()
     """Of `always`."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PlannedFault:
+    """A fault that comes at a time of its own, whatever step is going on, and goes again."""
+
+    at_ns: int
+    """After the first step began, in network time."""
+    kind: Literal["down", "hold", "crash"]
+    subject: tuple[str, ...]
+    """A link's two ends (`NODE` or `NODE:INTERFACE`), or one node."""
+    lasting_ns: int
+
+    @property
+    def healed_ns(self) -> int:
+        """When it is over, counted like `at_ns`."""
+        return self.at_ns + self.lasting_ns
+
+    def __str__(self) -> str:
+        what = " – ".join(self.subject)
+        when = f"at {format_duration(self.at_ns)} for {format_duration(self.lasting_ns)}"
+        return f"{self.kind} {what} {when}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +89,8 @@ class Scenario:
     """Network time."""
     wall_limit_ns: int | None = None
     expected_errors: tuple[str, ...] = ()
+    faults: tuple[PlannedFault, ...] = ()
+    """Where there are some, the steps are load: only invariants and the end of the run count."""
     explore: ExploreBudget | None = None
     sources: Mapping[str, Any] = field(default_factory=dict)
     """The file's data as it was written, for tools that write scenarios."""

@@ -34,6 +34,9 @@ def check_names(
     checker = _Checker(topology, folder, findings)
     for section in ("steps", "invariants"):
         checker.steps(written.get(section), (section,))
+    for index, fault in enumerate(_list(written.get("faults"))):
+        if isinstance(fault, dict):
+            checker.fault(fault, ("faults", index))
     explore = written.get("explore")
     faults = explore.get("faults") if isinstance(explore, dict) else None
     if isinstance(faults, dict):
@@ -70,6 +73,10 @@ class _Checker:
         for index, step in enumerate(_list(steps)):
             if isinstance(step, dict):
                 self._step(step, (*path, index))
+
+    def fault(self, fault: dict[str, Any], path: PathTo) -> None:
+        """The names in a fault that comes beside the steps."""
+        self._step({kind: words for kind, words in fault.items() if isinstance(words, dict)}, path)
 
     def _step(self, step: dict[str, Any], path: PathTo) -> None:
         for verb, words in step.items():

@@ -61,7 +61,7 @@ class Example:
     @property
     def fails(self) -> bool:
         """Whether what is printed is a complaint."""
-        return any(re.match(r"netsim: |\S+:\d+:\d+: ", line) for line in self.lines)
+        return any(re.match(r"netsim(?: [a-z]+)?: |\S+:\d+:\d+: ", line) for line in self.lines)
 
 
 def examples_of(page: Path) -> list[Example]:
@@ -103,9 +103,10 @@ def normalised(line: str, folder: Path) -> str:
 
 
 def new_shell(folder: Path) -> Shell:
-    """A shell in a folder with the topologies, which take free ports, and with `netsim`."""
+    """A shell in a folder with `netsim`, scenarios, and topologies, which take free ports."""
     folder.mkdir(exist_ok=True)
     shutil.copytree(ROOT / "topologies", folder / "topologies")
+    shutil.copytree(ROOT / "tests" / "scenarios", folder / "tests" / "scenarios")
     for file in (folder / "topologies").glob("*.yaml"):
         file.write_text(re.sub(r"127\.0\.0\.1:\d+:", "127.0.0.1:0:", file.read_text()))
     (folder / "broken.yaml").write_text(BROKEN)

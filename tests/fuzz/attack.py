@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 from effects import watch
 from forgery import fragment_of, mended, mutated, segment_frame
 from plans import plan_of
-from table_limits import check_tables
+from table_limits import check_fragments, check_tables
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.node.host_node import HostNode
@@ -64,15 +64,14 @@ class Mutated(NamedTuple):
     mend: Literal["nothing", "checksums", "lengths"] = "nothing"
 
 
-class Fragment(NamedTuple):
-    """A part of a packet that passed lately; arguments as of `forgery.fragment_of`."""
+class Fragments(NamedTuple):
+    """Parts of one packet that passed lately; `pieces` are start, size and whether more follows,
+    as `forgery.fragment_of` takes them."""
 
     where: int
     recent: int
-    start: int
-    size: int
-    more: bool
     identification: int
+    pieces: tuple[tuple[int, int, bool], ...]
 
 
 class Segment(NamedTuple):
@@ -95,7 +94,7 @@ class Act(NamedTuple):
     size: int
 
 
-Step = Wait | Raw | Mutated | Fragment | Segment | Act
+Step = Wait | Raw | Mutated | Fragments | Segment | Act
 
 
 class Attack:
@@ -146,9 +145,12 @@ class Attack:
                     if mend != "nothing":
                         frame = mended(frame, lengths=mend == "lengths")
                     self._put(where, frame)
-                case Fragment(where, recent, start, size, more, identification):
+                case Fragments(where, recent, identification, pieces):
                     base = self._recent(recent)
-                    self._put(where, fragment_of(base, start, size, more, identification))
+                    for piece in pieces:
+                        self._put(where, fragment_of(base, *piece, identification))
+                    for host in self.hosts:
+                        check_fragments(host.ip.reassembly)
                 case Segment():
                     self._put_segment(step)
                 case Act(what, size):

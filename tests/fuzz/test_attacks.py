@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from attack import TARGETS, Act, Attack, Fragment, Mutated, Raw, Segment, Step, Target, Wait
+from attack import TARGETS, Act, Attack, Fragments, Mutated, Raw, Segment, Step, Target, Wait
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +15,12 @@ NEAR_A_LIMIT = st.one_of(
     st.sampled_from((-(1 << 31), -(1 << 16), 1 << 16, 1 << 22, (1 << 31) - 1, 1 << 31)),
 )
 FLAGS = st.one_of(st.sampled_from((0x10, 0x18, 0x11, 0x02, 0x12, 0x04, 0x14)), st.integers(0, 255))
+PIECE = st.tuples(
+    st.one_of(st.integers(0, 30), st.integers(0, 0x1FFF)),
+    # Whole units, as all but the last must be, and others.
+    st.one_of(st.integers(0, 30).map(lambda units: 8 * units), st.integers(0, 1400)),
+    st.booleans(),
+)
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(
         st.builds(Wait, st.sampled_from((0, SECOND // 25, SECOND, 10 * SECOND, 300 * SECOND))),
@@ -29,13 +35,11 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
             st.sampled_from(("nothing", "checksums", "lengths")),
         ),
         st.builds(
-            Fragment,
+            Fragments,
             NUMBER,
             st.integers(0, 63),
-            st.one_of(st.integers(0, 30), st.integers(0, 0x1FFF)),
-            st.integers(0, 1400),
-            st.booleans(),
             st.integers(0, 2),
+            st.lists(PIECE, min_size=1, max_size=6).map(tuple),
         ),
         st.builds(
             Segment,

@@ -53,7 +53,7 @@ async def test_a_cancelled_tool_leaves_no_question_behind_when_its_node_ends() -
     complaints: list[dict[str, Any]] = []
     loop.set_exception_handler(lambda _, context: complaints.append(context))
     ours, theirs = socket.socketpair()
-    node = NodeHandle("alice", "computer")
+    node = NodeHandle("alice")
     node.attach(ours, lambda *_: None)
     running = asyncio.create_task(
         node.execute(["ping"], "/", False, lambda *_: None, asyncio.Event())

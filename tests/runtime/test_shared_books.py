@@ -120,7 +120,7 @@ def test_a_process_that_ends_anywhere_leaves_books_that_come_out(memory: int) ->
         pass_fds=[memory],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    seen = set()
+    seen: set[int] = set()
     while len(seen) < 100:
         writer.send_signal(signal.SIGSTOP)
         os.waitpid(writer.pid, os.WUNTRACED)

@@ -91,8 +91,12 @@ class ProcessBackend:
         return asyncio.ensure_future(self._changed(answers))
 
     async def _changed(self, answers: list[asyncio.Future[Any]]) -> None:
-        # One that goes down meanwhile has nothing left to change.
-        await asyncio.gather(*answers, return_exceptions=True)
+        if answers:
+            # One that does not answer holds up nobody: the change is due, and it is late.
+            done, waiting = await asyncio.wait(answers, timeout=ANSWER_TIMEOUT)
+            for answer in done | waiting:
+                # One that goes down meanwhile has nothing left to change.
+                answer.add_done_callback(asyncio.Future.exception)
 
     def install_routes(self, at: int, routes: Routes) -> None:
         """See `Backend`."""
