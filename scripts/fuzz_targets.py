@@ -23,17 +23,29 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "fuzz")]
 
 with atheris.instrument_imports(include=["netsim"], enable_loader_override=False):
-    from attack import TARGETS, Act, Attack, Fragments, Mutated, Raw, Segment, Step, Target, Wait
+    from attack import (
+        TARGETS,
+        Act,
+        Attack,
+        Fragments,
+        Mutated,
+        Options,
+        Raw,
+        Segment,
+        Step,
+        Target,
+        Wait,
+    )
 
     from netsim.core.errors import InvalidFileError
     from netsim.core.time import MILLISECOND
     from netsim.runtime.virtual.memory_network import MemoryNetwork
     from netsim.topology.load import load_plan
-    from netsim.wire import arp, ethernet, icmp, ipv4, tcp, udp
+    from netsim.wire import arp, ethernet, icmp, ipv4, ipv4_options, tcp, udp
     from netsim.wire.error import WireError
 
 MOST_STEPS = 64
-RAW, WAIT, MUTATED, FRAGMENTS, SEGMENT, ACT = range(6)
+RAW, WAIT, MUTATED, FRAGMENTS, SEGMENT, ACT, OPTIONS = range(7)
 
 
 class Reader:
@@ -73,7 +85,7 @@ def steps_of(data: bytes) -> list[Step]:
 
 def _step(reader: Reader) -> Step:
     number = reader.number
-    match number() % 6:
+    match number() % 7:
         case 0:
             return Raw(number(), reader.take(number(2)))
         case 1:
@@ -99,8 +111,10 @@ def _step(reader: Reader) -> Step:
             return Segment(
                 connection, flags, sequence, acknowledgement, window, timestamp, options, payload
             )
-        case _:
+        case 5:
             return Act(number(), number(2) % 5000)
+        case _:
+            return Options(number(), number(), reader.take(number() % 41))
 
 
 def _piece(reader: Reader) -> tuple[int, int, bool]:
@@ -273,6 +287,11 @@ def seeds(target: str) -> list[bytes]:
     programs = [
         *(bytes((MUTATED, 0, recent, 0x13, 0, 180, 1, 20)) for recent in range(8)),
         *(bytes((FRAGMENTS, 0, recent, 1, 0, 1, 1, 1, 180, 0)) for recent in range(8)),
+        *(
+            bytes((OPTIONS, 0, recent, 4 + len(route))) + route + bytes((68, 4, 5, 0))
+            for recent in range(4)
+            for route in map(ipv4_options.record_route, (0, 1, 9))
+        ),
         *(bytes((SEGMENT, n, flags, 63)) for n in range(4) for flags in (2, 4, 16, 17, 18, 24)),
         *(bytes((ACT, what, 4, 0)) for what in range(len(Attack.ACTS))),
         *(bytes((WAIT, scale)) for scale in range(14, 29)),

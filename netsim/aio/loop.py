@@ -92,6 +92,9 @@ class HostLoopMixin(_Base):
         In virtual time there is no difference; a real runtime overrides this.
         """
 
+    def tls_begins(self) -> None:
+        """A program uses TLS, whose bytes are random; in virtual time that is noted."""
+
     def dispatch_ready(self) -> None:
         """Tell the owners of sockets to which something has happened, some of them at a time.
 
@@ -169,6 +172,8 @@ class HostLoopMixin(_Base):
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """As asyncio; `sock` is one that `sock_connect` has connected."""
         tls = client_tls(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
+        if tls is not None:
+            self.tls_begins()
         if sock is not None:
             if host is not None or port is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
@@ -222,6 +227,8 @@ class HostLoopMixin(_Base):
     ) -> Server:
         """As asyncio, on this computer's addresses: some of them, or all where none is given."""
         tls = server_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+        if tls is not None:
+            self.tls_begins()
         if sock is not None:
             raise ValueError("a real socket cannot listen in the simulated network: give host/port")
         if host is None and port is None:

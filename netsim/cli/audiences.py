@@ -12,7 +12,13 @@ from netsim.cli.facts import show_nodes
 from netsim.cli.progress import ProgressBar
 from netsim.cli.text import counted, print_json, print_json_line
 
-_STYLES = {"node-died": "red", "node-started": "green", "error": "red", "carrier": "yellow", "routes": "cyan"}
+_STYLES = {
+    "node-died": "red",
+    "node-started": "green",
+    "error": "red",
+    "carrier": "yellow",
+    "routes": "cyan",
+}
 
 
 class Reader:

@@ -82,7 +82,8 @@ class Faults:
         flapping = self._flapping.get(link.index)
         if flapping is not None:
             flapping.cancel()
-            await asyncio.wait([flapping], timeout=LINK_TIMEOUT)  # what comes after it must be the last word
+            # Its end is a change of the link, too; what was asked for now comes after it.
+            await asyncio.wait([flapping], timeout=LINK_TIMEOUT)
 
     def _flapped(self, link: int, flapping: asyncio.Task[None]) -> None:
         if self._flapping.get(link) is flapping:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from netsim.core.errors import AlreadyRunningError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.describe import endpoint_text
@@ -58,7 +60,8 @@ class Faults:
             node = fault.subject[0]
             await self._change_node("crash", node)
             await asyncio.sleep(fault.lasting_ns / SECOND)
-            await self._change_node("restart", node)
+            with contextlib.suppress(AlreadyRunningError):  # `restart: on-failure`, or a step
+                await self._change_node("start", node)
             return
         a, b = fault.subject
         await self._change_link(fault.kind, a, b)

@@ -115,7 +115,8 @@ class Runner:
                 self._recording.forget(opened)
             return
         self._invariant_broke |= role == "invariant"
-        frames = await self._packets(step, opened.result.started_ns)
+        since = opened.result.started_ns
+        frames = [] if role == "load" else await self._packets(step, since)
         self._recording.end(opened, now, held=False, expected=expected, seen=seen, frames=frames)
         raise _DidNotHoldError
 
@@ -137,7 +138,8 @@ class Runner:
             raise
         except _NotYetError as error:
             self._invariant_broke |= role == "invariant"
-            frames = await self._packets(step.steps[0], error.started_ns)
+            inner = step.steps[0]
+            frames = [] if role == "load" else await self._packets(inner, error.started_ns)
             expected, seen = _texts(error.verdict)
             self._recording.end(
                 opened,

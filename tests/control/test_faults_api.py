@@ -309,6 +309,6 @@ async def test_whatever_goes_on_ends_with_the_network(served: Served) -> None:
             await asyncio.sleep(0.001)
     served.network.is_stuck.clear()
     await served.server.close()
-    with pytest.raises(ControlError, match="stopping|ended before"):
+    with pytest.raises(ControlError, match=r"stopping|ended before"):
         await starting
     assert not flapping_tasks()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from effects import watch
-from forgery import fragment_of, mended, mutated, segment_frame
+from forgery import fragment_of, mended, mutated, segment_frame, with_options
 from plans import plan_of
 from table_limits import check_fragments, check_tables
 
@@ -74,6 +74,14 @@ class Fragments(NamedTuple):
     pieces: tuple[tuple[int, int, bool], ...]
 
 
+class Options(NamedTuple):
+    """A packet that passed lately, with IP options."""
+
+    where: int
+    recent: int
+    options: bytes
+
+
 class Segment(NamedTuple):
     """A TCP segment for a connection that exists, near what its owner expects."""
 
@@ -94,7 +102,7 @@ class Act(NamedTuple):
     size: int
 
 
-Step = Wait | Raw | Mutated | Fragments | Segment | Act
+Step = Wait | Raw | Mutated | Fragments | Options | Segment | Act
 
 
 class Attack:
@@ -151,6 +159,8 @@ class Attack:
                         self._put(where, fragment_of(base, *piece, identification))
                     for host in self.hosts:
                         check_fragments(host.ip.reassembly)
+                case Options(where, recent, options):
+                    self._put(where, with_options(self._recent(recent), options))
                 case Segment():
                     self._put_segment(step)
                 case Act(what, size):

@@ -7,6 +7,7 @@ from netsim.wire.checksum import internet_checksum, pseudo_header_sum
 
 ATTACKER_MAC = bytes.fromhex("02bad0000001")
 _ETHERNET = ethernet.HEADER_LENGTH
+_MAX_OPTIONS = 40
 _CHECKSUM_AT = {ipv4.PROTOCOL_ICMP: 2, ipv4.PROTOCOL_TCP: 16, ipv4.PROTOCOL_UDP: 6}
 """Where the checksum is in each protocol's header."""
 
@@ -59,6 +60,17 @@ def fragment_of(frame: bytes, start: int, size: int, more: bool, identification:
     field = start & ipv4.OFFSET_MASK | (ipv4.MORE_FRAGMENTS if more else 0)
     header[20:22] = field.to_bytes(2, "big")
     return mended(bytes(header) + piece, lengths=True)
+
+
+def with_options(frame: bytes, options: bytes) -> bytes:
+    """The packet with these IP options, padded. What is not plain IPv4 stays as it is."""
+    if frame[12:15] != b"\x08\x00\x45":
+        return frame
+    words = (options + bytes(-len(options) % 4))[:_MAX_OPTIONS]
+    first = _ETHERNET + ipv4.HEADER_LENGTH
+    header = bytearray(frame[:first])
+    header[_ETHERNET] += len(words) // 4
+    return mended(bytes(header) + words + frame[first:], lengths=True)
 
 
 def segment_frame(

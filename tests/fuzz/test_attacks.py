@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from attack import TARGETS, Act, Attack, Fragments, Mutated, Raw, Segment, Step, Target, Wait
+from attack import (
+    TARGETS,
+    Act,
+    Attack,
+    Fragments,
+    Mutated,
+    Options,
+    Raw,
+    Segment,
+    Step,
+    Target,
+    Wait,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.core.time import SECOND
+from netsim.wire import ipv4_options
 
 NUMBER = st.integers(0, 255)
 NEAR_A_LIMIT = st.one_of(
@@ -20,6 +33,15 @@ PIECE = st.tuples(
     # Whole units, as all but the last must be, and others.
     st.one_of(st.integers(0, 30).map(lambda units: 8 * units), st.integers(0, 1400)),
     st.booleans(),
+)
+OPTION = st.one_of(
+    st.binary(max_size=12),
+    st.builds(
+        lambda kind, length, data: bytes((kind, length)) + data,
+        st.sampled_from((ipv4_options.RECORD_ROUTE, ipv4_options.TIMESTAMP, 131, 137, 0x94)),
+        st.integers(0, 44),
+        st.binary(max_size=12),
+    ),
 )
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(
@@ -41,6 +63,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
             st.integers(0, 2),
             st.lists(PIECE, min_size=1, max_size=6).map(tuple),
         ),
+        st.builds(Options, NUMBER, st.integers(0, 63), st.lists(OPTION, max_size=4).map(b"".join)),
         st.builds(
             Segment,
             NUMBER,

@@ -180,7 +180,9 @@ async def test_deadlock(network):
     )
     result = run(shop)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*nothing is left to happen at 0s, but the test waits in Event.wait (test_who_*.py:*)"])
+    result.stdout.fnmatch_lines(
+        ["*nothing is left to happen at 0s, but the test waits in Event.wait (test_who_*.py:*)"]
+    )
 
 
 def test_real_time(shop: pytest.Pytester) -> None:
@@ -204,9 +206,7 @@ async def test_processes(network):
         ('@pytest.mark.netsim("none.yaml")', "*none.yaml*"),
     ],
 )
-def test_mistakes_are_told_at_their_place(
-    shop: pytest.Pytester, marker: str, message: str
-) -> None:
+def test_mistakes_are_told_at_their_place(shop: pytest.Pytester, marker: str, message: str) -> None:
     shop.makefile(".yaml", bad="name: bad\nnodes: {a: {kind: komputer}}\n")
     shop.makepyfile(
         f"""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_network import LAN
+from played_network import LAN
 from jsonschema import Draft7Validator
 
 from netsim.core.errors import InvalidFileError

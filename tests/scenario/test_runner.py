@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_network import FakeNetwork, World
+from played_network import FakeNetwork, World
 
 from netsim.scenario.faults import PlannedFault
 from netsim.scenario.results import ScenarioResult
@@ -396,7 +396,7 @@ def test_planned_faults_come_and_go_beside_the_steps(tmp_path: Path) -> None:
         (2.0, "crash r2"),
         (2.002, "up alice r1"),
         (4.001, "hold r1:eth1 r2"),
-        (5.0, "restart r2"),
+        (5.0, "start r2"),
         (14.002, "release r1:eth1 r2"),
         (14.002, "stopped"),
     ]

@@ -35,10 +35,13 @@ def create_app() -> web.Application:
 async def shop(seconds: int, retry: str) -> str:
     """Customers come for some time; how they fared."""
     served: list[bool] = []
-    async with aiohttp.ClientSession(
-        timeout=aiohttp.ClientTimeout(total=PATIENCE),
-        connector=aiohttp.TCPConnector(limit=0),
-    ) as session, asyncio.TaskGroup() as crowd:
+    async with (
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=PATIENCE),
+            connector=aiohttp.TCPConnector(limit=0),
+        ) as session,
+        asyncio.TaskGroup() as crowd,
+    ):
         for _ in range(seconds * ARRIVALS):
             crowd.create_task(_buy(session, retry, served))
             await asyncio.sleep(1 / ARRIVALS)

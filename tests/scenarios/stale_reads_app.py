@@ -11,7 +11,8 @@ from aiohttp import web
 LEASE = 1.0
 """Seconds for which the replica may answer after it has heard from the primary."""
 HEARTBEAT = 0.3
-TIMEOUT = aiohttp.ClientTimeout(total=0.5)
+PATIENCE = 0.5
+"""Seconds that the primary waits for the replica's answer: what it sent may take so long."""
 
 
 def create_primary() -> web.Application:
@@ -33,12 +34,15 @@ def create_primary() -> web.Application:
 
     async def tell(what: str) -> bool:
         nonlocal heard_at
-        # The lease that an answer proves began after this.
-        heard_at = asyncio.get_running_loop().time() + TIMEOUT.total if TIMEOUT.total else 0
+        # Whether or not an answer comes: a lease may begin until then.
+        heard_at = asyncio.get_running_loop().time() + PATIENCE
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
         try:
-            async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-                async with session.put("http://replica/", data=what):
-                    return True
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.put("http://replica/", data=what),
+            ):
+                return True
         except (aiohttp.ClientError, TimeoutError):
             return False
 

@@ -10,9 +10,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
-    path
-    for path in (ROOT / "tests" / "scenarios").glob("*.yaml")
-    if "\nsteps:" in path.read_text()
+    path for path in (ROOT / "tests" / "scenarios").glob("*.yaml") if "\nsteps:" in path.read_text()
 )
 
 

@@ -88,15 +88,10 @@ class ProcessBackend:
             self._fleet.nodes[name].question("conditions", at, conditions)
             for name, conditions in of_node.items()
         ]
-        return asyncio.ensure_future(self._changed(answers))
-
-    async def _changed(self, answers: list[asyncio.Future[Any]]) -> None:
-        if answers:
-            # One that does not answer holds up nobody: the change is due, and it is late.
-            done, waiting = await asyncio.wait(answers, timeout=ANSWER_TIMEOUT)
-            for answer in done | waiting:
-                # One that goes down meanwhile has nothing left to change.
-                answer.add_done_callback(asyncio.Future.exception)
+        for answer in answers:
+            # One that goes down meanwhile has nothing left to change.
+            answer.add_done_callback(asyncio.Future.exception)
+        return asyncio.ensure_future(_wait_for(answers))
 
     def install_routes(self, at: int, routes: Routes) -> None:
         """See `Backend`."""
@@ -269,3 +264,9 @@ class ProcessBackend:
         else:
             how = f"ended with exit code {code}"
         self._reports.node_ended(node.name, f"(pid {node.pid}) {how}")
+
+
+async def _wait_for(answers: list[asyncio.Future[Any]]) -> None:
+    """One node that does not answer holds up nobody: it will be late."""
+    if answers:
+        await asyncio.wait(answers, timeout=ANSWER_TIMEOUT)

@@ -19,6 +19,10 @@ from typing import Any, Final
 
 _LENGTH = struct.Struct("!I")
 _READ_SIZE: Final = 1 << 16
+_MUCH: Final = 1 << 20
+"""Bytes."""
+_MANY: Final = 1000
+"""Messages."""
 _DESCRIPTORS_AT_ONCE: Final = 253
 """What Linux takes in one message (SCM_MAX_FD)."""
 
@@ -47,6 +51,8 @@ class Channel:
         self._attached: deque[tuple[int, Sequence[int]]] = deque()
         """Descriptors that go with the byte of that number."""
         self._received: deque[int] = deque()
+        self._posted: deque[tuple[Any, Sequence[int]]] = deque()
+        """What other threads have sent and the loop has not looked at."""
         self._drained: list[asyncio.Future[None]] = []
         self._thread = threading.get_ident()
         self.closed = False
@@ -54,9 +60,9 @@ class Channel:
         loop.add_reader(sock.fileno(), self._readable)
 
     @property
-    def backlog(self) -> int:
-        """Bytes that wait for the other end to read."""
-        return len(self._outbound)
+    def congested(self) -> bool:
+        """So much waits to be sent that what may be lost should be."""
+        return len(self._outbound) > _MUCH or len(self._posted) > _MANY
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Send a message, from any thread; without effect once the other end is gone.
@@ -69,8 +75,9 @@ class Channel:
             return
         if threading.get_ident() != self._thread:
             # Programs log from threads, too. A loop that has ended sends nothing any more.
+            self._posted.append((message, descriptors))
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.send, message, descriptors)
+                self._loop.call_soon_threadsafe(self._send_posted)
             return
         body = pickle.dumps(message, 5)
         was_idle = not self._outbound
@@ -81,6 +88,9 @@ class Channel:
             self._writable()
             if self._outbound:
                 self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def _send_posted(self) -> None:
+        self.send(*self._posted.popleft())
 
     def take_descriptor(self) -> int:
         """The first of those received that nobody has taken yet."""

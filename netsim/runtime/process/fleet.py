@@ -93,7 +93,7 @@ class Fleet:
             self._launching.cancel()
         launched = [node for node in self.nodes.values() if node.pid is not None]
         for node in launched:
-            node.stopped = True
+            node.stopped = node.stopped or not node.ended.is_set()
             node.send("stop")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):

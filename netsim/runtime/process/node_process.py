@@ -65,8 +65,6 @@ STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
 RECENT_FRAMES: Final = 2_000
 """How many frames a node keeps while it observes them."""
-LOG_BACKLOG: Final = 1 << 20
-"""Bytes that may wait for the supervisor before lines of the log are lost, and counted."""
 
 
 def preload() -> None:
@@ -274,8 +272,8 @@ class NodeProcess:
         self._channel.send(("answer", number, None))
 
     def _log(self, level: int, text: str) -> None:
-        """Send a line to the supervisor, unless it is too far behind with reading."""
-        if self._channel.backlog > LOG_BACKLOG:
+        """Send a line to the supervisor, unless it is too far behind: then it is counted."""
+        if self._channel.congested:
             self._unlogged += 1
             return
         if self._unlogged:

@@ -207,19 +207,9 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         """Network time in ns."""
         return self.timeline.now
 
-    async def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """As asyncio; TLS is found out, as its bytes are random."""
-        self._note_tls(kwargs.get("ssl"))
-        return await super().create_connection(*args, **kwargs)
-
-    async def create_server(self, *args: Any, **kwargs: Any) -> Any:
-        """As asyncio; TLS is found out, as its bytes are random."""
-        self._note_tls(kwargs.get("ssl"))
-        return await super().create_server(*args, **kwargs)
-
-    def _note_tls(self, ssl: Any) -> None:
-        if ssl is not None:
-            self.timeline.findings.note("tls", self.name, "used TLS, whose bytes are random")
+    def tls_begins(self) -> None:
+        """TLS is found out."""
+        self.timeline.findings.note("tls", self.name, "used TLS, whose bytes are random")
 
     def step(self) -> None:
         """Tell programs what has happened to their sockets, run them, send what they wrote."""
