@@ -292,6 +292,7 @@ def seeds(target: str) -> list[bytes]:
             for recent in range(4)
             for route in map(ipv4_options.record_route, (0, 1, 9))
         ),
+        *(bytes((OPTIONS, 0, recent, 4, 1, 1, 1, 7)) for recent in range(4)),
         *(bytes((SEGMENT, n, flags, 63)) for n in range(4) for flags in (2, 4, 16, 17, 18, 24)),
         *(bytes((ACT, what, 4, 0)) for what in range(len(Attack.ACTS))),
         *(bytes((WAIT, scale)) for scale in range(14, 29)),

@@ -13,8 +13,8 @@ class ProgressBar:
         self._label = label
         self._bar: Any = None
 
-    def show(self, done: int, total: int) -> None:
-        """So many of all are done."""
+    def show(self, done: int, total: int | None) -> None:
+        """So many of all are done; None: nobody knows how many these are."""
         if not sys.stderr.isatty():
             return
         if self._bar is None:

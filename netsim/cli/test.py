@@ -67,6 +67,16 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
     metavar="N",
     help="Scenarios at a time; as many as there are processors where it is left out.",
 )
+@click.option(
+    "--explore", "explores", is_flag=True, help="Look for faults under which invariants break."
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Sets of faults that --explore tries; 100 where it is left out.",
+)
+@click.option("--write", type=click.Path(), metavar="FILE", help="Where --explore writes a find.")
 @options.as_json
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
 def command(
@@ -76,6 +86,9 @@ def command(
     trace: str | None,
     junit: str | None,
     jobs: int | None,
+    explores: bool,
+    examples: int | None,
+    write: str | None,
     as_json: bool,
     paths: tuple[str, ...],
 ) -> int:
@@ -83,9 +96,20 @@ def command(
 
     A step that does not hold is shown at its place in the file, as expected against seen, with
     the packets around it. With --trace and several scenarios or seeds FILE is a directory.
+
+    With --explore faults are drawn, within what a file's `explore` allows, until one of its
+    invariants breaks; the fewest and shortest that do so become a scenario NAME.found.yaml.
     """
     if seed is not None and seeds is not None:
         raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
+    if explores:
+        unfit = {"--seeds": seeds, "--trace": trace, "--junit": junit, "--jobs": jobs}
+    else:
+        unfit = {"--examples": examples, "--write": write}
+    for option, value in unfit.items():
+        if value is not None:
+            where = "not with" if explores else "only with"
+            raise click.UsageError(f"`{option}` goes {where} `--explore`; leave it out")
     from netsim.scenario.load import load_scenario  # pydantic takes a while
     from netsim.scenario.runs import Runs
 
@@ -99,6 +123,16 @@ def command(
         raise InvalidFileError(problems)
     if not scenarios:
         raise click.UsageError("there are no scenarios in these directories; name a file")
+    if explores:
+        from netsim.cli.explore import EXAMPLES, explore_all
+
+        # In a directory there may be others, and files that were found.
+        fit = [each for each in scenarios if each.file in paths or each.explore]
+        if not fit:
+            raise click.UsageError("no scenario here has `explore`; name one that does")
+        return explore_all(
+            fit, seed=seed, examples=examples or EXAMPLES, write=write, as_json=as_json
+        )
     _check_trace(trace, scenarios)
     started = time.monotonic()
     chosen: list[int | None] = list(seeds) if seeds else [seed]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from netsim.observe.accounting import LinkAccount
 from netsim.topology.plan import NetworkPlan
@@ -10,8 +10,8 @@ from netsim.topology.plan import NetworkPlan
 Books = dict[str, dict[str, Any]]
 """Of one node: `"egress"` and `"ingress"`, each by the name of the interface.
 
-    egress   {sent, duplicated, dropped{}, lost{}, queued, handed_over, at_risk}
-    ingress  {received, delivered, dropped{}, in_flight}
+    egress   {sent, duplicated, dropped{}, lost{}, queued, handed_over, messages}
+    ingress  {received, delivered, dropped{}, in_flight, messages}
 
 `dropped` and `lost` (by the wire between processes) are by reason. A direction's frames obey
 
@@ -19,9 +19,12 @@ Books = dict[str, dict[str, Any]]
     handed_over = sum(lost) + received + those on the wire
     received = delivered + sum(dropped) + in_flight
 
-`at_risk` is how many frames the wires from there that have ended can have held at most; it may be
-left out where nothing is ever on a wire.
+Frames travel on wires in messages of at most `FRAMES_IN_A_MESSAGE`. `messages` were written to
+wires and read from wires; they may be left out where nothing is ever on a wire.
 """
+
+FRAMES_IN_A_MESSAGE: Final = 40
+"""About 60 KiB: larger ones fill a socket and move in lock-step."""
 
 LOST_WITH_NODE = "lost_with_node"
 """Why frames are lost that a node held when it went down, or a wire to or from it."""
@@ -49,8 +52,8 @@ class Ledger:
 
         Where a cut is consistent nothing is on a wire that works: what was handed over and not
         received was on wires that ended with one of their nodes. It is lost with the node, but no
-        more of it than those wires can have held: beyond that the account does not come out, and
-        `LinkAccount.check` says so.
+        more of it than the messages that were written and not read can have held: beyond that the
+        account does not come out, and `LinkAccount.check` says so.
         """
         accounts = []
         for link in self._plan.links:
@@ -59,7 +62,8 @@ class Ledger:
                 ingress = self._total(living, far, "ingress", _NO_INGRESS)
                 on_wires = egress["handed_over"] - sum(egress["lost"].values())
                 on_wires -= ingress["received"]
-                lost_on_wires = max(0, min(on_wires, egress["at_risk"]))
+                messages = egress["messages"] - ingress["messages"]
+                lost_on_wires = max(0, min(on_wires, messages * FRAMES_IN_A_MESSAGE))
                 dropped = merge(
                     egress["dropped"],
                     egress["lost"],
@@ -96,9 +100,15 @@ _NO_EGRESS: dict[str, Any] = {
     "lost": {},
     "queued": 0,
     "handed_over": 0,
-    "at_risk": 0,
+    "messages": 0,
 }
-_NO_INGRESS: dict[str, Any] = {"received": 0, "delivered": 0, "dropped": {}, "in_flight": 0}
+_NO_INGRESS: dict[str, Any] = {
+    "received": 0,
+    "delivered": 0,
+    "dropped": {},
+    "in_flight": 0,
+    "messages": 0,
+}
 
 
 def merge(*counts: dict[str, int]) -> dict[str, int]:

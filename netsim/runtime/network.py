@@ -18,15 +18,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from netsim.core.errors import AlreadyRunningError, StartError, UnknownNameError
+from netsim.core.errors import (
+    AlreadyRunningError,
+    NotRunningError,
+    StartError,
+    UnknownNameError,
+)
 from netsim.core.link_attributes import LinkCondition
-from netsim.core.time import SECOND
 from netsim.observe.accounting import LinkAccount
 from netsim.observe.frame_log import FrameRecord
 from netsim.runtime.backend import Backend, LinkChange, Output, Progress
-from netsim.runtime.convergence import Convergence
 from netsim.runtime.events import Event, EventHub, Subscription
 from netsim.runtime.fault import Fault, LinkFaults
+from netsim.runtime.inspection import Inspection
 from netsim.runtime.link_conditions import LinkConditions
 from netsim.runtime.link_facts import condition_words
 from netsim.runtime.link_view import LinkView, find_link
@@ -34,11 +38,11 @@ from netsim.runtime.logs import LogBook, LogLine
 from netsim.runtime.node_view import NodeView
 from netsim.runtime.partitions import Partitions
 from netsim.runtime.pingall import OnPing, PingAll, Reachability
-from netsim.runtime.restart import RestartPolicy
+from netsim.runtime.rerouting import Rerouting
+from netsim.runtime.restart import Restarts
 from netsim.topology.load import load_plan
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.planning import make_plan
-from netsim.wire.address import format_ip, format_mac
 
 if TYPE_CHECKING:
     import networkx
@@ -50,6 +54,8 @@ Time = Literal["real", "virtual"]
 
 TIMELINE: Final = 1_000
 """Events that are kept."""
+ERRORS: Final = 10_000
+"""Lines that are kept."""
 STOP_GRACE: Final = 2.0
 """Seconds that programs get to shut down."""
 
@@ -88,21 +94,24 @@ class Network:
         self.state: State = "new"
         self._start_method = start_method
         self._launcher = launcher
-        self._backend: Backend
+        self._started: Backend | None = None
         self._conditions = LinkConditions(self.plan)
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
-        self._convergence = Convergence(self.plan)
-        self._reconverging: asyncio.TimerHandle | None = None
-        self._restarts = {
-            node.name: RestartPolicy() for node in self.plan.nodes if node.restart == "on-failure"
-        }
-        self._restarting: dict[str, asyncio.TimerHandle] = {}
+        self._rerouting = Rerouting(self.plan, self._install_routes)
+        self._convergence = self._rerouting.convergence
+        self._restarts = Restarts(
+            self.plan,
+            self.now,
+            self.start_node,
+            lambda node, text: self._publish("error", node, text),
+        )
         self._starting: set[str] = set()
         self._events = EventHub()
         self._logs = LogBook()
         self.errors: list[LogLine] = []
-        """What nodes and programs have logged as errors, exceptions of handlers among it."""
+        """What nodes and programs have logged as errors, exceptions of handlers among it: the
+        first `ERRORS` lines."""
         self.timeline: deque[Event] = deque(maxlen=TIMELINE)
         """What happened to nodes, carriers and routes, oldest first."""
         self._started_at = datetime.datetime.now(datetime.UTC)
@@ -136,7 +145,7 @@ class Network:
         """
         if self.state != "new":
             raise StartError("a Network starts once; make another for another start")
-        self._backend = self._new_backend()
+        self._started = self._new_backend()
         self.state = "starting"
         try:
             await self._backend.start(on_progress)
@@ -158,8 +167,8 @@ class Network:
 
     def kill(self) -> None:
         """End everything now; `stop` still has to be awaited."""
-        if self.state != "new":
-            self._backend.kill()
+        if self._started is not None:
+            self._started.kill()
 
     def _new_backend(self) -> Backend:
         if self.time == "virtual":
@@ -171,16 +180,13 @@ class Network:
         return ProcessBackend(self.plan, self, self._start_method, self._launcher)
 
     async def _stop(self, grace: float) -> None:
-        started = self.state != "new"
         self.state = "stopping"
-        if self._reconverging is not None:
-            self._reconverging.cancel()
-        for timer in self._restarting.values():
-            timer.cancel()
+        self._rerouting.end()
+        await self._restarts.end()
         for task in self._tasks:
             task.cancel()
-        if started:
-            await self._backend.stop(grace)
+        if self._started is not None:
+            await self._started.stop(grace)
         self.state = "stopped"
         self._events.close()
         self._logs.close()
@@ -189,7 +195,7 @@ class Network:
 
     def now(self) -> int:
         """Network time in ns."""
-        return self._backend.now() if self.state != "new" else 0
+        return 0 if self._started is None else self._started.now()
 
     def subscribe(self) -> Subscription:
         """Events from now on; close the subscription when done."""
@@ -225,70 +231,26 @@ class Network:
 
     async def inspect(self) -> dict[str, Any]:
         """Everything about every node and link; nodes that do not answer say so."""
-        *nodes, frames = await asyncio.gather(
-            *(self.inspect_node(node.name) for node in self.plan.nodes), self._frames()
-        )
-        return {
-            "name": self.plan.name,
-            "state": self.state,
-            "nodes": nodes,
-            "links": [
-                {**link, "frames": each} for link, each in zip(self.links(), frames, strict=True)
-            ],
-            "ports": self.ports(),
-        }
+        found = await self._inspection.everything()
+        return {"name": self.plan.name, "state": self.state, **found}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
         self._check_name(name)
-        facts: dict[str, Any] = {
-            "name": name,
-            "kind": self.plan.node(name).kind,
-            **self._backend.describe(name),
-        }
-        try:
-            facts |= await self._backend.facts(name)
-            return facts
-        except TimeoutError:
-            facts["state"] = "not responding"
-        except ConnectionError:
-            if facts["state"] != "stopped":
-                facts["state"] = "dead"
-        return facts | {"interfaces": self._planned_interfaces(name)}
+        return await self._inspection.node(name)
 
     def describe(self, name: str) -> dict[str, Any]:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
         self._check_name(name)
-        process = self._backend.describe(name)
-        if process["state"] in ("dead", "stopped"):
-            process = process | {"pid": None}
-        return {"kind": self.plan.node(name).kind, **process}
+        return self._inspection.describe(name)
 
     def links(self) -> list[dict[str, Any]]:
         """Both ends of every link, and whether it is up."""
-        return [
-            {
-                "index": index,
-                "a": {"node": link.a[0], "interface": link.a[1]},
-                "b": {"node": link.b[0], "interface": link.b[1]},
-                "up": self._conditions.is_up(index),
-            }
-            for index, link in enumerate(self.plan.links)
-        ]
+        return self._inspection.links()
 
     def ports(self) -> list[dict[str, Any]]:
         """Where the network can be entered from outside: `{listen, node, to}`."""
-        return [
-            {
-                "listen": f"{host}:{port}",
-                "node": node.name,
-                "to": f"{planned.host}:{planned.port}",
-            }
-            for node in self.plan.nodes
-            for (host, port), planned in zip(
-                self._backend.ports(node.name), node.ports, strict=False
-            )
-        ]
+        return self._inspection.ports()
 
     async def accounts(self) -> list[LinkAccount]:
         """The books of every direction at one consistent cut.
@@ -311,20 +273,6 @@ class Network:
         In virtual time; OSError when the file cannot be written.
         """
         self._backend.trace_frames(os.path.abspath(path))
-
-    async def _frames(self) -> list[list[dict[str, Any]] | None]:
-        """Of each link the frames of both directions, from `a` and from `b`.
-
-        None where that cannot be known, because a node does not answer.
-        """
-        try:
-            accounts = await self.accounts() if self.state in ("running", "degraded") else []
-        except (TimeoutError, ConnectionError):
-            accounts = []
-        if not accounts:
-            return [None] * len(self.plan.links)
-        documents = [_account_facts(account) for account in accounts]
-        return [[a, b] for a, b in zip(documents[::2], documents[1::2], strict=True)]
 
     # Doing
 
@@ -473,7 +421,7 @@ class Network:
             return
         self._conditions.down_nodes.add(node)
         await self._backend.stop_node(node, grace)
-        self._gone(node, f"{node} has stopped")
+        self._gone(node, "node-stopped", f"{node} has stopped")
 
     async def start_node(self, node: str) -> None:
         """Start a node that is down; returns when it is up and its services listen.
@@ -483,8 +431,7 @@ class Network:
         self._check_name(node)
         if node not in self._conditions.down_nodes or node in self._starting:
             raise AlreadyRunningError(f"{node} is up already, or about to be")
-        if node in self._restarting:
-            self._restarting.pop(node).cancel()
+        self._restarts.forget(node)
 
         async def connect() -> None:
             self._conditions.down_nodes.discard(node)
@@ -494,93 +441,70 @@ class Network:
         self._starting.add(node)
         try:
             await self._backend.start_node(node, self._conditions.unplugged(node), connect)
-        except StartError:
-            self._gone(node, f"{node} did not start")
+        except BaseException:
+            self._gone(node, "node-died", f"{node} did not start")
             raise
         finally:
             self._starting.discard(node)
         self._publish("node-started", node, f"{node} is up")
-        if node in self._restarts:
-            self._restarts[node].started(self.now())
+        self._restarts.started(node)
         if self.state == "degraded" and not self._conditions.down_nodes:
             self.state = "running"
-        self._reconverge()
+        self._rerouting.soon()
 
     async def restart_node(self, node: str) -> None:
         """Stop it, if it is up, and start it again."""
         await self.stop_node(node)
         await self.start_node(node)
 
-    def _restart_later(self, node: str) -> None:
-        delay = self._restarts[node].delay(self.now()) / SECOND
-        again = asyncio.get_running_loop().call_later(
-            delay, lambda: self._spawn(self._restart(node))
-        )
-        self._restarting[node] = again
-
-    async def _restart(self, node: str) -> None:
-        self._restarting.pop(node, None)
-        try:
-            await self.start_node(node)
-        except StartError as error:
-            self._publish("error", node, str(error))
-            self._restart_later(node)
-
-    def _gone(self, node: str, text: str) -> None:
+    def _gone(self, node: str, kind: str, text: str) -> None:
         self._conditions.down_nodes.add(node)
         self._convergence.down_nodes.add(node)
-        if self.state in ("running", "degraded"):
+        if self.is_running:
             self.state = "degraded"
-            self._publish("node-died", node, text)
-            self._reconverge()
+            self._publish(kind, node, text)
+            self._rerouting.soon()
 
     # Reports of the backend
 
     def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
         """See `Reports`."""
-        if self.state not in ("running", "degraded"):
-            return
-        if self._convergence.carrier_changed(node, interface, up):
+        if self.is_running and self._convergence.carrier_changed(node, interface, up):
             word = "up" if up else "lost"
             self._tell(Event(at, "carrier", node, f"{node}:{interface} carrier {word}"))
-            self._reconverge()
+            self._rerouting.soon()
 
     def logged(self, node: str, level: int, text: str) -> None:
         """See `Reports`."""
         line = self._logs.add(LogLine(self.now(), node, level, text))
         is_error = level >= logging.ERROR
-        if is_error:
+        if is_error and len(self.errors) < ERRORS:
             self.errors.append(line)
         kind = "error" if is_error else "log"
         self._events.publish(Event(line.time_ns, kind, node, line.text))
 
     def node_ended(self, node: str, how: str) -> None:
         """See `Reports`."""
-        if self.state in ("running", "degraded") and node not in self._conditions.down_nodes:
-            self._gone(node, f"{node} {how}")
-            if node in self._restarts:
-                self._restart_later(node)
-
-    # Routes
-
-    def _reconverge(self) -> None:
-        """Recompute routes `convergence` after the first of the changes that come together."""
-        if self.plan.routing != "auto" or self.state not in ("running", "degraded"):
-            return
-        if self._reconverging is None:
-            delay = self.plan.convergence_ns / SECOND
-            self._reconverging = asyncio.get_running_loop().call_later(delay, self._install)
-
-    def _install(self) -> None:
-        self._reconverging = None
-        changed = self._convergence.recompute()
-        if not changed:
-            return
-        at = self.now() + self._backend.lead_ns
-        self._backend.install_routes(at, self._convergence.routes)
-        self._publish("routes", "", f"routes of {', '.join(sorted(changed))} have changed")
+        if self.is_running and node not in self._conditions.down_nodes:
+            self._gone(node, "node-died", f"{node} {how}")
+            self._restarts.failed(node)
 
     # The rest
+
+    @property
+    def _backend(self) -> Backend:
+        if self._started is None:
+            raise NotRunningError("the network has not been started: `async with Network(…)`")
+        return self._started
+
+    @property
+    def _inspection(self) -> Inspection:
+        return Inspection(self.plan, self._backend, self._conditions)
+
+    def _install_routes(self, changed: list[str]) -> None:
+        at = self.now() + self._backend.lead_ns
+        self._backend.install_routes(at, self._convergence.routes)
+        self._publish("routes", "", f"routes of {', '.join(changed)} have changed")
 
     def _publish(self, kind: str, node: str, text: str) -> None:
         self._tell(Event(self.now(), kind, node, text))
@@ -600,28 +524,3 @@ class Network:
             near = difflib.get_close_matches(name, self.plan.positions, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")
-
-    def _planned_interfaces(self, name: str) -> list[dict[str, Any]]:
-        return [
-            {
-                "name": interface.name,
-                "mac": format_mac(interface.mac),
-                "addresses": [f"{format_ip(interface.address)}/{interface.prefix_length}"]
-                if interface.address
-                else [],
-                "peer": interface.peer,
-                "up": False,
-            }
-            for interface in self.plan.node(name).interfaces
-        ]
-
-
-def _account_facts(account: LinkAccount) -> dict[str, Any]:
-    return {
-        "from": account.name.partition("/")[0],
-        "sent": account.sent,
-        "duplicated": account.duplicated,
-        "delivered": account.delivered,
-        "dropped": account.dropped,
-        "in_flight": account.in_flight,
-    }

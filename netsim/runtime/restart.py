@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Final
 
+from netsim.core.errors import AlreadyRunningError, StartError
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.topology.plan import NetworkPlan
 
 FIRST_DELAY: Final = 100 * MILLISECOND
 LONGEST_DELAY: Final = 10 * SECOND
@@ -32,3 +36,60 @@ class RestartPolicy:
         # A start that fails is no life: nothing has been running since.
         self._started_at = now + delay
         return delay
+
+
+class Restarts:
+    """Starts nodes again that have failed, where their plan says so.
+
+    `start` starts a node, `report(node, text)` is told why one did not start.
+    """
+
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        now: Callable[[], int],
+        start: Callable[[str], Awaitable[None]],
+        report: Callable[[str, str], None],
+    ) -> None:
+        self._policies = {
+            node.name: RestartPolicy() for node in plan.nodes if node.restart == "on-failure"
+        }
+        self._now = now
+        self._start = start
+        self._report = report
+        self._waiting: dict[str, asyncio.Task[None]] = {}
+
+    def failed(self, node: str) -> None:
+        """A node has ended without having been told to."""
+        if node in self._policies:
+            self._waiting[node] = asyncio.create_task(self._again(node))
+
+    def started(self, node: str) -> None:
+        """A node is up, whoever started it."""
+        if node in self._policies:
+            self._policies[node].started(self._now())
+
+    def forget(self, node: str) -> None:
+        """Somebody else starts the node, or it is to stay down."""
+        waiting = self._waiting.pop(node, None)
+        if waiting is not None and waiting is not asyncio.current_task():
+            waiting.cancel()
+
+    async def end(self) -> None:
+        """Start nothing any more."""
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def _again(self, node: str) -> None:
+        while True:
+            await asyncio.sleep(self._policies[node].delay(self._now()) / SECOND)
+            try:
+                await self._start(node)
+                return
+            except AlreadyRunningError:
+                return
+            except StartError as error:
+                self._report(node, str(error))

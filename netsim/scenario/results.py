@@ -10,8 +10,9 @@ from netsim.runtime.logs import LogLine
 from netsim.scenario.steps import Time
 
 Role = Literal["step", "load", "invariant", "always", "errors", "limit"]
-"""What was looked at: a step of the file, one beside planned faults (it counts for nothing), an invariant after a step, a check of an `always` while
-its steps run, whether programs logged errors, whether the run came to an end."""
+"""What was looked at: a step of the file, one beside planned faults (it counts for nothing), an
+invariant after a step, a check of an `always` while its steps run, whether programs logged errors,
+whether the run came to an end."""
 
 
 @dataclass(frozen=True, slots=True)

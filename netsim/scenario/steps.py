@@ -52,6 +52,15 @@ class PlannedFault:
         """When it is over, counted like `at_ns`."""
         return self.at_ns + self.lasting_ns
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "kind": self.kind,
+            "subject": " – ".join(self.subject),
+            "at_ns": self.at_ns,
+            "lasting_ns": self.lasting_ns,
+        }
+
     def __str__(self) -> str:
         what = " – ".join(self.subject)
         when = f"at {format_duration(self.at_ns)} for {format_duration(self.lasting_ns)}"

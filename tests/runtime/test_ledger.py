@@ -8,7 +8,7 @@ import pytest
 from plans import plan_of
 
 from netsim.observe.accounting import LinkAccount, UnbalancedLinkError
-from netsim.runtime.ledger import Books, Ledger
+from netsim.runtime.ledger import FRAMES_IN_A_MESSAGE, Books, Ledger
 
 PLAN = plan_of("a b")
 
@@ -16,9 +16,9 @@ PLAN = plan_of("a b")
 def books(egress: dict[str, Any] | None = None, ingress: dict[str, Any] | None = None) -> Books:
     """Of a node with one interface; what is not given is 0."""
     sending = {"sent": 0, "duplicated": 0, "dropped": {}, "lost": {}, "queued": 0}
-    sending |= {"handed_over": 0, "at_risk": 0} | (egress or {})
-    receiving = {"received": 0, "delivered": 0, "dropped": {}, "in_flight": 0} | (ingress or {})
-    return {"egress": {"eth0": sending}, "ingress": {"eth0": receiving}}
+    sending |= {"handed_over": 0, "messages": 0} | (egress or {})
+    receiving = {"received": 0, "delivered": 0, "dropped": {}, "in_flight": 0, "messages": 0}
+    return {"egress": {"eth0": sending}, "ingress": {"eth0": receiving | (ingress or {})}}
 
 
 def from_a(ledger: Ledger, **living: Books) -> LinkAccount:
@@ -59,10 +59,10 @@ def test_lives_add_up() -> None:
     assert (account.sent, account.delivered, account.dropped) == (10, 9, {"loss": 1})
 
 
-def test_a_wire_that_ended_can_have_held_frames() -> None:
+def test_messages_that_nobody_read_can_have_held_frames() -> None:
     ledger = Ledger(PLAN)
-    ledger.close("a", books({"sent": 10, "handed_over": 10, "at_risk": 4}))
-    account = from_a(ledger, b=books(None, {"received": 7, "delivered": 7}))
+    ledger.close("a", books({"sent": 10, "handed_over": 10, "messages": 5}))
+    account = from_a(ledger, b=books(None, {"received": 7, "delivered": 7, "messages": 4}))
     account.check()
     assert account.dropped == {"lost_with_node": 3}
 
@@ -70,26 +70,30 @@ def test_a_wire_that_ended_can_have_held_frames() -> None:
 def test_frames_that_no_wire_took_are_not_lost_twice() -> None:
     account = from_a(
         Ledger(PLAN),
-        a=books({"sent": 10, "handed_over": 10, "lost": {"carrier": 3}, "at_risk": 5}),
-        b=books(None, {"received": 6, "delivered": 6}),
+        a=books({"sent": 10, "handed_over": 10, "lost": {"carrier": 3}, "messages": 2}),
+        b=books(None, {"received": 6, "delivered": 6, "messages": 1}),
     )
     account.check()
     assert account.dropped == {"carrier": 3, "lost_with_node": 1}
 
 
-def test_more_than_the_wires_can_have_held_is_missing() -> None:
+@pytest.mark.parametrize(("messages", "missing"), [(7, 1), (8, FRAMES_IN_A_MESSAGE + 1), (0, 1)])
+def test_more_is_missing_than_the_messages_that_are_can_have_held(
+    messages: int, missing: int
+) -> None:
     ledger = Ledger(PLAN)
-    ledger.close("a", books({"sent": 10, "handed_over": 10, "at_risk": 2}))
-    account = from_a(ledger, b=books(None, {"received": 7, "delivered": 7}))
-    with pytest.raises(UnbalancedLinkError, match="1 frames disappeared"):
+    ledger.close("a", books({"sent": 100, "handed_over": 100, "messages": messages}))
+    got = 100 - missing
+    account = from_a(ledger, b=books(None, {"received": got, "delivered": got, "messages": 7}))
+    with pytest.raises(UnbalancedLinkError, match="frames disappeared"):
         account.check()
 
 
 def test_nothing_is_lost_on_a_wire_that_works() -> None:
     account = from_a(
         Ledger(PLAN),
-        a=books({"sent": 10, "handed_over": 10}),
-        b=books(None, {"received": 9, "delivered": 9}),
+        a=books({"sent": 10, "handed_over": 10, "messages": 3}),
+        b=books(None, {"received": 9, "delivered": 9, "messages": 3}),
     )
     with pytest.raises(UnbalancedLinkError, match="1 frames disappeared"):
         account.check()
@@ -97,8 +101,8 @@ def test_nothing_is_lost_on_a_wire_that_works() -> None:
 
 def test_more_arrived_than_was_sent() -> None:
     ledger = Ledger(PLAN)
-    ledger.close("a", books({"sent": 10, "handed_over": 10, "at_risk": 50}))
-    account = from_a(ledger, b=books(None, {"received": 12, "delivered": 12}))
+    ledger.close("a", books({"sent": 10, "handed_over": 10, "messages": 9}))
+    account = from_a(ledger, b=books(None, {"received": 12, "delivered": 12, "messages": 1}))
     with pytest.raises(UnbalancedLinkError, match="2 frames came from nowhere"):
         account.check()
 
@@ -109,7 +113,7 @@ def test_more_arrived_than_was_sent() -> None:
 )
 def test_a_node_whose_own_books_do_not_come_out(wrong: dict[str, Any]) -> None:
     ledger = Ledger(PLAN)
-    ledger.close("a", books({"sent": 10, "handed_over": 10, "at_risk": 50} | wrong))
+    ledger.close("a", books({"sent": 10, "handed_over": 10, "messages": 50} | wrong))
     account = from_a(ledger, b=books(None, {"received": 7, "delivered": 7}))
     with pytest.raises(UnbalancedLinkError):
         account.check()

@@ -56,7 +56,7 @@ def test_a_plan_may_get_another_name() -> None:
 
 
 def test_import_netsim_is_light_and_network_is_there() -> None:
-    assert netsim.__all__ == ["Network"]
+    assert netsim.__all__ == ["Network", "run"]
     with pytest.raises(AttributeError, match="no attribute 'network'"):
         getattr(netsim, "net" + "work")
     program = (

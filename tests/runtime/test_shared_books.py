@@ -14,6 +14,7 @@ from plans import plan_of
 
 from netsim.node.node import Node
 from netsim.runtime.build import build_node
+from netsim.runtime.ledger import FRAMES_IN_A_MESSAGE
 from netsim.runtime.process.cable_end import CableEnd
 from netsim.runtime.process.shared_books import SharedBooks, new_books, read_books
 from netsim.runtime.process.wire import WireQueue, WireReceiver, WireSender
@@ -40,6 +41,7 @@ def test_books_that_nobody_wrote_are_empty(memory: int) -> None:
         "delivered": 0,
         "dropped": {},
         "in_flight": 0,
+        "messages": 0,
     }
 
 
@@ -49,7 +51,7 @@ def test_every_number_comes_out_where_it_went_in(memory: int) -> None:
     counters = port.egress.counters
     counters.sent, counters.duplicated, counters.handed_over = 1, 2, 3
     counters.dropped = {"queue": 4, "mtu": 5, "carrier": 6, "loss": 7, "crc": 8}
-    end.at_risk = 9
+    end.messages_read = 9
     end.put([(0, 0, b"")] * 10)
     port.received, port.delivered = 40, 20
     port.ingress_dropped["carrier"] = 11
@@ -62,13 +64,14 @@ def test_every_number_comes_out_where_it_went_in(memory: int) -> None:
         "lost": {"carrier": 10},
         "queued": 0,
         "handed_over": 3,
-        "at_risk": 9,
+        "messages": 0,
     }
     assert books["ingress"]["eth1"] == {
         "received": 40,
         "delivered": 20,
         "dropped": {"carrier": 11},
         "in_flight": 9,
+        "messages": 9,
     }
     assert books["egress"]["eth0"]["sent"] == 0
 
@@ -80,15 +83,15 @@ def test_reasons_without_a_place_are_added_up(memory: int) -> None:
     assert read_books(memory, NAMES)["egress"]["eth0"]["dropped"] == {"loss": 1, "other": 5}
 
 
-def test_what_the_last_wire_may_hold_is_at_risk(memory: int) -> None:
+def test_messages_on_their_way_are_counted(memory: int) -> None:
     queue = WireQueue()
-    port = switch().ports[0]
-    end = CableEnd(port)
-    end.at_risk = 2
+    end = CableEnd(switch().ports[0])
     end.connect(WireReceiver(os.dup(queue.reader_fileno)), WireSender(os.dup(queue.writer_fileno)))
-    end.put([(0, 0, b"frame")] * 3)
+    assert end.sender is not None
+    end.put([(0, 0, b"frame")] * (FRAMES_IN_A_MESSAGE + 1))
+    end.sender.pack()
     SharedBooks(os.dup(memory)).write(end)
-    assert read_books(memory, NAMES)["egress"]["eth0"]["at_risk"] == 5
+    assert read_books(memory, NAMES)["egress"]["eth0"]["messages"] == 2
     end.disconnect()
     queue.close_reader()
     queue.close_writer()

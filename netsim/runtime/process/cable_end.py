@@ -21,11 +21,12 @@ class CableEnd:
         self.port = port
         self.sender: WireSender | None = None
         self.receiver: WireReceiver | None = None
-        self.at_risk = 0
-        """Frames that the wires from here that have ended can have held at most."""
+        self.messages_read = 0
         self.committed = -1
         """`progress` when the books were written last."""
         self._lost: dict[str, int] = {}
+        self._messages = 0
+        """Written to wires that have ended."""
 
     def connect(self, receiver: WireReceiver, sender: WireSender) -> None:
         """Attach the ends of two new wires."""
@@ -42,7 +43,7 @@ class CableEnd:
         if sender is not None:
             if not sender.broken:
                 sender.give_up()
-            self.at_risk += sender.held_at_most
+            self._messages = self.messages_sent
             self._lost = self.lost
             sender.close()
             self.sender = None
@@ -55,9 +56,9 @@ class CableEnd:
             self.sender.put(departures)
 
     @property
-    def held_at_most(self) -> int:
-        """Frames that the present wire from here can hold at most, or could as it broke."""
-        return 0 if self.sender is None else self.sender.held_at_most
+    def messages_sent(self) -> int:
+        """Messages written to wires, or on their way there; see `FRAMES_IN_A_MESSAGE`."""
+        return self._messages if self.sender is None else self._messages + self.sender.messages
 
     @property
     def lost(self) -> dict[str, int]:
@@ -74,15 +75,14 @@ class CableEnd:
         """Grows with every frame that enters or leaves the books of this port."""
         port = self.port
         counters = port.egress.counters
-        return counters.sent + counters.handed_over + port.received + port.delivered
+        frames = counters.sent + counters.handed_over + port.received + port.delivered
+        return frames + self.messages_sent + self.messages_read
 
     def egress_books(self) -> dict[str, Any]:
         """The direction that leaves here, now."""
-        at_risk = self.at_risk
-        if self.sender is not None and self.sender.broken:
-            at_risk += self.sender.held_at_most
-        return {**egress_books(self.port), "lost": dict(self.lost), "at_risk": at_risk}
+        books = egress_books(self.port)
+        return books | {"lost": dict(self.lost), "messages": self.messages_sent}
 
     def ingress_books(self) -> dict[str, Any]:
         """The direction that arrives here, now."""
-        return ingress_books(self.port)
+        return ingress_books(self.port) | {"messages": self.messages_read}

@@ -27,15 +27,14 @@ class Cuts:
         self._asked = False
 
     def begin(self, number: int) -> None:
-        """Close the books of what this node sends, and mark the place on every wire."""
+        """Close the books of what this node sends. The place on every wire is marked already."""
         self._turn_to(number)
         if number < self._newest:
             return
         self._asked = True
         for end in self._ends:
             if end.sender is not None:
-                end.sender.mark(number)
-                # At once: a neighbour that is gone is noticed here, or its wire is not dead yet.
+                # At once: a neighbour that is gone is noticed here, or is there to answer.
                 end.sender.flush()
             self._books["egress"][end.port.name] = end.egress_books()
         self.look()

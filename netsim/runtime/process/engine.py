@@ -166,6 +166,9 @@ class Engine:
 
     def cut(self, number: int) -> None:
         """Take this node's part of a consistent cut through the network."""
+        for end in self._ends:
+            if end.sender is not None:
+                end.sender.mark(number)
         self._write_books()
         self._cuts.begin(number)
         for end in self._ends:
@@ -184,11 +187,12 @@ class Engine:
             self._disconnect(end)
             return False
         for message in messages:
+            end.messages_read += 1
             if isinstance(message, int):
                 self._cuts.marked(message, end)
             else:
                 self._driver.arrive(end.port, message)
-                self._has_read = True
+        self._has_read = bool(messages) or self._has_read
         return bool(messages)
 
     def _disconnect(self, end: CableEnd) -> None:
@@ -227,12 +231,14 @@ class Engine:
                     self.on_blocked(sender)
 
     def _write_books(self, *, of_all: bool = False) -> None:
-        """Before anything is written to a wire: what neighbours can have seen is in the books."""
+        """Done before anything is written to a wire: what neighbours see is in the books."""
         self._has_read = False
         books = self._books
         if books is None:
             return
         for end in self._ends:
+            if end.sender is not None:
+                end.sender.pack()
             progress = end.progress
             if progress != end.committed or of_all:
                 end.committed = progress

@@ -24,7 +24,7 @@ _DROPPED: Final = ("queue", "mtu", "carrier", "loss", "crc", "other")
 _LOST: Final = ("carrier", "overload", "other")
 _RECEIVED_DROPPED: Final = ("carrier", "other")
 
-_NUMBERS: Final = 6 + len(_DROPPED) + len(_LOST) + 3 + len(_RECEIVED_DROPPED)
+_NUMBERS: Final = 5 + len(_DROPPED) + len(_LOST) + 4 + len(_RECEIVED_DROPPED)
 _COPY = struct.Struct(f"={_NUMBERS}q")
 _WORD: Final = 8
 _RECORD: Final = _WORD + 2 * _COPY.size
@@ -52,13 +52,13 @@ class SharedBooks:
             counters.duplicated,
             port.egress.queued(),
             counters.handed_over,
-            end.at_risk,
-            end.held_at_most,
+            end.messages_sent,
             *_numbers(counters.dropped, _DROPPED),
             *_numbers(end.lost, _LOST),
             port.received,
             port.delivered,
             port.in_flight,
+            end.messages_read,
             *_numbers(port.ingress_dropped, _RECEIVED_DROPPED),
         )
         self._memory[base] = copy
@@ -73,13 +73,13 @@ def new_books(ports: int) -> int:
 
 
 def read_books(descriptor: int, interfaces: Sequence[str]) -> Books:
-    """What a node that is gone had written down. Its wires have ended with it."""
+    """What a node that is gone had written down."""
     books: Books = {"egress": {}, "ingress": {}}
     for index, name in enumerate(interfaces):
         record = os.pread(descriptor, _RECORD, index * _RECORD)
         numbers = list(_COPY.unpack_from(record, _WORD + record[0] * _COPY.size))
-        sent, duplicated, queued, handed_over, at_risk, held = numbers[:6]
-        del numbers[:6]
+        sent, duplicated, queued, handed_over, messages = numbers[:5]
+        del numbers[:5]
         dropped = _take(numbers, _DROPPED)
         lost = _take(numbers, _LOST)
         books["egress"][name] = {
@@ -89,15 +89,16 @@ def read_books(descriptor: int, interfaces: Sequence[str]) -> Books:
             "lost": lost,
             "queued": queued,
             "handed_over": handed_over,
-            "at_risk": at_risk + held,
+            "messages": messages,
         }
-        received, delivered, in_flight = numbers[:3]
-        del numbers[:3]
+        received, delivered, in_flight, messages = numbers[:4]
+        del numbers[:4]
         books["ingress"][name] = {
             "received": received,
             "delivered": delivered,
             "dropped": _take(numbers, _RECEIVED_DROPPED),
             "in_flight": in_flight,
+            "messages": messages,
         }
     return books
 

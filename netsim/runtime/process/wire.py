@@ -22,29 +22,15 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from netsim.link.link import Departure
+from netsim.runtime.ledger import FRAMES_IN_A_MESSAGE
 
 Message = list[Departure] | int
 """A batch of frames, or the number of a cut through the network (see `engine.py`)."""
 
-BATCH: Final = 40
-"""Frames in one message, about 60 KiB: larger ones fill the socket and move in lock-step."""
 PENDING_LIMIT: Final = 256 * 1024
 """Bytes that wait for a full socket; what comes beyond is lost and counted as `overload`."""
 _READ_SIZE: Final = 1 << 18
 _LENGTH = struct.Struct("!i")
-
-
-def _capacity() -> int:
-    # The kernel takes a piece of data while less than the limit waits; one is half of it at most.
-    one, other = socket.socketpair()
-    with one, other:
-        limit = one.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-    return limit + limit // 2 + _READ_SIZE
-
-
-CAPACITY: Final = _capacity()
-"""Bytes that a wire holds at most: in the socket, and in the hands of a receiver that has read
-them and not written it into its books."""
 
 
 class _NoLock:
@@ -120,16 +106,15 @@ class WireSender:
         """Frames handed over by the link that never went onto the wire, by reason."""
         self.unwritten = 0
         """Frames put that are not lost, and that the receiver cannot have yet."""
+        self.messages = 0
+        """Messages that have been written or will be."""
         self._batch: list[Departure] = []
         self._pending: deque[Message] = deque()
         self._rest = b""
         """What is left of a message that has been written in part."""
-        self._length = self._frames = 0
-        """Of that message: bytes, frames."""
+        self._rest_frames = 0
+        """The frames in that message."""
         self._waiting_bytes = 0
-        self._written: deque[tuple[int, int]] = deque()
-        """Bytes and frames of the messages that may still be on the wire, oldest first."""
-        self._written_bytes = self._written_frames = 0
         os.set_blocking(descriptor, False)
 
     def put(self, departures: list[Departure]) -> None:
@@ -141,22 +126,34 @@ class WireSender:
 
     def mark(self, cut: int) -> None:
         """Put a marker behind everything sent so far."""
-        self._close_batch()
+        self.pack()
         self._pending.append(cut)
+        self.messages += 1
+
+    def pack(self) -> None:
+        """Make messages of the frames put so far, for the next flush."""
+        batch, pending = self._batch, self._pending
+        if not batch:
+            return
+        self._batch = []
+        last = pending[-1] if pending else 0
+        if isinstance(last, list) and len(last) + len(batch) <= FRAMES_IN_A_MESSAGE:
+            last += batch
+            return
+        for start in range(0, len(batch), FRAMES_IN_A_MESSAGE):
+            pending.append(
+                batch[start : start + FRAMES_IN_A_MESSAGE] if start else batch[:FRAMES_IN_A_MESSAGE]
+            )
+            self.messages += 1
 
     @property
     def dirty(self) -> bool:
         """Whether `flush` has something to do."""
         return bool(self._batch or self._pending or self._rest)
 
-    @property
-    def held_at_most(self) -> int:
-        """Frames that are lost at most if an end of the wire dies now, beside those in `lost`."""
-        return self.unwritten + self._written_frames
-
     def flush(self) -> None:
         """Write as much as the socket takes."""
-        self._close_batch()
+        self.pack()
         try:
             while self._rest or self._pending:
                 if not self._rest:
@@ -166,7 +163,8 @@ class WireSender:
                 if self._rest:
                     self.blocked = True
                     return
-                self._count_written()
+                self.unwritten -= self._rest_frames
+                self._rest_frames = 0
         except BlockingIOError:
             self.blocked = True
             return
@@ -177,12 +175,14 @@ class WireSender:
         self._waiting_bytes = 0
 
     def give_up(self) -> None:
-        """The receiver is gone: what was not written is lost with the carrier."""
+        """The receiver is gone: what was not written whole is lost with the carrier."""
         self._lose("carrier", self.unwritten)
+        self.messages -= len(self._pending) + bool(self._rest)
         self.broken = True
         self.blocked = False
         self.unwritten = 0
         self._rest = b""
+        self._rest_frames = 0
         self._batch = []
         self._pending.clear()
 
@@ -193,27 +193,7 @@ class WireSender:
     def _take(self, message: Message) -> None:
         body = pickle.dumps(message, 5)
         self._rest = _LENGTH.pack(len(body)) + body
-        self._length = len(self._rest)
-        self._frames = len(message) if isinstance(message, list) else 0
-
-    def _count_written(self) -> None:
-        """A message has been written whole."""
-        written = self._written
-        written.append((self._length, self._frames))
-        self.unwritten -= self._frames
-        self._written_frames += self._frames
-        self._written_bytes += self._length
-        while self._written_bytes - written[0][0] >= CAPACITY:
-            length, frames = written.popleft()
-            self._written_bytes -= length
-            self._written_frames -= frames
-
-    def _close_batch(self) -> None:
-        batch = self._batch
-        if batch:
-            self._batch = []
-            for start in range(0, len(batch), BATCH):
-                self._pending.append(batch[start : start + BATCH] if start else batch[:BATCH])
+        self._rest_frames = len(message) if isinstance(message, list) else 0
 
     def _admit(self, departures: list[Departure]) -> list[Departure]:
         if self.broken:
