@@ -220,7 +220,10 @@ async def _describe(network: Network) -> str:
     from netsim.core.units import format_duration
     from netsim.observe.summary import summarise
 
-    lines = [f"network time {format_duration(network.now())}"]
+    lines = [
+        f"network time {format_duration(network.now())}",
+        *(f"another run may differ: {cause}" for cause in network.unrepeatable),
+    ]
     for title, entries in (
         ("what happened", [(each.time_ns, each.text) for each in network.timeline]),
         (

@@ -42,6 +42,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
     from netsim.runtime.virtual.memory_network import MemoryNetwork
     from netsim.topology.load import load_plan
     from netsim.wire import arp, ethernet, icmp, ipv4, ipv4_options, tcp, udp
+    from netsim.wire.checksum import internet_checksum
     from netsim.wire.error import WireError
 
 MOST_STEPS = 64
@@ -139,9 +140,12 @@ def attack(target: Target) -> Callable[[bytes], None]:
 
 def parse(data: bytes) -> None:
     """Parsers raise nothing but WireError, and what they took packs to what they took."""
-    which, body = data[:1], data[1:]
+    which, body = data[0] if data else 0, data[1:]
+    kind = which % 7
+    if which < 0x80 and kind in CHECKSUM_AT:
+        body = with_checksum(body, CHECKSUM_AT[kind], header_only=kind == 2)
     try:
-        match (which[0] if which else 0) % 7:
+        match kind:
             case 0:
                 ethernet.parse_header(body)
             case 1:
@@ -167,6 +171,19 @@ def parse(data: bytes) -> None:
     else:
         return
     assert re.fullmatch("[a-z0-9-]+", reason)
+
+
+CHECKSUM_AT = {2: 10, 4: 2, 5: 6, 6: 16}
+"""Where it is, by the kinds of `parse`."""
+
+
+def with_checksum(data: bytes, at: int, *, header_only: bool) -> bytes:
+    """With the right one, which no fuzzer guesses, so that the rest is looked at."""
+    size = (data[0] & 15) * 4 if data and header_only else len(data)
+    if not at + 2 <= size <= len(data):
+        return data
+    unsummed = data[:at] + bytes(2) + data[at + 2 :]
+    return data[:at] + internet_checksum(unsummed[:size]).to_bytes(2, "big") + data[at + 2 :]
 
 
 def load(data: bytes) -> None:

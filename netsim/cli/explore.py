@@ -98,18 +98,18 @@ def _explore(
         "tried": exploration.tried,
         "faults": [fault.as_dict() for fault in exploration.faults],
         "written": None,
-        "result": None,
+        "runs": [],
     }
     if exploration.result is not None:
         file = write or default_file(scenario)
         text = found_text(scenario, exploration, Path(file).absolute().parent)
         Path(file).write_text(text, encoding="utf-8")
         again = _again(file, pool)
-        report |= {"written": file, "result": again.as_dict()}
+        report |= {"written": file, "runs": [again.as_dict()]}
         if not as_json:
             _show_found(scenario, exploration, again)
     elif not exploration.faultless.held:
-        report["result"] = exploration.faultless.as_dict()
+        report["runs"] = [exploration.faultless.as_dict()]
         if not as_json:
             _show_faultless(exploration.faultless)
     elif not as_json:

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple, TextIO
 
 DELIVERED: Final = "delivered"
 IN_FLIGHT: Final = "in flight"
+RECENT_FRAMES: Final = 2_000
+"""How many are kept where the last of them are wanted."""
 
 
 class FrameRecord(NamedTuple):

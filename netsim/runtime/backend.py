@@ -64,6 +64,9 @@ class Backend(Protocol):
         Errors as of `facts`, for nodes that are meant to be up.
         """
 
+    def unrepeatable(self) -> list[str]:
+        """In virtual time: what has happened that will not be the same in another run."""
+
     def observe_frames(self) -> None:
         """From now on keep the last frames of every link, and what became of them."""
 

@@ -263,6 +263,14 @@ class Network:
         """The last frames of all links and what became of them, since `observe_frames`."""
         return await self._backend.recent_frames()
 
+    @property
+    def unrepeatable(self) -> list[str]:
+        """What programs have done in virtual time that will not be the same in another run.
+
+        That is TLS, threads, other processes, and sockets outside the network, with the computer.
+        """
+        return self._backend.unrepeatable()
+
     def observe_frames(self) -> None:
         """Keep the last frames from now on, for `recent_frames`."""
         self._backend.observe_frames()

@@ -77,10 +77,9 @@ async def _main(
             limit = _time_limit(scenario, faults)
             await _until_done(running, limit, scenario, network, recording)
         finally:
-            if isinstance(loop, DirectorLoop):
-                recording.notices += [
-                    f"another run may differ: {finding}" for finding in loop.timeline.findings
-                ]
+            recording.notices += [
+                f"another run may differ: {cause}" for cause in network.unrepeatable
+            ]
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running

@@ -17,7 +17,7 @@ from typing import Final
 
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
-from netsim.scenario.fault_draws import FaultSet, fault_sets, rounded
+from netsim.scenario.fault_draws import FaultSet, fault_sets, polished
 from netsim.scenario.pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.steps import Scenario
@@ -87,7 +87,7 @@ def explore(
             )
     except hypothesis.errors.NoSuchExample:
         return Exploration(faultless.seed, faultless, trials.tried, limit, (), None)
-    smallest = rounded(smallest, budget.lasting_ns, duration, trials.fails)
+    smallest = polished(smallest, budget.lasting_ns, duration, trials.fails)
     result = trials.failed[smallest]
     return Exploration(faultless.seed, faultless, trials.tried, limit, smallest, result)
 

@@ -82,6 +82,8 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
 )
 
 
+# A node that hangs is the end of the run: hypothesis would try again what an exception cut short.
+@pytest.mark.timeout(100, method="thread")
 @pytest.mark.parametrize("target", TARGETS)
 @settings(max_examples=80, deadline=None)
 @given(steps=STEPS)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from netsim.core.errors import AlreadyRunningError
 from netsim.observe.frame_log import FrameRecord
@@ -97,6 +97,8 @@ class World:
 
 
 class FakeNetwork:
+    unrepeatable: ClassVar[list[str]] = []
+
     def __init__(self, plan: NetworkPlan, world: World) -> None:
         self.plan = plan
         self.world = world

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played_network import LAN
 from jsonschema import Draft7Validator
+from played_network import LAN
 
 from netsim.core.errors import InvalidFileError
 from netsim.scenario.json_schema import scenario_schema

@@ -187,6 +187,28 @@ async def test_a_node_that_is_up_does_not_start(start_network: StartNetwork) -> 
         await first
 
 
+async def test_what_a_program_has_forked_keeps_no_cable_up(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import asyncio, logging, os, time\nasync def run():\n"
+        "    if os.fork() == 0: time.sleep(60)\n"
+        "    logging.getLogger().info('forked')\n    await asyncio.Event().wait()\n"
+    )
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
+        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
+    )
+    async with Network(file) as network, asyncio.timeout(20):
+        lines = network.subscribe_to_logs()
+        for _ in range(2):
+            assert (await anext(lines))["text"] == "forked"
+            await reach_everybody(network)
+            await network.crash("alice")
+            await check_accounts(network)
+            assert not (await network.inspect_node("web"))["interfaces"][0]["up"]
+            await network.start_node("alice")
+
+
 async def test_coming_and_going_costs_nothing_that_stays(start_network: StartNetwork) -> None:
     def descriptors() -> list[int]:
         return [process.num_fds() for process in (psutil.Process(), *neighbours)]

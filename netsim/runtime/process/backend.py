@@ -12,7 +12,7 @@ from netsim.core.errors import NetsimError, NotInRealTimeError
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND
 from netsim.observe.accounting import LinkAccount
-from netsim.observe.frame_log import FrameRecord
+from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
 from netsim.runtime.backend import LinkChange, Output, Progress, Reports
 from netsim.runtime.convergence import Routes
 from netsim.runtime.ledger import Books
@@ -24,8 +24,6 @@ from netsim.topology.plan import NetworkPlan
 
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds after which a node that does not answer is reported as not responding."""
-RECENT_FRAMES: Final = 2_000
-"""How many frames are kept while they are observed."""
 
 
 class ProcessBackend:
@@ -147,6 +145,10 @@ class ProcessBackend:
                 raise answer
             books[node.name] = answer
         return books
+
+    def unrepeatable(self) -> list[str]:
+        """See `Backend`: nothing repeats here, and nobody expects it."""
+        return []
 
     def observe_frames(self) -> None:
         """See `Backend`. What a node has seen is lost when it goes down."""

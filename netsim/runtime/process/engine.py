@@ -94,16 +94,21 @@ class Engine:
     def connect(self, index: int, receiving: int, sending: int) -> None:
         """Attach new wires to a port, by the descriptors of their ends here."""
         end = self._ends[index]
-        if end.receiver is not None:
-            # The neighbour is a new process; this one has not looked at the end of the old yet.
-            while end.receiver is not None and self._read(end, end.receiver):
-                pass
-            if end.receiver is not None:
-                self._disconnect(end)
         receiver = WireReceiver(receiving)
         end.connect(receiver, WireSender(sending))
         self.readers[receiving] = lambda: self._read(end, receiver)
         self.on_connected(receiving)
+
+    def hang_up(self, index: int) -> None:
+        """The neighbour's process is gone, whether or not the end of its wires has been seen.
+
+        What its programs have forked may hold them open.
+        """
+        end = self._ends[index]
+        while end.receiver is not None and self._read(end, end.receiver):
+            pass
+        if end.receiver is not None:
+            self._disconnect(end)
 
     def change(self, index: int, condition: LinkCondition, at: int) -> None:
         """From `at` on the direction that leaves a port is in `condition`."""

@@ -310,6 +310,8 @@ class Fleet:
             self.ledger.close(node.name, read_books(node.books, interfaces))
             self._close_books(node)
         node.ended.set()
+        for interface in self._plan.node(node.name).interfaces:
+            self.nodes[interface.peer].send("gone", interface.peer_interface)
         self._has_answered(node)
         self._on_ended(node)
 

@@ -7,6 +7,7 @@ The supervisor and the node exchange tuples over a channel, named in the tables 
     ("go",)                                    ("ready", ports)
     ("stop",)                                  ("failed", reason)
     ("routes", at, own, all)                   ("carrier", interface, up, at)
+    ("gone", interface), of the neighbour there
     ("wires", interface) with two descriptors
     ("conditions", number, at, by interface)   ("answer", number, None) when `at` has come
     ("ask", number)                            ("answer", number, facts)
@@ -43,9 +44,10 @@ from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.observe.capture import PcapngTap
-from netsim.observe.frame_log import RecentFrames
+from netsim.observe.frame_log import RECENT_FRAMES, RecentFrames
 from netsim.runtime.build import build_node, direction_source, install_routes, node_source
 from netsim.runtime.facts import node_facts
+from netsim.runtime.frame_observer import PortObserver
 from netsim.runtime.paths import PathFinder
 from netsim.runtime.process.birth import Birth
 from netsim.runtime.process.channel import Channel
@@ -56,15 +58,12 @@ from netsim.runtime.process.remote_call import run_call
 from netsim.runtime.process.selector import NodeSelector
 from netsim.runtime.process.shared_books import SharedBooks
 from netsim.runtime.programs import Programs
-from netsim.runtime.virtual.frame_observer import PortObserver
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan, RoutePlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
-RECENT_FRAMES: Final = 2_000
-"""How many frames a node keeps while it observes them."""
 
 
 def preload() -> None:
@@ -207,6 +206,8 @@ class NodeProcess:
                 self._spawn(self._stop())
             case ("routes", at, own, everybody):
                 self._engine.at(at, self._install_routes, (own, everybody))
+            case ("gone", interface):
+                self._engine.hang_up(self._ports_by_name[interface].index)
             case ("wires", interface):
                 receiving, sending = (self._channel.take_descriptor() for _ in range(2))
                 self._engine.connect(self._ports_by_name[interface].index, receiving, sending)

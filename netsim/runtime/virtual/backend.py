@@ -17,7 +17,7 @@ from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.observe.accounting import LinkAccount
 from netsim.observe.capture import PcapngTap
-from netsim.observe.frame_log import FrameRecord, FrameTrace, Observer, RecentFrames
+from netsim.observe.frame_log import FrameRecord, FrameTrace, Observer, RECENT_FRAMES, RecentFrames
 from netsim.runtime.backend import LinkChange, Output, Progress, Reports
 from netsim.runtime.build import install_routes, node_streams
 from netsim.runtime.calls import pack, unpack
@@ -28,7 +28,7 @@ from netsim.runtime.line_stream import LineStream
 from netsim.runtime.paths import PathFinder
 from netsim.runtime.programs import Programs
 from netsim.runtime.virtual.computer import VirtualComputer
-from netsim.runtime.virtual.frame_observer import PortObserver
+from netsim.runtime.frame_observer import PortObserver
 from netsim.runtime.virtual.loops import ComputerLoop, DirectorLoop
 from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.runtime.virtual.modules import ModulesBeside
@@ -38,7 +38,6 @@ from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan
 
-RECENT_FRAMES: Final = 2_000
 
 
 class VirtualTimeError(NetsimError):
@@ -253,6 +252,10 @@ class VirtualBackend:
         for port in self._network.nodes[node].ports:
             if interface in (None, port.name):
                 port.taps.append(tap)
+
+    def unrepeatable(self) -> list[str]:
+        """See `Backend`."""
+        return [str(finding) for finding in self._timeline.findings]
 
     def observe_frames(self) -> None:
         """See `Backend`."""

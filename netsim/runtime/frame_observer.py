@@ -1,4 +1,4 @@
-"""Shows an observer the fate of every frame of a network in memory."""
+"""Shows an observer the fate of every frame at a node."""
 
 from __future__ import annotations
 

@@ -1,0 +1,53 @@
+"""The style sheet: light and dark, and for print."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STYLE: Final = """\
+:root{color-scheme:light dark;--paper:#fff;--ink:#0f172a;--dim:#5b6779;--rule:#dbe2ea;--box:#f5f7fa;
+--good:#1f7a45;--good-bar:#3f9d68;--bad:#b42318;--bad-bar:#d6402f;--fault:#f2b84b;--on-fault:#3d2a00;
+--shade:#f2b84b33;--s0:#2563a8;--s1:#c2570c;--s2:#1f7a45;--s3:#7c3fbf;--s4:#c02657;--s5:#0e7f88;
+--s6:#7d6f08;--s7:#7a5a41}
+@media screen and (prefers-color-scheme:dark){:root{--paper:#11161d;--ink:#e6ebf2;--dim:#9aa7b8;
+--rule:#2c3542;--box:#1a212b;--good:#6fd39b;--good-bar:#3c9c69;--bad:#ff8f80;--bad-bar:#e05444;
+--fault:#b9821c;--on-fault:#fff;--shade:#b9821c44;--s0:#6cb0f5;--s1:#f59a56;--s2:#67cf94;--s3:#bd93f5;
+--s4:#f5799f;--s5:#4fc9d3;--s6:#d3c14a;--s7:#c9a487}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1180px;padding:24px 28px 60px;background:var(--paper);color:var(--ink);
+font:15px/1.5 system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:44px 0 4px;border-top:2px solid var(--rule);
+padding-top:18px;overflow-wrap:anywhere}h3{font-size:16px;margin:26px 0 6px}
+h4{font-size:15px;margin:18px 0 4px;overflow-wrap:anywhere}
+p{margin:4px 0}.note,.dim,caption{color:var(--dim)}.note{font-size:13px}a{color:inherit}
+code,pre{font:13px/1.45 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
+pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
+code{background:var(--box);padding:2px 6px;border-radius:4px;overflow-wrap:anywhere}
+.good-text{color:var(--good);font-weight:600}.bad-text{color:var(--bad);font-weight:600}
+.problem{border-left:4px solid var(--bad-bar);background:var(--box);padding:8px 14px;margin:10px 0}
+.scroll{overflow-x:auto;margin:6px 0}summary{cursor:pointer;color:var(--dim)}
+table{border-collapse:collapse;width:100%;font-size:14px}caption{text-align:left;font-size:13px;
+padding:2px 0}th,td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;
+border-bottom:1px solid var(--rule)}thead th{color:var(--dim);font-weight:600;white-space:nowrap}
+tbody th{font-weight:400}td.number,.place{white-space:nowrap;font-variant-numeric:tabular-nums}
+.what{overflow-wrap:anywhere;min-width:180px}.legend{width:auto;margin-bottom:14px}
+.legend td,.legend th{padding-right:26px}.legend svg{vertical-align:-2px}
+tr.failed{background:var(--box)}
+svg{display:block;font:12px system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}
+th svg{display:inline}svg text{fill:var(--ink)}
+svg .part{font-weight:600;font-size:13px}svg .tick{font-size:11.5px;fill:var(--dim);
+font-variant-numeric:tabular-nums}svg .said{font-size:11.5px}svg .dim{fill:var(--dim)}
+svg .bad-text{fill:var(--bad)}svg .mid{text-anchor:middle}svg .end{text-anchor:end}
+svg .node{font-weight:600;font-size:13px}svg .on-fault{fill:var(--on-fault);font-size:11px}
+.grid{stroke:var(--rule);fill:none}.good{fill:var(--good-bar)}.bad{fill:var(--bad-bar)}
+.cross{stroke:var(--paper);stroke-width:2;fill:none}.fault{fill:var(--fault)}
+.shade{fill:var(--shade)}.error{fill:var(--bad-bar)}.lane{stroke:var(--dim);stroke-opacity:.6}
+.arrow{stroke:var(--s0);stroke-width:1.5;fill:none}.head{fill:var(--s0)}
+.under-way{stroke-dasharray:4 3}.lost{stroke:var(--bad);stroke-width:2;fill:none}
+.line{fill:none;stroke:currentColor;stroke-opacity:.45}.range{fill:none;stroke:currentColor;
+stroke-width:1.5;stroke-opacity:.7}.mark{fill:currentColor}
+.s0{color:var(--s0)}.s1{color:var(--s1)}.s2{color:var(--s2)}.s3{color:var(--s3)}
+.s4{color:var(--s4)}.s5{color:var(--s5)}.s6{color:var(--s6)}.s7{color:var(--s7)}
+@media print{body{max-width:none;padding:0;font-size:12px}.scroll{overflow:visible}
+svg{max-width:100%;height:auto}th svg{max-width:14px}*{print-color-adjust:exact;
+-webkit-print-color-adjust:exact}tr,h2,h3,h4{break-inside:avoid}h2,h3,h4{break-after:avoid}}"""

@@ -1,0 +1,145 @@
+"""A search finds the faults that break a program, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stores import write_stores
+
+from netsim.scenario.explore import Exploration, explore
+from netsim.scenario.found_file import fault_lines, found_text, unmovable
+from netsim.scenario.load import load_scenario
+from netsim.scenario.pool import Job, Pool
+from netsim.scenario.results import ScenarioResult
+
+SECOND = 10**9
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool]:
+    pool = Pool(1)
+    yield pool
+    pool.close()
+
+
+def search(file: Path, pool: Pool, *, seed: int = 0, examples: int = 40) -> Exploration:
+    seen: list[tuple[int, bool]] = []
+    exploration = explore(
+        load_scenario(file),
+        pool,
+        seed=seed,
+        examples=examples,
+        progress=lambda tried, is_shrinking: seen.append((tried, is_shrinking)),
+    )
+    assert [is_shrinking for _, is_shrinking in seen] == sorted(each for _, each in seen)
+    return exploration
+
+
+def run(file: Path, pool: Pool) -> ScenarioResult:
+    ((_, result),) = pool.run([Job(load_scenario(file))])
+    return result
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_stores(tmp_path_factory.mktemp("stores"))
+
+
+@pytest.fixture(scope="module")
+def found(file: Path, pool: Pool) -> Exploration:
+    return search(file, pool)
+
+
+def test_two_faults_that_break_it_together_are_found_and_fail_again(
+    file: Path, found: Exploration, pool: Pool
+) -> None:
+    kinds = sorted((fault.kind, fault.subject) for fault in found.faults)
+    assert kinds == [("crash", ("a",)), ("crash", ("b",))]
+    # Shortest, and at the earliest time when there is something to lose.
+    assert {fault.lasting_ns for fault in found.faults} == {SECOND // 100}
+    assert {fault.at_ns for fault in found.faults} <= {SECOND, SECOND + SECOND // 10}
+
+    assert found.result is not None
+    written = file.with_name("stores.found.yaml")
+    written.write_text(found_text(load_scenario(file), found, file.parent))
+    again = run(written, pool)
+    assert [(step.role, step.text, step.expected, step.seen) for step in again.failures] == [
+        (step.role, step.text, step.expected, step.seen) for step in found.result.failures
+    ]
+    assert again.network_ns == found.result.network_ns
+    assert again.failures[0].role == "invariant"
+    # Without one of its faults it holds: both are needed.
+    text = written.read_text()
+    lines = [line for line in text.splitlines() if line.startswith("  - {crash")]
+    assert len(lines) == 2
+    for line in lines:
+        written.write_text(text.replace(f"{line}\n", ""))
+        assert run(written, pool).held
+
+
+def test_equal_seeds_find_the_same_in_the_same_way(
+    file: Path, found: Exploration, pool: Pool
+) -> None:
+    again = search(file, pool)
+    assert (again.tried, again.faults) == (found.tried, found.faults)
+    assert again.tried > 1
+    assert [str(fault) for fault in again.faults] == [
+        "crash a at 1s for 10ms",
+        "crash b at 1s for 10ms",
+    ]
+    assert fault_lines(again) == ["crash a, from 1s to 1.01s", "crash b, from 1s to 1.01s"]
+
+
+def test_a_file_in_another_folder_finds_what_it_needs(
+    file: Path, found: Exploration, pool: Pool
+) -> None:
+    scenario = load_scenario(file)
+    folder = file.parent / "kept"
+    folder.mkdir()
+    (problem,) = unmovable(scenario, folder)[:1]
+    assert str(problem) == (
+        f"{file}:8:5: `store_app:write_both` is looked up beside the file; "
+        "`--write` into its folder"
+    )
+    assert unmovable(scenario, file.parent) == []
+    # Where the module is installed it may be anywhere.
+    (folder / "store_app.py").write_text((file.parent / "store_app.py").read_text())
+    assert unmovable(scenario, folder) == []
+    written = folder / "lost.yaml"
+    written.write_text(found_text(scenario, found, folder))
+    assert "topology: ../net.yaml   # all on one switch\n" in written.read_text()
+    assert not run(written, pool).held
+
+
+def test_what_a_single_fault_cannot_break_holds(tmp_path: Path, pool: Pool) -> None:
+    found = search(write_stores(tmp_path, at_most=1), pool, examples=15)
+    assert (found.faults, found.result) == ((), None)
+    assert 5 < found.tried <= 15
+    assert list(tmp_path.glob(".hypothesis")) == []
+
+
+def test_nothing_is_searched_for_in_what_fails_anyway(tmp_path: Path, pool: Pool) -> None:
+    file = write_stores(tmp_path)
+    file.write_text(file.read_text().replace("returns: true", "returns: 5"))
+    found = search(file, pool)
+    assert (found.tried, found.faults, found.result) == (0, (), None)
+    assert not found.faultless.held
+
+
+def test_a_step_that_waits_for_ever_is_no_failure(tmp_path: Path, pool: Pool) -> None:
+    # Nobody tells the client that the server has lost its power while it was working.
+    file = write_stores(tmp_path)
+    program = tmp_path / "store_app.py"
+    slow = "import asyncio\n        await asyncio.sleep(2)\n        return web.Response()"
+    patient = program.read_text().replace(
+        "timeout=TIMEOUT, raise", "timeout=aiohttp.ClientTimeout(None), raise"
+    )
+    program.write_text(patient.replace("return web.Response()", slow))
+    text = file.read_text().replace(", expect: {within: 2s}", "")
+    faults = "faults: [{at: 2s, crash: {node: a}, lasting: 1s}]\n"
+    file.write_text(f"{text}\n{faults}limits: {{time: 50s}}\n")
+    result = run(file, pool)
+    assert result.held, result.problem
+    assert result.network_ns == 50 * SECOND
