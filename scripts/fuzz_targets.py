@@ -31,6 +31,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
         Mutated,
         Options,
         Raw,
+        Readdressed,
         Segment,
         Step,
         Target,
@@ -46,7 +47,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
     from netsim.wire.error import WireError
 
 MOST_STEPS = 64
-RAW, WAIT, MUTATED, FRAGMENTS, SEGMENT, ACT, OPTIONS = range(7)
+RAW, WAIT, MUTATED, FRAGMENTS, SEGMENT, ACT, OPTIONS, READDRESSED = range(8)
 
 
 class Reader:
@@ -86,7 +87,7 @@ def steps_of(data: bytes) -> list[Step]:
 
 def _step(reader: Reader) -> Step:
     number = reader.number
-    match number() % 7:
+    match number() % 8:
         case 0:
             return Raw(number(), reader.take(number(2)))
         case 1:
@@ -114,8 +115,10 @@ def _step(reader: Reader) -> Step:
             )
         case 5:
             return Act(number(), number(2) % 5000)
-        case _:
+        case 6:
             return Options(number(), number(), reader.take(number() % 41))
+        case _:
+            return Readdressed(number(), number(), number(), number(), bool(number() & 1))
 
 
 def _piece(reader: Reader) -> tuple[int, int, bool]:
@@ -141,9 +144,9 @@ def attack(target: Target) -> Callable[[bytes], None]:
 def parse(data: bytes) -> None:
     """Parsers raise nothing but WireError, and what they took packs to what they took."""
     which, body = data[0] if data else 0, data[1:]
-    kind = which % 7
-    if which < 0x80 and kind in CHECKSUM_AT:
-        body = with_checksum(body, CHECKSUM_AT[kind], header_only=kind == 2)
+    kind = which % 8
+    if which < 0x80:
+        body = with_checksum(kind, body)
     try:
         match kind:
             case 0:
@@ -162,10 +165,12 @@ def parse(data: bytes) -> None:
                 datagram = udp.parse(body, 0)
                 ports = datagram.source_port, datagram.destination_port
                 assert udp.parse(udp.pack(*ports, datagram.payload, 0), 0) == datagram
-            case _:
+            case 6:
                 segment = tcp.parse(body, 0)
                 if len(segment.pack_options()) <= tcp.MAX_OPTIONS:
                     assert tcp.parse(segment.pack(0), 0) == segment
+            case _:
+                parse_options(body[: len(body) & ~3][:40])
     except WireError as error:
         reason = error.reason
     else:
@@ -173,17 +178,43 @@ def parse(data: bytes) -> None:
     assert re.fullmatch("[a-z0-9-]+", reason)
 
 
-CHECKSUM_AT = {2: 10, 4: 2, 5: 6, 6: 16}
-"""Where it is, by the kinds of `parse`."""
+def parse_options(options: bytes) -> None:
+    """Those of IPv4, whole words of them."""
+    kinds = ipv4_options.verify(options)
+    recorded = ipv4_options.record(options, b"here")
+    assert len(recorded) == len(options)
+    assert ipv4_options.verify(recorded) == kinds
+    before, after = map(ipv4_options.recorded_route, (options, recorded))
+    assert len(after) - len(before) in (0, 1)
+    for part in (
+        ipv4_options.of_later_fragments(options),
+        *(ipv4_options.only(options, kind) for kind in kinds),
+    ):
+        assert len(part) <= len(options) + 3
+        ipv4_options.verify(part)
 
 
-def with_checksum(data: bytes, at: int, *, header_only: bool) -> bytes:
-    """With the right one, which no fuzzer guesses, so that the rest is looked at."""
-    size = (data[0] & 15) * 4 if data and header_only else len(data)
+def with_checksum(kind: int, data: bytes) -> bytes:
+    """With the right one, which no fuzzer guesses, so that `parse` looks at the rest. Of the
+    pseudo-header it has the length."""
+    size, initial = len(data), 0
+    match kind:
+        case 2 if data:
+            at, size = 10, (data[0] & 15) * 4
+        case 4:
+            at = 2
+        case 5:
+            at = 6
+            size = initial = int.from_bytes(data[4:6], "big")
+        case 6:
+            at, initial = 16, size
+        case _:
+            return data
     if not at + 2 <= size <= len(data):
         return data
     unsummed = data[:at] + bytes(2) + data[at + 2 :]
-    return data[:at] + internet_checksum(unsummed[:size]).to_bytes(2, "big") + data[at + 2 :]
+    checksum = internet_checksum(unsummed[:size], initial)
+    return data[:at] + checksum.to_bytes(2, "big") + data[at + 2 :]
 
 
 def load(data: bytes) -> None:
@@ -294,7 +325,10 @@ def seeds(target: str) -> list[bytes]:
             ]
         )
     if target == "wire":
-        return [seed for frame in real_frames("computer") for seed in parser_seeds(frame)]
+        routes = [b"\7" + ipv4_options.record_route(slots) for slots in range(10)]
+        stamped = b"\7" + ipv4_options.record_route(1) + bytes((68, 8, 5, 0, 0, 0, 0, 0))
+        frames = real_frames("computer")
+        return [stamped, *routes, *(seed for frame in frames for seed in parser_seeds(frame))]
     assert target in TARGETS
     frames = [
         bytes((RAW, where)) + len(frame).to_bytes(2, "big") + frame
@@ -310,6 +344,11 @@ def seeds(target: str) -> list[bytes]:
             for route in map(ipv4_options.record_route, (0, 1, 9))
         ),
         *(bytes((OPTIONS, 0, recent, 4, 1, 1, 1, 7)) for recent in range(4)),
+        *(
+            bytes((READDRESSED, 0, recent, source, 7 * source + recent, 0))
+            for recent in range(4)
+            for source in range(12)
+        ),
         *(bytes((SEGMENT, n, flags, 63)) for n in range(4) for flags in (2, 4, 16, 17, 18, 24)),
         *(bytes((ACT, what, 4, 0)) for what in range(len(Attack.ACTS))),
         *(bytes((WAIT, scale)) for scale in range(14, 29)),

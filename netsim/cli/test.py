@@ -60,6 +60,7 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option("--trace", type=click.Path(), metavar="FILE", help="Write every frame as JSON lines.")
 @click.option("--junit", type=click.Path(), metavar="FILE", help="Write results as JUnit XML.")
+@click.option("--html", type=click.Path(), metavar="FILE", help="Write a report to look at.")
 @click.option(
     "-j",
     "--jobs",
@@ -85,6 +86,7 @@ def command(
     time_: Literal["virtual", "real"] | None,
     trace: str | None,
     junit: str | None,
+    html: str | None,
     jobs: int | None,
     explores: bool,
     examples: int | None,
@@ -143,6 +145,10 @@ def command(
         from netsim.scenario.junit import junit_xml
 
         Path(junit).write_bytes(junit_xml(results, wall))
+    if html is not None:
+        from netsim.scenario.html_report import write_html
+
+        write_html(results, html)
     if as_json:
         print_json([result.as_dict() for result in results])
     else:

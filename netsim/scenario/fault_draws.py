@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.scenario.steps import ExploreBudget, PlannedFault
@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 FaultSet = tuple[PlannedFault, ...]
-_Kind = Literal["down", "hold", "crash"]
+_Target = tuple[Literal["down", "hold", "crash"], tuple[str, ...]]
 
 _UNITS: Final = (
     *(10 * SECOND, SECOND, 100 * MILLISECOND, 10 * MILLISECOND, MILLISECOND),
     *(100 * MICROSECOND, 10 * MICROSECOND, MICROSECOND),
 )
+_OF_LINKS: Final[tuple[Literal["down", "hold"], ...]] = ("down", "hold")
 _INSTANTS: Final = 100
 """In a scenario, at the least, at which a fault may come."""
 
@@ -32,41 +33,27 @@ def fault_sets(budget: ExploreBudget, duration_ns: int) -> SearchStrategy[FaultS
 
     tick = tick_of(duration_ns)
     longest = max(budget.lasting_ns // tick, 1)
-    # As many draws in the last hundredth as beyond: what breaks for hours hides short coincidences.
-    lasting = strategies.one_of(
-        *(strategies.integers(1, most) for most in (longest // 100, longest // 10, longest) if most)
-    )
-    fault = strategies.builds(
-        lambda target, lasts, at: PlannedFault(
-            at * tick, target[0], target[1], min(lasts * tick, budget.lasting_ns)
-        ),
-        strategies.sampled_from(_targets(budget)),
-        lasting,
-        strategies.integers(0, duration_ns // tick),
+    # Short ones show races, long ones overlap: a third is from the shortest tenth.
+    spans = [most for most in (longest // 10, longest, longest) if most]
+    lasting = strategies.one_of(*(strategies.integers(1, most) for most in spans))
+    targets = _targets(budget)
+    draw = strategies.tuples(
+        strategies.integers(0, len(targets) - 1),
+        lasting.map(lambda ticks: min(ticks * tick, budget.lasting_ns)),
+        strategies.integers(0, duration_ns // tick).map(lambda ticks: ticks * tick),
     )
     # Many more often than few: what breaks under some faults mostly does under more.
     counts = [count for count in range(1, budget.at_most + 1) for _ in range(count)]
-    faults: Any = strategies.sampled_from(counts).flatmap(
-        lambda count: strategies.lists(fault, min_size=count, max_size=count)
+    draws = strategies.sampled_from(counts).flatmap(
+        lambda count: strategies.lists(draw, min_size=count, max_size=count)
     )
-    return cast("SearchStrategy[FaultSet]", faults.map(in_order))
+    return draws.map(lambda drawn: _spread(drawn, targets))
 
 
 def tick_of(duration_ns: int) -> int:
     """The grid for times: 100 ms, or finer where the scenario is short."""
     fitting = (unit for unit in _UNITS[2:] if duration_ns >= _INSTANTS * unit)
     return next(fitting, _UNITS[-1])
-
-
-def in_order(faults: Iterable[PlannedFault]) -> FaultSet:
-    """By time; of those of a kind that overlap on a subject, the first."""
-    kept: list[PlannedFault] = []
-    for fault in sorted(faults):
-        same = ((each.kind, each.subject) == (fault.kind, fault.subject) for each in kept)
-        ends = (each.healed_ns for each, is_same in zip(kept, same, strict=True) if is_same)
-        if fault.at_ns > max(ends, default=-1):
-            kept.append(fault)
-    return tuple(kept)
 
 
 def polished(
@@ -82,9 +69,9 @@ def polished(
             for fault in candidates(faults[index]):
                 others = faults[:index] + faults[index + 1 :]
                 fits = fault.lasting_ns <= lasting_ns and fault.at_ns <= duration_ns
-                wanted = in_order((*others, fault))
+                wanted = tuple(sorted((*others, fault)))
                 # In another order the index would name another fault.
-                if fits and wanted[index : index + 1] == (fault,) and fails(wanted):
+                if fits and wanted[index] == fault and _is_free(fault, others) and fails(wanted):
                     faults = wanted
                     break
     return faults
@@ -108,10 +95,32 @@ def _rounder_lasting(fault: PlannedFault) -> Iterator[PlannedFault]:
             yield replace(fault, lasting_ns=(fault.lasting_ns // unit + 1) * unit)
 
 
-def _targets(budget: ExploreBudget) -> list[tuple[_Kind, tuple[str, ...]]]:
+def _spread(drawn: Iterable[tuple[int, int, int]], targets: Sequence[_Target]) -> FaultSet:
+    """Faults from (index of the target, lasting, start): where it is broken then, the next one."""
+    faults: list[PlannedFault] = []
+    for index, lasting_ns, at_ns in drawn:
+        for kind, subject in (*targets[index:], *targets[:index]):
+            fault = PlannedFault(at_ns, kind, subject, lasting_ns)
+            if _is_free(fault, faults):
+                faults.append(fault)
+                break
+    return tuple(sorted(faults))
+
+
+def _is_free(fault: PlannedFault, others: Iterable[PlannedFault]) -> bool:
+    """Whether nothing like it is going on at the same place, nor ends or begins just then."""
+    return all(
+        (fault.kind, fault.subject) != (other.kind, other.subject)
+        or fault.healed_ns < other.at_ns
+        or other.healed_ns < fault.at_ns
+        for other in others
+    )
+
+
+def _targets(budget: ExploreBudget) -> list[_Target]:
     """What may happen to what."""
-    links: list[tuple[_Kind, tuple[str, ...]]] = [
-        (kind, link) for kind in ("down", "hold") if kind in budget.kinds for link in budget.links
+    links: list[_Target] = [
+        (kind, link) for kind in _OF_LINKS if kind in budget.kinds for link in budget.links
     ]
-    crashes: list[tuple[_Kind, tuple[str, ...]]] = [("crash", (node,)) for node in budget.nodes]
+    crashes: list[_Target] = [("crash", (node,)) for node in budget.nodes]
     return links + (crashes if "crash" in budget.kinds else [])

@@ -89,7 +89,7 @@ def test_what_holds(shell: Shell) -> None:
 
 
 def test_a_directory_with_one_that_fails(shell: Shell) -> None:
-    code, out, err = shell.run("test", "scenarios", "--junit", "junit.xml")
+    code, out, err = shell.run("test", "scenarios", "--junit", "junit.xml", "--html", "report.html")
     lines = out.splitlines()
     assert (code, err) == (1, "")
     assert lines[:4] == [
@@ -102,6 +102,10 @@ def test_a_directory_with_one_that_fails(shell: Shell) -> None:
     assert "  again: netsim test scenarios/fails.yaml --seed 3" in lines
     assert lines[-2].startswith("ok      scenarios/holds.yaml: it holds")
     assert lines[-1].startswith("2 scenarios: 1 held, 1 failed, in ")
+
+    report = (shell.folder / "report.html").read_text(encoding="utf-8")
+    assert "1 of 2 scenarios did not hold" in report
+    assert "it does &lt;not&gt; hold" in report
 
     root = ElementTree.parse(shell.folder / "junit.xml").getroot()
     (suite,) = root

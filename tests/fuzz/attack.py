@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from effects import watch
-from forgery import fragment_of, mended, mutated, segment_frame, with_options
+from forgery import fragment_of, mended, mutated, readdressed, segment_frame, with_options
 from plans import plan_of
 from table_limits import check_fragments, check_tables
 
@@ -25,6 +25,7 @@ from netsim.stack.errors import SocketError
 from netsim.stack.icmp import EchoReply
 from netsim.stack.tcp.connection import Connection
 from netsim.switching import mac_table
+from netsim.wire.address import BROADCAST_MAC
 from netsim.wire.tcp import TcpSegment
 
 Target = Literal["computer", "router", "switch"]
@@ -35,6 +36,11 @@ _NETWORKS: Final[dict[Target, tuple[str, ...]]] = {
     "router": ("alice r1 delay=1ms", "r1 web delay=1ms"),
     "switch": ("alice s1 delay=1ms", "s1 web delay=1ms"),
 }
+NOBODYS: Final = tuple(
+    bytes(map(int, text.split(".")))
+    for text in ("0.0.0.0", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1")
+)
+"""Addresses that no station has, of every kind."""
 _RECENT: Final = 64
 _QUIET: Final = 300 * SECOND
 """How long the network gets to forget the lies it was told."""
@@ -82,6 +88,17 @@ class Options(NamedTuple):
     options: bytes
 
 
+class Readdressed(NamedTuple):
+    """A packet that passed lately, between two of `Attack.addresses`, to the port's station or to
+    all."""
+
+    where: int
+    recent: int
+    source: int
+    destination: int
+    to_all: bool = False
+
+
 class Segment(NamedTuple):
     """A TCP segment for a connection that exists, near what its owner expects."""
 
@@ -102,7 +119,7 @@ class Act(NamedTuple):
     size: int
 
 
-Step = Wait | Raw | Mutated | Fragments | Options | Segment | Act
+Step = Wait | Raw | Mutated | Fragments | Options | Readdressed | Segment | Act
 
 
 class Attack:
@@ -112,6 +129,8 @@ class Attack:
         self.network = network = MemoryNetwork(plan_of(*_NETWORKS[target]))
         self.recent: list[bytes] = []
         """Frames that passed the target, newest last."""
+        self._arrived: list[bytes] = []
+        """Of these, those that came to it, which it will take again."""
         name = {"computer": "web", "router": "r1", "switch": "s1"}[target]
         self._cables = [(name, port.name) for port in network.nodes[name].ports]
         for port in network.nodes[name].ports:
@@ -128,6 +147,9 @@ class Attack:
             for interface in node.host.interfaces
             for address in (entry.address for entry in interface.addresses)
         }
+        subnets = {address[:3] for address in self._homes}
+        self.addresses = [*self._homes, *NOBODYS, *(net + b"\xff" for net in sorted(subnets))]
+        """Of everybody, and of nobody."""
         self._connections: list[Connection] = []
         """That programs own."""
         self._begin()
@@ -136,9 +158,11 @@ class Attack:
         self, time_ns: int, interface: str, direction: Direction, frame: bytes
     ) -> None:
         """The attacker listens."""
-        self.recent.append(frame)
-        if len(self.recent) > 2 * _RECENT:
-            del self.recent[:_RECENT]
+        for frames in (self.recent, self._arrived):
+            if frames is self.recent or direction is Direction.INBOUND:
+                frames.append(frame)
+            if len(frames) > 2 * _RECENT:
+                del frames[:_RECENT]
 
     def play(self, steps: Sequence[Step]) -> None:
         """Do it all; whatever a node raises comes out."""
@@ -161,6 +185,8 @@ class Attack:
                         check_fragments(host.ip.reassembly)
                 case Options(where, recent, options):
                     self._put(where, with_options(self._recent(recent), options))
+                case Readdressed():
+                    self._put_readdressed(step)
                 case Segment():
                     self._put_segment(step)
                 case Act(what, size):
@@ -193,12 +219,23 @@ class Attack:
     # What the attacker does
 
     def _recent(self, index: int) -> bytes:
-        return self.recent[-1 - index % len(self.recent)]
+        frames = self._arrived if index & 1 else self.recent
+        return frames[-1 - (index >> 1) % len(frames)]
 
     def _put(self, where: int, frame: bytes) -> None:
         self.network.inject(*self._cables[where % len(self._cables)], frame)
         # Longer than the cables' delay, so that the next step sees what this one did.
         self.network.run_for(3 * MILLISECOND)
+
+    def _put_readdressed(self, step: Readdressed) -> None:
+        node, interface = self._cables[step.where % len(self._cables)]
+        mac = BROADCAST_MAC if step.to_all else self.network.port(node, interface).mac
+        source, destination = (
+            self.addresses[number % len(self.addresses)]
+            for number in (step.source, step.destination)
+        )
+        frame = self._recent(step.recent)
+        self._put(step.where, readdressed(frame, mac, source, destination))
 
     def _put_segment(self, step: Segment) -> None:
         """From the peer of a connection to its owner, whoever they are."""

@@ -73,6 +73,15 @@ def with_options(frame: bytes, options: bytes) -> bytes:
     return mended(bytes(header) + words + frame[first:], lengths=True)
 
 
+def readdressed(frame: bytes, mac: bytes, source: bytes, destination: bytes) -> bytes:
+    """The packet from somebody else to somebody else. What is not IPv4 goes to that MAC alone."""
+    frame = mac + frame[6:]
+    if frame[12:14] != b"\x08\x00":
+        return frame
+    at = _ETHERNET + 12
+    return mended(frame[:at] + source + destination + frame[at + 8 :], lengths=False)
+
+
 def segment_frame(
     mac: bytes,
     source: tuple[bytes, int],

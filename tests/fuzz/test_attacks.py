@@ -11,12 +11,13 @@ from attack import (
     Mutated,
     Options,
     Raw,
+    Readdressed,
     Segment,
     Step,
     Target,
     Wait,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from netsim.core.time import SECOND
@@ -65,6 +66,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
             st.lists(PIECE, min_size=1, max_size=6).map(tuple),
         ),
         st.builds(Options, NUMBER, st.integers(0, 63), st.lists(OPTION, max_size=4).map(b"".join)),
+        st.builds(Readdressed, NUMBER, st.integers(0, 63), NUMBER, NUMBER, st.booleans()),
         st.builds(
             Segment,
             NUMBER,
@@ -82,11 +84,23 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
 )
 
 
+BAD_OPTIONS = (b"\1\1\1\7", b"\7\0", b"\x94\1", b"\7\x29", b"\x07\x07\x03", b"\x44\x03")
+OVERLAPS = (
+    ((0, 16, True), (1, 16, True)),
+    ((1, 16, True), (0, 16, True)),
+    ((2, 8, False), (1, 16, True)),
+    ((0, 8, True), (0, 8, True)),
+)
+
+
 # A node that hangs is the end of the run: hypothesis would try again what an exception cut short.
 @pytest.mark.timeout(100, method="thread")
 @pytest.mark.parametrize("target", TARGETS)
 @settings(max_examples=80, deadline=None)
 @given(steps=STEPS)
+@example(steps=[Readdressed(n & 1, n % 7, n, n // 12, n % 5 == 0) for n in range(144)])
+@example(steps=[Options(n & 1, n, option) for n in range(8) for option in BAD_OPTIONS])
+@example(steps=[Fragments(n & 1, n, 0, pieces) for n in range(8) for pieces in OVERLAPS])
 def test_nothing_escapes_a_node_under_attack_and_it_recovers(
     target: Target, steps: list[Step]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from random import Random
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, find, given, settings
 from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import integers
 
-from netsim.scenario.fault_draws import FaultSet, fault_sets, in_order, polished, tick_of
+from netsim.scenario.fault_draws import FaultSet, fault_sets, polished, tick_of
 from netsim.scenario.steps import ExploreBudget, PlannedFault
 
 MS = 1_000_000
@@ -48,6 +49,9 @@ def test_draws_keep_to_the_budget(seed: int) -> None:
     assert {(fault.kind, fault.subject) for faults in seen for fault in faults} == set(ALL)
     assert {len(faults) for faults in seen} == {1, 2, 3}
     for faults in seen:
+        for one, other in combinations(faults, 2):
+            # The same thing does not break while it is broken.
+            assert one.kind != other.kind or one.healed_ns < other.at_ns
         assert list(faults) == sorted(faults)
         assert all(0 <= fault.at_ns <= 5 * SECOND for fault in faults)
         assert all(0 < fault.lasting_ns <= 7 * SECOND for fault in faults)
@@ -68,14 +72,6 @@ def test_shrinking_leaves_what_is_needed(seed: int) -> None:
     )
     assert len(polished(smallest, 7 * SECOND, 5 * SECOND, fails)) == 2
     assert {fault.lasting_ns for fault in smallest} == {10 * MS}
-
-
-def test_of_faults_that_overlap_on_a_subject_the_first_counts() -> None:
-    assert in_order([crash(500), crash(100, 400), crash(501), down(200)]) == (
-        crash(100, 400),
-        down(200),
-        crash(501),
-    )
 
 
 @pytest.mark.parametrize(

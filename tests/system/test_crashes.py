@@ -224,6 +224,35 @@ async def test_coming_and_going_costs_nothing_that_stays(start_network: StartNet
         assert seen[1] == seen[3]
 
 
+async def test_a_node_that_is_killed_while_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import asyncio\nfrom aiohttp import web\nfrom pathlib import Path\n"
+        "async def create_app():\n"
+        "    if Path(__file__).with_name('slow').exists():\n"
+        "        Path(__file__).with_name('there').touch()\n"
+        "        await asyncio.Event().wait()\n"
+        "    return web.Application()\n"
+    )
+    file = tmp_path / "t.yaml"
+    file.write_text(
+        "name: t\nnodes:\n  alice: {kind: computer}\n"
+        "  web: {kind: computer, services: {80: 'slow:create_app'}}\nlinks: [[alice, web]]\n"
+    )
+    async with Network(file) as network, asyncio.timeout(20):
+        await network.crash("web")
+        (tmp_path / "slow").touch()
+        starting = asyncio.create_task(network.start_node("web"))
+        while not (tmp_path / "there").exists():
+            await asyncio.sleep(0.01)
+        await network.crash("web")
+        with pytest.raises(StartError, match="web: its process ended before it was ready"):
+            await starting
+        (tmp_path / "slow").unlink()
+        await network.start_node("web")
+        await reach_everybody(network)
+        await check_accounts(network)
+
+
 async def test_a_node_that_does_not_come_up_again(tmp_path: Path) -> None:
     (tmp_path / "moody.py").write_text(
         "from aiohttp import web\nfrom pathlib import Path\n"
@@ -337,7 +366,10 @@ async def test_the_supervisor_is_killed_while_nodes_come_and_go(tmp_path: Path) 
     )
     (tmp_path / "small.yaml").write_text(SMALL)
     supervisor = await asyncio.create_subprocess_exec(
-        sys.executable, str(script), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        str(script),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert supervisor.stdout is not None
     assert await supervisor.stdout.readline() == b"up\n"

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from netsim.core.errors import StartError
 from netsim.core.link_attributes import LinkCondition
 from netsim.runtime.backend import Progress
 from netsim.runtime.ledger import Ledger
+from netsim.runtime.process import cabling
 from netsim.runtime.process.birth import Birth
+from netsim.runtime.process.cabling import Cabling
 from netsim.runtime.process.launcher import Launcher
 from netsim.runtime.process.node_handle import NodeHandle
 from netsim.runtime.process.shared_books import new_books, read_books
-from netsim.runtime.process.wire import WireQueue
 from netsim.topology.plan import NetworkPlan
 
 START_TIMEOUT: Final = 30.0
@@ -57,7 +58,7 @@ class Fleet:
         self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._launching: asyncio.Task[None] | None = None
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
-        self._wires: dict[int, tuple[WireQueue, WireQueue]] = {}
+        self._cabling = Cabling(plan)
         self._ending = False
 
     # All of them
@@ -68,7 +69,7 @@ class Fleet:
         StartError names the first node that did not come up and the reason; `stop` has to be
         called then, too.
         """
-        _raise_descriptor_limit()
+        cabling.raise_descriptor_limit()
         self._launcher = launcher
         launcher.open(self._plan, epoch, self)
         self._launching = asyncio.create_task(self._launch_all())
@@ -109,11 +110,7 @@ class Fleet:
         for node in self.nodes.values():
             node.close()
             self._close_books(node)
-        for wires in self._wires.values():
-            for wire in wires:
-                wire.close_reader()
-                wire.close_writer()
-        self._wires.clear()
+        self._cabling.close()
 
     def kill(self) -> None:
         """SIGKILL everything now; `stop` still has to be awaited."""
@@ -156,6 +153,8 @@ class Fleet:
     async def stop_node(self, name: str, grace: float) -> None:
         """Let a node's programs shut down for `grace` seconds, and end it."""
         node = self.nodes[name]
+        if node.ended.is_set():
+            return
         node.stopped = True
         node.send("stop")
         with contextlib.suppress(TimeoutError):
@@ -215,11 +214,7 @@ class Fleet:
     def _connect(self, link: int) -> None:
         """Two new wires between two nodes that are up."""
         self.changes += 1
-        ends = self._plan.links[link].a, self._plan.links[link].b
-        for (name, interface), (inbound, outbound) in zip(ends, _both_ways(), strict=True):
-            descriptors = [os.dup(inbound.reader_fileno), os.dup(outbound.writer_fileno)]
-            inbound.close_reader()
-            outbound.close_writer()
+        for name, interface, descriptors in self._cabling.new_ends(link):
             self.nodes[name].send("wires", interface, descriptors=descriptors)
 
     async def _launch(self, node: NodeHandle, birth: Birth) -> None:
@@ -227,22 +222,16 @@ class Fleet:
         assert self._launcher is not None, "launched by one"
         if self._ending:
             raise StartError(f"{node.name}: the network is stopping")
-        plan = self._plan.node(node.name)
         ours, theirs = socket.socketpair()
         node.attach(ours, self._hear)
         closing: list[Callable[[], None]] = [theirs.close]
         try:
-            node.books = new_books(len(plan.interfaces))
+            node.books = new_books(len(self._plan.node(node.name).interfaces))
             descriptors = [theirs.fileno(), node.books]
             if birth.conditions is None:
-                for interface in plan.interfaces:
-                    from_a, from_b = self._first_wires(interface.link)
-                    if self._plan.links[interface.link].a == (plan.name, interface.name):
-                        inbound, outbound = from_b, from_a
-                    else:
-                        inbound, outbound = from_a, from_b
-                    descriptors += [inbound.reader_fileno, outbound.writer_fileno]
-                    closing += [inbound.close_reader, outbound.close_writer]
+                for ends in self._cabling.first_ends(node.name):
+                    descriptors += cabling.descriptors(ends)
+                    closing.append(partial(cabling.close, ends))
             self._launcher.launch(birth, descriptors)
         except BaseException:
             self._close_books(node)
@@ -251,16 +240,6 @@ class Fleet:
         finally:
             for close in closing:
                 close()
-
-    def _first_wires(self, link: int) -> tuple[WireQueue, WireQueue]:
-        """The two directions of a link, from `a` and from `b`; made when first needed.
-
-        Asked for twice, once by each end; the ends are closed here as they are handed out.
-        """
-        wires = self._wires.pop(link, None)
-        if wires is None:
-            wires = self._wires[link] = (WireQueue(), WireQueue())
-        return wires
 
     def _hear(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
         match message:
@@ -321,12 +300,6 @@ class Fleet:
             node.books = -1
 
 
-def _both_ways() -> tuple[tuple[WireQueue, WireQueue], tuple[WireQueue, WireQueue]]:
-    """Two new wires as each of two nodes has them: inbound, outbound."""
-    one, other = WireQueue(), WireQueue()
-    return (one, other), (other, one)
-
-
 async def _hear_out(node: NodeHandle) -> None:
     """A node has answered or ended; if it has ended, what it said last may be on its way."""
     if node.alive and not node.ready and node.failure is None:
@@ -345,11 +318,3 @@ def _check_up(node: NodeHandle) -> None:
         raise StartError(f"{node.name}: {reason}")
     if node.ended.is_set():
         raise StartError(f"{node.name}: its process ended before the others were ready")
-
-
-def _raise_descriptor_limit() -> None:
-    """Each node costs the supervisor a channel, and each link four ends while it is made."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

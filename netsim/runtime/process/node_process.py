@@ -95,7 +95,11 @@ def run(blueprint: Blueprint, birth: Birth, descriptors: list[int]) -> int:
     channel, books, *wires = descriptors
     process = NodeProcess(blueprint, birth, channel, books)
     process.connect(wires)
-    return process.run()
+    try:
+        return process.run()
+    except SystemExit as error:
+        # A program has ended its computer.
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
 
 
 class NodeProcess:

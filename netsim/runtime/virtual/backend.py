@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import IO, Any, Final, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 from netsim.core.errors import NetsimError, StartError
 from netsim.core.link_attributes import LinkCondition
@@ -17,18 +17,18 @@ from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.observe.accounting import LinkAccount
 from netsim.observe.capture import PcapngTap
-from netsim.observe.frame_log import FrameRecord, FrameTrace, Observer, RECENT_FRAMES, RecentFrames
+from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord, FrameTrace, Observer, RecentFrames
 from netsim.runtime.backend import LinkChange, Output, Progress, Reports
 from netsim.runtime.build import install_routes, node_streams
 from netsim.runtime.calls import pack, unpack
 from netsim.runtime.convergence import Routes
 from netsim.runtime.driver import LOOKAHEAD
 from netsim.runtime.facts import node_facts
+from netsim.runtime.frame_observer import PortObserver
 from netsim.runtime.line_stream import LineStream
 from netsim.runtime.paths import PathFinder
 from netsim.runtime.programs import Programs
 from netsim.runtime.virtual.computer import VirtualComputer
-from netsim.runtime.frame_observer import PortObserver
 from netsim.runtime.virtual.loops import ComputerLoop, DirectorLoop
 from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.runtime.virtual.modules import ModulesBeside
@@ -37,7 +37,6 @@ from netsim.runtime.virtual.surroundings import WALL_EPOCH_NS, Surroundings
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan
-
 
 
 class VirtualTimeError(NetsimError):
@@ -60,8 +59,7 @@ class VirtualBackend:
         self._computers: dict[str, VirtualComputer] = {}
         self._modules = ModulesBeside(plan.file)
         self._environ = dict(os.environ)
-        names = {node.name for node in plan.nodes}
-        self._logs = NodeLogs(reports.logged, names)
+        self._logs = NodeLogs(reports.logged)
         self._files: list[IO[Any]] = []
         self._recent = RecentFrames(RECENT_FRAMES)
         self._observers: list[Observer] = [self._recent]
@@ -112,9 +110,8 @@ class VirtualBackend:
 
     async def stop_node(self, node: str, grace: float) -> None:
         """See `Backend`."""
-        computer = self._computers.pop(node, None)
-        if computer is not None:
-            await computer.stop(grace)
+        if node in self._computers:
+            await self._computers[node].stop(grace)
         self._remove(node)
 
     async def start_node(
@@ -125,10 +122,14 @@ class VirtualBackend:
     ) -> None:
         """See `Backend`."""
         self._network.restore(node, conditions)
-        await connect()
         if self._observing:
             self._observe(node)
-        await self._boot(node)
+        try:
+            await connect()
+            await self._boot(node)
+        except BaseException:
+            self._remove(node)
+            raise
         if node in self._computers:
             self._computers[node].start_run()
 
@@ -164,6 +165,8 @@ class VirtualBackend:
             plan.hosts,
             self._paths.path,
         )
+        self._logs.loops.add(loop)
+        loop.set_debug(self._director.get_debug())
         loop.set_exception_handler(self._complain)
         loop.on_exit = lambda error: self._exited(name, error)
         computer = self._computers[name] = VirtualComputer(loop, Programs(node_plan))
@@ -181,6 +184,8 @@ class VirtualBackend:
         computer = self._computers.pop(name, None)
         if computer is not None:
             computer.crash()
+        if name not in self._network.nodes:
+            return
         for port in self._network.nodes[name].ports:
             if port.up:
                 self._reports.carrier_changed(port.peer, port.peer_port, False, self._timeline.now)
@@ -193,7 +198,7 @@ class VirtualBackend:
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         assert isinstance(loop, ComputerLoop), "it was set for no other"
-        with self._logs.speaking(loop.name):
+        with self._logs.speaking(loop):
             loop.default_exception_handler(context)
 
     # Links and routes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -18,6 +19,8 @@ _GRAVEYARD: Final[list[ComputerLoop]] = []
 they let go, Python would run their `finally` blocks."""
 # One reference that nobody gives back, so that not even the end of the interpreter frees it.
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_GRAVEYARD))
+_LEAST_GRACE: Final = 0.01
+"""Seconds; time has to go on for programs to end."""
 
 
 class VirtualComputer:
@@ -34,6 +37,10 @@ class VirtualComputer:
         Cancelling that cancels the program; ConnectionError when the computer goes down.
         """
         outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if self.loop.is_over:
+            program.close()
+            outcome.set_exception(ConnectionError(f"{self.loop.name} is not running"))
+            return outcome
         task = self.loop.create_task(program)
         self._awaited[outcome] = task
 
@@ -64,6 +71,7 @@ class VirtualComputer:
     async def stop(self, grace: float) -> None:
         """Let programs shut down, cancel what is left after `grace` seconds, end the loop."""
         loop = self.loop
+        grace = max(grace, _LEAST_GRACE)
         try:
             async with asyncio.timeout(grace):
                 await self.spawn(self._programs.stop())
@@ -72,23 +80,28 @@ class VirtualComputer:
                 {"message": "a program did not shut down", "exception": error}
             )
         deadline = loop.timeline.now + int(grace * SECOND)
-        while tasks := asyncio.all_tasks(loop):
+        while not loop.is_over and (tasks := asyncio.all_tasks(loop)):
             for task in sorted(tasks, key=hash):
                 loop.call_soon(task.cancel)
             if loop.timeline.now > deadline:
                 break
             await asyncio.sleep(grace / 10)
-        await self.spawn(loop.shutdown_asyncgens())
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(grace):
+                await self.spawn(loop.shutdown_asyncgens())
+        if loop.is_over:  # it has crashed meanwhile
+            return
         self._end(f"{loop.name} has ended")
-        if tasks:
+        if asyncio.all_tasks(loop):
             _GRAVEYARD.append(loop)
         else:
             loop.close()
 
     def crash(self) -> None:
         """No program runs on, and none is told."""
-        self._end(f"{self.loop.name} has crashed")
-        _GRAVEYARD.append(self.loop)
+        if not self.loop.is_over:
+            self._end(f"{self.loop.name} has crashed")
+            _GRAVEYARD.append(self.loop)
 
     def _end(self, why: str) -> None:
         self.loop.timeline.leave(self.loop)

@@ -171,7 +171,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     # What asyncio's base loop expects of those with a selector
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        if isinstance(handle, Timer) and handle.is_planned:
+        if isinstance(handle, Timer) and handle.is_planned and not self.is_over:
             self.timeline.timer_cancelled()
 
     def _process_events(self, event_list: list[Any]) -> None:

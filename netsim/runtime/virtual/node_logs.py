@@ -6,6 +6,7 @@ import contextlib
 import logging
 from asyncio import events
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 from netsim.runtime.virtual.loops import ComputerLoop
 
@@ -16,30 +17,37 @@ Forward = Callable[[str, int, str], None]
 class NodeLogs(logging.Handler):
     """A handler of the root logger, for the life of a network."""
 
-    def __init__(self, forward: Forward, nodes: set[str]) -> None:
+    _installed: ClassVar[list[NodeLogs]] = []
+    _level_before: ClassVar[int] = logging.WARNING
+
+    def __init__(self, forward: Forward) -> None:
         super().__init__()
+        self.loops: set[ComputerLoop] = set()
+        """The loops of the network's nodes, those of earlier lives too."""
         self._forward = forward
-        self._nodes = nodes
-        self._speaking: str | None = None
-        self._level_before = logging.WARNING
+        self._speaking: ComputerLoop | None = None
 
     def install(self) -> None:
         """Hear everything from INFO on, as the processes of nodes do."""
         root = logging.getLogger()
-        self._level_before = root.level
-        root.setLevel(min(root.level, logging.INFO) or logging.INFO)
+        if not NodeLogs._installed:
+            NodeLogs._level_before = root.level
+            root.setLevel(min(root.level, logging.INFO) or logging.INFO)
+        NodeLogs._installed.append(self)
         root.addHandler(self)
 
     def uninstall(self) -> None:
         """Hear no more."""
         root = logging.getLogger()
         root.removeHandler(self)
-        root.setLevel(self._level_before)
+        NodeLogs._installed.remove(self)
+        if not NodeLogs._installed:
+            root.setLevel(NodeLogs._level_before)
 
     @contextlib.contextmanager
-    def speaking(self, node: str) -> Iterator[None]:
+    def speaking(self, loop: ComputerLoop) -> Iterator[None]:
         """What is logged meanwhile is that node's, whichever loop runs."""
-        before, self._speaking = self._speaking, node
+        before, self._speaking = self._speaking, loop
         try:
             yield
         finally:
@@ -47,12 +55,12 @@ class NodeLogs(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """See `logging.Handler`."""
-        running = events._get_running_loop()
-        node = self._speaking or (running.name if isinstance(running, ComputerLoop) else None)
-        if node in self._nodes:
+        loop = self._speaking or events._get_running_loop()
+        if loop in self.loops:
+            assert isinstance(loop, ComputerLoop)
             for line in self.format(record).splitlines():
-                self._forward(node, record.levelno, line)
-        elif node is None:
+                self._forward(loop.name, record.levelno, line)
+        elif not isinstance(loop, ComputerLoop) and self is NodeLogs._installed[0]:
             _log_as_without_handlers(record)
 
 

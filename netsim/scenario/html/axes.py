@@ -11,10 +11,10 @@ from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.scenario.html.markup import label
 from netsim.scenario.results import ScenarioResult
 
-WIDTH: Final = 1080.0
-LEFT: Final = 270.0
+WIDTH: Final = 1250.0
+LEFT: Final = 300.0
 """Where the axis of network time begins: labels stand left of it."""
-RIGHT: Final = 1052.0
+RIGHT: Final = 1220.0
 _MINUTE: Final = 60 * SECOND
 _SLOW: Final = tuple(
     factor * unit

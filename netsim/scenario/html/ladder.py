@@ -13,7 +13,10 @@ from netsim.scenario.report import packet_line, seconds
 
 _ROW: Final = 20.0
 _TOP: Final = 34.0
-_LEFT: Final = 140.0
+_LEFT: Final = 130.0
+_BESIDE: Final = 36.0
+_WIDTH: Final = 1250.0
+_WORDS: Final = 760.0
 _LAST: Final = 60
 _MOST: Final = 200
 _MOST_LANES: Final = 16
@@ -64,29 +67,36 @@ def _node(interface: str) -> str:
 
 def _draw(frames: Sequence[FrameRecord], names: Sequence[str], title: str) -> str:
     names = names[:_MOST_LANES]
-    gap = 120.0 if len(names) <= 5 else 84.0 if len(names) <= 8 else 64.0
-    lanes = {name: _LEFT + index * gap for index, name in enumerate(names)}
-    notes = _LEFT + (len(names) - 1) * gap + 40
     summaries = [summarise(frame.frame) for frame in frames]
     fates = [f"✗ {f.fate}: " if _is_lost(f) else "" for f in frames]
     pairs = zip(fates, summaries, strict=True)
     longest = max(text_width(f"{fate}{words}", 11.5) for fate, words in pairs)
-    width = notes + min(longest, 760.0) + 10
+    longest = min(longest, _WORDS)
+    gap = (_WIDTH - _LEFT - _BESIDE - longest) / max(1, len(names) - 1)
+    gap = min(120.0, max(56.0, gap))
+    lanes = {name: _LEFT + index * gap for index, name in enumerate(names)}
+    notes = _LEFT + (len(names) - 1) * gap + _BESIDE
+    width = notes + longest + 10
     bottom = _TOP + len(frames) * _ROW + 6
     parts = [label("dim", 8, 18, "network time")]
     for name, x in lanes.items():
         parts.append(f'<path class="lane" d="M{x:.0f} {_TOP - 8:.0f}V{bottom:.0f}"/>')
         parts.append(label("node mid", x, 18, fitted(name, gap - 6, 13)))
-    before = ""
+    carried: dict[str, set[str]] = {}
+    """For each packet, the interfaces it has left through."""
     for row, (frame, words) in enumerate(zip(frames, summaries, strict=True)):
         y = _TOP + row * _ROW + 12
-        style = "dim" if words == before else ""
-        before = words
+        senders = carried.setdefault(words, set())
+        # On its next link it is pale; who sends it once more sends it anew.
+        style = "dim" if senders and frame.sender not in senders else ""
+        if not style:
+            senders.clear()
+        senders.add(frame.sender)
         parts.append(f"<g><title>{clean(packet_line(frame))}</title>")
         parts.append(label("tick", 8, y + 4, f"{seconds(frame.time_ns)} s"))
         parts += _arrow(frame, lanes, y)
         fate = f'<tspan class="bad-text">{clean(fates[row])}</tspan>' if fates[row] else ""
-        said = clean(fitted(words, 760 - text_width(fates[row], 11.5), 11.5))
+        said = clean(fitted(words, _WORDS - text_width(fates[row], 11.5), 11.5))
         parts.append(f'<text class="said {style}" x="{notes:.1f}" y="{y + 4:.1f}">{fate}{said}')
         parts.append("</text></g>")
     return picture(width, bottom + 6, title, parts)

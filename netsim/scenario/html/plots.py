@@ -19,6 +19,9 @@ _MOST_SERIES: Final = 8
 _TITLES: Final = {"rtt": "Round-trip time", "response": "Response time", "goodput": "Goodput"}
 _TIMES: Final = ((SECOND, "s"), (MILLISECOND, "ms"), (MICROSECOND, "µs"), (1, "ns"))
 _RATES: Final = ((10**9, "Gbit/s"), (10**6, "Mbit/s"), (1000, "kbit/s"), (1, "bit/s"))
+_DENSE: Final = 150
+"""Marks above which a series is a cloud of dots, without a line."""
+_DOT: Final = "m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0z"
 _MARKS: Final = (
     "m-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0z",
     "m-3 -3h6v6h-6z",
@@ -107,9 +110,12 @@ def _series(
         for x, values in sorted(columns.items())
         if len(values) > 1
     )
-    marks = "".join(f"M{x} {height:.1f}{_mark(number)}" for x, height in middles)
+    is_dense = len(middles) > _DENSE
+    mark = _DOT if is_dense else _mark(number)
+    marks = "".join(f"M{x} {height:.1f}{mark}" for x, height in middles)
+    through = "" if is_dense else f'<path class="line" d="M{line}"/>'
     yield (
-        f'<g class="s{number}"><title>{clean(name)}</title><path class="line" d="M{line}"/>'
+        f'<g class="s{number}"><title>{clean(name)}</title>{through}'
         f'<path class="range" d="{ranges}"/><path class="mark" d="{marks}"/></g>'
     )
 

@@ -89,9 +89,8 @@ def _steps(number: int, result: ScenarioResult) -> str:
     anchors = {id(step): index for index, step in enumerate(result.failures[:_MOST_FAILURES], 1)}
     steps = result.steps
     if len(steps) > _MOST_STEPS:
-        failed = [step for step in steps if not step.held][:_MOST_STEPS]
-        kept = {id(step) for step in (*failed, *steps[: _MOST_STEPS - len(failed)])}
-        steps = tuple(step for step in steps if id(step) in kept)
+        failed_first = sorted(range(len(steps)), key=lambda index: (steps[index].held, index))
+        steps = tuple(steps[index] for index in sorted(failed_first[:_MOST_STEPS]))
     rows = [_step_row(number, step, anchors.get(id(step))) for step in steps]
     heads = ("line", "step", "outcome", "expected and seen", "from, s", "took")
     caption = count(len(result.steps), "step")

@@ -14,10 +14,11 @@ STYLE: Final = """\
 --fault:#b9821c;--on-fault:#fff;--shade:#b9821c44;--s0:#6cb0f5;--s1:#f59a56;--s2:#67cf94;--s3:#bd93f5;
 --s4:#f5799f;--s5:#4fc9d3;--s6:#d3c14a;--s7:#c9a487}}
 *{box-sizing:border-box}
-body{margin:0 auto;max-width:1180px;padding:24px 28px 60px;background:var(--paper);color:var(--ink);
+body{margin:0 auto;max-width:1320px;padding:24px 28px 60px;background:var(--paper);color:var(--ink);
 font:15px/1.5 system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}
-h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:44px 0 4px;border-top:2px solid var(--rule);
-padding-top:18px;overflow-wrap:anywhere}h3{font-size:16px;margin:26px 0 6px}
+h1{font-size:26px;margin:0 0 4px}h2{font-size:20px;margin:44px 0 4px;
+border-top:2px solid var(--rule);padding-top:18px;overflow-wrap:anywhere}
+h3{font-size:16px;margin:26px 0 6px}
 h4{font-size:15px;margin:18px 0 4px;overflow-wrap:anywhere}
 p{margin:4px 0}.note,.dim,caption{color:var(--dim)}.note{font-size:13px}a{color:inherit}
 code,pre{font:13px/1.45 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
@@ -48,6 +49,7 @@ svg .node{font-weight:600;font-size:13px}svg .on-fault{fill:var(--on-fault);font
 stroke-width:1.5;stroke-opacity:.7}.mark{fill:currentColor}
 .s0{color:var(--s0)}.s1{color:var(--s1)}.s2{color:var(--s2)}.s3{color:var(--s3)}
 .s4{color:var(--s4)}.s5{color:var(--s5)}.s6{color:var(--s6)}.s7{color:var(--s7)}
+@page{size:landscape;margin:12mm}
 @media print{body{max-width:none;padding:0;font-size:12px}.scroll{overflow:visible}
 svg{max-width:100%;height:auto}th svg{max-width:14px}*{print-color-adjust:exact;
 -webkit-print-color-adjust:exact}tr,h2,h3,h4{break-inside:avoid}h2,h3,h4{break-after:avoid}}"""

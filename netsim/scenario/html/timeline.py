@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from netsim.drawing.lettering import text_width
@@ -12,6 +13,7 @@ from netsim.scenario.html.markup import clean, count, duration, fitted, label, p
 from netsim.scenario.report import seconds
 from netsim.scenario.results import FaultRecord, ScenarioResult, StepResult
 
+_FIRST: Final = 8.0
 _ROW: Final = 20.0
 _SIZE: Final = 12.0
 _BAR: Final = 14.0
@@ -26,39 +28,36 @@ _CHARACTERS: Final = 34
 
 def timeline(result: ScenarioResult, axis: TimeAxis) -> str:
     """A picture with its notes on what was left out."""
-    steps = _chosen(result.steps)
+    shown = replace(result, steps=_chosen(result.steps))
     parts: list[str] = []
-    y = 8.0
-    for name, draw in (
-        ("Steps", lambda top: _steps(steps, axis, top, parts)),
-        ("Faults", lambda top: _faults(result.faults, axis, top, parts)),
-        ("Errors of programs", lambda top: _errors(result.errors, axis, top, parts)),
-    ):
-        place = len(parts)
-        bottom = draw(y + _ROW)
-        if bottom > y + _ROW:
-            parts.insert(place, label("part", 8, y + 14, name))
+    y = _FIRST
+    for name, draw in (("Steps", _steps), ("Faults", _faults), ("Errors of programs", _errors)):
+        heading = len(parts)
+        bottom = draw(shown, axis, y + _ROW, parts)
+        if parts[heading:]:
+            parts.insert(heading, label("part", 8, y + 14, name))
             y = bottom + 8
     title = (
         f"Timeline of {result.name}: {count(len(result.steps), 'step')}, "
         f"{count(len(result.faults), 'fault')}, {count(len(result.errors), 'line')} of errors"
     )
     drawn = picture(WIDTH, y + 24, title, [*axis.draw(4, y), *parts])
-    left_out = len(result.steps) - len(steps)
+    left_out = len(result.steps) - len(shown.steps)
     if left_out:
         drawn += f'<p class="note">{count(left_out, "step")} that held are not drawn.</p>'
     return drawn
 
 
-def _chosen(steps: Sequence[StepResult]) -> list[StepResult]:
+def _chosen(steps: Sequence[StepResult]) -> tuple[StepResult, ...]:
     """Those that failed and the outer ones first, where there are too many."""
     if len(steps) <= _MOST_STEPS:
-        return list(steps)
+        return tuple(steps)
     ranked = sorted(range(len(steps)), key=lambda i: (steps[i].held, steps[i].depth, i))
-    return [steps[index] for index in sorted(ranked[:_MOST_STEPS])]
+    return tuple(steps[index] for index in sorted(ranked[:_MOST_STEPS]))
 
 
-def _steps(steps: Sequence[StepResult], axis: TimeAxis, top: float, parts: list[str]) -> float:
+def _steps(result: ScenarioResult, axis: TimeAxis, top: float, parts: list[str]) -> float:
+    steps = result.steps
     if len(steps) <= _OWN_ROWS:
         for number, step in enumerate(steps):
             y = top + number * _ROW
@@ -96,7 +95,7 @@ def _step_bar(step: StepResult, axis: TimeAxis, y: float) -> str:
     left, right = _ends(axis, step.started_ns, step.ended_ns)
     middle, box_top = (left + right) / 2, y + 3
     cross = ""
-    if not step.held:  # Not by colour alone.
+    if not step.held and right - left >= 12:  # Not by colour alone.
         cross = f'<path class="cross" d="M{middle - 4:.1f} {box_top + 3:.1f}l8 8m0 -8l-8 8"/>'
     told = (
         f"line {step.line}: {step_name(step)}: {'held' if step.held else 'did not hold'}, "
@@ -115,7 +114,8 @@ def _ends(axis: TimeAxis, start: int, end: int) -> tuple[float, float]:
     return (left, right) if right - left >= 3 else (min(left, RIGHT - 3), min(left + 3, RIGHT))
 
 
-def _faults(faults: Sequence[FaultRecord], axis: TimeAxis, top: float, parts: list[str]) -> float:
+def _faults(result: ScenarioResult, axis: TimeAxis, top: float, parts: list[str]) -> float:
+    faults = result.faults
     subjects: dict[str, list[FaultRecord]] = {}
     for fault in faults[:_MOST_BARS]:
         subjects.setdefault(fault.subject, []).append(fault)
@@ -148,9 +148,9 @@ def _fault_bar(fault: FaultRecord, axis: TimeAxis, y: float) -> str:
     )
 
 
-def _errors(errors: Sequence[LogLine], axis: TimeAxis, top: float, parts: list[str]) -> float:
+def _errors(result: ScenarioResult, axis: TimeAxis, top: float, parts: list[str]) -> float:
     nodes: dict[str, dict[int, list[LogLine]]] = {}
-    for line in errors:
+    for line in result.errors:
         nodes.setdefault(line.node, {}).setdefault(round(axis.x(line.time_ns)), []).append(line)
     y = top
     for node, places in list(nodes.items())[:_MOST_NODES]:
