@@ -135,5 +135,8 @@ class Reports(Protocol):
     def logged(self, node: str, level: int, text: str) -> None:
         """A node or its programs have logged a line; levels as in `logging`."""
 
-    def node_ended(self, node: str, how: str) -> None:
-        """A node has ended without having been told to stop; `how` is for a person to read."""
+    def node_ended(self, node: str, how: str, *, failed: bool) -> None:
+        """A node has ended without having been told to stop; `how` is for a person to read.
+
+        It has not `failed` when a program ended it with exit code 0.
+        """

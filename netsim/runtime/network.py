@@ -338,8 +338,8 @@ class Network:
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
 
-        It goes on until the network stops. UnknownNameError; whoever awaits it gets OSError when
-        the file cannot be written, else that is logged.
+        It goes on until the node goes down or the network stops. UnknownNameError; whoever awaits
+        it gets OSError when the file cannot be written, else that is logged.
         """
         name, _, interface = where.partition(":")
         self._check_name(name)
@@ -491,11 +491,12 @@ class Network:
         kind = "error" if is_error else "log"
         self._events.publish(Event(line.time_ns, kind, node, line.text))
 
-    def node_ended(self, node: str, how: str) -> None:
+    def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         """See `Reports`."""
         if self.is_running and node not in self._conditions.down_nodes:
             self._gone(node, "node-died", f"{node} {how}")
-            self._restarts.failed(node)
+            if failed:
+                self._restarts.failed(node)
 
     # The rest
 

@@ -33,8 +33,9 @@ def fault_sets(budget: ExploreBudget, duration_ns: int) -> SearchStrategy[FaultS
 
     tick = tick_of(duration_ns)
     longest = max(budget.lasting_ns // tick, 1)
-    # Short ones show races, long ones overlap: a third is from the shortest tenth.
-    spans = [most for most in (longest // 10, longest, longest) if most]
+    # Short ones show races, long ones overlap: a third is of the shortest tenth, a third as long as
+    # may be.
+    spans = [most for most in (longest // 10, 2 * longest, 2 * longest) if most]
     lasting = strategies.one_of(*(strategies.integers(1, most) for most in spans))
     targets = _targets(budget)
     draw = strategies.tuples(

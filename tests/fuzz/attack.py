@@ -158,11 +158,9 @@ class Attack:
         self, time_ns: int, interface: str, direction: Direction, frame: bytes
     ) -> None:
         """The attacker listens."""
-        for frames in (self.recent, self._arrived):
-            if frames is self.recent or direction is Direction.INBOUND:
-                frames.append(frame)
-            if len(frames) > 2 * _RECENT:
-                del frames[:_RECENT]
+        _remember(self.recent, frame)
+        if direction is Direction.INBOUND:
+            _remember(self._arrived, frame)
 
     def play(self, steps: Sequence[Step]) -> None:
         """Do it all; whatever a node raises comes out."""
@@ -356,3 +354,9 @@ class Attack:
         _abort,
         _pull_the_cable,
     )
+
+
+def _remember(frames: list[bytes], frame: bytes) -> None:
+    frames.append(frame)
+    if len(frames) > 2 * _RECENT:
+        del frames[:_RECENT]

@@ -100,7 +100,7 @@ OVERLAPS = (
 @given(steps=STEPS)
 @example(steps=[Readdressed(n & 1, n % 7, n, n // 12, n % 5 == 0) for n in range(144)])
 @example(steps=[Options(n & 1, n, option) for n in range(8) for option in BAD_OPTIONS])
-@example(steps=[Fragments(n & 1, n, 0, pieces) for n in range(8) for pieces in OVERLAPS])
+@example(steps=[Fragments(n & 1, n, n, OVERLAPS[n // 8]) for n in range(8 * len(OVERLAPS))])
 def test_nothing_escapes_a_node_under_attack_and_it_recovers(
     target: Target, steps: list[Step]
 ) -> None:

@@ -2,7 +2,7 @@
 
 Everything that could make two runs differ takes part: the surroundings of programs, sets of tasks,
 loss, jitter and reordering, connections that are kept alive, and faults while they are in use.
-It writes the trace of every frame, and prints a line of JSON with what the programs saw.
+It writes the trace of every frame, and prints JSON with what the programs saw.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ async def play(topology: str, trace: str, seed: int | None) -> None:
             asyncio.create_task(network[name].run(ask, times))
             for name, times in (("alice", 12), ("bob", 9), ("alice", 5))
         ]
+        pinging = asyncio.create_task(network["alice"].ping("web", count=200, interval=0.01))
         await asyncio.sleep(0.5)
         await network.link("bob", "r1").set(loss="30%", jitter="5ms", reorder="10%")
         async with network.link("alice", "r1").down():
@@ -49,10 +50,12 @@ async def play(topology: str, trace: str, seed: int | None) -> None:
         await asyncio.sleep(0.2)
         await network["web"].start()
         answers = await asyncio.gather(*asked)
+        pings = await pinging
         for account in await network.accounts():
             account.check()
         lines = [[line.time_ns, line.node, line.text] for line in network.errors]
-        print(json.dumps([answers, lines, network.unrepeatable, network.now()]))
+        seen = [answers, pings.rtts_ns, lines, network.unrepeatable, network.now()]
+        sys.stdout.write(json.dumps(seen))
 
 
 if __name__ == "__main__":

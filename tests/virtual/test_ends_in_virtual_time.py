@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
-import netsim
 import pytest
 from plans import plan_of
 
+import netsim
 from netsim import Network, run
 from netsim.core.errors import StartError
 from netsim.runtime.virtual.backend import VirtualTimeError
@@ -353,7 +353,8 @@ nodes:
   web: {kind: computer, services: {80: "netsim.services.httpbin:create_app"}}
 links: [[alice, web]]
 '''
-open("quiet.yaml", "w").write(YAML)
+with open("quiet.yaml", "w") as file:
+    file.write(YAML)
 
 async def get(times):
     async with aiohttp.ClientSession() as session:

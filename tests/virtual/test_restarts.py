@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
+
+import pytest
 
 from netsim import Network, run
 from netsim.core.time import MILLISECOND
@@ -84,5 +87,23 @@ def test_the_end_of_the_network_is_the_end_of_it(tmp_path: Path) -> None:
             await network.crash("web")
         await asyncio.sleep(60)
         assert network.state == "stopped"
+
+    run(main())
+
+
+async def leave(code: int) -> None:
+    sys.exit(code)
+
+
+def test_a_program_that_ends_its_node_in_order_has_not_failed(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with network_of(tmp_path) as network:
+            for code, state in ((0, "degraded"), (3, "running")):
+                with pytest.raises(ConnectionError):
+                    await network["web"].run(leave, code)
+                await asyncio.sleep(60)
+                assert network.state == state
+                if code == 0:
+                    await network.start_node("web")
 
     run(main())

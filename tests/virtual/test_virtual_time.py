@@ -221,9 +221,7 @@ def test_what_programs_use_of_asyncio(of: Any, debug: bool) -> None:
         seen.append(round(loop.time() - before, 6))
         await asyncio.gather(*tasks)
         with pytest.raises(ExceptionGroup):
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_fail())
-                group.create_task(asyncio.sleep(1000))
+            await _fail_in_a_group()
         done, pending = await asyncio.wait(
             [asyncio.ensure_future(asyncio.sleep(n, n)) for n in (1, 5)], timeout=2
         )
@@ -236,8 +234,13 @@ def test_what_programs_use_of_asyncio(of: Any, debug: bool) -> None:
     assert of(program, debug=debug) == expected
 
 
-async def _fail() -> None:
-    raise LookupError("meant")
+async def _fail_in_a_group() -> None:
+    async def fail() -> None:
+        raise LookupError("meant")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fail())
+        group.create_task(asyncio.sleep(1000))
 
 
 @everywhere

@@ -265,7 +265,7 @@ class ProcessBackend:
             how = f"was killed by {signal.Signals(-code).name}"
         else:
             how = f"ended with exit code {code}"
-        self._reports.node_ended(node.name, f"(pid {node.pid}) {how}")
+        self._reports.node_ended(node.name, f"(pid {node.pid}) {how}", failed=code != 0)
 
 
 async def _wait_for(answers: list[asyncio.Future[Any]]) -> None:

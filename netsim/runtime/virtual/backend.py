@@ -106,7 +106,7 @@ class VirtualBackend:
         """See `Backend`."""
         if node in self._network.nodes:
             self._remove(node)
-            self._reports.node_ended(node, "has crashed")
+            self._reports.node_ended(node, "has crashed", failed=True)
 
     async def stop_node(self, node: str, grace: float) -> None:
         """See `Backend`."""
@@ -194,7 +194,7 @@ class VirtualBackend:
     def _exited(self, name: str, error: SystemExit) -> None:
         self._remove(name)
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        self._reports.node_ended(name, f"ended with exit code {code}")
+        self._reports.node_ended(name, f"ended with exit code {code}", failed=code != 0)
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         assert isinstance(loop, ComputerLoop), "it was set for no other"

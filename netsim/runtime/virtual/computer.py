@@ -14,9 +14,9 @@ from netsim.runtime.virtual.loops import ComputerLoop
 
 Result = TypeVar("Result")
 
-_GRAVEYARD: Final[list[ComputerLoop]] = []
-"""Loops of computers that lost their power. Their programs are held as they stood, for ever: were
-they let go, Python would run their `finally` blocks."""
+_GRAVEYARD: Final[list[Any]] = []
+"""Of computers that lost their power: loops, tasks, and what they had planned. Programs are held as
+they stood, for ever: were they let go, Python would run their `finally` blocks."""
 # One reference that nobody gives back, so that not even the end of the interpreter frees it.
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_GRAVEYARD))
 _LEAST_GRACE: Final = 0.01
@@ -91,21 +91,22 @@ class VirtualComputer:
                 await self.spawn(loop.shutdown_asyncgens())
         if loop.is_over:  # it has crashed meanwhile
             return
-        self._end(f"{loop.name} has ended")
-        if asyncio.all_tasks(loop):
-            _GRAVEYARD.append(loop)
-        else:
+        stuck = asyncio.all_tasks(loop)
+        self._end(f"{loop.name} has ended", bury=bool(stuck))
+        if not stuck:
             loop.close()
 
     def crash(self) -> None:
         """No program runs on, and none is told."""
         if not self.loop.is_over:
-            self._end(f"{self.loop.name} has crashed")
-            _GRAVEYARD.append(self.loop)
+            self._end(f"{self.loop.name} has crashed", bury=True)
 
-    def _end(self, why: str) -> None:
-        self.loop.timeline.leave(self.loop)
-        self.loop.is_over = True
+    def _end(self, why: str, *, bury: bool) -> None:
+        loop = self.loop
+        if bury:
+            _GRAVEYARD.append((loop, asyncio.all_tasks(loop), loop.timeline.planned_by(loop)))
+        loop.timeline.leave(loop)
+        loop.is_over = True
         for outcome in list(self._awaited):
             if not outcome.done():
                 outcome.set_exception(ConnectionError(why))

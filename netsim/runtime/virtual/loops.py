@@ -218,16 +218,19 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         timeline.interception.enter(self.surroundings)
         director = events._get_running_loop()
         events._set_running_loop(self)
+        ended: SystemExit | None = None
         try:
             if self.host.ready:
                 self.dispatch_ready()
             self._run_ready()
         except SystemExit as error:
-            self.on_exit(error)
-            return
+            ended = error
         finally:
             events._set_running_loop(director)
             timeline.interception.leave()
+        if ended is not None:
+            self.on_exit(ended)
+            return
         if self._node.has_output:
             self._driver.flush(timeline.now)
         if self._ready or self.host.ready:

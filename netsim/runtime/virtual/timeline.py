@@ -84,7 +84,11 @@ class Timeline(Schedule):
         self._loops.remove(loop)
         if loop in self._woken:
             self._woken.remove(loop)
-        self._discard(lambda entry: getattr(entry[3], "__self__", None) is loop)
+        self._discard(lambda entry: _is_of(entry, loop))
+
+    def planned_by(self, loop: VirtualLoop) -> list[Entry]:
+        """What the loop has in the agenda."""
+        return [entry for entry in self.agenda if _is_of(entry, loop)]
 
     def wake(self, loop: VirtualLoop) -> None:
         """The loop has something to run now; it says so once, until it has run."""
@@ -166,6 +170,10 @@ class Timeline(Schedule):
 def _real_seconds() -> float:
     """Of a clock that `ClockHooks` leaves alone, whoever reads it."""
     return os.times().elapsed
+
+
+def _is_of(entry: Entry, loop: VirtualLoop) -> bool:
+    return getattr(entry[3], "__self__", None) is loop
 
 
 def _is_cancelled(entry: Entry) -> bool:
