@@ -157,7 +157,8 @@ def parse(data: bytes) -> None:
                 header = ipv4.parse(body)
                 assert ipv4.parse(header.pack() + body[header.header_length :]) == header
             case 3:
-                ipv4.parse_quoted(body)
+                quoted = ipv4.parse_quoted(body)
+                assert quoted.header_length == (body[0] & 15) * 4 <= len(body) - 8
             case 4:
                 message = icmp.parse(body)
                 assert icmp.parse(message.pack()) == message

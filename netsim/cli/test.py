@@ -105,7 +105,8 @@ def command(
     if seed is not None and seeds is not None:
         raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
     if explores:
-        unfit = {"--seeds": seeds, "--trace": trace, "--junit": junit, "--jobs": jobs}
+        unfit: dict[str, object] = {"--seeds": seeds, "--trace": trace, "--jobs": jobs}
+        unfit |= {"--junit": junit, "--html": html}
     else:
         unfit = {"--examples": examples, "--write": write}
     for option, value in unfit.items():

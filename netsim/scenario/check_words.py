@@ -5,7 +5,7 @@ Durations are ns, rates bit/s, sizes bytes, as in `netsim.topology.schema`; None
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -205,6 +205,23 @@ class RunWords(ScenarioPart):
 
 
 CHECKS = ("http", "ping", "path", "dns", "transfer", "run")
+_VERBS_ELSEWHERE: Final = {
+    "call": "run",
+    "curl": "http",
+    "delay": "set",
+    "dig": "dns",
+    "get": "http",
+    "heal": "repair",
+    "iperf": "transfer",
+    "kill": "crash",
+    "loss": "set",
+    "post": "http",
+    "request": "http",
+    "sleep": "wait",
+    "tcpdump": "capture",
+    "traceroute": "path",
+}
+"""What other tools call the same."""
 
 
 def one_of(verbs: tuple[str, ...]) -> ConfigDict:
@@ -231,6 +248,27 @@ class CheckWords(ScenarioPart):
     """Bytes over one TCP connection."""
     run: RunWords | None = None
     """A coroutine function on a computer."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_step(cls, written: Any) -> Any:
+        if isinstance(written, str):
+            raise ValueError(
+                f"the text `{written[:40]}` is no step; write a verb with what it needs, "
+                "for example `wait: 5s`"
+            )
+        if not isinstance(written, dict):
+            return written
+        for key in map(str, written):
+            known_elsewhere = _VERBS_ELSEWHERE.get(key.lower())
+            if known_elsewhere in cls.verbs:
+                raise ValueError(f"unknown step `{key}`; write `{known_elsewhere}`")
+        if "expect" in written:
+            verb = next((verb for verb in CHECKS if verb in written), "http")
+            raise ValueError(
+                f"`expect` belongs to a check; write it inside: `{verb}: {{…, expect: …}}`"
+            )
+        return written
 
     @property
     def verb(self) -> str:

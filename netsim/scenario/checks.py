@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +39,8 @@ _LATE_NS: Final = SECOND
 """What is late is waited for so much longer than it may take, so that it can be shown."""
 _SHOWN: Final = 200
 """Characters of a body."""
+_PLACE: Final = re.compile(r'^ *File "(.+)", line (\d+), in (\S+)$', re.MULTILINE)
+"""A line of a traceback."""
 
 
 @dataclass(slots=True)
@@ -106,10 +110,13 @@ async def _http(words: HttpWords, network: Network, _: Path) -> Verdict:
     verdict.samples.append(Sample(network.now(), "response", label, reply.elapsed_ns))
     if expect is None or expect.error is not None:
         return verdict
-    verdict.number("status", expect.status, reply.status)
+    seen = reply.body.decode(errors="replace")
+    shown = seen if len(seen) <= _SHOWN else f"{seen[:_SHOWN]}…"
+    if expect.status is not None:
+        held = expect.status.holds(reply.status)
+        why = f" with body {shown!r}" if seen and not held and expect.body is None else ""
+        verdict.compare(held, f"status {expect.status.text}", f"status {reply.status}{why}")
     if expect.body is not None:
-        seen = reply.body.decode(errors="replace")
-        shown = seen if len(seen) <= _SHOWN else f"{seen[:_SHOWN]}…"
         verdict.compare(expect.body in seen, f"body with {expect.body!r}", f"body {shown!r}")
     for name, value in (expect.headers or {}).items():
         header = reply.headers.get(name)
@@ -199,6 +206,7 @@ async def _run(words: RunWords, network: Network, folder: Path) -> Verdict:
         _patience(words.timeout, expect),
         "a return",
         _return_text,
+        folder,
     )
     outcome, verdict = attempt.outcome, attempt.verdict
     if outcome is None or expect is None or expect.error is not None:
@@ -241,8 +249,12 @@ async def _attempt(
     timeout: float | None,
     what: str,
     describe: Callable[[Outcome], str],
+    folder: Path | None = None,
 ) -> _Attempt[Outcome]:
-    """Try it, and compare whether there is an outcome with whether there was to be one."""
+    """Try it, and compare whether there is an outcome with whether there was to be one.
+
+    Where programs of `folder` are tried, an error says at which of their lines it was raised.
+    """
     verdict = Verdict()
     wanted = expect.error if expect is not None else None
     within = expect.within if expect is not None else None
@@ -256,7 +268,7 @@ async def _attempt(
             seen = f"no {what.removeprefix('a ')} within {_rounded(network.now() - started)}"
         if wanted is None:
             within_text = f" within {format_duration(within)}" if within is not None else ""
-            verdict.compare(False, what + within_text, seen)
+            verdict.compare(False, what + within_text, seen + _origin(error, folder))
         else:
             expected = f"an error with {wanted!r}" if wanted else "an error"
             verdict.compare(wanted in seen, expected, seen)
@@ -301,6 +313,17 @@ def _rounded(ns: int) -> str:
 
 def _names(names: list[str]) -> str:
     return f"[{', '.join(names)}]"
+
+
+def _origin(error: Exception, folder: Path | None) -> str:
+    """The last line of a program beside the scenario that an error went through."""
+    if folder is None:
+        return ""
+    # In the formatted text, since an error from another process carries its traceback as text.
+    trace = "".join(traceback.format_exception(error))
+    places = _PLACE.findall(trace)
+    own = [place for place in places if Path(place[0]).is_relative_to(folder)]
+    return f" ({Path(own[-1][0]).name}:{own[-1][1]}, in {own[-1][2]})" if own else ""
 
 
 def _error_text(error: Exception) -> str:

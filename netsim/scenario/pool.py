@@ -17,6 +17,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -97,6 +98,7 @@ class Pool:
         self._workers = workers
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
+        _start_server()
         self._folder = tempfile.TemporaryDirectory(prefix="netsim-test-")
         self._waiting: deque[tuple[int, Job]] = deque()
         self._running: list[_Run] = []
@@ -165,6 +167,18 @@ class Pool:
             problem = f"the limit of {format_duration(limit)} of real time is over; it was killed"
             return run.job.broken(problem, wall)
         return run.job.broken(f"its process {_death(code)}{_last_words(run.said)}", wall)
+
+
+def _start_server() -> None:
+    """Start the server of the processes, deaf to Ctrl-C from its first moment.
+
+    By itself it is so only when it has imported everything, and dies with a traceback till then.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _death(code: int) -> str:

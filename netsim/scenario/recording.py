@@ -30,6 +30,7 @@ class Recording:
     def __init__(self) -> None:
         self.problem = ""
         self.errors: list[LogLine] = []
+        self.logs: list[LogLine] = []
         self.notices: list[str] = []
         self.network_ns = 0
         self._steps: list[StepResult | None] = []
@@ -131,6 +132,7 @@ class Recording:
             faults=tuple(self._faults),
             samples=tuple(self._samples),
             errors=tuple(self.errors),
+            logs=tuple(self.logs),
             notices=tuple(self.notices),
             network_ns=self.network_ns,
             wall_seconds=wall,

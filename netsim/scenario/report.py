@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.summary import summarise
+from netsim.runtime.logs import LogLine
 from netsim.scenario.program_errors import program_errors
-from netsim.scenario.results import Role, ScenarioResult
+from netsim.scenario.results import Role, ScenarioResult, StepResult
 
 _PACKETS: Final = 20
 """That are shown of those around a step."""
+_LOG_LINES: Final = 10
+_FAULTS: Final = 5
 _MILLION: Final = 1_000_000
 _WHAT: Final[dict[Role, str]] = {
     "step": "",
@@ -41,10 +45,15 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
         yield f"{place}: {_WHAT[step.role]}{step.text}, at {_rounded(step.ended_ns)}"
         yield from _aligned("expected", step.expected)
         yield from _aligned("seen", step.seen)
+        for fault in _faults_before(result, step):
+            yield from _aligned("broken", fault)
+        said = _said_during(result, step)
+        if said:
+            yield f"  what programs logged{_cut(said, _LOG_LINES)}:"
+            for line in said[-_LOG_LINES:]:
+                yield f"    {seconds(line.time_ns)}  {line.node}: {line.text}"
         if step.frames:
-            left_out = len(step.frames) - _PACKETS
-            more = f" (the last {_PACKETS} of {len(step.frames)})" if left_out > 0 else ""
-            yield f"  the packets around it{more}:"
+            yield f"  the packets around it{_cut(step.frames, _PACKETS)}:"
             for frame in step.frames[-_PACKETS:]:
                 yield f"    {packet_line(frame)}"
     if result.problem and not any(result.problem in step.seen for step in result.failures):
@@ -52,6 +61,30 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
     for error in program_errors(result.errors):
         if not any(error.text in step.seen for step in result.failures):
             yield from _aligned(error.node, error.text)
+
+
+def _faults_before(result: ScenarioResult, step: StepResult) -> Iterator[str]:
+    """What was or had been broken when a step failed."""
+    before = [fault for fault in result.faults if fault.started_ns <= step.ended_ns]
+    for fault in before[-_FAULTS:]:
+        over = fault.ended_ns is not None and fault.ended_ns <= step.ended_ns
+        time = f"{_rounded(fault.started_ns)}"
+        time = f"from {time} to {_rounded(fault.ended_ns or 0)}" if over else f"since {time}"
+        yield f"{fault.kind} {fault.subject}, {time}"
+
+
+def _said_during(result: ScenarioResult, step: StepResult) -> list[LogLine]:
+    """What was logged while it went on, but for errors, which are shown by themselves."""
+    return [
+        line
+        for line in result.logs
+        if step.started_ns <= line.time_ns <= step.ended_ns and line.level < logging.ERROR
+    ]
+
+
+def _cut(all_of_them: Sized, shown: int) -> str:
+    """What is left out of what is shown."""
+    return f" (the last {shown} of {len(all_of_them)})" if len(all_of_them) > shown else ""
 
 
 def again(result: ScenarioResult) -> str:

@@ -115,6 +115,8 @@ class ScenarioResult:
     samples: tuple[Sample, ...] = ()
     errors: tuple[LogLine, ...] = ()
     """What programs logged as errors, expected ones among it."""
+    logs: tuple[LogLine, ...] = ()
+    """The last that nodes and programs logged, of any level, oldest first."""
     notices: tuple[str, ...] = ()
     """What will not repeat in another run, and such."""
     network_ns: int = 0
@@ -142,5 +144,6 @@ class ScenarioResult:
             "faults": [fault.as_dict() for fault in self.faults],
             "samples": [sample.as_dict() for sample in self.samples],
             "errors": [line.as_dict() for line in self.errors],
+            "logs": [line.as_dict() for line in self.logs],
             "notices": list(self.notices),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from netsim.core.errors import NetsimError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import format_duration
 from netsim.observe.frame_log import FrameRecord
+from netsim.runtime.logs import LogLine
 from netsim.scenario.check_words import CHECKS
 from netsim.scenario.checks import Verdict, check
 from netsim.scenario.faults import Faults, PlannedFault
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _RETRY_NS: Final = 100 * MILLISECOND
 """From one try of an `eventually` to the next."""
+_LOG_LINES: Final = 200
+"""That are kept for the report."""
 
 
 class _DidNotHoldError(Exception):
@@ -65,6 +69,23 @@ class Runner:
             with contextlib.suppress(asyncio.CancelledError):
                 await planned
             self._recording.network_ns = self._network.now()
+            self._keep_logs()
+
+    def _keep_logs(self) -> None:
+        """What programs have said, also during a step that did not hold or end."""
+        self._recording.errors += self._network.errors[self._errors_seen :]
+        self._errors_seen = len(self._network.errors)
+        levels = logging.getLevelNamesMapping()
+        self._recording.logs = [
+            LogLine(
+                line["time_ns"],
+                line["node"],
+                levels.get(line["level"].upper(), logging.INFO),
+                line["text"],
+                line["wall"],
+            )
+            for line in self._network.logs(last=_LOG_LINES)["lines"]
+        ]
 
     async def _load(self, planned: asyncio.Task[None]) -> None:
         """Steps beside planned faults. At their end the network must be well again.

@@ -326,6 +326,16 @@ class ScenarioWords(ScenarioPart):
     explore: ExploreWords | None = None
     """What `netsim test --explore` may break."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_topology(cls, written: Any) -> Any:
+        if isinstance(written, dict) and "nodes" in written and "steps" not in written:
+            raise ValueError(
+                "this is a topology file; start it with `netsim up`, or write a scenario "
+                "that names it: `topology: FILE`"
+            )
+        return written
+
     @model_validator(mode="after")
     def _does_something(self) -> ScenarioWords:
         if not self.steps:

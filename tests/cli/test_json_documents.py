@@ -51,6 +51,14 @@ steps:
   - down: {link: [r1, web]}
   - path: {from: alice, to: web, expect: [r1]}
 """
+SEARCH = """\
+name: looking for trouble
+topology: shop.yaml
+steps: [wait: 1s]
+invariants:
+  - ping: {from: alice, to: web, count: 1, timeout: 100ms}
+explore: {faults: {links: [[r1, web]], kinds: [down], at_most: 1, lasting: 2s}}
+"""
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -122,6 +130,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     (folder / "shop.yaml").write_text(SHOP)
     (folder / "bad.yaml").write_text("name: bad\n")
     (folder / "shopping.yaml").write_text(SCENARIO)
+    (folder / "search.yaml").write_text(SEARCH)
     (folder / "chatty.py").write_text(CHATTY)
     shell = Shell(folder)
     assert shell.run("up", "-d", "shop.yaml")[0] == 0
@@ -145,6 +154,7 @@ COMMANDS = [
     ("netsim logs", "logs --json"),
     ("netsim validate", "validate --json shop.yaml bad.yaml"),
     ("netsim test", "test --json shopping.yaml"),
+    ("netsim test --explore", "test --json --explore search.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
     ("netsim exec NODE ping", "exec --json alice ping -c 2 -i 0.01 web"),

@@ -174,7 +174,7 @@ def test_the_same_scenario_in_real_time(shell: Shell) -> None:
     ("arguments", "message"),
     [
         (["nothing.yaml"], "nothing.yaml:1:1: there is no such file; check the path"),
-        (["lan.yaml"], "lan.yaml:1:1: the key `topology` is missing; write"),
+        (["lan.yaml"], "lan.yaml:1:1: this is a topology file; start it with `netsim up`"),
         (["empty"], "there are no scenarios in these directories; name a file"),
         (["--seeds", "5", "scenarios"], "`5` is no range of seeds; write for example `1..100`"),
         (["--seeds", "5..1", "scenarios"], "`5..1` is no range of seeds"),

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from netsim.core.errors import AlreadyRunningError
 from netsim.observe.frame_log import FrameRecord
-from netsim.runtime.logs import LogLine
+from netsim.runtime.logs import LogBook, LogLine
 from netsim.scenario.execute import execute
 from netsim.scenario.faults import PlannedFault
 from netsim.scenario.load import load_scenario
@@ -103,6 +103,7 @@ class FakeNetwork:
         self.plan = plan
         self.world = world
         self.errors: list[LogLine] = []
+        self._logs = LogBook()
         self.broken: set[str] = set()
         self.observed = False
         self._ended = 0
@@ -123,8 +124,15 @@ class FakeNetwork:
         except RuntimeError:
             return self._ended
 
+    def log(self, level: int, text: str) -> None:
+        self._logs.add(LogLine(self.now(), "web", level, text))
+
     def log_error(self, text: str) -> None:
         self.errors.append(LogLine(self.now(), "web", 40, text))
+        self.log(40, text)
+
+    def logs(self, last: int) -> dict[str, Any]:
+        return self._logs.document(last=last)
 
     def observe_frames(self) -> None:
         self.observed = True
@@ -201,7 +209,7 @@ class FakeNode:
         await asyncio.sleep(self.network.world.response)
         self._check()
         status = self.network.world.status(self.network)
-        text = f"{method} {url} {headers} {body!r}".encode()
+        text = b"" if status >= 500 else f"{method} {url} {headers} {body!r}".encode()
         elapsed = round(self.network.world.response * 1e9)
         return FakeReply(status, {"Content-Type": "text/plain"}, text, elapsed)
 

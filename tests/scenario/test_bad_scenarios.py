@@ -70,7 +70,12 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     # Steps
     "unknown step": (step("▶htp: {from: alice}"), ["unknown step `htp`; write `http`"]),
-    "step that is text": (step("▶wait"), ["cannot be the text `wait`; write a mapping"]),
+    "step of another tool": (step("▶sleep: 3s"), ["unknown step `sleep`; write `wait`"]),
+    "expectation beside its check": (
+        step('▶http: {from: alice, url: "http://web/"}\n    expect: {status: 200}'),
+        ["`expect` belongs to a check; write it inside: `http: {…, expect: …}`"],
+    ),
+    "step that is text": (step("▶wait"), ["the text `wait` is no step; write a verb"]),
     "step without a verb": (step("▶continue: true"), ["a step is missing; write one of http"]),
     "empty step": (
         "name: x\ntopology: lan.yaml\nsteps:\n  -▶\n",

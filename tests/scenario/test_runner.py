@@ -8,6 +8,7 @@ import pytest
 from played_network import FakeNetwork, World
 
 from netsim.scenario.faults import PlannedFault
+from netsim.scenario.report import failure_lines
 from netsim.scenario.results import ScenarioResult
 
 SECOND = 10**9
@@ -79,11 +80,18 @@ def test_steps_in_order_at_their_times(tmp_path: Path) -> None:
     assert result.seed == 5
 
 
+BODY = "GET http://web/ip None None"
+
+
 @pytest.mark.parametrize(
     ("check", "expected", "seen"),
     [
-        ("expect: {status: 404}", "status 404", "status 200"),
-        ("expect: {status: '>= 300'}", "status >= 300", "status 200"),
+        ("expect: {status: 404}", "status 404", f"status 200 with body {BODY!r}"),
+        (
+            "expect: {status: 404, body: x}",
+            "status 404, body with 'x'",
+            f"status 200, body {BODY!r}",
+        ),
         ("expect: {within: 5ms}", "within 5ms", "after 10ms"),
         ("expect: {time: 20ms ± 1ms}", "time 20ms ± 1ms", "time 10ms"),
         ("expect: {body: nothing}", "body with 'nothing'", "body 'GET http://web/ip None None'"),
@@ -348,6 +356,34 @@ def test_errors_of_programs_fail_the_scenario(tmp_path: Path) -> None:
     result = World(status=status).run(tmp_path, f"  - {HTTP}\n  - wait: 1s\n" + expected)
     assert result.held
     assert len(result.errors) == 1
+
+
+def test_an_exception_says_at_which_line_it_was_raised(tmp_path: Path) -> None:
+    (tmp_path / "raising_checks.py").write_text("async def price():\n    return {}['price']\n")
+    result = World().run(tmp_path, "  - run: {host: alice, call: 'raising_checks:price'}\n")
+    assert failure(result)[2] == "KeyError: 'price' (raising_checks.py:2, in price)"
+
+
+def test_a_failure_is_shown_with_what_was_broken_and_what_programs_said(tmp_path: Path) -> None:
+    def status(network: FakeNetwork) -> int:
+        network.log(30, "the database is away")
+        network.log_error("Error handling request")
+        return 404
+
+    steps = (
+        "  - down: {link: [alice, r1]}\n  - wait: 1s\n  - up: {link: [alice, r1]}\n"
+        "  - set: {link: [r2, web], loss: 5%}\n"
+        '  - http: {from: alice, url: "http://web/ip", expect: {status: 200}}\n'
+    )
+    lines = [line.strip() for line in failure_lines(World(status=status).run(tmp_path, steps))]
+    assert [line for line in lines if "→ web" not in line and "ARP" not in line][2:6] == [
+        "seen:     status 404 with body 'GET http://web/ip None None'",
+        "broken:   down alice – r1, from 0s to 1.001s",
+        "broken:   set r2 – web: loss 5%, since 1.002s",
+        "what programs logged:",
+    ]
+    assert "1.012000  web: the database is away" in lines
+    assert lines[-1] == "web:      Error handling request"
 
 
 def test_a_limit_of_network_time(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ async def test_nodes_that_go_and_come_and_partitions(start_network: StartNetwork
         old = network.describe("r3")
         await network.crash("r3")
         assert network.describe("r3") == {"kind": "router", "pid": None, "state": "dead"}
-        assert network.state == "degraded"
+        assert str(network.state) == "degraded"
         assert not await reaches_web(network, timeout=0.2)
         await network.start_node("r3")
         assert network.describe("r3")["pid"] not in (None, old["pid"])

@@ -193,7 +193,8 @@ def test_a_service_that_does_not_start(app: str, tmp_path: Path) -> None:
         assert network.state == "stopped"
         loop = asyncio.get_running_loop()
         assert isinstance(loop, DirectorLoop)
-        assert loop.timeline.agenda == []
+        left = [entry for entry in loop.timeline.agenda if not entry[4].cancelled()]
+        assert left == []
         # The same process starts a good one then.
         async with Network(PLAN, time="virtual") as good:
             assert (await good["alice"].ping("web", count=1)).received == 1

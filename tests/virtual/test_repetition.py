@@ -120,7 +120,7 @@ def stage(tmp_path: Path) -> Stage:
 
 def test_ten_runs_are_one(stage: Stage, tmp_path: Path) -> None:
     first, *others = stage.play_often(10)
-    assert first.trace.count(b"\n") > 1000
+    assert first.trace.count(b"\n") > 500
     answers, _, errors, unrepeatable, _ = json.loads(first.seen)
     outcomes = [answer if isinstance(answer, str) else "ok" for of in answers for answer in of]
     assert outcomes.count("ok") > 15, outcomes
@@ -177,7 +177,7 @@ def test_every_other_interpreter_repeats_itself(
             continue
         first, second = stage.play_often(2, python=python)
         assert first == second, python
-        assert first.trace.count(b"\n") > 1000
+        assert first.trace.count(b"\n") > 500
     if missing:
         text = f"no Python {' or '.join(missing)} with netsim's dependencies: not tried"
         with capsys.disabled():
@@ -186,10 +186,10 @@ def test_every_other_interpreter_repeats_itself(
 
 def _interpreter(version: str) -> str | None:
     """One that can run netsim: of $NETSIM_PYTHONS (a path list), of PATH, of pyenv."""
-    named = os.environ.get("NETSIM_PYTHONS", "").split(os.pathsep)
-    found = [*named, shutil.which(f"python{version}")]
-    found += sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
-    for candidate in filter(None, map(str, filter(None, found))):
+    found = os.environ.get("NETSIM_PYTHONS", "").split(os.pathsep)
+    found.append(shutil.which(f"python{version}") or "")
+    found += map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+    for candidate in filter(None, found):
         probe = "import sys, netsim.runtime.virtual.backend;print('%d.%d' % sys.version_info[:2])"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run([candidate, "-c", probe], env=environment, capture_output=True)

@@ -155,8 +155,10 @@ def test_blocking_in_an_executor_takes_virtual_time() -> None:
     async def program() -> None:
         loop = asyncio.get_running_loop()
         before = loop.time()
-        ends = await asyncio.gather(
-            loop.run_in_executor(None, blocking, 5), asyncio.to_thread(blocking, 7)
+        ends = list(
+            await asyncio.gather(
+                loop.run_in_executor(None, blocking, 5), asyncio.to_thread(blocking, 7)
+            )
         )
         assert ends == [before + 5, before + 7]
         assert loop.time() == before + 7
@@ -317,7 +319,7 @@ def test_two_networks_one_after_the_other_and_at_once() -> None:
             assert await rtts(second) == alone
         async with Network(PLAN, time="virtual") as one, Network(PLAN, time="virtual") as other:
             async with one.link("alice", "web").down():
-                found = await asyncio.gather(rtts(one), rtts(other))
+                found = list(await asyncio.gather(rtts(one), rtts(other)))
                 assert found == [(), alone]
             assert await rtts(one)
             for network in (one, other):

@@ -69,7 +69,7 @@ class VirtualComputer:
         self.loop.call_soon(self._programs.start_run)
 
     async def stop(self, grace: float) -> None:
-        """Let programs shut down, cancel what is left after `grace` seconds, end the loop."""
+        """Let programs shut down, cancel what is left, end the loop: `grace` seconds for each."""
         loop = self.loop
         grace = max(grace, _LEAST_GRACE)
         try:
@@ -80,12 +80,14 @@ class VirtualComputer:
                 {"message": "a program did not shut down", "exception": error}
             )
         deadline = loop.timeline.now + int(grace * SECOND)
+        told: set[asyncio.Task[Any]] = set()
         while not loop.is_over and (tasks := asyncio.all_tasks(loop)):
-            for task in sorted(tasks, key=hash):
+            for task in sorted(tasks - told, key=hash):
                 loop.call_soon(task.cancel)
+            told |= tasks
             if loop.timeline.now > deadline:
                 break
-            await asyncio.sleep(grace / 10)
+            await asyncio.sleep(grace / 100)
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(grace):
                 await self.spawn(loop.shutdown_asyncgens())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import threading
 from asyncio import events
 from collections import deque
@@ -202,6 +203,8 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         driver.on_news = self.wake
         self.on_exit: Callable[[SystemExit], None] = lambda error: None
         """A program has ended the node."""
+        base: Any = self
+        self._hooks = base._asyncgen_firstiter_hook, base._asyncgen_finalizer_hook
 
     def network_now(self) -> int:
         """Network time in ns."""
@@ -217,7 +220,9 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         timeline = self.timeline
         timeline.interception.enter(self.surroundings)
         director = events._get_running_loop()
+        hooks = sys.get_asyncgen_hooks()
         events._set_running_loop(self)
+        sys.set_asyncgen_hooks(*self._hooks)
         ended: SystemExit | None = None
         try:
             if self.host.ready:
@@ -226,6 +231,7 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         except SystemExit as error:
             ended = error
         finally:
+            sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(director)
             timeline.interception.leave()
         if ended is not None:

@@ -1,0 +1,308 @@
+"""Nodes that lose their power and come back, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plans import plan_of
+
+from netsim import Network, run
+from netsim.core.errors import AlreadyRunningError, StartError
+from netsim.core.time import MILLISECOND, SECOND
+from netsim.runtime.node_view import HttpFailedError, NoPathError
+
+RING = plan_of(
+    "alice s1",
+    "s1 r1 delay=1ms",
+    "r1 r2 delay=1ms",
+    "r1 r3 delay=1ms",
+    "r3 r2 delay=1ms",
+    "r2 s2 delay=1ms",
+    "s2 web delay=1ms",
+    "s2 wilma delay=1ms",
+    nodes={"web": {"services": {80: "netsim.services.httpbin:create_app"}}},
+    convergence="50ms",
+)
+
+
+def on_the_ring(test: Any) -> None:
+    async def main() -> None:
+        async with Network(RING, time="virtual") as network:
+            await test(network)
+            for account in await network.accounts():
+                account.check()
+
+    run(main())
+
+
+async def up(network: Network, name: str) -> list[bool]:
+    facts = await network.inspect_node(name)
+    return [interface["up"] for interface in facts["interfaces"]]
+
+
+def test_a_crash_runs_no_finally_and_takes_no_time() -> None:
+    said: list[str] = []
+
+    async def program(how: str) -> None:
+        try:
+            await (asyncio.Event().wait() if how == "event" else asyncio.sleep(1000))
+        finally:
+            said.append(how)
+
+    async def test(network: Network) -> None:
+        web = network["web"]
+        running = [asyncio.create_task(web.run(program, how)) for how in ("event", "sleep")]
+        await asyncio.sleep(1)
+        start = network.now()
+        await web.crash()
+        assert network.now() == start
+        for task in running:
+            with pytest.raises(ConnectionError, match="web has crashed"):
+                await task
+        with pytest.raises(ConnectionError, match="web"):
+            await web.run(program, "late")
+        await web.start()
+        await asyncio.sleep(2000)
+
+    on_the_ring(test)
+    assert said == []
+
+
+def test_a_stop_lets_programs_shut_down() -> None:
+    said: list[str] = []
+
+    async def program() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(0.5)
+            said.append("over")
+
+    async def test(network: Network) -> None:
+        running = asyncio.create_task(network["web"].run(program))
+        await asyncio.sleep(1)
+        await network["web"].stop()
+        assert said == ["over"]
+        assert running.done() or (await asyncio.wait([running], timeout=1))[0]
+        assert any(event.kind == "node-stopped" for event in network.timeline)
+        await network["web"].stop()
+        await network["web"].start()
+        assert (await network["alice"].get("http://web/ip")).status == 200
+
+    on_the_ring(test)
+
+
+def test_neighbours_lose_the_carrier_and_routes_follow() -> None:
+    async def test(network: Network) -> None:
+        alice = network["alice"]
+        assert await alice.path("web") == ["r1", "r2"]
+        await network.link("r1", "r2").down()
+        await asyncio.sleep(1)
+        assert await alice.path("web") == ["r1", "r3", "r2"]
+        await network.link("r1", "r2").up()
+        await asyncio.sleep(1)
+        at = network.now()
+        await network.crash("r2")
+        assert (await up(network, "r1")).count(False) == 1
+        assert (await up(network, "r3")).count(False) == 1
+        assert (await up(network, "s2")).count(False) == 1
+        with pytest.raises(NoPathError):
+            await alice.path("web")
+        await asyncio.sleep(1)
+        routes = [e for e in network.timeline if e.kind == "routes" and e.time_ns >= at]
+        assert routes[0].time_ns - at == 50 * MILLISECOND
+        await network.start_node("r2")
+        assert network.state == "running"
+        await asyncio.sleep(1)
+        assert all(await up(network, "r1"))
+        assert await alice.path("web") == ["r1", "r2"]
+
+    on_the_ring(test)
+
+
+def test_a_switch_crashes() -> None:
+    async def test(network: Network) -> None:
+        await network.crash("s2")
+        assert await up(network, "web") == [False]
+        assert (await network["alice"].ping("web", count=2, timeout=0.5)).received == 0
+        await network.start_node("s2")
+        assert await up(network, "web") == [True]
+        await asyncio.sleep(1)
+        assert (await network["alice"].ping("web", count=2, timeout=0.5)).received == 2
+        assert (await network["web"].ping("wilma", count=1)).received == 1
+
+    on_the_ring(test)
+
+
+def test_twice_is_once() -> None:
+    async def test(network: Network) -> None:
+        with pytest.raises(AlreadyRunningError, match="web"):
+            await network.start_node("web")
+        await network.crash("web")
+        await network.crash("web")
+        assert [event.kind for event in network.timeline].count("node-died") == 1
+        starting = asyncio.create_task(network.start_node("web"))
+        await asyncio.sleep(0)
+        with pytest.raises(AlreadyRunningError):
+            await network.start_node("web")
+        await starting
+        with pytest.raises(AlreadyRunningError):
+            await network.start_node("web")
+        await network.restart_node("web")
+        assert (await network["alice"].get("http://web/ip")).status == 200
+
+    on_the_ring(test)
+
+
+def test_a_second_life_has_random_numbers_of_its_own() -> None:
+    async def draw() -> list[float]:
+        return [random.random() for _ in range(3)]
+
+    async def lives(network: Network) -> list[list[float]]:
+        found = [await network["web"].run(draw)]
+        for _ in range(2):
+            await network["web"].crash()
+            await network["web"].start()
+            found.append(await network["web"].run(draw))
+        return found
+
+    found: list[list[list[float]]] = []
+
+    async def test(network: Network) -> None:
+        found.append(await lives(network))
+
+    on_the_ring(test)
+    on_the_ring(test)
+    assert len({tuple(draws) for draws in found[0]}) == 3
+    assert found[0] == found[1]
+
+
+def test_a_connection_of_the_first_life_is_reset_by_the_second() -> None:
+    async def test(network: Network) -> None:
+        seen: list[str] = []
+
+        async def serve() -> None:
+            await asyncio.start_server(lambda r, w: w.write(b"hello\n"), "0.0.0.0", 7)
+
+        async def client() -> None:
+            reader, writer = await asyncio.open_connection("web", 7)
+            seen.append((await reader.readline()).decode())
+            await asyncio.sleep(2)
+            writer.write(b"are you still there?")
+            try:
+                await reader.read()
+            except ConnectionResetError:
+                seen.append("reset")
+            writer.close()
+
+        await network["web"].run(serve)
+        talking = asyncio.create_task(network["alice"].run(client))
+        await asyncio.sleep(1)
+        await network["web"].crash()
+        await network["web"].start()
+        await talking
+        assert seen == ["hello\n", "reset"]
+
+    on_the_ring(test)
+
+
+def test_a_client_of_a_computer_that_is_gone_waits() -> None:
+    """Nobody tells it: as with real power cuts, time does."""
+
+    async def test(network: Network) -> None:
+        start = network.now()
+        getting = asyncio.create_task(network["alice"].get("http://web/delay/5", timeout=20))
+        await asyncio.sleep(1)
+        await network["web"].crash()
+        with pytest.raises(HttpFailedError, match="timed out after 20 s"):
+            await getting
+        assert network.now() - start == pytest.approx(20 * SECOND, rel=0.01)
+
+    on_the_ring(test)
+
+
+SECOND_LIFE = """
+from aiohttp import web
+
+lives = []
+
+def create_app():
+    lives.append(1)
+    if len(lives) == 2:
+        raise LookupError("not this time")
+    return web.Application()
+"""
+
+
+def test_a_start_that_fails_may_be_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "second_life.py").write_text(SECOND_LIFE)
+    file = tmp_path / "second.yaml"
+    file.write_text(
+        "name: second\ndefaults: {link: {delay: 1ms}}\nnodes:\n"
+        "  alice: {kind: computer}\n"
+        "  web: {kind: computer, services: {80: second_life:create_app}}\n"
+        "links: [[alice, web]]\n"
+    )
+
+    async def main() -> None:
+        async with Network(file, time="virtual") as network:
+            await network.crash("web")
+            with pytest.raises(StartError, match="not this time"):
+                await network.start_node("web")
+            assert network.describe("web")["state"] == "dead"
+            assert await up(network, "alice") == [False]
+            with pytest.raises(ConnectionError):
+                await network["web"].run(asyncio.sleep, 1)
+            await network.start_node("web")
+            assert network.state == "running"
+            assert (await network["alice"].ping("web", count=1)).received == 1
+            for account in await network.accounts():
+                account.check()
+        assert "second_life" not in sys.modules
+
+    run(main())
+
+
+def test_random_crashes_under_load() -> None:
+    async def load() -> int:
+        import aiohttp
+
+        served = 0
+        timeout = aiohttp.ClientTimeout(total=1)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            while True:
+                try:
+                    async with session.get("http://web/bytes/20000") as response:
+                        await response.read()
+                        served += 1
+                    await asyncio.sleep(0.03)
+                except (aiohttp.ClientError, OSError, TimeoutError):
+                    await asyncio.sleep(0.1)
+
+    async def test(network: Network) -> None:
+        chance = random.Random(7)
+        loads = [asyncio.create_task(network["wilma"].run(load)) for _ in range(2)]
+        for _ in range(25):
+            name = chance.choice([name for name in network.kinds() if name != "wilma"])
+            await asyncio.sleep(chance.random())
+            await network.crash(name)
+            for account in await network.accounts():
+                account.check()
+            await asyncio.sleep(chance.random() / 2)
+            await network.start_node(name)
+            for account in await network.accounts():
+                account.check()
+        for task in loads:
+            task.cancel()
+        await asyncio.wait(loads)
+        await asyncio.sleep(5)
+        reached = (await network.ping_all()).totals()
+        assert reached["received"] == reached["sent"] == 6
+        assert network.errors == []
+
+    on_the_ring(test)
