@@ -108,7 +108,7 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
     item = request.node
     network = _make_network(item, request.config)
     item.stash[_NETWORK] = network
-    await network.start()
+    await _start(network)
     try:
         network.observe_frames()
         trace = request.config.getoption("netsim_trace")
@@ -130,6 +130,17 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
         )
 
 
+async def _start(network: Network) -> None:
+    from netsim.core.errors import StartError
+
+    try:
+        await network.start()
+        return
+    except StartError as error:
+        why = str(error)
+    pytest.fail(why, pytrace=False)
+
+
 try:
     import pytest_asyncio
 except ImportError:
@@ -148,7 +159,13 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
     from netsim.runtime.network import Network
 
     marker = item.get_closest_marker("netsim")
-    if marker is None or len(marker.args) != 1 or set(marker.kwargs) - _WORDS:
+    unknown = set(marker.kwargs) - _WORDS if marker is not None else set()
+    if unknown:
+        pytest.fail(
+            f"the marker netsim has no {sorted(unknown)[0]!r}; write {', '.join(sorted(_WORDS))}",
+            pytrace=False,
+        )
+    if marker is None or len(marker.args) != 1:
         pytest.fail(
             'the fixture `network` needs the marker netsim: @pytest.mark.netsim("campus.yaml", '
             'seed=3), with time="real" for processes',
@@ -161,10 +178,16 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
     topology = marker.args[0]
     if isinstance(topology, str):
         beside = item.path.parent / topology
+        if not beside.exists() and not Path(topology).exists():
+            pytest.fail(
+                f"there is no file {topology!r}, neither in {item.path.parent} nor where pytest "
+                f"was started ({Path.cwd()}); write its path from one of them",
+                pytrace=False,
+            )
         topology = beside if beside.exists() else topology
     try:
         return Network(topology, time=words.pop("time", "virtual"), **words)
-    except InvalidFileError as error:
+    except (InvalidFileError, ValueError) as error:
         mistakes = str(error)
     pytest.fail(mistakes, pytrace=False)
 
@@ -208,7 +231,8 @@ def pytest_runtest_makereport(
     report = yield
     network = item.stash.get(_NETWORK, None)
     if report.failed and network is not None:
-        shown = item.stash.get(_SHOWING, None)
+        # A test that did not come to its end (a deadlock) could not look by itself.
+        shown = item.stash.get(_SHOWING, None) or _happened(network)
         again = (
             f'seed {network.plan.seed}: pytest "{item.nodeid}" --netsim-seed {network.plan.seed}'
         )
@@ -217,35 +241,40 @@ def pytest_runtest_makereport(
 
 
 async def _describe(network: Network) -> str:
-    from netsim.core.units import format_duration
+    """What happened, and the last packets."""
     from netsim.observe.summary import summarise
 
-    lines = [
-        f"network time {format_duration(network.now())}",
-        *(f"another run may differ: {cause}" for cause in network.unrepeatable),
+    packets = [
+        (
+            each.time_ns,
+            f"{each.sender} > {each.receiver} {summarise(each.frame)}"
+            + ("" if each.fate == "delivered" else f" [{each.fate}]"),
+        )
+        for each in await network.recent_frames()
     ]
-    for title, entries in (
-        ("what happened", [(each.time_ns, each.text) for each in network.timeline]),
-        (
-            "what programs logged",
-            [
-                (each["time_ns"], f"{each['node']}: {each['text']}")
-                for each in network.logs(last=_SHOWN)["lines"]
-            ],
-        ),
-        (
-            "last packets",
-            [
-                (
-                    each.time_ns,
-                    f"{each.sender} > {each.receiver} {summarise(each.frame)}"
-                    + ("" if each.fate == "delivered" else f" [{each.fate}]"),
-                )
-                for each in await network.recent_frames()
-            ],
-        ),
-    ):
-        if entries:
-            lines.append(f"{title}:")
-            lines += [f"  {time_ns / 1e9:>14.6f} s  {text}" for time_ns, text in entries[-_SHOWN:]]
-    return "\n".join(lines)
+    return "\n".join([_happened(network), *_section("last packets", packets)])
+
+
+def _happened(network: Network) -> str:
+    from netsim.core.units import format_duration
+
+    events = [(each.time_ns, each.text) for each in network.timeline]
+    logged = [
+        (each["time_ns"], f"{each['node']}: {each['text']}")
+        for each in network.logs(last=_SHOWN)["lines"]
+    ]
+    return "\n".join(
+        [
+            f"network time {format_duration(network.now())}",
+            *(f"another run may differ: {cause}" for cause in network.unrepeatable),
+            *_section("what happened", events),
+            *_section("what programs logged", logged),
+        ]
+    )
+
+
+def _section(title: str, entries: list[tuple[int, str]]) -> list[str]:
+    if not entries:
+        return []
+    shown = [f"  {time_ns / 1e9:>14.6f} s  {text}" for time_ns, text in entries[-_SHOWN:]]
+    return [f"{title}:", *shown]

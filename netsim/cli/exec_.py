@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -60,7 +62,8 @@ def command(as_json: bool, name: str | None, node: str, tool: tuple[str, ...]) -
     silence.start()
     try:
         with client.exec(node, list(tool), cwd=os.getcwd(), json=as_json) as execution:
-            return _follow(execution, silence, frozen)
+            give_up = partial(_abandon_if_frozen, client, node, execution)
+            return _follow(execution, silence, frozen, give_up)
     finally:
         silence.cancel()
 
@@ -81,7 +84,22 @@ def _explain_silence(client: ControlClient, node: str, frozen: threading.Event) 
         )
 
 
-def _follow(execution: Execution, silence: threading.Timer, frozen: threading.Event) -> int:
+def _abandon_if_frozen(client: ControlClient, node: str, execution: Execution) -> None:
+    """After Ctrl-C: a frozen node's tool would say its last words only when somebody wakes it."""
+    try:
+        state = client.inspect_node(node)["state"]
+    except NetsimError:
+        return
+    if state == "not responding":
+        execution.abandon()
+
+
+def _follow(
+    execution: Execution,
+    silence: threading.Timer,
+    frozen: threading.Event,
+    give_up: Callable[[], None],
+) -> int:
     """Copy the output as it comes; return the exit code."""
     interrupted = False
 
@@ -94,6 +112,7 @@ def _follow(execution: Execution, silence: threading.Timer, frozen: threading.Ev
         if frozen.is_set():
             raise KeyboardInterrupt
         execution.interrupt()
+        threading.Thread(target=give_up, daemon=True).start()
 
     before = signal.signal(signal.SIGINT, interrupt)
     streams = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}

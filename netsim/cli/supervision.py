@@ -132,7 +132,8 @@ class _Supervisor:
         watching = asyncio.create_task(self._watch(subscription))
         try:
             document = await self._network.inspect()
-            self._state.publish({**self._network.summary(), "processes": family(os.getpid())})
+            more = {"processes": family(os.getpid()), "ports": document["ports"]}
+            self._state.publish({**self._network.summary(), **more})
             self._tell(lambda audience: audience.ready(document))
             await self._stop.wait()
         finally:

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
     from netsim.runtime.process.launcher import StartMethod
 
 
+def _real_time_only(context: click.Context, option: click.Parameter, time: str | None) -> None:
+    if time not in (None, "real"):
+        raise click.UsageError(
+            "a network that is up runs in real time; netsim test runs scenarios in virtual time",
+            context,
+        )
+
+
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim up topologies/campus.yaml\n"
-    "  netsim up -d topologies/campus.yaml --name campus-2\n"
+    "  netsim up -d --name home-2 topologies/home.yaml\n"
     "  netsim up -d --json topologies/home.yaml | jq '.ports'",
 )
 @click.option("-d", "--detach", is_flag=True, help="Return once the network is ready.")
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How node processes begin; fork is much the fastest.",
 )
+@click.option("--time", "time", hidden=True, metavar="TIME", callback=_real_time_only)
 @options.as_json
 @click.argument("file", type=click.Path())
 def command(
@@ -40,6 +49,7 @@ def command(
     name: str | None,
     seed: int | None,
     start_method: StartMethod,
+    time: str | None,
     as_json: bool,
     file: str,
 ) -> int:

@@ -5,6 +5,7 @@ On the standard library's `http.client` alone, so that `netsim ps` answers at on
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -153,6 +154,7 @@ class Execution:
         self._client = client
         self._connection = connection
         self._response = response
+        self._abandoned = False
         self.code: int | None = None
 
     def __enter__(self) -> Self:
@@ -179,13 +181,19 @@ class Execution:
                         raise ControlError(message)
                     case output:
                         yield output
-        if self.code is None:
+        if self.code is None and not self._abandoned:
             raise ControlError(f"{self._client.name} ended while the command ran")
 
     def interrupt(self) -> None:
         """Ctrl-C: the tool ends in its own way, and its last output still comes."""
         number = self._response.headers["Netsim-Exec"]
         self._client.interrupt(number)
+
+    def abandon(self) -> None:
+        """From another thread: let whoever iterates wait no more; `code` stays None."""
+        self._abandoned = True
+        with contextlib.suppress(OSError):  # it has just ended by itself
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Hang up, which interrupts a tool that still runs."""

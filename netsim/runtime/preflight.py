@@ -17,17 +17,20 @@ from pathlib import Path
 from typing import Final
 
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.runtime.lookup import Wanted
+from netsim.runtime.state import running
 from netsim.topology.plan import NetworkPlan, NodePlan, PortPlan
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 IMPORT_TIMEOUT: Final = 10.0
 """Seconds that all modules of a file together get to be imported."""
 _OWN: Final = "netsim."
-"""Our own modules need no look."""
+"""Our own modules need no look, only what is given to them."""
+_HINT: Final = "write `module:attr` of something that can be imported"
 
 
 def check_surroundings(file: str, plan: NetworkPlan) -> None:
-    """InvalidFileError unless every module can be had and every host port is free."""
+    """InvalidFileError unless every program can be had and every host port is free."""
     wrong = [*_module_mistakes(plan), *_port_mistakes(plan)]
     if wrong:
         source = read_yaml(file)
@@ -39,32 +42,36 @@ def check_surroundings(file: str, plan: NetworkPlan) -> None:
 
 
 def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
-    wanted: list[tuple[NodePlan, PathTo, str]] = []
+    places: list[tuple[NodePlan, PathTo, Wanted]] = []
     for node in plan.nodes:
         for service in node.services:
             if service.app is not None:
-                wanted.append((node, ["services", service.port], service.app))
+                wanted = Wanted(service.app, "app", tuple(sorted(service.args)))
+                places.append((node, ["services", service.port], wanted))
         if node.run is not None:
-            wanted.append((node, ["run"], node.run.call))
-    wanted = [each for each in wanted if not each[2].startswith(_OWN)]
-    if not wanted:
+            wanted = Wanted(node.run.call, "run", tuple(sorted(node.run.args)))
+            places.append((node, ["run"], wanted))
+    places = [each for each in places if each[2].args or not each[2].reference.startswith(_OWN)]
+    if not places:
         return
-    reasons = _look_up({reference for _, _, reference in wanted}, Path(plan.file).parent)
-    for node, path, reference in wanted:
-        reason = reasons.get(reference, f"{reference} was not imported within {IMPORT_TIMEOUT:g} s")
+    reasons = _look_up({wanted for _, _, wanted in places}, Path(plan.file).parent)
+    for node, path, wanted in places:
+        late = f"{wanted.reference} was not imported within {IMPORT_TIMEOUT:g} s; {_HINT}"
+        reason = reasons.get(wanted, late)
         if reason is not None:
-            yield node, path, f"{reason}; write `module:attr` of something that can be imported"
+            yield node, path, reason
 
 
-def _look_up(references: set[str], folder: Path) -> dict[str, str | None]:
-    """Why each cannot be had, None where it can; those that time ran out for are missing."""
+def _look_up(places: set[Wanted], folder: Path) -> dict[Wanted, str | None]:
+    """What is wrong with each, None where nothing is; those that time ran out for are missing."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "netsim.runtime.lookup", str(folder), *sorted(references)]
+    command = [sys.executable, "-m", "netsim.runtime.lookup", str(folder)]
+    ordered = sorted(places)
     try:
         done = subprocess.run(
             command,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(ordered).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=IMPORT_TIMEOUT,
@@ -73,13 +80,13 @@ def _look_up(references: set[str], folder: Path) -> dict[str, str | None]:
         output, ended = done.stdout, f"ended the process (exit code {done.returncode})"
     except subprocess.TimeoutExpired as error:
         output, ended = error.stdout or b"", None
-    reasons: dict[str, str | None] = {}
-    for line in output.splitlines():
-        reasons |= json.loads(line)
-    for reference in sorted(references - reasons.keys())[:1] if ended is not None else []:
-        # They are looked up in this order: the first without an answer is the one that did it.
-        reasons[reference] = f"{reference}: its import {ended}"
-        reasons |= dict.fromkeys(references - reasons.keys())
+    # The answers come in the same order: the first that is missing is the one that did it.
+    answers = [json.loads(line) for line in output.splitlines()]
+    reasons: dict[Wanted, str | None] = dict(zip(ordered, answers, strict=False))
+    if ended is not None:
+        for wanted in ordered[len(answers) :][:1]:
+            reasons[wanted] = f"{wanted.reference}: its import {ended}; {_HINT}"
+        reasons |= dict.fromkeys(ordered[len(reasons) :])
     return reasons
 
 
@@ -89,7 +96,22 @@ def _port_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
             if port.listen_port and (reason := _cannot_listen(port)):
                 place = f"{port.listen_host}:{port.listen_port}"
                 hint = "write another port, or 0 for a free one"
-                yield node, ["ports", index], f"cannot listen on {place}: {reason}; {hint}"
+                holder = _network_at(place)
+                if holder is None:
+                    message = f"cannot listen on {place}: {reason}; {hint}"
+                else:
+                    message = f"{place} is in use by the network {holder}; {hint}"
+                yield node, ["ports", index], message
+
+
+def _network_at(place: str) -> str | None:
+    """The running network that listens there, or on all addresses."""
+    everywhere = f"0.0.0.0:{place.rpartition(':')[2]}"
+    for state in running():
+        ports = state.summary().get("ports", [])
+        if any(port["listen"] in (place, everywhere) for port in ports):
+            return state.name
+    return None
 
 
 def _cannot_listen(port: PortPlan) -> str | None:

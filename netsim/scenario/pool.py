@@ -199,7 +199,10 @@ def _work(job: Job, answers: Connection, said: Path) -> None:
     """The life of a process: one run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's business
     die_with_parent(os.getppid())
-    descriptor = os.open(said, os.O_WRONLY | os.O_APPEND)
+    try:
+        descriptor = os.open(said, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        return  # the pool was closed while this process was being started
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)

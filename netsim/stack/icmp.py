@@ -10,6 +10,7 @@ from netsim.core.time import SECOND
 from netsim.stack.errors import AddressInUseError, SocketError
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.ip import DEFAULT_TTL, Ip
+from netsim.stack.recently_closed import RecentlyClosed
 from netsim.wire import icmp, ipv4, ipv4_options
 from netsim.wire.address import IpAddress, is_multicast_ip
 
@@ -48,6 +49,8 @@ class EchoSocket:
     def __init__(self, owner: Icmp, identifier: int) -> None:
         self._owner = owner
         self.identifier = identifier
+        self.last_sent: int | None = None
+        """Network time in ns."""
         self.inbox: deque[EchoReply | EchoError] = deque()
         """What came back, oldest first; reading is popping. What comes to a full one is lost."""
 
@@ -65,6 +68,7 @@ class EchoSocket:
         """Ask; `sequence` counts modulo 65536, `options` are those of the IP header. SocketError
         where IP cannot send."""
         message = icmp.echo(icmp.ECHO_REQUEST, self.identifier, sequence & 0xFFFF, data)
+        self.last_sent = now
         self._owner.send(destination, message, now, ttl=ttl, discovery=discovery, options=options)
 
     def close(self) -> None:
@@ -80,6 +84,7 @@ class Icmp:
         self._ready = ready
         self._count = count
         self._echo_sockets: dict[int, EchoSocket] = {}
+        self._recently_closed = RecentlyClosed()
         self._credit_ns = ERROR_BURST * SECOND // ERROR_RATE
         self._credited_at = 0
 
@@ -95,6 +100,7 @@ class Icmp:
         """Forget an echo socket."""
         if self._echo_sockets.get(socket.identifier) is socket:
             del self._echo_sockets[socket.identifier]
+            self._recently_closed.note(socket.identifier, socket.last_sent)
         self._ready.pop(socket, None)
 
     def send(
@@ -133,7 +139,8 @@ class Icmp:
         elif message.type == icmp.ECHO_REPLY:
             socket = self._echo_sockets.get(message.identifier)
             if socket is None:
-                self._count("icmp-unasked-reply")
+                if not self._recently_closed.awaited(message.identifier, now):
+                    self._count("icmp-unasked-reply")
                 return
             reply = EchoReply(
                 header.source, message.sequence, header.ttl, message.body, now, header.options
@@ -161,7 +168,9 @@ class Icmp:
         sequence = int.from_bytes(head[6:8], "big")
         socket = self._echo_sockets.get(identifier)
         if head[0] != icmp.ECHO_REQUEST or socket is None:
-            self._count("icmp-error-not-ours")
+            asked = head[0] == icmp.ECHO_REQUEST
+            if not (asked and self._recently_closed.awaited(identifier, now)):
+                self._count("icmp-error-not-ours")
             return False
         source = reporter or quoted.source
         self._put(socket, EchoError(source, sequence, error, now))

@@ -16,6 +16,7 @@ from netsim.stack.errors import (
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp import Icmp
 from netsim.stack.ip import DEFAULT_TTL, Ip
+from netsim.stack.recently_closed import RecentlyClosed
 from netsim.wire import icmp, ipv4, udp
 from netsim.wire.address import IpAddress
 from netsim.wire.checksum import pseudo_header_sum
@@ -57,6 +58,8 @@ class UdpSocket:
         self.inbox: deque[Datagram] = deque()
         self.errors: deque[UdpError] = deque(maxlen=64)
         self.queued_bytes = 0
+        self.last_sent: int | None = None
+        """Network time in ns."""
         self.discovery = PathMtuDiscovery.WANT
         """What is done about datagrams larger than the path (Linux: IP_MTU_DISCOVER)."""
 
@@ -108,6 +111,7 @@ class Udp:
         self._ready = ready
         self._count = count
         self._sockets: dict[tuple[IpAddress | None, int], UdpSocket] = {}
+        self._recently_closed = RecentlyClosed()
 
     def sockets(self) -> list[UdpSocket]:
         """Every open socket, oldest first."""
@@ -128,6 +132,7 @@ class Udp:
         """Forget a socket."""
         if self._sockets.get(socket.local) is socket:
             del self._sockets[socket.local]
+            self._recently_closed.note(socket.local, socket.last_sent)
         self._ready.pop(socket, None)
 
     def send(
@@ -146,6 +151,7 @@ class Udp:
         source = socket.local[0] or self._ip.source_for(address)
         pseudo_sum = pseudo_header_sum(source, address, ipv4.PROTOCOL_UDP)
         data = udp.pack(socket.local[1], port, payload, pseudo_sum)
+        socket.last_sent = now
         self._ip.send(
             ipv4.PROTOCOL_UDP, source, address, data, now, ttl=ttl, discovery=socket.discovery
         )
@@ -182,7 +188,11 @@ class Udp:
         destination = (quoted.destination, int.from_bytes(head[2:4], "big"))
         socket = self._find(quoted.source, source_port)
         if socket is None or socket.remote not in (None, destination):
-            self._count("icmp-error-not-ours")
+            closed = self._recently_closed
+            if not any(
+                closed.awaited((address, source_port), now) for address in (quoted.source, None)
+            ):
+                self._count("icmp-error-not-ours")
             return False
         if len(socket.errors) == socket.errors.maxlen:
             self._count("udp-error-queue")  # the oldest goes

@@ -47,6 +47,18 @@ class ToolParser(argparse.ArgumentParser):
         write(message.encode(errors="replace"))
 
 
+class Refusal(argparse.Action):
+    """An option of the original that is not there: it is left out of the usage, with a hint."""
+
+    def __init__(self, option_strings: list[str], dest: str, *, hint: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=argparse.SUPPRESS)
+        self._hint = hint
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Complain and end with exit code 2."""
+        parser.error(f"{self.option_strings[0]} is not there; {self._hint}")
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     """An argument type: a whole number from `low` to `high`."""
 

@@ -18,6 +18,16 @@ _CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace
 _NO_CHANGE: Final = (
     "Addresses, links and routes come from the topology file: here they are shown, not changed."
 )
+_STATISTICS: Final = "netsim inspect NODE has every counter"
+_ONE_LINE: Final = '"ip -br addr" and "ip -br link" print a line for each interface'
+_NOT_THERE: Final = {
+    "-s": _STATISTICS,
+    "-stats": _STATISTICS,
+    "-statistics": _STATISTICS,
+    "-o": _ONE_LINE,
+    "-oneline": _ONE_LINE,
+}
+"""Options of iproute2, with what to do instead."""
 _SHOW: Final = ("show", "list", "lst")
 _USAGE: Final = f"""\
 Usage: ip [ -4 | -6 ] [ -br[ief] ] [ -j[son] ] OBJECT [ show [ [ dev ] INTERFACE ] ]
@@ -49,6 +59,9 @@ async def ip(argv: Sequence[str], context: Context) -> int:
         elif option in ("-h", "-help", "--help"):
             context.print_line(_USAGE)
             return 0
+        elif option in _NOT_THERE:
+            context.print_error(f'Option "{option}" is not there; {_NOT_THERE[option]}.')
+            return 255
         else:
             context.print_error(f'Option "{option}" is unknown, try "ip -help".')
             return 255
@@ -77,7 +90,8 @@ def _show(
         table = [_route_get(host, words[2:])]
         to_lines = ip_tables.route_lines
     else:
-        device = _device(host, words[1:])
+        only_default = wanted == "route" and words[-1] == "default"
+        device = _device(host, words[1:-1] if only_default else words[1:])
         if wanted == "address":
             table = ip_tables.addresses(host) if has_ipv4 else []
             key = "ifname"
@@ -88,6 +102,8 @@ def _show(
             to_lines = ip_tables.brief_link_lines if is_brief else ip_tables.link_lines
         elif wanted == "route":
             table = ip_tables.routes(host) if has_ipv4 else []
+            if only_default:
+                table = [entry for entry in table if entry["dst"] == "default"]
             key, to_lines = "dev", ip_tables.route_lines
         else:
             now = context.loop.network_now()

@@ -11,7 +11,7 @@ from typing import Final
 
 from netsim.stack.errors import NoRouteError
 from netsim.stack.fragmentation import PathMtuDiscovery
-from netsim.tools.arguments import ToolParser, seconds, whole
+from netsim.tools.arguments import Refusal, ToolParser, seconds, whole
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.ping_report import Failure, Reply, Report, reply_line, route_text
 from netsim.tools.pings import Pings, Series
@@ -131,6 +131,7 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         default=10.0,
         help="seconds to wait for a first answer",
     )
+    parser.add_argument("-f", action=Refusal, hint="write -i 0.01 for many requests")
     parser.add_argument("host")
     found = parser.parse_args(list(argv))
     return Options(

@@ -47,7 +47,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
     check_ports(layout, domain, findings)
     check_given_addresses_differ(layout, findings)
     no_node_lost = len(nodes) == sum(map(len, members.values()))
-    if not (no_word_lost and no_node_lost and no_link_lost):
+    if findings.incomplete or not (no_word_lost and no_node_lost and no_link_lost):
         # What follows would blame the innocent.
         findings.stop_if_any()
     check_no_switch_loop(layout, findings)
@@ -77,7 +77,7 @@ def _words(written: Any, findings: Findings) -> tuple[TopologyWords, bool]:
     try:
         return TopologyWords.model_validate(written), True
     except ValidationError as error:
-        report_words(error, findings)
+        report_words(error, findings, written=written)
         rest = without_mistakes(written, error)
     if rest is None:
         findings.stop_if_any()

@@ -46,6 +46,9 @@ _KINDS_ELSEWHERE: Final = {
 class Findings(ABC):
     """Mistakes found so far. A path leads from the topology's root to the words at fault."""
 
+    incomplete = False
+    """Whether something that was written could not even be read."""
+
     @abstractmethod
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
         """Note a mistake in the value at `path`, or in its key."""
@@ -60,7 +63,8 @@ class FileFindings(Findings):
 
     def __init__(self, source: YamlSource) -> None:
         self._source = source
-        self._problems: set[Problem] = set()
+        self._problems: set[Problem] = set(source.problems)
+        self.incomplete = bool(source.problems)
 
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
         line, column = self._source.locate(path, at_key=at_key)
@@ -73,11 +77,27 @@ class FileFindings(Findings):
 
 
 def report_words(
-    error: ValidationError, findings: Findings, root: type[Words] = TopologyWords
+    error: ValidationError,
+    findings: Findings,
+    root: type[Words] = TopologyWords,
+    *,
+    written: Any = None,
 ) -> None:
-    """Note everything that the vocabulary `root` refused."""
-    for mistake in error.errors(include_url=False):
+    """Note everything that the vocabulary `root` refused in `written`."""
+    mistakes = error.errors(include_url=False)
+    misspelt = {
+        (*mistake["loc"][:-1], _meant(mistake, root))
+        for mistake in mistakes
+        if mistake["type"] == "extra_forbidden"
+    }
+    for mistake in mistakes:
         path = list(mistake["loc"])
+        if mistake["type"] == "missing":
+            if tuple(path) in misspelt:
+                continue  # it is there under another name, which is told
+            if _is_empty(written, path):
+                findings.report(path, _empty(path, root))
+                continue
         at_key = mistake["type"] == "extra_forbidden"
         if path and path[-1] == "[key]":
             path.pop()
@@ -91,9 +111,7 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     if kind == "extra_forbidden":
         return _unknown_key(key, written, _model_at(root, path[:-1]))
     if kind == "missing":
-        model = _model_at(root, path[:-1])
-        example = ((model.words()[key].examples if model else None) or ["…"])[0]
-        return f"the key `{key}` is missing; write for example `{key}: {example}`"
+        return f"the key `{key}` is missing; write for example `{key}: {_example(path, root)}`"
     if kind == "value_error":
         return str(context["error"])
     if kind == "literal_error":
@@ -112,6 +130,50 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     if kind == "string_type":
         return f"`{key}` cannot be {found}; write text, in quotes if need be"
     return f"`{key}` cannot be {found} ({mistake['msg']}); write what {root.page} shows"
+
+
+def meant_word(key: str, model: type[Words]) -> str | None:
+    """The word of `model` that the unknown `key` stands for."""
+    words = list(model.words())
+    near = nearest(key, words) or _WORDS_ELSEWHERE.get(key.lower())
+    return near if near in words else None
+
+
+def _meant(mistake: Any, root: type[Words]) -> str | None:
+    *above, key = mistake["loc"]
+    if _is_nested(str(key), mistake["input"], root) and not above:
+        return "nodes"
+    model = _model_at(root, above)
+    return None if model is None else meant_word(str(key), model)
+
+
+def _is_nested(key: str, written: object, model: type[Words]) -> bool:
+    """Whether the network stands below a key of its own, as containerlab has it."""
+    return (
+        model is TopologyWords
+        and key == "topology"
+        and isinstance(written, dict)
+        and ("nodes" in written or "links" in written)
+    )
+
+
+def _is_empty(written: Any, path: PathTo) -> bool:
+    """Whether the key is there, without a value."""
+    for step in path[:-1]:
+        try:
+            written = written[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return isinstance(written, dict) and path[-1] in written
+
+
+def _empty(path: PathTo, root: type[Words]) -> str:
+    return f"`{path[-1]}` is empty; write for example `{path[-1]}: {_example(path, root)}`"
+
+
+def _example(path: PathTo, root: type[Words]) -> Any:
+    model = _model_at(root, path[:-1])
+    return ((model.words()[str(path[-1])].examples if model else None) or ["…"])[0]
 
 
 def _no_mapping(path: PathTo, found: str, written: object, model: type[Words] | None) -> str:
@@ -136,11 +198,13 @@ def _unknown_key(key: str, written: object, model: type[Words] | None) -> str:
     if key == "<<":
         return "merge keys (`<<`) are not YAML 1.2; write the keys out, or use `defaults`"
     words = list(model.words())
+    if _is_nested(key, written, model):
+        return "`topology` is containerlab's; write `nodes` and `links` without it, not indented"
     if model is TopologyWords and isinstance(written, dict) and "kind" in written:
         return f"unknown {model.noun} `{key}`; indent it below `nodes`, if it is a node"
-    known_elsewhere = _WORDS_ELSEWHERE.get(key.lower())
-    if known_elsewhere in words and nearest(key, words) is None:
-        return f"unknown {model.noun} `{key}`; write `{known_elsewhere}`"
+    meant = meant_word(key, model)
+    if meant is not None and nearest(key, words) is None:
+        return f"unknown {model.noun} `{key}`; write `{meant}`"
     return f"unknown {model.noun} `{key}`; {suggest(key, words)}"
 
 

@@ -22,7 +22,7 @@ def load_topology(path: str | os.PathLike[str]) -> Topology:
 
     Raises `InvalidFileError` with every mistake in it, in the file's order.
     """
-    source = read_yaml(path)
+    source = read_yaml(path, tolerant=True)
     file = Path(path).absolute()
     return check_topology(source.data, FileFindings(source), file=str(file), folder=file.parent)
 

@@ -12,9 +12,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from netsim.topology.findings import meant_word
 from netsim.topology.names import nearest
 from netsim.topology.plan import Kind
-from netsim.topology.schema import LinkWords, TopologyWords
+from netsim.topology.schema import LinkWords, NodeWords, TopologyWords
 
 _LOST_LINK = LinkWords.model_construct(endpoints=[])
 
@@ -75,7 +76,10 @@ def _take_out_of_node(nodes: dict[Any, Any], below: Sequence[Any]) -> bool:
         if rest[0] == "kind":
             node["kind"] = _kind_like(node.get("kind"))
         return False
-    node.pop(rest[0], None)
+    taken = node.pop(rest[0], None)
+    if rest[0] not in NodeWords.words() and meant_word(str(rest[0]), NodeWords) == "kind":
+        node.setdefault("kind", _kind_like(taken))
+        return False
     return True
 
 

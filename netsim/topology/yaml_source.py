@@ -62,8 +62,10 @@ class _Value:
 class YamlSource:
     """A file's data and the place of each key and value in it."""
 
-    def __init__(self, file: str, root: _Value) -> None:
+    def __init__(self, file: str, root: _Value, problems: Sequence[Problem] = ()) -> None:
         self.file = file
+        self.problems = problems
+        """Mistakes in what was left out of the data."""
         self._root = root
 
     @property
@@ -90,11 +92,16 @@ class YamlSource:
 
 
 def read_yaml(
-    path: str | os.PathLike[str], file: str | None = None, *, keys: str = TOPOLOGY_KEYS
+    path: str | os.PathLike[str],
+    file: str | None = None,
+    *,
+    keys: str = TOPOLOGY_KEYS,
+    tolerant: bool = False,
 ) -> YamlSource:
     """Read the file at `path`; raises `InvalidFileError`, whose problems name it as `file`.
 
-    `keys` are those that a file has at least, for whoever wrote an empty one.
+    `keys` are those that a file has at least, for whoever wrote an empty one. With `tolerant` the
+    mistakes that leave something to look at (a key twice) are not raised but in `problems`.
     """
     shown = file if file is not None else os.fspath(path)
     try:
@@ -116,10 +123,12 @@ def read_yaml(
         before = raw[: error.start].decode("utf-8-sig", "replace")
         message = "this is not UTF-8 text; save the file as UTF-8"
         raise _invalid(shown, _position_after(before), message) from None
-    return parse_yaml(text, shown, keys=keys)
+    return parse_yaml(text, shown, keys=keys, tolerant=tolerant)
 
 
-def parse_yaml(text: str, file: str, *, keys: str = TOPOLOGY_KEYS) -> YamlSource:
+def parse_yaml(
+    text: str, file: str, *, keys: str = TOPOLOGY_KEYS, tolerant: bool = False
+) -> YamlSource:
     """The data in `text`; raises `InvalidFileError` with every mistake that YAML itself has."""
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
@@ -136,9 +145,9 @@ def parse_yaml(text: str, file: str, *, keys: str = TOPOLOGY_KEYS) -> YamlSource
     except yaml.YAMLError as error:
         message = f"this is not YAML ({error}); save the file as plain text"
         raise _invalid(file, (1, 1), " ".join(message.split())) from None
-    if composer.problems:
+    if composer.problems and not (tolerant and composer.is_usable):
         raise InvalidFileError(sorted(composer.problems))
-    return YamlSource(file, root)
+    return YamlSource(file, root, composer.problems)
 
 
 class _Composer:
@@ -146,6 +155,8 @@ class _Composer:
 
     def __init__(self, file: str, keys: str) -> None:
         self.problems: list[Problem] = []
+        self.is_usable = True
+        """False when a whole section is lost: the rest would be blamed for it."""
         self._file = file
         self._keys = keys
         self._anchors: dict[str, _Value] = {}
@@ -224,6 +235,7 @@ class _Composer:
                     position,
                     f"the key `{key}` is already on line {first[0]}; keep one of them",
                 )
+                self.is_usable &= depth > 1 or not isinstance(item.data, (dict, list))
                 continue
             value.entries[key] = (position, item)
             value.data[key] = item.data
@@ -254,6 +266,7 @@ class _Composer:
 
     def _refuse_tag(self, tag: str, position: Position) -> None:
         shown = tag.replace(_TAG, "!!")
+        self.is_usable = False  # the value is not what was meant
         self._report(
             position,
             f"the tag `{shown}` is refused: tags can build objects and run code; remove it",

@@ -169,6 +169,12 @@ def test_a_network_that_does_not_start_leaves_nothing(shell: Shell, options: lis
     assert list((shell.folder / "run").iterdir()) == []
 
 
+def test_virtual_time_is_for_scenarios(shell: Shell) -> None:
+    code, out, err = shell.run("up", "--time", "virtual", "home.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith("netsim up: a network that is up runs in real time; netsim test runs ")
+
+
 def test_a_name_that_no_network_can_have(shell: Shell) -> None:
     code, out, err = shell.run("up", "home.yaml", "--name", "Ho me")
     assert (code, out) == (2, "")

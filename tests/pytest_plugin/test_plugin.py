@@ -175,13 +175,18 @@ def test_who_waits_for_nothing_is_told(shop: pytest.Pytester) -> None:
         HEAD
         + """
 async def test_deadlock(network):
+    await network["web"].crash()
     await asyncio.Event().wait()
 """
     )
     result = run(shop)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*nothing is left to happen at 0s, but the test waits in Event.wait (test_who_*.py:*)"]
+        [
+            "*nothing is left to happen at *, but the test waits in Event.wait (test_who_*.py:*)",
+            "seed 5: pytest *--netsim-seed 5",
+            "*web has crashed",
+        ]
     )
 
 
@@ -201,13 +206,16 @@ async def test_processes(network):
     ("marker", "message"),
     [
         ("", "*the fixture `network` needs the marker netsim*"),
-        ('@pytest.mark.netsim("shop.yaml", sed=3)', "*the fixture `network` needs the marker*"),
+        ('@pytest.mark.netsim("shop.yaml", sed=3)', "*the marker netsim has no 'sed'; write*seed*"),
+        ('@pytest.mark.netsim("shop.yaml", time="fast")', '*time is "real" or "virtual"*'),
+        ('@pytest.mark.netsim("no_app.yaml")', "*web: shop_app:app: module*has no 'app'*"),
         ('@pytest.mark.netsim("bad.yaml")', "*bad.yaml:2:*kind*"),
-        ('@pytest.mark.netsim("none.yaml")', "*none.yaml*"),
+        ('@pytest.mark.netsim("none.yaml")', "*there is no file 'none.yaml', neither in *"),
     ],
 )
 def test_mistakes_are_told_at_their_place(shop: pytest.Pytester, marker: str, message: str) -> None:
     shop.makefile(".yaml", bad="name: bad\nnodes: {a: {kind: komputer}}\n")
+    shop.makefile(".yaml", no_app=TOPOLOGY.replace("create_app", "app"))
     shop.makepyfile(
         f"""
 import pytest

@@ -9,6 +9,7 @@ import pytest
 
 from netsim.core.errors import InvalidFileError
 from netsim.runtime import preflight
+from netsim.runtime.state import StateDirectory
 from netsim.topology.load import load_plan
 
 FILE = """name: shop
@@ -39,13 +40,30 @@ def with_module(folder: Path, source: str, reference: str = "shop:app") -> list[
 
 
 def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
-    assert with_module(tmp_path, "app = 1\nprint('noise')\n") == []
+    assert with_module(tmp_path, "def app(): pass\nprint('noise')\n") == []
 
 
 @pytest.mark.parametrize(
     ("source", "reference", "expected"),
     [
-        ("app = 1", "nosuch:app", "7:11: nosuch:app: ModuleNotFoundError"),
+        (
+            "app = 1",
+            "nosuch:app",
+            "7:11: nosuch:app: ModuleNotFoundError: No module named 'nosuch'; put nosuch.py "
+            "beside the file, or install it into netsim's environment",
+        ),
+        (
+            "import nosuch.part",
+            "shop:app",
+            "7:11: shop:app: ModuleNotFoundError: No module named 'nosuch'; put nosuch.py beside",
+        ),
+        ("app = 1", "shop:app", "7:11: shop:app is of type int; write an aiohttp.web.Appl"),
+        (
+            "def app(greeting: str, size=3): pass",
+            "shop:app",
+            "7:11: shop:app: missing a required argument: 'greeting'; write `args` that fit "
+            "`app(greeting, size=3)`",
+        ),
         ("app = 1", "shop:create", "7:11: shop:create: module shop has no 'create'"),
         ("1 / 0", "shop:app", "7:11: shop:app: ZeroDivisionError"),
         ("def", "shop:app", "7:11: shop:app: SyntaxError"),
@@ -80,6 +98,74 @@ links: [[lab, s1]]
 """
     (mistake,) = mistakes(tmp_path, text)
     assert mistake.startswith("4:20: nosuch:app")
+
+
+RUN = """name: shop
+nodes:
+  alice:
+    kind: computer
+    run: WRITTEN
+  web: {kind: computer}
+links: [[alice, web]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "written", "expected"),
+    [
+        ("async def main(): pass", "shop:main", None),
+        ("async def main(**more): pass", "{call: shop:main, args: {x: 1}}", None),
+        ("class Main:\n async def __call__(self): pass\nmain = Main()", "shop:main", None),
+        (
+            "import functools\nasync def inner(): pass\n"
+            "@functools.wraps(inner)\ndef main(): return inner()",
+            "shop:main",
+            None,
+        ),
+        (
+            "def main(): pass",
+            "shop:main",
+            "5:10: shop:main is no coroutine function; write `async def`",
+        ),
+        ("main = 1", "shop:main", "5:10: shop:main is no coroutine function; write `async def`"),
+        (
+            "async def main(): pass",
+            "{call: shop:main, args: {x: 1}}",
+            "5:10: shop:main: got an unexpected keyword argument 'x'; write `args` that fit "
+            "`main()`",
+        ),
+    ],
+)
+def test_how_run_is_called(tmp_path: Path, source: str, written: str, expected: str | None) -> None:
+    (tmp_path / "shop.py").write_text(source)
+    found = mistakes(tmp_path, RUN.replace("WRITTEN", written))
+    assert found == ([] if expected is None else [expected])
+
+
+def test_own_modules_are_given_what_they_take(tmp_path: Path) -> None:
+    service = '{app: "netsim.services.httpbin:create_app", args: {nosuch: 1}}'
+    (mistake,) = mistakes(tmp_path, FILE.replace("MODULE", service))
+    assert "unexpected keyword argument 'nosuch'" in mistake
+
+
+@pytest.mark.parametrize("listen_host", ["127.0.0.1", "0.0.0.0"])
+def test_a_host_port_that_another_network_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listen_host: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    held = StateDirectory.claim("campus")
+    try:
+        with socket.create_server((listen_host, 0)) as taken:
+            port = taken.getsockname()[1]
+            held.publish({"name": "campus", "ports": [{"listen": f"{listen_host}:{port}"}]})
+            text = FILE.replace("127.0.0.1:0:", f"127.0.0.1:{port}:")
+            found = mistakes(tmp_path, text.replace("MODULE", "netsim.services.httpbin:create_app"))
+    finally:
+        held.release()
+    assert found == [
+        f"3:35: 127.0.0.1:{port} is in use by the network campus; "
+        "write another port, or 0 for a free one"
+    ]
 
 
 def test_a_host_port_in_use(tmp_path: Path) -> None:

@@ -378,11 +378,11 @@ def test_a_failure_is_shown_with_what_was_broken_and_what_programs_said(tmp_path
     lines = [line.strip() for line in failure_lines(World(status=status).run(tmp_path, steps))]
     assert [line for line in lines if "→ web" not in line and "ARP" not in line][2:6] == [
         "seen:     status 404 with body 'GET http://web/ip None None'",
-        "broken:   down alice – r1, from 0s to 1.001s",
-        "broken:   set r2 – web: loss 5%, since 1.002s",
+        "broken:   down alice – r1, from 1ms to 1.002s",
+        "broken:   set r2 – web: loss 5%, since 1.003s",
         "what programs logged:",
     ]
-    assert "1.012000  web: the database is away" in lines
+    assert "1.013000  web: the database is away" in lines
     assert lines[-1] == "web:      Error handling request"
 
 

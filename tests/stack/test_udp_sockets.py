@@ -24,6 +24,7 @@ from netsim.stack.errors import (
     NotConnectedError,
 )
 from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.recently_closed import ANSWER_TIME, LIMIT, RecentlyClosed
 from netsim.stack.udp import DATAGRAM_OVERHEAD, EPHEMERAL_PORTS, RECEIVE_BUFFER
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import parse_ip
@@ -167,6 +168,31 @@ def test_an_error_about_somebody_elses_peer_is_not_ours() -> None:
     dialogue.expect_drop("icmp-error-not-ours", error_about(datagram(HERE, FAR)))
     dialogue.receive(error_about(datagram(HERE, NEAR)))
     assert len(socket.errors) == 1
+
+
+def test_an_error_about_what_a_closed_socket_sent_is_no_fault() -> None:
+    dialogue = knowing_near()
+    late = error_about(datagram(HERE, NEAR))
+    socket = dialogue.host.udp.bind(None, 4000)
+    socket.send(b"question", (NEAR, 53), dialogue.now)
+    socket.close()
+    dialogue.receive(late)
+    assert dialogue.host.drops == {}
+    dialogue.now += ANSWER_TIME + 1
+    dialogue.expect_drop("icmp-error-not-ours", late)
+
+
+def test_an_error_about_what_a_closed_socket_never_sent_is_not_ours() -> None:
+    dialogue = knowing_near()
+    dialogue.host.udp.bind(None, 4000).close()
+    dialogue.expect_drop("icmp-error-not-ours", error_about(datagram(HERE, NEAR)))
+
+
+def test_closed_sockets_do_not_fill_the_memory() -> None:
+    closed = RecentlyClosed()
+    for key in range(LIMIT + 1):
+        closed.note(key, 0)
+    assert [closed.awaited(key, 0) for key in (0, 1, LIMIT)] == [False, True, True]
 
 
 def test_errors_that_nobody_reads_do_not_fill_the_memory() -> None:

@@ -112,6 +112,16 @@ def test_routes_of_a_router(make_lab: MakeLab) -> None:
     ]
 
 
+@pytest.mark.parametrize("words", [["show", "default"], ["default"]])
+def test_the_default_route(make_lab: MakeLab, words: list[str]) -> None:
+    lab = make_lab(chain())
+    everything = lab.run("alice", "ip", "route").lines
+    (line,) = lab.run("alice", "ip", "route", *words).lines
+    assert line.startswith("default via ")
+    assert line in everything
+    assert len(everything) > 1
+
+
 def test_routes_as_json(make_lab: MakeLab) -> None:
     default, connected = make_lab(chain()).run("alice", "ip", "--json", "route").document
     assert default == {
@@ -180,6 +190,8 @@ def test_there_is_no_ipv6(make_lab: MakeLab, thing: str) -> None:
         ([], 255, "Usage: ip "),
         (["help"], 255, "Usage: ip "),
         (["-x", "addr"], 255, 'Option "-x" is unknown'),
+        (["-s", "link"], 255, '"-s" is not there; netsim inspect NODE has every counter'),
+        (["-o", "addr"], 255, '"-o" is not there; "ip -br addr"'),
         (["tunnel"], 1, 'Object "tunnel" is unknown'),
         (["addr", "show", "dev"], 1, "Command line is not complete"),
         (["addr", "show", "eth9"], 1, 'Device "eth9" does not exist.'),

@@ -221,6 +221,7 @@ def test_two_at_once_do_not_take_each_others_answers(make_lab: MakeLab) -> None:
         ["-t", "256", "web"],
         ["-W", "-1", "web"],
         ["--wrong", "web"],
+        ["-f", "web"],
         ["web", "more"],
     ],
 )
@@ -229,3 +230,9 @@ def test_wrong_usage(make_lab: MakeLab, argv: list[str]) -> None:
     assert (outcome.code, outcome.stdout) == (2, b"")
     assert outcome.stderr.startswith("usage: ping ")
     assert "ping: " in outcome.stderr.splitlines()[-1]
+
+
+def test_a_flood_is_refused_with_what_to_do(make_lab: MakeLab) -> None:
+    outcome = make_lab(chain()).run("alice", "ping", "-f", "web")
+    assert outcome.stderr.endswith("ping: -f is not there; write -i 0.01 for many requests\n")
+    assert "-f" not in outcome.stderr.splitlines()[0]

@@ -42,6 +42,16 @@ def test_with_icmp_numeric_and_one_query(make_lab: MakeLab) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", [[], ["-I"]])
+def test_probes_that_are_answered_late_are_no_fault(make_lab: MakeLab, kind: list[str]) -> None:
+    lab = warmed(make_lab(chain("delay=1ms")))
+    host = lab.loop("alice").host
+    before = dict(host.drops)
+    lab.run("alice", "traceroute", *kind, "web")
+    lab.network.run_for(SECOND)
+    assert dict(host.drops) == before
+
+
 def test_a_maximum_of_hops(make_lab: MakeLab) -> None:
     outcome = make_lab(chain()).run("alice", "traceroute", "-m", "2", "web", "100", json=True)
     document = outcome.document

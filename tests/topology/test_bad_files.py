@@ -54,7 +54,17 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "plain text": ("▶hello\n", ["the file cannot be the text `hello`", "nodes, links"]),
     "nodes not indented": (
         "name: x\nnodes:▶\n▶a: {kind: computer}\n",
-        ["`nodes` is missing", "unknown key `a`; indent it below `nodes`"],
+        ["`nodes` is empty", "unknown key `a`; indent it below `nodes`"],
+    ),
+    "nodes that are empty": (
+        "name: x\nnodes:▶\nlinks: []\n",
+        ["`nodes` is empty; write for example `nodes: {alice"],
+    ),
+    "misspelt nodes": ("name: x\n▶nods:\n  a: {kind: computer}\n", ["`nods`; write `nodes`"]),
+    "misspelt kind": (LAN.replace("a: {kind", "a: {▶knd"), ["`knd`; write `kind`"]),
+    "the nesting of containerlab": (
+        "name: x\n▶topology:\n  nodes:\n    a: {kind: linux}\n  links: []\n",
+        ["`topology` is containerlab's; write `nodes` and `links` without it, not indented"],
     ),
     "kind not indented": (
         "name: x\nnodes:\n  ▶a:\n  kind: ▶computer\n",
@@ -71,6 +81,14 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "duplicate node": (
         LAN.replace("  s: {", "  ▶a: {kind: computer}\n  s: {"),
         ["`a` is already on line 3"],
+    ),
+    "duplicate key beside others": (
+        LAN.replace("{kind: switch}", "{kind: ▶swtch}") + "▶name: again\nseed: ▶x\n",
+        ["`swtch` is no kind", "`name` is already on line 1", "`x` is not a seed"],
+    ),
+    "a section twice blames nobody else": (
+        LAN + "▶links:\n  - [a, nobody]\n",
+        ["`links` is already on line 6"],
     ),
     "tag that runs code": (
         LAN + "seed: ▶!!python/object/apply:os.system [id]\n",

@@ -186,8 +186,14 @@ def test_a_connection_of_the_first_life_is_reset_by_the_second() -> None:
     async def test(network: Network) -> None:
         seen: list[str] = []
 
+        kept: list[asyncio.StreamWriter] = []
+
+        def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            kept.append(writer)
+            writer.write(b"hello\n")
+
         async def serve() -> None:
-            await asyncio.start_server(lambda r, w: w.write(b"hello\n"), "0.0.0.0", 7)
+            await asyncio.start_server(greet, "0.0.0.0", 7)
 
         async def client() -> None:
             reader, writer = await asyncio.open_connection("web", 7)

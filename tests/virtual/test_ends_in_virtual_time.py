@@ -341,7 +341,7 @@ def test_asynchronous_generators_are_closed() -> None:
 # Nothing is said that nobody asked for
 
 QUIET: Final = """
-import asyncio, gc, sys, time
+import asyncio, gc, signal, sys
 import aiohttp
 from netsim import Network, run
 from netsim.core.errors import NetsimError
@@ -419,6 +419,8 @@ async def main():
                 task.cancel()
     gc.collect()
 
+# It is ignored where the tests run in the background of a shell.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 try:
     run(main())
 except (NetsimError, KeyboardInterrupt, LookupError) as error:

@@ -141,7 +141,7 @@ class NodeHandle:
     async def cut(self, number: int, timeout: float) -> Any:
         """Take part in cut `number` of the network; the node's books. Errors as in `ask`."""
         if not self.alive:
-            raise ConnectionError(f"{self.name} is not running")
+            raise ConnectionError(self._not_running())
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._books[number] = answer
         self.send("cut", number)
@@ -156,12 +156,15 @@ class NodeHandle:
 
     def _question(self, verb: str, arguments: tuple[Any, ...]) -> tuple[int, asyncio.Future[Any]]:
         if not self.alive:
-            raise ConnectionError(f"{self.name} is not running")
+            raise ConnectionError(self._not_running())
         self._number += 1
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._answers[self._number] = answer
         self.send(verb, self._number, *arguments)
         return self._number, answer
+
+    def _not_running(self) -> str:
+        return f"{self.name} is not running; netsim node {self.name} start starts it"
 
     def _channel_closed(self) -> None:
         self.gone.set()

@@ -57,6 +57,9 @@ class VirtualBackend:
         self._network = MemoryNetwork(plan, self._timeline, first)
         self._paths = PathFinder(plan)
         self._computers: dict[str, VirtualComputer] = {}
+        self._booting: set[str] = set()
+        self._stopped: set[str] = set()
+        """As they were told to."""
         self._modules = ModulesBeside(plan.file)
         self._environ = dict(os.environ)
         self._logs = NodeLogs(reports.logged)
@@ -85,6 +88,7 @@ class VirtualBackend:
             await asyncio.gather(*(computer.stop(grace) for computer in self._computers.values()))
         finally:
             self._computers.clear()
+            self._stopped |= self._network.nodes.keys()
             for name in list(self._network.drivers):
                 self._network.forget(self._network.drivers[name])
             for file in self._files:
@@ -113,6 +117,7 @@ class VirtualBackend:
         if node in self._computers:
             await self._computers[node].stop(grace)
         self._remove(node)
+        self._stopped.add(node)
 
     async def start_node(
         self,
@@ -121,6 +126,8 @@ class VirtualBackend:
         connect: Callable[[], Awaitable[None]],
     ) -> None:
         """See `Backend`."""
+        self._stopped.discard(node)
+        self._booting.add(node)
         self._network.restore(node, conditions)
         if self._observing:
             self._observe(node)
@@ -130,12 +137,20 @@ class VirtualBackend:
         except BaseException:
             self._remove(node)
             raise
+        finally:
+            self._booting.discard(node)
         if node in self._computers:
             self._computers[node].start_run()
 
     def describe(self, node: str) -> dict[str, Any]:
         """See `Backend`."""
-        return {"pid": None, "state": "running" if node in self._network.nodes else "dead"}
+        if node in self._stopped:
+            state = "stopped"
+        elif node not in self._network.nodes:
+            state = "dead"
+        else:
+            state = "starting" if node in self._booting else "running"
+        return {"pid": None, "state": state}
 
     def ports(self, node: str) -> list[tuple[str, int]]:
         """See `Backend`: none is open in virtual time."""

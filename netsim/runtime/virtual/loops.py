@@ -137,6 +137,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
             handle = ready.popleft()
             if not handle.cancelled():
                 handle._run()
+            # As asyncio: an exception refers to this frame, and would so to its own task.
+            del handle
 
     def _execute(
         self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]
@@ -241,6 +243,10 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
             self._driver.flush(timeline.now)
         if self._ready or self.host.ready:
             self.wake()
+
+    def is_running(self) -> bool:
+        """As asyncio: programs see their own loop running. Eager tasks depend on it."""
+        return events._get_running_loop() is self
 
     def run_forever(self) -> NoReturn:
         """Refused: the timeline runs it."""
