@@ -49,6 +49,10 @@ class StartError(NetsimError):
     """The network did not come up; the text names the node and the reason."""
 
 
+class WrongTimeError(NetsimError):
+    """A network was started on an event loop whose time is not its own."""
+
+
 class AlreadyRunningError(NetsimError):
     """A node that is up was to be started."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import fields, replace
@@ -50,14 +51,31 @@ class Fault(ABC):
 
     Awaited, it is made and lasts. As an asynchronous context manager it is made at the start of
     the block, and exactly what it changed is undone at the end: what others have changed since,
-    stays. Neither awaited nor entered it does nothing.
+    stays. Neither awaited nor entered it does nothing, and a RuntimeWarning says so.
     """
 
+    _is_used = False
+
     def __await__(self) -> Generator[Any, None, None]:
+        self._is_used = True
         return self._make().__await__()
 
     async def __aenter__(self) -> None:
+        self._is_used = True
         await self._enter()
+
+    def drop(self) -> None:
+        """Do nothing, on purpose."""
+        self._is_used = True
+
+    def __del__(self) -> None:
+        if not self._is_used:
+            warnings.warn(
+                "a fault was neither awaited nor entered, so nothing has changed: "
+                "`await network.link(…).down()`, or `async with`",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     async def __aexit__(
         self,
@@ -161,6 +179,7 @@ class Flap(Fault):
 
     def __init__(self, fault: Change, period_ns: int, times: int) -> None:
         self._fault = fault
+        fault.drop()  # it is used in parts, below
         self._half = period_ns / 2 / SECOND
         self._times = times
         self._running: asyncio.Task[None] | None = None

@@ -23,6 +23,7 @@ from netsim.core.errors import (
     NotRunningError,
     StartError,
     UnknownNameError,
+    WrongTimeError,
 )
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.accounting import LinkAccount
@@ -175,6 +176,11 @@ class Network:
             from netsim.runtime.virtual.backend import VirtualBackend
 
             return VirtualBackend(self.plan, self)
+        if hasattr(asyncio.get_running_loop(), "timeline"):
+            raise WrongTimeError(
+                'inside netsim.run(main()), and in tests in virtual time, write time="virtual"; '
+                "a network in real time runs inside asyncio.run(main())"
+            )
         from netsim.runtime.process.backend import ProcessBackend
 
         return ProcessBackend(self.plan, self, self._start_method, self._launcher)

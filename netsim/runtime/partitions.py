@@ -21,7 +21,11 @@ class Partitions:
         repaired before this one. The errors are those of `smallest_cut`.
         """
         partition = Partition(self._faults, self._open, group_a, group_b)
-        partition.links()
+        try:
+            partition.links()
+        except BaseException:
+            partition.drop()
+            raise
         return partition
 
     async def repair(self) -> None:

@@ -90,4 +90,4 @@ class _ValueFindings(Findings):
 
     def stop_if_any(self) -> None:
         if self._messages:
-            raise InvalidValueError("; ".join(self._messages))
+            raise InvalidValueError("; ".join(self._messages)) from None

@@ -1,8 +1,8 @@
 """A network in virtual time, and an event loop for each of its computers, run from plain tests.
 
-    world = World(plan_of("alice r1", "r1 web"))
-    world.start("web", serve())
-    answer = world.run("alice", ask())
+world = World(plan_of("alice r1", "r1 web"))
+world.start("web", serve())
+answer = world.run("alice", ask())
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def test_an_awaited_fault_lasts_and_changes_both_directions(
 
 def test_nothing_happens_that_is_so_already(network: FakeNetwork, link: LinkView) -> None:
     async def test() -> None:
-        link.down()
+        link.down().drop()
         await link.up()
         await link.reset()
 
@@ -299,3 +299,8 @@ def test_partitions_that_overlap(network: FakeNetwork) -> None:
 def test_a_partition_of_nobody_is_told_at_once(network: FakeNetwork) -> None:
     with pytest.raises(UnknownNameError, match="alise"):
         Partitions(LinkFaults(network)).between(["alise"], ["web"])
+
+
+def test_a_fault_that_is_neither_awaited_nor_entered_is_told(link: LinkView) -> None:
+    with pytest.warns(RuntimeWarning, match="neither awaited nor entered"):
+        link.down()

@@ -397,6 +397,7 @@ async def test_calls_find_modules_beside_the_file(tmp_path: Path) -> None:
         "name: t\nnodes:\n  alice: {kind: computer, env: {NAME: alice}}\n"
         "  s1: {kind: switch}\nlinks: [[alice, s1]]\n"
     )
+    sys.modules.pop("shop_checks", None)
     sys.path.insert(0, str(tmp_path))
     try:
         shop_checks = importlib.import_module("shop_checks")

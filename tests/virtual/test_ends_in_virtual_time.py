@@ -17,8 +17,7 @@ from plans import plan_of
 
 import netsim
 from netsim import Network, run
-from netsim.core.errors import StartError
-from netsim.runtime.virtual.backend import VirtualTimeError
+from netsim.core.errors import StartError, WrongTimeError
 from netsim.runtime.virtual.loops import DirectorLoop
 from netsim.runtime.virtual.timeline import DeadlockError, StandstillError, WallLimitError
 
@@ -139,7 +138,7 @@ def test_an_exception_of_the_test_ends_the_network() -> None:
 def test_outside_of_virtual_time_it_is_said_where_to_go() -> None:
     async def main() -> None:
         network = Network(PLAN, time="virtual")
-        with pytest.raises(VirtualTimeError, match=r"netsim\.run\(main\(\)\).*pytest plugin"):
+        with pytest.raises(WrongTimeError, match=r"netsim\.run\(main\(\)\).*pytest plugin"):
             await network.start()
 
     asyncio.run(main())
@@ -466,3 +465,11 @@ def test_ctrl_c(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60) == ("KeyboardInterrupt\nend\n", "")
     assert process.returncode == 0
+
+
+def test_real_time_inside_virtual_time_is_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        with pytest.raises(WrongTimeError, match=r'write time="virtual".*asyncio\.run\(main\(\)\)'):
+            await Network(ROOT / "topologies" / "home.yaml").start()
+
+    run(main())

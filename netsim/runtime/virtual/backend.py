@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
 
-from netsim.core.errors import NetsimError, StartError
+from netsim.core.errors import NetsimError, StartError, WrongTimeError
 from netsim.core.link_attributes import LinkCondition
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -37,10 +37,6 @@ from netsim.runtime.virtual.surroundings import WALL_EPOCH_NS, Surroundings
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan
-
-
-class VirtualTimeError(NetsimError):
-    """A network in virtual time was to start on an ordinary loop, whose time is real."""
 
 
 class VirtualBackend:
@@ -382,7 +378,7 @@ def _director() -> DirectorLoop:
         loop = asyncio.get_running_loop()
         if isinstance(loop, DirectorLoop):
             return loop
-    raise VirtualTimeError(
+    raise WrongTimeError(
         'a network with time="virtual" runs inside netsim.run(main()), or in a test with the '
         "marker netsim of netsim's pytest plugin"
     )
