@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import ssl
 import subprocess
 from pathlib import Path
 
-import pytest
-
 
 def make_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """TLS contexts of a server called `web` and of a client that trusts it."""
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl command to make a certificate with")
     key, certificate = folder / "key.pem", folder / "cert.pem"
     subprocess.run(
         [
