@@ -11,17 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netsim.runtime.network import Network as Network
-    from netsim.runtime.virtual.run import run as run
+    from netsim.network.network import Network as Network
+    from netsim.virtual.run import run as run
 else:
 
     def __getattr__(name: str) -> object:
         if name == "Network":
-            from netsim.runtime.network import Network
+            from netsim.network.network import Network
 
             return Network
         if name == "run":
-            from netsim.runtime.virtual.run import run
+            from netsim.virtual.run import run
 
             return run
         raise AttributeError(f"module 'netsim' has no attribute {name!r}")

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from netsim.runtime.network import Network
+    from netsim.network.network import Network
 
 _SHOWN: Final = 25
 """Last packets, events and log lines of a test that has failed."""
@@ -70,7 +70,7 @@ class _Policy(asyncio.DefaultEventLoopPolicy):
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         if not self.is_virtual:
             return self._ordinary.new_event_loop()
-        from netsim.runtime.virtual.loops import DirectorLoop
+        from netsim.virtual.loops import DirectorLoop
 
         return DirectorLoop()
 
@@ -156,7 +156,7 @@ else:
 
 def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
     from netsim.core.errors import InvalidFileError
-    from netsim.runtime.network import Network
+    from netsim.network.network import Network
 
     marker = item.get_closest_marker("netsim")
     unknown = set(marker.kwargs) - _WORDS if marker is not None else set()

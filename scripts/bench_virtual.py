@@ -21,8 +21,8 @@ from ns.port.wire import Wire
 
 from netsim import Network, run
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.runtime.virtual.memory_network import MemoryNetwork
 from netsim.topology.planning import make_plan
+from netsim.virtual.memory_network import MemoryNetwork
 
 ROUTERS = 8
 HOPS = ROUTERS + 1

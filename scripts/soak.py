@@ -26,8 +26,8 @@ import psutil
 from soak_growth import Growth, descriptors
 from soak_load import Disturbances, Load
 
-from netsim.observe.accounting import UnbalancedLinkError
-from netsim.runtime.network import Network
+from netsim.network.network import Network
+from netsim.observe.link_account import UnbalancedLinkError
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPOLOGIES = ROOT / "topologies"

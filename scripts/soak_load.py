@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from netsim.runtime.network import Network
+from netsim.network.network import Network
 
 KIB = 1 << 10
 PATIENCE = aiohttp.ClientTimeout(total=60)

@@ -7,11 +7,11 @@ import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from netsim.aio.errors import bind_error
-from netsim.aio.names import socket_address
+from netsim.aio.hosts_table import socket_address
+from netsim.aio.os_errors import bind_error
 from netsim.aio.tls import Tls
 from netsim.aio.transport import make_transport
-from netsim.stack.errors import SocketError
+from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.connection import Connection
 from netsim.wire.address import IpAddress
 

@@ -8,11 +8,11 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
-from netsim.aio import errors
-from netsim.aio.names import socket_address
+from netsim.aio import os_errors
+from netsim.aio.hosts_table import socket_address
 from netsim.aio.socket_facade import SocketFacade
-from netsim.stack.errors import SocketError
-from netsim.stack.udp import UdpSocket
+from netsim.stack.socket_errors import SocketError
+from netsim.stack.udp_layer import UdpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def open_datagram_socket(
             address = loop.host.ip.source_for(remote[0])
         udp_socket = loop.host.udp.bind(address, port)
     except SocketError as error:
-        raise errors.of_stack(error) from error
+        raise os_errors.of_stack(error) from error
     if remote is not None:
         udp_socket.connect(remote)
     return udp_socket
@@ -96,8 +96,8 @@ class DatagramTransport(asyncio.DatagramTransport):
 
     def _receive(self) -> None:
         while not self._closing and self._socket.errors:
-            error = errors.of_icmp(self._socket.errors.popleft().message)
-            # As on Linux, only a connected socket hears of ICMP errors.
+            error = os_errors.of_icmp(self._socket.errors.popleft().message)
+            # As on Linux, only a connected socket hears of ICMP os_errors.
             if error is not None and self._socket.remote is not None:
                 self._protocol.error_received(error)
         while not self._closing and (datagram := self._socket.receive()) is not None:
@@ -117,18 +117,18 @@ class DatagramTransport(asyncio.DatagramTransport):
         try:
             self._send(bytes(data), addr)
         except SocketError as error:
-            self._protocol.error_received(errors.of_stack(error))
+            self._protocol.error_received(os_errors.of_stack(error))
         except OSError as error:
             self._protocol.error_received(error)
 
     def _send(self, data: bytes, addr: Any) -> None:
         if addr is None and self._socket.remote is None:
-            raise errors.system_error(errno.EDESTADDRREQ)
+            raise os_errors.system_error(errno.EDESTADDRREQ)
         destination = None
         if addr is not None:
             destination = (self._loop.hosts_table.resolve(addr[0]), int(addr[1]))
             if self._loop.host.ip.is_broadcast(destination[0]) and not self._may_broadcast():
-                raise errors.system_error(errno.EACCES)
+                raise os_errors.system_error(errno.EACCES)
         self._socket.send(data, destination, self._loop.network_now())
 
     def _may_broadcast(self) -> bool:

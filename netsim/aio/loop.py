@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from netsim.aio import aiohttp_names
 from netsim.aio.connect import ProtocolFactory, adopt, open_connection
 from netsim.aio.datagram import DatagramTransport, open_datagram_socket
-from netsim.aio.errors import bind_error
-from netsim.aio.names import HostsTable, socket_address
+from netsim.aio.hosts_table import HostsTable, socket_address
+from netsim.aio.os_errors import bind_error
 from netsim.aio.outside import Outside
-from netsim.aio.probes import EchoEndpoint, ProbeEndpoint
-from netsim.aio.server import Server
+from netsim.aio.probe_endpoints import EchoEndpoint, ProbeEndpoint
+from netsim.aio.stream_server import Server
 from netsim.aio.stream_sockets import StreamSockets
 from netsim.aio.tls import client_tls, server_tls
-from netsim.stack.errors import SocketError
 from netsim.stack.host import Host
+from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip

@@ -8,8 +8,8 @@ import os
 import socket
 from typing import Any, Final
 
-from netsim.aio.errors import system_error
-from netsim.aio.names import socket_address
+from netsim.aio.hosts_table import socket_address
+from netsim.aio.os_errors import system_error
 from netsim.core.time import SECOND
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.settings import KeepAlive

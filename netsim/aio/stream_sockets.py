@@ -15,7 +15,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from netsim.aio.connect import open_connection
-from netsim.aio.errors import system_error
+from netsim.aio.os_errors import system_error
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.connection import Connection
 from netsim.wire.address import parse_ip

@@ -15,15 +15,15 @@ from asyncio import constants, transports
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
-from netsim.aio.errors import system_error
-from netsim.aio.names import socket_address
+from netsim.aio.hosts_table import socket_address
+from netsim.aio.os_errors import system_error
 from netsim.aio.socket_facade import ConnectionFacade
 from netsim.aio.tls import Tls
 from netsim.stack.tcp.connection import Connection
 
 if TYPE_CHECKING:
     from netsim.aio.loop import HostLoopMixin
-    from netsim.aio.server import Server
+    from netsim.aio.stream_server import Server
 
 SEND_BUFFER: Final = 1 << 20
 """Bytes that a kernel would take before `send` blocks (Linux grows to 4 MiB; tcp_wmem)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from netsim.cli.facts import show_nodes
+from netsim.cli.fact_tables import show_nodes
 from netsim.cli.progress import ProgressBar
 from netsim.cli.text import counted, print_json, print_json_line
 

@@ -12,7 +12,7 @@ from netsim.core.errors import NetsimError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from netsim.control.client import ControlClient
+    from netsim.control.control_client import ControlClient
 
 VARIABLE = "_NETSIM_COMPLETE"
 """Set by the shell's function, as click defines it."""
@@ -31,7 +31,7 @@ def network_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """The networks that run."""
-    from netsim.runtime.state import running
+    from netsim.control.state_directory import running
 
     try:
         return matching({state.name: "" for state in running()}, incomplete)
@@ -62,7 +62,7 @@ def node_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 
 def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The tools of the node that was named; behind a tool, the nodes that it may go to."""
-    from netsim.tools.names import HOST_TOOLS, SWITCH_TOOLS
+    from netsim.tools.tool_names import HOST_TOOLS, SWITCH_TOOLS
 
     kinds = _kinds(ctx)
     if ctx.params.get("tool"):
@@ -99,7 +99,7 @@ def _links(ctx: click.Context) -> list[dict[str, Any]]:
 
 
 def _client(ctx: click.Context) -> ControlClient:
-    from netsim.control.client import ControlClient
-    from netsim.runtime.state import find
+    from netsim.control.control_client import ControlClient
+    from netsim.control.state_directory import find
 
     return ControlClient(find(ctx.params.get("name")))

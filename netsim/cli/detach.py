@@ -19,7 +19,7 @@ import click
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED, explain
 from netsim.cli.supervision import Audience
-from netsim.runtime.state import discard_log, draft_log
+from netsim.control.state_directory import discard_log, draft_log
 
 _TAIL: Final = 2_000
 """Bytes of the log of a supervisor that died unexplained."""

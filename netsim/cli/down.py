@@ -9,8 +9,8 @@ import click
 from netsim.cli.completion import network_names
 from netsim.cli.outcome import FINE, report
 from netsim.control.shutdown import shut_down
+from netsim.control.state_directory import StateDirectory, find, survey
 from netsim.core.errors import NetsimError
-from netsim.runtime.state import StateDirectory, find, survey
 
 _WORDS: Final = {
     "stopped": "is down",

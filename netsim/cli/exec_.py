@@ -16,9 +16,9 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
-from netsim.control.client import ControlClient, Execution
+from netsim.control.control_client import ControlClient, Execution
+from netsim.control.state_directory import find
 from netsim.core.errors import NetsimError
-from netsim.runtime.state import find
 
 _PATIENCE: Final = 2.0
 """Seconds without any output after which it is worth asking whether the node is alive."""

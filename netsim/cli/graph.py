@@ -47,11 +47,11 @@ def command(output: Path | None, name: str | None, as_json: bool, file: str) -> 
         )
     if output is not None and as_json:
         raise click.UsageError("either -o PICTURE or --json")
-    from netsim.topology.load import load_plan  # pydantic takes a while
+    from netsim.topology.load_topology import load_plan  # pydantic takes a while
 
     plan = load_plan(file, name=name)
     if as_json:
-        from netsim.drawing.facts import facts_of
+        from netsim.drawing.plan_facts import facts_of
 
         print_json(facts_of(plan))
         return

@@ -9,10 +9,10 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names, peer_names
-from netsim.cli.link_words import check_word
+from netsim.cli.link_options import check_word
 from netsim.cli.text import print_json, print_table
-from netsim.control.client import ControlClient
-from netsim.runtime.state import find
+from netsim.control.control_client import ControlClient
+from netsim.control.state_directory import find
 
 Document = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -7,8 +7,8 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.text import print_json
-from netsim.control.client import ControlClient
-from netsim.runtime.state import find
+from netsim.control.control_client import ControlClient
+from netsim.control.state_directory import find
 
 
 @click.command(

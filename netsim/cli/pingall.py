@@ -11,8 +11,8 @@ from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.progress import ProgressBar
 from netsim.cli.text import print_json
-from netsim.control.client import ControlClient
-from netsim.runtime.state import find
+from netsim.control.control_client import ControlClient
+from netsim.control.state_directory import find
 
 Document = dict[str, Any]
 

@@ -8,9 +8,9 @@ import click
 
 from netsim.cli import options
 from netsim.cli.text import print_json, print_table
-from netsim.control.client import ControlClient
+from netsim.control.control_client import ControlClient
+from netsim.control.state_directory import StateDirectory, running
 from netsim.core.errors import NetsimError
-from netsim.runtime.state import StateDirectory, running
 
 _ANSWER_TIMEOUT: Final = 1.0
 """Seconds: a supervisor that hangs must not hide the others."""

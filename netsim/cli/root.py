@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from netsim.cli.completion import matching
-from netsim.topology.names import suggest
+from netsim.topology.naming import suggest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -16,7 +16,7 @@ from netsim.cli.text import print_json
 def command(what: str) -> None:
     """Print the JSON Schema of topology or scenario files, for editors to complete and check by."""
     if what == "topology":
-        from netsim.topology.json_schema import topology_schema  # pydantic takes a while
+        from netsim.topology.editor_schema import topology_schema  # pydantic takes a while
 
         print_json(topology_schema())
     else:

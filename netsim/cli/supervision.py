@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
 from netsim.control.processes import family
-from netsim.runtime.process.zygote import Zygote
+from netsim.realtime.zygote import Zygote
 
 if TYPE_CHECKING:
-    from netsim.runtime.network import Network
-    from netsim.runtime.process.launcher import StartMethod
-    from netsim.runtime.state import StateDirectory
+    from netsim.control.state_directory import StateDirectory
+    from netsim.network.network import Network
+    from netsim.realtime.launcher import StartMethod
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,9 +56,9 @@ def run_network(
     # It imports what nodes need, while this process reads the file.
     zygote = Zygote.start() if start_method == "fork" else None
     try:
-        from netsim.runtime.network import Network
-        from netsim.runtime.preflight import check_surroundings
-        from netsim.runtime.state import StateDirectory
+        from netsim.control.preflight import check_surroundings
+        from netsim.control.state_directory import StateDirectory
+        from netsim.network.network import Network
 
         network = Network(file, seed=seed, name=name, start_method=start_method, launcher=zygote)
         state = StateDirectory.claim(network.plan.name)
@@ -124,7 +124,7 @@ class _Supervisor:
 
     async def _serve(self) -> None:
         """Answer the control API and tell events, until somebody asks for the end."""
-        from netsim.control.server import ControlServer  # aiohttp
+        from netsim.control.control_server import ControlServer  # aiohttp
 
         server = ControlServer(self._network, self._stop.set)
         subscription = self._network.subscribe()

@@ -113,7 +113,7 @@ def command(
         if value is not None:
             where = "not with" if explores else "only with"
             raise click.UsageError(f"`{option}` goes {where} `--explore`; leave it out")
-    from netsim.scenario.load import load_scenario  # pydantic takes a while
+    from netsim.scenario.load_scenario import load_scenario  # pydantic takes a while
     from netsim.scenario.runs import Runs
 
     scenarios, problems = [], []
@@ -127,7 +127,7 @@ def command(
     if not scenarios:
         raise click.UsageError("there are no scenarios in these directories; name a file")
     if explores:
-        from netsim.cli.explore import EXAMPLES, explore_all
+        from netsim.cli.fault_search import EXAMPLES, explore_all
 
         # In a directory there may be others, and files that were found.
         fit = [each for each in scenarios if each.file in paths or each.explore]

@@ -14,7 +14,7 @@ from netsim.cli.detach import run_detached
 from netsim.cli.supervision import run_network
 
 if TYPE_CHECKING:
-    from netsim.runtime.process.launcher import StartMethod
+    from netsim.realtime.launcher import StartMethod
 
 
 def _real_time_only(context: click.Context, option: click.Parameter, time: str | None) -> None:

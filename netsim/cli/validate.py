@@ -39,8 +39,8 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
 
 
 def _check(file: str) -> dict[str, Any]:
-    from netsim.runtime.preflight import check_surroundings
-    from netsim.topology.load import load_plan  # pydantic takes a while
+    from netsim.control.preflight import check_surroundings
+    from netsim.topology.load_topology import load_plan  # pydantic takes a while
 
     try:
         plan = load_plan(file)

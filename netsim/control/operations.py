@@ -1,4 +1,4 @@
-"""What the control API needs of a network; `netsim.runtime.network.Network` has it."""
+"""What the control API needs of a network; `netsim.network.network.Network` has it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from netsim.runtime.pingall import OnPing, Reachability
+from netsim.network.reachability import OnPing, Reachability
 
 Output = Callable[[Literal["stdout", "stderr"], bytes], None]
 

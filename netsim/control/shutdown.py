@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from typing import Any, Final, Literal
 
-from netsim.control.client import ControlClient, ControlError
+from netsim.control.control_client import ControlClient, ControlError
 from netsim.control.processes import Process, Watch, family
+from netsim.control.state_directory import StateDirectory
 from netsim.core.errors import NetsimError
-from netsim.runtime.state import StateDirectory
 
 _PATIENCE: Final = 10.0
 """Seconds for a supervisor to stop its nodes; it gives them 2."""

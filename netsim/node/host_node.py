@@ -6,7 +6,7 @@ from collections import Counter
 from typing import ClassVar
 
 from netsim.core.streams import RandomStreams
-from netsim.node.node import Node
+from netsim.node.base_node import Node
 from netsim.node.port import Port
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface, InterfaceAddress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from netsim.link.link import Link, OnDrop
+from netsim.link.simplex_link import OnDrop, SimplexLink
 from netsim.observe.tap import Direction, Tap
 from netsim.wire.address import MacAddress
 
@@ -34,7 +34,7 @@ class Port:
         name: str,
         mac: MacAddress,
         mtu: int,
-        egress: Link,
+        egress: SimplexLink,
         peer: str,
         peer_port: str,
     ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from netsim.node.node import Node
+from netsim.node.base_node import Node
 from netsim.node.port import Port
 from netsim.switching.mac_table import MacTable
 from netsim.wire.ethernet import HEADER_LENGTH

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from netsim.runtime.programs import look_up
+from netsim.site.programs import look_up
 
 
 async def call_beside(folder: str, reference: str, arguments: dict[str, Any]) -> Any:

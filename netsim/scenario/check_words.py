@@ -1,6 +1,7 @@
 """The vocabulary of checks: steps that look at the network and hold or do not.
 
-Durations are ns, rates bit/s, sizes bytes, as in `netsim.topology.schema`; None is "not written".
+Durations are ns, rates bit/s, sizes bytes, as in `netsim.topology.topology_words`; None is "not
+written".
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from netsim.core.units import parse_duration
-from netsim.scenario import json_forms, words
+from netsim.scenario import step_forms, step_values
 from netsim.scenario.expectation import (
     COUNT,
     DURATION,
@@ -20,8 +21,8 @@ from netsim.scenario.expectation import (
     Quantity,
     parse_expectation,
 )
-from netsim.topology import json_forms as topology_forms
-from netsim.topology.schema import Attribute, NodeName, Words
+from netsim.topology import forms
+from netsim.topology.topology_words import Attribute, NodeName, Words
 
 
 class ScenarioPart(Words):
@@ -36,24 +37,24 @@ def _expected(quantity: Quantity) -> PlainValidator:
 
 
 ExpectedDuration = Annotated[
-    Expectation, _expected(DURATION), WithJsonSchema(json_forms.EXPECTED_DURATION)
+    Expectation, _expected(DURATION), WithJsonSchema(step_forms.EXPECTED_DURATION)
 ]
-ExpectedRate = Annotated[Expectation, _expected(RATE), WithJsonSchema(json_forms.EXPECTED_RATE)]
+ExpectedRate = Annotated[Expectation, _expected(RATE), WithJsonSchema(step_forms.EXPECTED_RATE)]
 ExpectedPercentage = Annotated[
-    Expectation, _expected(PERCENTAGE), WithJsonSchema(json_forms.EXPECTED_PERCENTAGE)
+    Expectation, _expected(PERCENTAGE), WithJsonSchema(step_forms.EXPECTED_PERCENTAGE)
 ]
 ExpectedStatus = Annotated[
-    Expectation, _expected(COUNT), WithJsonSchema(json_forms.EXPECTED_STATUS)
+    Expectation, _expected(COUNT), WithJsonSchema(step_forms.EXPECTED_STATUS)
 ]
-Duration = Annotated[int, PlainValidator(parse_duration), WithJsonSchema(topology_forms.DURATION)]
+Duration = Annotated[int, PlainValidator(parse_duration), WithJsonSchema(forms.DURATION)]
 Period = Annotated[
-    int, PlainValidator(words.positive_duration), WithJsonSchema(topology_forms.DURATION)
+    int, PlainValidator(step_values.positive_duration), WithJsonSchema(forms.DURATION)
 ]
-Text = Annotated[str, PlainValidator(words.text), WithJsonSchema(json_forms.TEXT)]
-Host = Annotated[str, PlainValidator(words.host), WithJsonSchema(json_forms.HOST)]
-Times = Annotated[int, PlainValidator(words.times), WithJsonSchema(json_forms.COUNT)]
-_Size = Annotated[int, PlainValidator(words.size), WithJsonSchema(topology_forms.SIZE)]
-_PingSize = Annotated[int, PlainValidator(words.ping_size), WithJsonSchema(topology_forms.SIZE)]
+Text = Annotated[str, PlainValidator(step_values.text), WithJsonSchema(step_forms.TEXT)]
+Host = Annotated[str, PlainValidator(step_values.host), WithJsonSchema(step_forms.HOST)]
+Times = Annotated[int, PlainValidator(step_values.times), WithJsonSchema(step_forms.COUNT)]
+_Size = Annotated[int, PlainValidator(step_values.size), WithJsonSchema(forms.SIZE)]
+_PingSize = Annotated[int, PlainValidator(step_values.ping_size), WithJsonSchema(forms.SIZE)]
 
 
 class OutcomeWords(ScenarioPart):
@@ -83,12 +84,12 @@ class HttpWords(ScenarioPart):
 
     from_: NodeName = Field(examples=["alice"])
     """The computer that asks."""
-    url: Annotated[str, PlainValidator(words.url), WithJsonSchema(json_forms.URL)] = Field(
+    url: Annotated[str, PlainValidator(step_values.url), WithJsonSchema(step_forms.URL)] = Field(
         examples=["http://web/ip"]
     )
     """What it asks for."""
     method: (
-        Annotated[str, PlainValidator(words.method), WithJsonSchema(json_forms.METHOD)] | None
+        Annotated[str, PlainValidator(step_values.method), WithJsonSchema(step_forms.METHOD)] | None
     ) = None
     """GET where it is left out; POST where there is a `body`."""
     headers: dict[str, Text] | None = None
@@ -144,7 +145,8 @@ class DnsExpectWords(ScenarioPart):
     """What a name is expected to resolve to."""
 
     a: (
-        Annotated[str, PlainValidator(words.a_record), WithJsonSchema(json_forms.A_RECORD)] | None
+        Annotated[str, PlainValidator(step_values.a_record), WithJsonSchema(step_forms.A_RECORD)]
+        | None
     ) = None
     """The address, or `none` where there is no such name."""
 

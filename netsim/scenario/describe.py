@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from netsim.core.units import format_duration, format_size
-from netsim.topology.words import Endpoint
+from netsim.topology.values import Endpoint
 
 
 def describe(verb: str, words: Any) -> str:

@@ -12,15 +12,15 @@ from typing import Any
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.runtime.network import Network
-from netsim.runtime.virtual.loops import DirectorLoop
-from netsim.runtime.virtual.run import run
-from netsim.scenario.faults import PlannedFault
+from netsim.network.network import Network
+from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.runner import Runner
 from netsim.scenario.steps import Scenario
 from netsim.topology.planning import make_plan
+from netsim.virtual.loops import DirectorLoop
+from netsim.virtual.run import run
 
 
 def execute(

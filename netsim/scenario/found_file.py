@@ -10,7 +10,7 @@ from typing import Any, Final
 from netsim.core.errors import Problem
 from netsim.core.units import format_duration
 from netsim.scenario.explore import Exploration
-from netsim.scenario.modules import missing_module
+from netsim.scenario.module_search import missing_module
 from netsim.scenario.steps import PlannedFault, Scenario, Step
 from netsim.scenario.yaml_edits import YamlEdits
 

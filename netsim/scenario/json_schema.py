@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from netsim.scenario.schema import ScenarioWords
-from netsim.topology.json_schema import schema_of
+from netsim.scenario.scenario_words import ScenarioWords
+from netsim.topology.editor_schema import schema_of
 
 
 def scenario_schema() -> dict[str, Any]:

@@ -25,16 +25,16 @@ from typing import Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.runtime.process.zygote import die_with_parent
-from netsim.scenario.faults import PlannedFault
+from netsim.realtime.zygote import die_with_parent
+from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.steps import Scenario
 
 _PRELOADED: Final = [
     "netsim.scenario.execute",
-    "netsim.scenario.load",
-    "netsim.runtime.virtual.backend",
-    "netsim.runtime.virtual.run",
+    "netsim.scenario.load_scenario",
+    "netsim.virtual.virtual_backend",
+    "netsim.virtual.run",
     "netsim.services.httpbin",
     "aiohttp.web",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from netsim.runtime.logs import LogLine
+from netsim.network.log_lines import LogLine
 
 _GOES_ON: Final = (
     "Traceback (most recent call last)",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.runtime.logs import LogLine
 from netsim.scenario.results import FaultRecord, Role, Sample, ScenarioResult, StepResult
 from netsim.scenario.steps import Step, Time
 

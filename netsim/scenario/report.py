@@ -9,9 +9,9 @@ from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
+from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.summary import summarise
-from netsim.runtime.logs import LogLine
 from netsim.scenario.program_errors import program_errors
 from netsim.scenario.results import Role, ScenarioResult, StepResult
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.runtime.logs import LogLine
 from netsim.scenario.steps import Time
 
 Role = Literal["step", "load", "invariant", "always", "errors", "limit"]

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Final
 from netsim.core.errors import NetsimError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import format_duration
+from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.runtime.logs import LogLine
 from netsim.scenario.check_words import CHECKS
-from netsim.scenario.checks import Verdict, check
-from netsim.scenario.faults import Faults, PlannedFault
+from netsim.scenario.fault_steps import Faults, PlannedFault
 from netsim.scenario.packets import packets_around
 from netsim.scenario.program_errors import program_errors
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import Role
+from netsim.scenario.step_checks import Verdict, check
 from netsim.scenario.steps import Scenario, Step
 
 if TYPE_CHECKING:
-    from netsim.runtime.network import Network
+    from netsim.network.network import Network
 
 _RETRY_NS: Final = 100 * MILLISECOND
 """From one try of an `eventually` to the next."""

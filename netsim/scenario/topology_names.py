@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 from netsim.scenario.check_words import CHECKS
 from netsim.scenario.describe import endpoint_text
-from netsim.scenario.modules import missing_module
-from netsim.scenario.words import call
-from netsim.scenario.words import link as parse_link
+from netsim.scenario.module_search import missing_module
+from netsim.scenario.step_values import call
+from netsim.scenario.step_values import link as parse_link
 from netsim.topology.findings import Findings
 from netsim.topology.model import Topology
-from netsim.topology.names import suggest
-from netsim.topology.words import Endpoint, endpoint
+from netsim.topology.naming import suggest
+from netsim.topology.values import Endpoint, endpoint
 from netsim.topology.yaml_source import PathTo
 
 HOSTS: Final = ("computer", "router")

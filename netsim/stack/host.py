@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from netsim.core.streams import RandomStreams
-from netsim.stack.errors import SocketError
 from netsim.stack.fib import Fib, Origin, Route
-from netsim.stack.icmp import Icmp
+from netsim.stack.icmp_layer import Icmp
 from netsim.stack.interface import Interface
-from netsim.stack.ip import Ip
+from netsim.stack.ip_layer import Ip
 from netsim.stack.neighbour import NeighbourCache
+from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.settings import TcpSettings
-from netsim.stack.tcp.tcp import Tcp
+from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
-from netsim.stack.udp import Udp
+from netsim.stack.udp_layer import Udp
 from netsim.wire import arp, ethernet, icmp, ipv4
 from netsim.wire.address import IpAddress
 from netsim.wire.error import WireError

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from netsim.tools.curl_connections import Connector
 from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
-from netsim.tools.lookup import computer_loop
+from netsim.tools.resolve import computer_loop
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 

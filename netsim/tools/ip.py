@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from netsim.stack.errors import NoRouteError
 from netsim.stack.host import Host
+from netsim.stack.socket_errors import NoRouteError
 from netsim.tools import ip_tables
 from netsim.tools.context import Context
 from netsim.tools.ip_tables import Entry

@@ -10,7 +10,7 @@ from typing import Any, Final
 from netsim.stack.fib import Origin, Route
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface
-from netsim.stack.ip import LOOPBACK_MTU
+from netsim.stack.ip_layer import LOOPBACK_MTU
 from netsim.stack.neighbour import Neighbour, State
 from netsim.wire.address import IpAddress, format_ip, format_mac
 

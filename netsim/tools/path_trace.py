@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.stack.errors import SocketError
-from netsim.tools.lookup import address_of, computer_loop
+from netsim.stack.socket_errors import SocketError
+from netsim.tools.resolve import address_of, computer_loop
 from netsim.tools.traceroute_probes import Answer, EchoProber
 from netsim.wire.address import format_ip
 

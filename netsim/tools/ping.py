@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netsim.stack.errors import NoRouteError
 from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.socket_errors import NoRouteError
 from netsim.tools.arguments import Refusal, ToolParser, seconds, whole
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.ping_report import Failure, Reply, Report, reply_line, route_text

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.aio.probes import EchoEndpoint
-from netsim.stack.errors import MessageTooLongError, NoRouteError, SocketError
+from netsim.aio.probe_endpoints import EchoEndpoint
 from netsim.stack.fragmentation import PathMtuDiscovery
-from netsim.stack.icmp import EchoReply
-from netsim.stack.ip import DEFAULT_TTL
+from netsim.stack.icmp_layer import EchoReply
+from netsim.stack.ip_layer import DEFAULT_TTL
+from netsim.stack.socket_errors import MessageTooLongError, NoRouteError, SocketError
 from netsim.tools.ping_report import Failure, Reply, Report, failure_text
 from netsim.wire import icmp, ipv4_options
 from netsim.wire.address import IpAddress

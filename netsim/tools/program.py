@@ -10,7 +10,7 @@ from netsim.tools.context import Context, SwitchContext
 from netsim.tools.curl import curl
 from netsim.tools.dig import dig
 from netsim.tools.ip import ip
-from netsim.tools.mac_table import mac_table
+from netsim.tools.mac_table_tool import mac_table
 from netsim.tools.ping import ping
 from netsim.tools.ss import ss
 from netsim.tools.traceroute import traceroute

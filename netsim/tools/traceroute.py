@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from netsim.stack.errors import SocketError
+from netsim.stack.socket_errors import SocketError
 from netsim.tools.arguments import ToolParser, seconds, whole
 from netsim.tools.context import Context
 from netsim.tools.traceroute_probes import Answer, EchoProber, Prober, UdpProber

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple, Protocol
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.stack.icmp import EchoReply
-from netsim.stack.udp import UdpError
+from netsim.stack.icmp_layer import EchoReply
+from netsim.stack.udp_layer import UdpError
 from netsim.wire import icmp
 from netsim.wire.address import IpAddress
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
-from netsim.tools.lookup import computer_loop
+from netsim.tools.resolve import computer_loop
 from netsim.wire.address import parse_ip
 
 _CHUNK: Final = bytes(65_536)

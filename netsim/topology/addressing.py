@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 from netsim.topology.findings import Findings
 from netsim.topology.model import End, Layout, Node
-from netsim.topology.names import suggest
+from netsim.topology.naming import suggest
 from netsim.topology.segments import Segment, find_segments
 
 _FIRST_COMPUTER: Final = 10

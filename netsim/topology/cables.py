@@ -9,12 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from netsim.core.link_attributes import LinkAttributes
+from netsim.topology.direction_words import loss_model, queue_mistake
 from netsim.topology.findings import Findings
-from netsim.topology.link_words import loss_model, queue_mistake
 from netsim.topology.model import End, Link
-from netsim.topology.names import suggest
-from netsim.topology.schema import DirectionWords, LinkDefaultWords, LinkWords, TopologyWords
-from netsim.topology.words import Endpoint
+from netsim.topology.naming import suggest
+from netsim.topology.topology_words import (
+    DirectionWords,
+    LinkDefaultWords,
+    LinkWords,
+    TopologyWords,
+)
+from netsim.topology.values import Endpoint
 
 MAX_LINKS: Final = 50_000
 

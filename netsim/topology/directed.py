@@ -6,8 +6,8 @@ from typing import Any
 
 import networkx
 
-from netsim.topology.names import host_name
-from netsim.topology.schema import DirectionWords
+from netsim.topology.naming import host_name
+from netsim.topology.topology_words import DirectionWords
 
 
 def undirected(graph: networkx.Graph[Any]) -> networkx.MultiGraph[Any]:

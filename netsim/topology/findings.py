@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError, Problem
-from netsim.topology.names import nearest, suggest
+from netsim.topology.naming import nearest, suggest
 from netsim.topology.plan import Kind
-from netsim.topology.schema import NodeWords, TopologyWords, Words
+from netsim.topology.topology_words import NodeWords, TopologyWords, Words
 from netsim.topology.yaml_source import PathTo, YamlSource
 
 # What Mininet, containerlab, netlab, tc-netem, Toxiproxy and Filius call the same.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from netsim.topology.findings import Findings
 from netsim.topology.model import End, GivenRoute, Layout, Node
-from netsim.topology.names import suggest
+from netsim.topology.naming import suggest
 from netsim.topology.plan import RoutePlan
 
 

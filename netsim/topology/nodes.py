@@ -14,8 +14,8 @@ from typing import Final
 from netsim.topology.findings import Findings
 from netsim.topology.model import GivenRoute, Node
 from netsim.topology.plan import Kind, ProgramPlan, Restart, ServicePlan
-from netsim.topology.schema import NodeWords, ProgramWords, TopologyWords
-from netsim.topology.words import MAX_NODES
+from netsim.topology.topology_words import NodeWords, ProgramWords, TopologyWords
+from netsim.topology.values import MAX_NODES
 
 ONLY_COMPUTERS: Final = ("env", "services", "run", "ports", "congestion", "restart")
 ONLY_ADDRESSED: Final = ("address", "gateway", "routes")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netsim.topology.model import Topology
-from netsim.topology.names import check_name
+from netsim.topology.naming import check_name
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan
 from netsim.topology.routes import compute_routes
 
@@ -35,7 +35,7 @@ def make_plan(
     if isinstance(source, Topology):
         topology = source
     else:
-        from netsim.topology.graph import topology_from_graph  # networkx is slow to import
+        from netsim.topology.network_graph import topology_from_graph  # networkx is slow to import
 
         topology = topology_from_graph(source)
     if seed is None:

@@ -13,9 +13,9 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from netsim.topology.findings import meant_word
-from netsim.topology.names import nearest
+from netsim.topology.naming import nearest
 from netsim.topology.plan import Kind
-from netsim.topology.schema import LinkWords, NodeWords, TopologyWords
+from netsim.topology.topology_words import LinkWords, NodeWords, TopologyWords
 
 _LOST_LINK = LinkWords.model_construct(endpoints=[])
 

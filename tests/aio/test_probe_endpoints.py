@@ -7,9 +7,9 @@ from plans import plan_of
 from virtual_computers import World, world
 
 from netsim.core.time import MILLISECOND
-from netsim.stack.errors import NoRouteError
-from netsim.stack.icmp import EchoError, EchoReply
-from netsim.stack.udp import UdpError
+from netsim.stack.icmp_layer import EchoError, EchoReply
+from netsim.stack.socket_errors import NoRouteError
+from netsim.stack.udp_layer import UdpError
 from netsim.wire import icmp
 
 __all__ = ["world"]

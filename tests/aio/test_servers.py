@@ -12,7 +12,7 @@ import pytest
 from protocols import Recorder, listen
 from virtual_computers import World, world
 
-from netsim.aio.server import Server
+from netsim.aio.stream_server import Server
 from netsim.wire.address import format_ip
 
 __all__ = ["world"]

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 import pytest
 from plans import plan_of
 
+from netsim.interception.environment import Surroundings
 from netsim.node.host_node import HostNode
-from netsim.runtime.paths import PathFinder
-from netsim.runtime.virtual.loops import ComputerLoop, DirectorLoop
-from netsim.runtime.virtual.memory_network import MemoryNetwork
-from netsim.runtime.virtual.surroundings import Surroundings
+from netsim.site.paths import PathFinder
 from netsim.topology.plan import NetworkPlan
+from netsim.virtual.loops import ComputerLoop, DirectorLoop
+from netsim.virtual.memory_network import MemoryNetwork
 
 __all__ = ["ComputerLoop", "World", "world"]
 Result = TypeVar("Result")

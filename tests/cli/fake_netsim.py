@@ -25,8 +25,8 @@ from fake_network import FakeNetwork
 
 from netsim.control.operations import Output
 from netsim.core.errors import StartError
-from netsim.runtime.process.zygote import Zygote, die_with_parent
-from netsim.topology.load import load_plan
+from netsim.realtime.zygote import Zygote, die_with_parent
+from netsim.topology.load_topology import load_plan
 
 BEHAVIOUR = os.environ.get("FAKE", "")
 
@@ -138,7 +138,7 @@ class Network(FakeNetwork):
 
 
 if __name__ == "__main__":
-    stand_in = types.ModuleType("netsim.runtime.network")
+    stand_in = types.ModuleType("netsim.network.network")
     stand_in.Network = Network  # type: ignore[attr-defined]
     sys.modules[stand_in.__name__] = stand_in
     Zygote.start = FakeZygote  # type: ignore[method-assign, assignment]

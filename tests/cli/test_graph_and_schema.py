@@ -9,7 +9,7 @@ from netsim_shell import HOME
 
 from netsim.cli.outcome import run
 from netsim.scenario.json_schema import scenario_schema
-from netsim.topology.json_schema import topology_schema
+from netsim.topology.editor_schema import topology_schema
 
 TREE = """\
 home: 2 nodes, 1 link, 1 subnet

@@ -6,12 +6,12 @@ from typing import Any
 
 from netsim.core.errors import AlreadyRunningError, StartError, UnknownNameError
 from netsim.core.link_attributes import LinkCondition
-from netsim.runtime.backend import LinkChange
-from netsim.runtime.fault import Fault, LinkFaults
-from netsim.runtime.link_conditions import LinkConditions
-from netsim.runtime.link_facts import condition_words
-from netsim.runtime.link_view import LinkView, find_link
-from netsim.runtime.partitions import Partitions
+from netsim.network.faults import Fault, LinkFaults
+from netsim.network.link_conditions import LinkConditions
+from netsim.network.link_facts import condition_words
+from netsim.network.link_view import LinkView, find_link
+from netsim.network.partitions import Partitions
+from netsim.site.backend import LinkChange
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.planning import make_plan
 

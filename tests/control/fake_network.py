@@ -7,13 +7,13 @@ from typing import Any
 
 from fake_links import FakeLinks, two_computers
 
+from netsim.control.control_server import ControlServer
 from netsim.control.operations import Output
-from netsim.control.server import ControlServer
+from netsim.control.state_directory import StateDirectory
 from netsim.core.errors import NetsimError, UnknownNameError
-from netsim.runtime.events import Event, EventHub, Subscription
-from netsim.runtime.logs import LogBook, LogLine
-from netsim.runtime.pingall import OnPing, Ping, Reachability
-from netsim.runtime.state import StateDirectory
+from netsim.network.events import Event, EventHub, Subscription
+from netsim.network.log_lines import LogBook, LogLine
+from netsim.network.reachability import OnPing, Ping, Reachability
 from netsim.topology.plan import NetworkPlan
 
 

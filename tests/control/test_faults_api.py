@@ -12,10 +12,10 @@ import pytest
 import pytest_asyncio
 from fake_network import FakeNetwork, Served
 
-from netsim.control.client import ControlClient, ControlError, RefusedError
+from netsim.control.control_client import ControlClient, ControlError, RefusedError
+from netsim.control.state_directory import StateDirectory
 from netsim.core.errors import UnknownNameError
 from netsim.core.link_attributes import LinkAttributes
-from netsim.runtime.state import StateDirectory
 
 pytestmark = pytest.mark.asyncio
 FIRST = ("/v1/links/alice:eth0/web", "/v1/links/web/alice:eth0")
@@ -201,7 +201,7 @@ async def test_the_client_tells_wrong_values_from_wrong_names(served: Served) ->
 async def test_a_node_that_stands_still_is_reported(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netsim.control.faults.LINK_TIMEOUT", 0.01)
+    monkeypatch.setattr("netsim.control.fault_operations.LINK_TIMEOUT", 0.01)
     served.network.is_stuck.set()
     with pytest.raises(ControlError, match="does not answer"):
         await change(served, {"down": True})

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from netsim.control import client, shutdown
+from netsim.control import control_client, shutdown
 from netsim.control.processes import Process, Watch, family
-from netsim.runtime.state import StateDirectory
+from netsim.control.state_directory import StateDirectory
 
 SUPERVISOR = """
 import os, signal, subprocess, sys
 from netsim.control.processes import family
-from netsim.runtime.state import StateDirectory
+from netsim.control.state_directory import StateDirectory
 {before}
 state = StateDirectory.claim("campus")
 listener = state.listen()
@@ -32,7 +32,7 @@ while True:
 @pytest.fixture(autouse=True)
 def runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(client, "STOP_TIMEOUT", 0.1)
+    monkeypatch.setattr(control_client, "STOP_TIMEOUT", 0.1)
     monkeypatch.setattr(shutdown, "_PATIENCE", 0.1)
     monkeypatch.setattr(shutdown, "_LAST_WORDS", 0.5)
     return tmp_path

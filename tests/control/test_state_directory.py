@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from netsim.control import state_directory
+from netsim.control.state_directory import AlreadyRunningError, StateDirectory, StateError
 from netsim.core.errors import NetsimError, NotRunningError
-from netsim.runtime import state
-from netsim.runtime.state import AlreadyRunningError, StateDirectory, StateError
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def runtime_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def claim_in_another_process(name: str) -> subprocess.Popen[str]:
     program = (
         "import signal\n"
-        "from netsim.runtime.state import StateDirectory\n"
+        "from netsim.control.state_directory import StateDirectory\n"
         f"held = StateDirectory.claim({name!r})\n"
         "print('claimed', flush=True)\n"
         "signal.pause()\n"
@@ -38,13 +38,13 @@ def claim_in_another_process(name: str) -> subprocess.Popen[str]:
 def test_a_claimed_network_is_found_until_it_is_released(runtime_directory: Path) -> None:
     held = StateDirectory.claim("campus")
     held.publish({"name": "campus", "nodes": 28})
-    assert [found.name for found in state.running()] == ["campus"]
-    assert state.find(None).summary() == {"name": "campus", "nodes": 28}
-    assert state.find("campus").path == runtime_directory / "netsim" / "campus"
+    assert [found.name for found in state_directory.running()] == ["campus"]
+    assert state_directory.find(None).summary() == {"name": "campus", "nodes": 28}
+    assert state_directory.find("campus").path == runtime_directory / "netsim" / "campus"
     assert stat.S_IMODE(held.path.stat().st_mode) == 0o700
     held.release()
     held.release()
-    assert state.running() == []
+    assert state_directory.running() == []
     assert list(runtime_directory.iterdir()) == []
 
 
@@ -55,7 +55,7 @@ def test_a_running_name_is_refused_with_its_pid() -> None:
             StateDirectory.claim("campus")
         other = StateDirectory.claim("campus-2")
         with pytest.raises(NotRunningError, match="say which with --name: campus, campus-2"):
-            state.find(None)
+            state_directory.find(None)
         other.release()
     finally:
         process.kill()
@@ -67,7 +67,7 @@ def test_what_a_killed_supervisor_leaves_is_removed(runtime_directory: Path) -> 
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert (runtime_directory / "netsim" / "campus" / "network.json").exists()
-    assert state.running() == []
+    assert state_directory.running() == []
     assert list(runtime_directory.iterdir()) == []
 
 
@@ -102,7 +102,7 @@ def test_a_forked_child_neither_holds_nor_removes_the_directory() -> None:
 
 def test_the_control_socket_is_private_and_works() -> None:
     held = StateDirectory.claim("campus")
-    with held.listen() as listener, state.find("campus").connect(timeout=5) as client:
+    with held.listen() as listener, state_directory.find("campus").connect(timeout=5) as client:
         assert stat.S_IMODE((held.path / "control.sock").stat().st_mode) == 0o600
         server, _ = listener.accept()
         with server:
@@ -129,7 +129,7 @@ def test_a_path_longer_than_a_socket_address_works(
 def test_a_network_that_does_not_listen_yet_says_so() -> None:
     held = StateDirectory.claim("campus")
     with pytest.raises(NotRunningError, match="still starting"):
-        state.find("campus").connect()
+        state_directory.find("campus").connect()
     held.release()
     with pytest.raises(NotRunningError, match="not running"):
         held.connect()
@@ -161,25 +161,25 @@ def test_without_a_runtime_directory_the_temporary_one_is_used(
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert state.state_root() == tmp_path / f"netsim-{os.getuid()}"
+    assert state_directory.state_root() == tmp_path / f"netsim-{os.getuid()}"
 
 
 def test_the_nearest_running_name_is_suggested() -> None:
     with pytest.raises(NotRunningError, match="netsim up FILE starts one"):
-        state.find("campus")
+        state_directory.find("campus")
     held = StateDirectory.claim("campus")
     with pytest.raises(NotRunningError, match="no network `campsu` is running; write `campus`"):
-        state.find("campsu")
+        state_directory.find("campsu")
     held.release()
 
 
 def test_the_log_moves_in_and_a_lost_one_is_cleaned(runtime_directory: Path) -> None:
-    draft = state.draft_log()
+    draft = state_directory.draft_log()
     draft.write_text("early\n")
     held = StateDirectory.claim("campus")
     held.adopt_log(draft)
     assert held.log_path.read_text() == "early\n"
     (runtime_directory / "netsim" / f"log.{2**22 + 1}").touch()  # beyond the largest pid
-    state.running()
+    state_directory.running()
     assert [entry.name for entry in (runtime_directory / "netsim").iterdir()] == ["campus"]
     held.release()

@@ -13,7 +13,7 @@ from plans import plan_of
 from netsim.drawing.dot import to_dot
 from netsim.drawing.mermaid import to_mermaid
 from netsim.drawing.picture import picture_of
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 from netsim.topology.plan import NetworkPlan
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"

@@ -9,10 +9,10 @@ import pytest
 from plans import plan_of
 
 from netsim.drawing import captions
-from netsim.drawing.facts import facts_of
 from netsim.drawing.picture import Picture, picture_of
+from netsim.drawing.plan_facts import facts_of
 from netsim.drawing.tree import middle, tree_rows
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 from netsim.topology.planning import make_plan
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"

@@ -22,7 +22,7 @@ from netsim.drawing.layout import lay_out
 from netsim.drawing.lettering import text_width
 from netsim.drawing.picture import picture_of
 from netsim.drawing.svg import MOST_FIGURES, TooLargeError, to_svg
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 from netsim.topology.planning import make_plan
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +131,7 @@ def test_the_picture_of_the_campus_in_the_documentation_is_this_one() -> None:
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_picture_does_not_depend_on_hash_seeds(seed: str) -> None:
     program = (
-        "from netsim.topology.load import load_plan\n"
+        "from netsim.topology.load_topology import load_plan\n"
         "from netsim.drawing.picture import picture_of\n"
         "from netsim.drawing.svg import to_svg\n"
         "print(to_svg(picture_of(load_plan('topologies/wan.yaml'))), end='')\n"

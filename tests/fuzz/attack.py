@@ -20,11 +20,11 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.node.host_node import HostNode
 from netsim.node.switch import Switch
 from netsim.observe.tap import Direction
-from netsim.runtime.virtual.memory_network import MemoryNetwork
-from netsim.stack.errors import SocketError
-from netsim.stack.icmp import EchoReply
+from netsim.stack.icmp_layer import EchoReply
+from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.connection import Connection
 from netsim.switching import mac_table
+from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire.address import BROADCAST_MAC
 from netsim.wire.tcp import TcpSegment
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from netsim.node.base_node import Node
 from netsim.node.host_node import HostNode
-from netsim.node.node import Node
 from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.stack.host import Host

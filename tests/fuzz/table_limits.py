@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from netsim.stack import icmp, neighbour, reassembly, timers, udp
+from netsim.stack import fragment_reassembly, icmp_layer, neighbour, timers, udp_layer
 from netsim.stack.host import Host
 from netsim.stack.path_mtu import PATH_MTU_LIMIT
 from netsim.stack.tcp.connection import Connection
-from netsim.stack.tcp.reassembly import MAX_RANGES
+from netsim.stack.tcp.out_of_order import MAX_RANGES
 
 TIMERS_OF_ONE_THING = 4
 """A connection has three timers, a neighbour one."""
@@ -21,10 +21,10 @@ def check_tables(host: Host) -> None:
     assert len(host.ip._path_mtus) <= PATH_MTU_LIMIT
     check_fragments(host.ip.reassembly)
     for socket in host.udp.sockets():
-        assert 0 <= socket.queued_bytes <= udp.RECEIVE_BUFFER
+        assert 0 <= socket.queued_bytes <= udp_layer.RECEIVE_BUFFER
         assert socket.errors.maxlen is not None
     for echo in host.icmp._echo_sockets.values():
-        assert len(echo.inbox) <= icmp.INBOX_LIMIT
+        assert len(echo.inbox) <= icmp_layer.INBOX_LIMIT
     shared = host.tcp._shared
     assert len(shared.waiting) <= shared.settings.time_wait_limit
     half_open = queued = 0
@@ -44,17 +44,21 @@ def check_tables(host: Host) -> None:
     assert len(host.timers._heap) <= 2 * timers.SLACK + 2 * TIMERS_OF_ONE_THING * things
 
 
-def check_fragments(waiting: reassembly.Reassembly) -> None:
+def check_fragments(waiting: fragment_reassembly.Reassembly) -> None:
     """Fragments take what they are said to take, and none covers what another has brought."""
     partials = waiting._partials.values()
-    assert len(partials) <= reassembly.DATAGRAM_LIMIT
-    assert waiting.memory == sum(partial.cost for partial in partials) <= reassembly.MEMORY_LIMIT
+    assert len(partials) <= fragment_reassembly.DATAGRAM_LIMIT
+    assert (
+        waiting.memory
+        == sum(partial.cost for partial in partials)
+        <= fragment_reassembly.MEMORY_LIMIT
+    )
     for partial in partials:
         pieces = partial.pieces
-        assert len(pieces) <= reassembly.FRAGMENT_LIMIT
+        assert len(pieces) <= fragment_reassembly.FRAGMENT_LIMIT
         octets = sum(len(data) for _, data in pieces)
         assert partial.octets == octets or (partial.spoiled and not pieces)
-        assert partial.cost == octets + (1 + len(pieces)) * reassembly.FRAGMENT_OVERHEAD
+        assert partial.cost == octets + (1 + len(pieces)) * fragment_reassembly.FRAGMENT_OVERHEAD
         ends = [start + len(data) for start, data in pieces]
         assert all(end <= start for end, (start, _) in zip(ends, pieces[1:], strict=False))
         assert not partial.size or not ends or ends[-1] <= partial.size

@@ -19,15 +19,15 @@ from table_limits import check_connection, check_tables
 from netsim.core.streams import RandomStreams
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.node.switch import Switch
-from netsim.runtime.virtual.memory_network import MemoryNetwork
-from netsim.stack import icmp, neighbour
+from netsim.stack import icmp_layer, neighbour
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface, InterfaceAddress
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
-from netsim.stack.tcp.reassembly import MAX_RANGES
+from netsim.stack.tcp.out_of_order import MAX_RANGES
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.switching import mac_table
+from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire import arp, ethernet, ipv4, tcp, udp
 from netsim.wire import icmp as wire_icmp
 from netsim.wire.address import BROADCAST_MAC
@@ -359,7 +359,7 @@ def test_errors_are_told_at_a_limited_rate() -> None:
     for _ in range(STRANGERS // 10):
         victim.receive(datagram_frame(b"", 9), MILLISECOND // 100)
     seconds = STRANGERS // 10 * (MILLISECOND // 100) / SECOND
-    assert victim.answers - before <= icmp.ERROR_BURST + icmp.ERROR_RATE * seconds + 1
+    assert victim.answers - before <= icmp_layer.ERROR_BURST + icmp_layer.ERROR_RATE * seconds + 1
     unanswered = STRANGERS // 10 - (victim.answers - before)
     assert victim.host.drops["icmp-rate-limited"] == unanswered > 0
     assert victim.host.drops["udp-no-port"] == STRANGERS // 10

@@ -17,10 +17,10 @@ import pytest
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.streams import RandomStreams
-from netsim.gateway.ports import Port, open_port
+from netsim.gateway.published_ports import Port, open_port
 from netsim.node.host_node import Computer
-from netsim.runtime.process.engine import Engine
-from netsim.runtime.process.node_loop import NodeLoop
+from netsim.realtime.engine import Engine
+from netsim.realtime.node_loop import NodeLoop
 
 Result = TypeVar("Result")
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from real_clients import Alice, Client, alice
 
 from netsim.aio.transport import SEND_BUFFER
-from netsim.gateway.ports import Port, PortError
+from netsim.gateway.published_ports import Port, PortError
 
 __all__ = ["alice"]
 

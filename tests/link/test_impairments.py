@@ -10,7 +10,7 @@ import pytest
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes
 from netsim.core.streams import RandomStreams
 from netsim.core.time import MICROSECOND, MILLISECOND
-from netsim.link.link import Departure, Link
+from netsim.link.simplex_link import Departure, SimplexLink
 
 FRAMES = 20_000
 FOREVER = 1 << 62
@@ -39,8 +39,8 @@ def serial_of(frame: bytes) -> int:
     return int.from_bytes(frame[18:26], "big")
 
 
-def run(attributes: LinkAttributes, *, gap_ns: int = MICROSECOND, seed: int = 1) -> Link:
-    link = Link(attributes, RandomStreams(seed))
+def run(attributes: LinkAttributes, *, gap_ns: int = MICROSECOND, seed: int = 1) -> SimplexLink:
+    link = SimplexLink(attributes, RandomStreams(seed))
     for serial in range(FRAMES):
         link.enqueue(ip_frame(serial), serial * gap_ns)
     return link
@@ -156,7 +156,7 @@ def test_corruption_flips_one_bit_of_the_ip_packet() -> None:
     ids=["arp", "ipv6", "empty", "length-zero", "short"],
 )
 def test_a_corrupted_frame_without_an_ipv4_packet_fails_its_frame_check(frame: bytes) -> None:
-    link = Link(LinkAttributes(corrupt=1.0), RandomStreams(1))
+    link = SimplexLink(LinkAttributes(corrupt=1.0), RandomStreams(1))
     link.enqueue(frame, 0)
     assert link.dequeue(0) == []
     assert link.counters.dropped == {"crc": 1}
@@ -164,7 +164,7 @@ def test_a_corrupted_frame_without_an_ipv4_packet_fails_its_frame_check(frame: b
 
 
 def test_a_total_length_beyond_the_frame_is_not_believed() -> None:
-    link = Link(LinkAttributes(corrupt=1.0), RandomStreams(1))
+    link = SimplexLink(LinkAttributes(corrupt=1.0), RandomStreams(1))
     frame = bytes(12) + b"\x08\x00\x45\x00\xff\xff"
     link.enqueue(frame, 0)
     [(_, _, flipped)] = link.dequeue(0)
@@ -191,7 +191,7 @@ def test_one_impairment_does_not_shift_the_numbers_of_another() -> None:
 
 def test_a_change_goes_on_with_the_stream_and_does_not_repeat_it() -> None:
     steady = run(LinkAttributes(loss=0.1)).dequeue(FOREVER)
-    link = Link(LinkAttributes(loss=0.1), RandomStreams(1))
+    link = SimplexLink(LinkAttributes(loss=0.1), RandomStreams(1))
     for serial in range(FRAMES):
         if serial % 1000 == 0:
             link.change(LinkAttributes(loss=0.1, delay_ns=0), serial * MICROSECOND)
@@ -201,7 +201,7 @@ def test_a_change_goes_on_with_the_stream_and_does_not_repeat_it() -> None:
 
 def test_streams_are_made_only_for_impairments_that_are_on() -> None:
     streams = RecordingStreams()
-    link = Link(LinkAttributes(delay_ns=5, bandwidth_bps=1_000_000), streams)
+    link = SimplexLink(LinkAttributes(delay_ns=5, bandwidth_bps=1_000_000), streams)
     for serial in range(10):
         link.enqueue(ip_frame(serial), serial)
     assert streams.asked == []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes
 from netsim.core.streams import RandomStreams
-from netsim.link.link import Departure, Link
+from netsim.link.simplex_link import Departure, SimplexLink
 
 MBIT = 1_000_000
 FOREVER = 1 << 62
@@ -45,17 +45,17 @@ def frame_of(size: int, is_ip: bool, serial: int) -> bytes:
     return (bytes(12) + ethertype + body.ljust(1600, b"\0"))[:size]
 
 
-def link_with(attributes: LinkAttributes) -> Link:
-    return Link(attributes, RandomStreams(SEED))
+def link_with(attributes: LinkAttributes) -> SimplexLink:
+    return SimplexLink(attributes, RandomStreams(SEED))
 
 
-def missing(link: Link) -> int:
+def missing(link: SimplexLink) -> int:
     counters = link.counters
     fates = counters.handed_over + sum(counters.dropped.values()) + link.queued()
     return counters.sent + counters.duplicated - fates
 
 
-def counted(link: Link) -> dict[str, object]:
+def counted(link: SimplexLink) -> dict[str, object]:
     return {name: getattr(link.counters, name) for name in link.counters.__slots__}
 
 

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.streams import RandomStreams
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
-from netsim.link.link import Link
+from netsim.link.simplex_link import SimplexLink
 
 MBIT = 1_000_000
 FOREVER = 1 << 62
 
 
-def link_with(attributes: LinkAttributes) -> Link:
-    return Link(attributes, RandomStreams(1))
+def link_with(attributes: LinkAttributes) -> SimplexLink:
+    return SimplexLink(attributes, RandomStreams(1))
 
 
 def test_a_bare_link_delivers_at_once() -> None:

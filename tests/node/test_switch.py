@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.streams import RandomStreams
-from netsim.link.link import Link
+from netsim.link.simplex_link import SimplexLink
 from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.observe.tap import Direction, RingTap
@@ -37,7 +37,7 @@ class Bench:
                 f"eth{index}",
                 bytes([2, 0, 0, 0, 9, index]),
                 1500,
-                Link(LinkAttributes(), RandomStreams(index)),
+                SimplexLink(LinkAttributes(), RandomStreams(index)),
                 f"c{index}",
                 "eth0",
             )

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from netsim.core.errors import AlreadyRunningError
+from netsim.network.log_lines import LogBook, LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.runtime.logs import LogBook, LogLine
 from netsim.scenario.execute import execute
-from netsim.scenario.faults import PlannedFault
-from netsim.scenario.load import load_scenario
+from netsim.scenario.fault_steps import PlannedFault
+from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
 from netsim.tools.http_reply import HttpFailedError
 from netsim.topology.plan import NetworkPlan

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from netsim.core.errors import InvalidFileError
-from netsim.scenario.load import load_scenario
+from netsim.scenario.load_scenario import load_scenario
 
 MARK = "▶"
 LAN = """\

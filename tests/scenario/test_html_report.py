@@ -10,12 +10,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.runtime.logs import LogLine
 from netsim.scenario.html.axes import TimeAxis, round_step, time_axis
 from netsim.scenario.html.ladder import ladder, node_order
 from netsim.scenario.html.markup import clean, duration, fitted, rate
-from netsim.scenario.html.timeline import timeline
+from netsim.scenario.html.timeline_chart import timeline
 from netsim.scenario.html_report import html_report, write_html
 from netsim.scenario.results import FaultRecord, Sample, ScenarioResult, StepResult
 

@@ -10,7 +10,7 @@ from played_network import LAN, World
 
 from netsim.core.errors import InvalidFileError
 from netsim.scenario.json_schema import scenario_schema
-from netsim.scenario.load import load_scenario
+from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.steps import PlannedFault
 from netsim.topology.yaml_source import read_yaml

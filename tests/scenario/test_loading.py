@@ -13,8 +13,8 @@ from played_network import LAN
 
 from netsim.core.errors import InvalidFileError
 from netsim.scenario.json_schema import scenario_schema
-from netsim.scenario.load import load_scenario
-from netsim.scenario.schema import VERBS
+from netsim.scenario.load_scenario import load_scenario
+from netsim.scenario.scenario_words import VERBS
 from netsim.scenario.steps import ExploreBudget, Scenario
 from netsim.topology.yaml_source import read_yaml
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from netsim.scenario.load import load_scenario
+from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.runs import Runs

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from played_network import FakeNetwork, World
 
-from netsim.scenario.faults import PlannedFault
+from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.report import failure_lines
 from netsim.scenario.results import ScenarioResult
 

@@ -24,10 +24,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack import reassembly
+from netsim.stack import fragment_reassembly
+from netsim.stack.fragment_reassembly import LIFETIME
 from netsim.stack.fragmentation import PathMtuDiscovery, fragments
-from netsim.stack.reassembly import LIFETIME
-from netsim.stack.udp import UdpSocket
+from netsim.stack.udp_layer import UdpSocket
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, IpAddress, parse_ip
 from netsim.wire.error import WireError
@@ -390,10 +390,10 @@ def test_a_datagram_that_does_not_fit_an_ip_packet_is_dropped() -> None:
 
 def test_crumbs_of_one_datagram_have_a_limit() -> None:
     dialogue = Dialogue()
-    for number in range(reassembly.FRAGMENT_LIMIT + 10):
+    for number in range(fragment_reassembly.FRAGMENT_LIMIT + 10):
         dialogue.receive(frame_of(piece(16 * number, 8, True)))
     assert dialogue.host.ip.reassembly.fragments == 0
-    assert dialogue.host.drops == {"fragment-overlap": reassembly.FRAGMENT_LIMIT + 10}
+    assert dialogue.host.drops == {"fragment-overlap": fragment_reassembly.FRAGMENT_LIMIT + 10}
 
 
 def test_the_smallest_links_carry_the_largest_datagram() -> None:
@@ -415,11 +415,11 @@ def test_a_hundred_thousand_strangers_do_not_fill_the_memory(size: int, bound: s
         source = IpAddress((0x0B000000 + number % 0xFFFF).to_bytes(4, "big"))
         header = ipv4.Ipv4Header(0, 20 + size, number & 0xFFFF, 0x2001, 64, 17, source, HERE)
         dialogue.host.receive_frame(dialogue.interfaces[0], frame_of(header.pack() + body), 0)
-        assert kept.memory <= reassembly.MEMORY_LIMIT
+        assert kept.memory <= fragment_reassembly.MEMORY_LIMIT
     assert len(kept) == (
-        reassembly.DATAGRAM_LIMIT
+        fragment_reassembly.DATAGRAM_LIMIT
         if bound == "datagrams"
-        else reassembly.MEMORY_LIMIT // (size + 2 * reassembly.FRAGMENT_OVERHEAD)
+        else fragment_reassembly.MEMORY_LIMIT // (size + 2 * fragment_reassembly.FRAGMENT_OVERHEAD)
     )
     assert kept.fragments + dialogue.host.drops["reassembly-limit"] == count
     deliver(dialogue, whole)

@@ -20,9 +20,9 @@ from host_dialogue import (
 )
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.errors import AddressInUseError, MessageTooLongError, NoRouteError
 from netsim.stack.fragmentation import PathMtuDiscovery
-from netsim.stack.icmp import ERROR_BURST, ERROR_RATE, INBOX_LIMIT, EchoError, EchoReply
+from netsim.stack.icmp_layer import ERROR_BURST, ERROR_RATE, INBOX_LIMIT, EchoError, EchoReply
+from netsim.stack.socket_errors import AddressInUseError, MessageTooLongError, NoRouteError
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, IpAddress, parse_ip
 

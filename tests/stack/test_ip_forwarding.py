@@ -25,7 +25,7 @@ from host_dialogue import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.stack.ip import Ip
+from netsim.stack.ip_layer import Ip
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, UNSPECIFIED, IpAddress, parse_ip
 

@@ -16,7 +16,7 @@ from host_dialogue import (
     sent_frame,
 )
 
-from netsim.stack.icmp import EchoError, EchoReply
+from netsim.stack.icmp_layer import EchoError, EchoReply
 from netsim.wire import ethernet, icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, parse_ip
 from netsim.wire.ipv4_options import record, record_route, recorded_route

@@ -20,13 +20,13 @@ from host_dialogue import (
 )
 
 from netsim.core.streams import RandomStreams
-from netsim.stack.errors import (
+from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.host import Host
+from netsim.stack.socket_errors import (
     MessageTooLongError,
     NoRouteError,
     SocketError,
 )
-from netsim.stack.fragmentation import PathMtuDiscovery
-from netsim.stack.host import Host
 from netsim.wire import ethernet, ipv4
 from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, UNSPECIFIED, IpAddress, parse_ip
 

@@ -24,7 +24,7 @@ from host_dialogue import (
 )
 
 from netsim.core.time import SECOND
-from netsim.stack.icmp import EchoError
+from netsim.stack.icmp_layer import EchoError
 from netsim.stack.neighbour import (
     DELAY,
     PROBES,

@@ -6,10 +6,10 @@ import pytest
 from host_dialogue import FAR, HERE_TOO, Dialogue, datagram, frame_of, packet
 
 from netsim.core.time import SECOND
-from netsim.stack.errors import MessageTooLongError
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.path_mtu import LIFETIME, MIN_PATH_MTU, PATH_MTU_LIMIT
-from netsim.stack.udp import UdpSocket
+from netsim.stack.socket_errors import MessageTooLongError
+from netsim.stack.udp_layer import UdpSocket
 from netsim.wire import icmp, ipv4, tcp
 from netsim.wire.address import IpAddress, parse_ip
 from netsim.wire.checksum import pseudo_header_sum

@@ -16,16 +16,16 @@ from host_dialogue import (
     sent_frame,
 )
 
-from netsim.stack.errors import (
+from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.recently_closed import ANSWER_TIME, LIMIT, RecentlyClosed
+from netsim.stack.socket_errors import (
     AddressInUseError,
     AddressNotAvailableError,
     MessageTooLongError,
     NoRouteError,
     NotConnectedError,
 )
-from netsim.stack.fragmentation import PathMtuDiscovery
-from netsim.stack.recently_closed import ANSWER_TIME, LIMIT, RecentlyClosed
-from netsim.stack.udp import DATAGRAM_OVERHEAD, EPHEMERAL_PORTS, RECEIVE_BUFFER
+from netsim.stack.udp_layer import DATAGRAM_OVERHEAD, EPHEMERAL_PORTS, RECEIVE_BUFFER
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import parse_ip
 
@@ -92,7 +92,7 @@ def test_free_ports_are_drawn_from_the_stream_until_none_is_left() -> None:
     assert all(port in EPHEMERAL_PORTS for port in ports)
     udp = knowing_near().host.udp
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("netsim.stack.udp.EPHEMERAL_PORTS", range(40000, 40010))
+        patch.setattr("netsim.stack.udp_layer.EPHEMERAL_PORTS", range(40000, 40010))
         taken = [udp.bind(None, 0).local[1] for _ in range(10)]
         assert sorted(taken) == list(range(40000, 40010))
         with pytest.raises(AddressNotAvailableError):

@@ -14,8 +14,8 @@ import aiohttp
 import pytest
 from networks import SITE, Curl, StartNetwork, campus_text, tool, url
 
+from netsim.network.network import Network
 from netsim.observe.tcp_streams import reassemble
-from netsim.runtime.network import Network
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20

@@ -18,8 +18,8 @@ import pytest
 from networks import StartNetwork, campus_text, tool
 
 from netsim.core.errors import AlreadyRunningError, NetsimError, StartError
-from netsim.runtime.network import Network
-from netsim.runtime.process.launcher import START_METHODS, StartMethod
+from netsim.network.network import Network
+from netsim.realtime.launcher import START_METHODS, StartMethod
 
 pytestmark = pytest.mark.asyncio
 
@@ -354,7 +354,7 @@ async def test_a_computer_that_fails_is_started_again(tmp_path: Path) -> None:
 async def test_the_supervisor_is_killed_while_nodes_come_and_go(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
-        "import asyncio\nfrom netsim.runtime.network import Network\n"
+        "import asyncio\nfrom netsim.network.network import Network\n"
         "async def main():\n"
         f"    async with Network({str(tmp_path / 'small.yaml')!r}) as network:\n"
         "        print('up', flush=True)\n"

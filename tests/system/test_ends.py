@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from netsim.core.errors import StartError
-from netsim.runtime.network import Network
-from netsim.runtime.process.zygote import Zygote
+from netsim.network.network import Network
+from netsim.realtime.zygote import Zygote
 
 pytestmark = pytest.mark.asyncio
 

@@ -8,8 +8,8 @@ import pytest
 from networks import StartNetwork
 
 from netsim.core.time import MILLISECOND
-from netsim.runtime.network import Network
-from netsim.runtime.node_view import NoPathError
+from netsim.network.network import Network
+from netsim.network.node_view import NoPathError
 
 pytestmark = pytest.mark.asyncio
 

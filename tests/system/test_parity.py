@@ -11,8 +11,8 @@ import pytest
 
 from netsim import Network, run
 from netsim.core.time import MILLISECOND
-from netsim.runtime.network import Time
-from netsim.runtime.node_view import HttpFailedError, NoPathError
+from netsim.network.network import Time
+from netsim.network.node_view import HttpFailedError, NoPathError
 
 TOPOLOGY: Final = """
 name: parity

@@ -15,7 +15,7 @@ import pytest
 from networks import campus_text
 
 from netsim.core.errors import StartError
-from netsim.runtime.network import Network
+from netsim.network.network import Network
 
 pytestmark = pytest.mark.asyncio
 
@@ -116,7 +116,7 @@ async def test_every_process_ends_with_a_killed_supervisor(tmp_path: Path) -> No
     file.write_text(campus_text())
     code = (
         "import asyncio, sys\n"
-        "from netsim.runtime.network import Network\n"
+        "from netsim.network.network import Network\n"
         "async def main():\n"
         "    async with Network(sys.argv[1]):\n"
         "        print('ready', flush=True)\n"

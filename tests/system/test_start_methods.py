@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from networks import Curl, url
 
-from netsim.runtime.network import Network
-from netsim.runtime.process.launcher import START_METHODS, StartMethod
+from netsim.network.network import Network
+from netsim.realtime.launcher import START_METHODS, StartMethod
 
 SMALL = """
 name: small

@@ -17,9 +17,9 @@ from netsim.core.link_attributes import LinkAttributes
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.tools.http_exchange import http_exchange
 from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
-from netsim.tools.lookup import resolve
 from netsim.tools.path_trace import PathTrace, trace_path
 from netsim.tools.ping_measurement import PingReport, ping
+from netsim.tools.resolve import resolve
 from netsim.tools.transfer import (
     TransferFailedError,
     close_sink,

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 import pytest
 from virtual_computers import ComputerLoop, World
 
-from netsim.runtime.paths import PathFinder
-from netsim.runtime.virtual.memory_network import MemoryNetwork
+from netsim.site.paths import PathFinder
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan
+from netsim.virtual.memory_network import MemoryNetwork
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 from netsim.topology.plan import NetworkPlan
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"

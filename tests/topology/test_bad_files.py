@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from netsim.core.errors import InvalidFileError
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 
 MARK = "▶"
 

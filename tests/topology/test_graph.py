@@ -7,8 +7,8 @@ import networkx
 import pytest
 
 from netsim.core.errors import NetsimError
-from netsim.topology.graph import InvalidGraphError
-from netsim.topology.load import load_graph, load_plan
+from netsim.topology.load_topology import load_graph, load_plan
+from netsim.topology.network_graph import InvalidGraphError
 from netsim.topology.planning import make_plan
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"

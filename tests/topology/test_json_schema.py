@@ -10,8 +10,8 @@ import pytest
 from jsonschema import Draft7Validator
 
 from netsim.core.errors import InvalidFileError
-from netsim.topology.json_schema import topology_schema
-from netsim.topology.load import load_topology
+from netsim.topology.editor_schema import topology_schema
+from netsim.topology.load_topology import load_topology
 from netsim.topology.yaml_source import read_yaml
 
 TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))

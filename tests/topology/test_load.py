@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from netsim.core.errors import InvalidFileError
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes
-from netsim.topology.load import load_plan
-from netsim.topology.names import InvalidNameError
+from netsim.topology.load_topology import load_plan
+from netsim.topology.naming import InvalidNameError
 from netsim.topology.plan import NetworkPlan, PortPlan, ProgramPlan, ServicePlan
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"
@@ -163,7 +163,7 @@ def test_a_plan_pickles() -> None:
 
 def test_loading_imports_neither_networkx_nor_asyncio() -> None:
     check = (
-        "import sys; from netsim.topology.load import load_plan; load_plan(sys.argv[1]); "
+        "import sys; from netsim.topology.load_topology import load_plan; load_plan(sys.argv[1]); "
         "assert not {'networkx', 'asyncio'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", check, str(CAMPUS)], check=True)

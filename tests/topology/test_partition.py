@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from plans import plan_of
 
 from netsim.core.errors import UnknownNameError
-from netsim.topology.link_words import InvalidValueError
-from netsim.topology.partition import smallest_cut
+from netsim.topology.direction_words import InvalidValueError
 from netsim.topology.plan import LinkPlan, NetworkPlan, NodePlan
+from netsim.topology.smallest_cut import smallest_cut
 
 RING = ("alice r1", "r1 r2", "r2 r3", "r3 r1", "r2 web", "r3 web2", "alice r3")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from netsim.core.errors import InvalidFileError
-from netsim.topology.load import load_plan
-from netsim.topology.schema import (
+from netsim.topology.load_topology import load_plan
+from netsim.topology.topology_words import (
     AddressingWords,
     GilbertElliottWords,
     KindWords,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 from netsim.topology.plan import NetworkPlan, RoutePlan
 from netsim.topology.planning import make_plan
 from netsim.topology.routes import compute_routes

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from netsim.core.errors import InvalidFileError
-from netsim.topology.load import load_plan
+from netsim.topology.load_topology import load_plan
 from netsim.topology.yaml_source import parse_yaml, read_yaml
 
 

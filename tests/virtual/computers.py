@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from netsim.core.streams import RandomStreams
-from netsim.runtime.virtual.surroundings import Surroundings
+from netsim.interception.environment import Surroundings
 
 
 class SetClock:

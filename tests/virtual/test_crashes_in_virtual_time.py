@@ -14,7 +14,7 @@ from plans import plan_of
 from netsim import Network, run
 from netsim.core.errors import AlreadyRunningError, StartError
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.runtime.node_view import HttpFailedError, NoPathError
+from netsim.network.node_view import HttpFailedError, NoPathError
 
 RING = plan_of(
     "alice s1",

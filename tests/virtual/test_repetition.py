@@ -190,7 +190,7 @@ def _interpreter(version: str) -> str | None:
     found.append(shutil.which(f"python{version}") or "")
     found += map(str, Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
     for candidate in filter(None, found):
-        probe = "import sys, netsim.runtime.virtual.backend;print('%d.%d' % sys.version_info[:2])"
+        probe = "import sys, netsim.virtual.virtual_backend;print('%d.%d' % sys.version_info[:2])"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run([candidate, "-c", probe], env=environment, capture_output=True)
         if done.stdout.decode().strip() == version:

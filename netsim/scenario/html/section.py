@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from netsim.runtime.logs import LogLine
+from netsim.network.log_lines import LogLine
 from netsim.scenario.html.axes import time_axis
 from netsim.scenario.html.ladder import ladder
 from netsim.scenario.html.markup import clean, count, duration, table
 from netsim.scenario.html.plots import plots
-from netsim.scenario.html.timeline import step_name, timeline
+from netsim.scenario.html.timeline_chart import step_name, timeline
 from netsim.scenario.report import again, seconds
 from netsim.scenario.results import ScenarioResult, StepResult
 

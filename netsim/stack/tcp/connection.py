@@ -12,7 +12,7 @@ import errno
 from typing import TYPE_CHECKING, Final
 
 from netsim.core.time import SECOND
-from netsim.stack.errors import NotConnectedError
+from netsim.stack.socket_errors import NotConnectedError
 from netsim.stack.tcp import arrival, path_errors, syn_sent, timeouts
 from netsim.stack.tcp.receiver import Receiver
 from netsim.stack.tcp.sender import Sender

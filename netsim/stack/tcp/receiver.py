@@ -11,7 +11,7 @@ from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp.chunks import append
-from netsim.stack.tcp.reassembly import Reassembly
+from netsim.stack.tcp.out_of_order import Reassembly
 from netsim.stack.tcp.seq import is_older
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.timers import Timer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from netsim.stack.tcp.counters import TcpCounters
 from netsim.stack.tcp.seq import MASK
+from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.transmitter import PROTOCOL, IpSender
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import ACK, FIN, RST, SYN, TcpSegment

@@ -12,12 +12,12 @@ from collections import deque
 from netsim.core.time import MILLISECOND
 from netsim.stack.tcp import mtu_search, retransmission
 from netsim.stack.tcp.congestion import CongestionControl, named
-from netsim.stack.tcp.counters import TcpCounters
 from netsim.stack.tcp.recovery import Phase, Recovery
 from netsim.stack.tcp.rtt import RoundTrip
 from netsim.stack.tcp.send_buffer import SendBuffer
 from netsim.stack.tcp.seq import HALF, MASK, unwrap
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.transmitter import Transmitter
 from netsim.stack.timers import Timer
 from netsim.wire.tcp import ACK, FIN, PSH, TcpSegment

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from netsim.stack.tcp.counters import TcpCounters
 from netsim.stack.tcp.isn import SequenceNumbers
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.transmitter import IpSender
 from netsim.stack.timers import Timers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from netsim.stack.tcp import handshake, mtu_search, probes, retransmission
+from netsim.stack.tcp import handshake, mtu_search, peer_probes, retransmission
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
         retransmission.timed_out(sender, now)
     else:
         unsent = sender.unsent
-        probes.probe_window(sender, now)
+        peer_probes.probe_window(sender, now)
         if sender.unsent != unsent:
             connection.notify()
 
@@ -66,7 +66,7 @@ def idle_timer_fired(connection: Connection, now: int) -> None:
     connection.keep_alive_probes += 1
     connection.keep_alive_probed_at = now
     connection.shared.counters.keep_alive_probes += 1
-    probes.send_probe(connection.sender, now)
+    peer_probes.send_probe(connection.sender, now)
     connection.idle_timer.start(now + keep_alive.interval_ns)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from netsim.core.time import MILLISECOND
-from netsim.stack.tcp.counters import TcpCounters
 from netsim.stack.tcp.receiver import Receiver
 from netsim.stack.tcp.seq import MASK
+from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import ACK, RST, SYN, TcpSegment, build, timestamp_option
 

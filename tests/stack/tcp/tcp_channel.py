@@ -9,7 +9,7 @@ from typing import Any
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.tcp.settings import TcpSettings
-from netsim.stack.tcp.tcp import Tcp
+from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
 
 Fate = list[int]

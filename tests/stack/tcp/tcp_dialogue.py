@@ -10,12 +10,12 @@ from random import Random
 from typing import Any, NamedTuple
 
 from netsim.core.time import MILLISECOND
-from netsim.stack.errors import NoRouteError
+from netsim.stack.socket_errors import NoRouteError
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.recovery import Phase
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
-from netsim.stack.tcp.tcp import Tcp
+from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, TcpSegment, parse

@@ -29,7 +29,7 @@ from tcp_dialogue import (
 )
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.errors import NotConnectedError
+from netsim.stack.socket_errors import NotConnectedError
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.state import State
 
@@ -263,7 +263,7 @@ def test_time_wait_refuses_an_older_syn() -> None:
 
 def test_a_port_in_time_wait_is_not_chosen_again() -> None:
     d, connection = time_wait()
-    from netsim.stack.errors import AddressInUseError
+    from netsim.stack.socket_errors import AddressInUseError
 
     with pytest.raises(AddressInUseError):
         d.tcp.connect((PEER, PEER_PORT), d.now, local=connection.local)

@@ -24,8 +24,8 @@ from tcp_dialogue import (
 )
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.errors import AddressInUseError, NoRouteError
-from netsim.stack.tcp.ports import FIRST_EPHEMERAL, LAST_EPHEMERAL
+from netsim.stack.socket_errors import AddressInUseError, NoRouteError
+from netsim.stack.tcp.ephemeral_ports import FIRST_EPHEMERAL, LAST_EPHEMERAL
 from netsim.stack.tcp.state import State
 
 

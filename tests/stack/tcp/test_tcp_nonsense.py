@@ -26,7 +26,7 @@ from tcp_dialogue import (
 )
 
 from netsim.core.time import MILLISECOND
-from netsim.stack.errors import NotConnectedError
+from netsim.stack.socket_errors import NotConnectedError
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.wire.error import WireError

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netsim.core.time import MICROSECOND, SECOND
-from netsim.stack.errors import AddressNotAvailableError
+from netsim.stack.socket_errors import AddressNotAvailableError
+from netsim.stack.tcp.ephemeral_ports import ephemeral_port
 from netsim.stack.tcp.isn import SequenceNumbers
-from netsim.stack.tcp.ports import ephemeral_port
-from netsim.stack.tcp.reassembly import Reassembly
+from netsim.stack.tcp.out_of_order import Reassembly
 from netsim.stack.tcp.receiver import window_scale_for
 from netsim.stack.tcp.rtt import RoundTrip
 from netsim.stack.tcp.scoreboard import Scoreboard

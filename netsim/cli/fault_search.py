@@ -1,0 +1,192 @@
+"""`netsim test --explore`: look for the faults under which scenarios do not hold."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from netsim.cli.outcome import FAILED, FINE
+from netsim.cli.progress import ProgressBar
+from netsim.cli.text import print_json
+from netsim.core.errors import InvalidFileError, Problem
+
+if TYPE_CHECKING:
+    from netsim.scenario.explore import Exploration
+    from netsim.scenario.pool import Pool
+    from netsim.scenario.results import ScenarioResult
+    from netsim.scenario.steps import Scenario
+
+EXAMPLES: Final = 100
+"""Sets of faults to try where nothing is said."""
+
+
+def explore_all(
+    scenarios: Sequence[Scenario],
+    *,
+    seed: int | None,
+    examples: int,
+    write: str | None,
+    as_json: bool,
+) -> int:
+    """Search in one after the other; write and show what is found. Returns the exit code."""
+    from netsim.scenario.pool import Pool
+
+    if write is not None and len(scenarios) > 1:
+        raise click.UsageError("`--write` is for one scenario; name one file")
+    _check(scenarios, write)
+    started = time.monotonic()
+    pool = Pool(1)
+    try:
+        reports = [_explore(each, pool, seed, examples, write, as_json) for each in scenarios]
+    finally:
+        pool.close()
+    wall = time.monotonic() - started
+    if as_json:
+        print_json(reports)
+    else:
+        held = sum(bool(report["held"]) for report in reports)
+        count = "1 scenario" if len(reports) == 1 else f"{len(reports)} scenarios"
+        counts = [f"{held} held"] * bool(held)
+        counts += [f"{len(reports) - held} failed"] * (held < len(reports))
+        click.echo(f"{count} explored: {', '.join(counts)}, in {wall:.1f} s")
+    return FINE if all(report["held"] for report in reports) else FAILED
+
+
+def _check(scenarios: Sequence[Scenario], write: str | None) -> None:
+    """Raise `InvalidFileError` with what keeps scenarios from being explored."""
+    from netsim.scenario.found_file import unmovable
+
+    problems = []
+    for scenario in scenarios:
+        missing = [
+            (scenario.time == "real", "only virtual time repeats; write `--time virtual`"),
+            (bool(scenario.faults), "it has `faults` already; explore a file without"),
+            (not scenario.explore, "it does not say what may break; write `explore: {faults: …}`"),
+            (not scenario.invariants, "it does not say what must hold; write `invariants: […]`"),
+        ]
+        problems += [Problem(scenario.file, 1, 1, text) for is_so, text in missing if is_so]
+        if write is not None:
+            problems += unmovable(scenario, Path(write).absolute().parent)
+    if problems:
+        raise InvalidFileError(problems)
+
+
+def _explore(
+    scenario: Scenario,
+    pool: Pool,
+    seed: int | None,
+    examples: int,
+    write: str | None,
+    as_json: bool,
+) -> dict[str, Any]:
+    """Search, write, show; what came of it, for JSON."""
+    from netsim.scenario.explore import explore
+    from netsim.scenario.found_file import default_file, found_text
+
+    with _Progress(examples) as progress:
+        exploration = explore(scenario, pool, seed=seed, examples=examples, progress=progress.show)
+    report: dict[str, Any] = {
+        "file": scenario.file,
+        "name": scenario.name,
+        "seed": exploration.seed,
+        "held": exploration.faultless.held and exploration.result is None,
+        "tried": exploration.tried,
+        "faults": [fault.as_dict() for fault in exploration.faults],
+        "written": None,
+        "runs": [],
+    }
+    if exploration.result is not None:
+        file = write or default_file(scenario)
+        text = found_text(scenario, exploration, Path(file).absolute().parent)
+        Path(file).write_text(text, encoding="utf-8")
+        again = _again(file, pool)
+        report |= {"written": file, "runs": [again.as_dict()]}
+        if not as_json:
+            _show_found(scenario, exploration, again)
+    elif not exploration.faultless.held:
+        report["runs"] = [exploration.faultless.as_dict()]
+        if not as_json:
+            _show_faultless(exploration.faultless)
+    elif not as_json:
+        click.echo(
+            f"ok      {scenario.file}: {scenario.name} (held under {_sets(exploration.tried)}, "
+            f"seed {exploration.seed})"
+        )
+    return report
+
+
+def _again(file: str, pool: Pool) -> ScenarioResult:
+    """What the written file comes to, by itself."""
+    from netsim.scenario.load_scenario import load_scenario
+    from netsim.scenario.pool import Job
+
+    ((_, result),) = pool.run([Job(load_scenario(file))])
+    return result
+
+
+def _show_found(scenario: Scenario, exploration: Exploration, again: ScenarioResult) -> None:
+    from netsim.scenario.found_file import fault_lines
+    from netsim.scenario.report import failure_lines
+
+    count = len(exploration.faults)
+    faults = "1 fault" if count == 1 else f"{count} faults"
+    click.secho(
+        f"FAILED  {scenario.file}: {scenario.name} (with {faults}, seed {exploration.seed}; "
+        f"found with {_sets(exploration.tried)})",
+        fg="red",
+    )
+    for line in fault_lines(exploration):
+        click.echo(f"  {line}")
+    assert exploration.result is not None
+    shown = exploration.result if again.held else again
+    for line in failure_lines(shown):
+        click.echo(line)
+    if again.held:
+        click.echo(f"  note: {again.file} holds by itself: another run differs from the first")
+    for notice in again.notices:
+        click.echo(f"  note: {notice}")
+    click.echo(f"  again: netsim test {shlex.quote(again.file)}")
+
+
+def _show_faultless(result: ScenarioResult) -> None:
+    from netsim.scenario.report import again, failure_lines
+
+    click.secho(
+        f"FAILED  {result.file}: {result.name} (without any fault, seed {result.seed})", fg="red"
+    )
+    for line in failure_lines(result):
+        click.echo(line)
+    click.echo(f"  again: {again(result)}")
+
+
+def _sets(count: int) -> str:
+    return "1 set of faults" if count == 1 else f"{count} sets of faults"
+
+
+class _Progress:
+    """A bar of the sets tried; when one has failed, a count of those tried to shrink it."""
+
+    def __init__(self, examples: int) -> None:
+        self._examples = examples
+        self._bar = ProgressBar("exploring")
+        self._is_shrinking = False
+
+    def __enter__(self) -> _Progress:
+        self._bar.show(0, self._examples)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, tried: int, is_shrinking: bool) -> None:
+        """So many sets were tried."""
+        if is_shrinking and not self._is_shrinking:
+            self._is_shrinking = True
+            self._bar.close()
+            self._bar = ProgressBar("found one; shrinking it")
+        self._bar.show(tried, None if is_shrinking else self._examples)

@@ -1,0 +1,251 @@
+"""The client of the control API that the command line uses.
+
+On the standard library's `http.client` alone, so that `netsim ps` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+from typing import Any, Final, Self
+
+from netsim.control.lines import Stream, decode_line
+from netsim.control.state_directory import StateDirectory
+from netsim.core.errors import NetsimError, UnknownNameError
+
+ANSWER_TIMEOUT: Final = 10.0
+"""Seconds; a node that does not answer is reported by the supervisor well before."""
+STOP_TIMEOUT: Final = 3.0
+"""Seconds to understand that the network shall end; there are harder ways to say it."""
+
+
+class ControlError(NetsimError):
+    """The network did not do what it was asked, or does not answer."""
+
+
+class RefusedError(ControlError, ValueError):
+    """What was asked for cannot be meant so: a wrong value, things that exclude each other."""
+
+
+class ControlClient:
+    """Talks to the supervisor of one running network."""
+
+    def __init__(self, state: StateDirectory) -> None:
+        self._state = state
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self._state.name
+
+    def summary(self, timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
+        """One row of `netsim ps`."""
+        return dict(self._ask("GET", "/v1/network", timeout))
+
+    def stop(self) -> None:
+        """Ask for the end of the network; returns when the supervisor has understood."""
+        self._ask("DELETE", "/v1/network", STOP_TIMEOUT)
+
+    def inspect(self) -> dict[str, Any]:
+        """Everything about the network."""
+        return dict(self._ask("GET", "/v1/inspect", ANSWER_TIMEOUT))
+
+    def inspect_node(self, node: str) -> dict[str, Any]:
+        """Everything about one node."""
+        return dict(self._ask("GET", f"/v1/nodes/{_quote(node)}", ANSWER_TIMEOUT))
+
+    def exec(self, node: str, argv: list[str], *, cwd: str, json: bool = False) -> Execution:
+        """Run a tool at a node; iterate over the execution for its output."""
+        body = {"argv": argv, "cwd": cwd, "json": json}
+        connection = _Connection(self._state, None)
+        response = connection.ask("POST", f"/v1/nodes/{_quote(node)}/exec", body)
+        return Execution(self, connection, response)
+
+    def kinds(self) -> dict[str, str]:
+        """Every node with its kind."""
+        return dict(self._ask("GET", "/v1/kinds", ANSWER_TIMEOUT))
+
+    def ping_all(self, *, routers: bool, timeout: float) -> Iterator[dict[str, Any]]:
+        """Each ping as it ends, `{from, to, rtt_ms, of}`, and then the totals."""
+        return self._lines("POST", "/v1/pingall", {"routers": routers, "timeout": timeout})
+
+    def logs(self, node: str | None, last: int | None) -> dict[str, Any]:
+        """`{dropped, lines}`, of one node or of all."""
+        return dict(self._ask("GET", _logs_path(node, last), ANSWER_TIMEOUT))
+
+    def follow_logs(self, node: str | None, last: int | None) -> Iterator[dict[str, Any]]:
+        """The last lines, then every further one, until the network ends."""
+        return self._lines("GET", f"{_logs_path(node, last)}&follow=true")
+
+    def link(self, a: str, b: str) -> dict[str, Any]:
+        """`{link, now}`: what a link is like."""
+        return dict(self._ask("GET", _link_path(a, b), ANSWER_TIMEOUT))
+
+    def links(self) -> list[dict[str, Any]]:
+        """Both ends of every link."""
+        return list(self._ask("GET", "/v1/links", ANSWER_TIMEOUT))
+
+    def change_link(self, a: str, b: str, order: dict[str, Any]) -> dict[str, Any]:
+        """`{link, before, after}`; `order` is the body that docs/control-api.md shows."""
+        return dict(self._ask("PATCH", _link_path(a, b), ANSWER_TIMEOUT, order))
+
+    def partition(self, first: list[str], second: list[str]) -> list[dict[str, Any]]:
+        """Cut the network between two groups of nodes; the links that were taken down."""
+        groups = {"groups": [first, second]}
+        return list(self._ask("POST", "/v1/partition", ANSWER_TIMEOUT, groups)["links"])
+
+    def repair(self) -> list[dict[str, Any]]:
+        """Heal all partitions; the links that came up."""
+        return list(self._ask("POST", "/v1/repair", ANSWER_TIMEOUT)["links"])
+
+    def change_node(self, node: str, verb: str) -> dict[str, Any]:
+        """`kill`, `stop`, `start` or `restart` it: `{node, before, after}`, when that is done."""
+        return dict(self._ask("POST", f"/v1/nodes/{_quote(node)}/{verb}", None))
+
+    def interrupt(self, execution: str) -> None:
+        """Ctrl-C for a running tool; one that has ended meanwhile is no error."""
+        try:
+            self._ask("POST", f"/v1/exec/{execution}/interrupt", ANSWER_TIMEOUT)
+        except UnknownNameError:
+            return
+
+    def _lines(self, method: str, path: str, body: object = None) -> Iterator[dict[str, Any]]:
+        """The documents of an answer that comes line by line."""
+        connection = _Connection(self._state, None)
+        response = connection.ask(method, path, body)
+        try:
+            for line in response:
+                document = json.loads(line)
+                if "error" in document:
+                    raise ControlError(document["error"]["message"])
+                yield document
+        except (http.client.HTTPException, ConnectionError):
+            raise ControlError(f"{self.name} ended before it was done") from None
+        finally:
+            response.close()
+            connection.close()
+
+    def _ask(self, method: str, path: str, timeout: float | None, body: object = None) -> Any:
+        connection = _Connection(self._state, timeout)
+        try:
+            return json.loads(connection.ask(method, path, body).read())
+        except TimeoutError:
+            raise ControlError(
+                f"{self.name} does not answer; netsim down {self.name} ends it"
+            ) from None
+        except (http.client.HTTPException, ConnectionError):
+            raise ControlError(f"{self.name} ended before it answered") from None
+        finally:
+            connection.close()
+
+
+class Execution:
+    """A tool that runs at a node: iterate for its output; then `code` is its exit code."""
+
+    def __init__(
+        self,
+        client: ControlClient,
+        connection: _Connection,
+        response: http.client.HTTPResponse,
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._response = response
+        self._abandoned = False
+        self.code: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[tuple[Stream, bytes]]:
+        rest = b""
+        while True:
+            try:
+                data = self._response.read1(65_536)
+            except (http.client.HTTPException, ConnectionError):
+                data = b""
+            if not data:
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                match decode_line(line):
+                    case int(code):
+                        self.code = code
+                    case str(message):
+                        raise ControlError(message)
+                    case output:
+                        yield output
+        if self.code is None and not self._abandoned:
+            raise ControlError(f"{self._client.name} ended while the command ran")
+
+    def interrupt(self) -> None:
+        """Ctrl-C: the tool ends in its own way, and its last output still comes."""
+        number = self._response.headers["Netsim-Exec"]
+        self._client.interrupt(number)
+
+    def abandon(self) -> None:
+        """From another thread: let whoever iterates wait no more; `code` stays None."""
+        self._abandoned = True
+        with contextlib.suppress(OSError):  # it has just ended by itself
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up, which interrupts a tool that still runs."""
+        self._response.close()
+        self._connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over the control socket of a state directory."""
+
+    def __init__(self, state: StateDirectory, timeout: float | None) -> None:
+        super().__init__("localhost")
+        self._state = state
+        self._timeout = timeout
+
+    def connect(self) -> None:
+        self.sock: socket.socket = self._state.connect(self._timeout)
+
+    def ask(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
+        """The response; errors that the network reports are raised."""
+        content = None if body is None else json.dumps(body)
+        self.request(method, path, content, {"Content-Type": "application/json"})
+        response = self.getresponse()
+        if response.status >= 400:
+            try:
+                error = json.loads(response.read())["error"]
+            except (ValueError, KeyError):
+                raise ControlError(f"{method} {path}: HTTP status {response.status}") from None
+            finally:
+                self.close()
+            text = "; ".join(filter(None, (error["message"], error["hint"])))
+            raise _ERRORS.get(error["code"], ControlError)(text)
+        return response
+
+
+_ERRORS: Final[dict[str, type[NetsimError]]] = {
+    "unknown-name": UnknownNameError,
+    "bad-request": RefusedError,
+}
+
+
+def _link_path(a: str, b: str) -> str:
+    return f"/v1/links/{_quote(a)}/{_quote(b)}"
+
+
+def _logs_path(node: str | None, last: int | None) -> str:
+    wanted = [] if node is None else [f"node={_quote(node)}"]
+    wanted += [] if last is None else [f"last={last}"]
+    return f"/v1/logs?{'&'.join(wanted)}"
+
+
+def _quote(name: str) -> str:
+    from urllib.parse import quote  # http.client has imported it anyway
+
+    return quote(name, safe="")

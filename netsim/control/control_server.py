@@ -1,0 +1,310 @@
+"""The control API: a running network's operations, one to one, over HTTP on its Unix socket.
+
+    GET    /v1/network                   one row of `netsim ps`
+    DELETE /v1/network                   stop it
+    GET    /v1/inspect                   everything
+    GET    /v1/nodes, /v1/nodes/{node}   nodes; one of them
+    POST   /v1/nodes/{node}/kill, …      kill, stop, start, restart
+    GET    /v1/links                     links
+    GET    /v1/links/{a}/{b}             what one link is like
+    PATCH  /v1/links/{a}/{b}             {down: true}, {set: {…}}: change it (link_order.py)
+    POST   /v1/partition, /v1/repair     {groups}: cut the network in two; mend it
+    POST   /v1/nodes/{node}/exec         {argv, cwd, json}: run a tool; a line of JSON per output
+    POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
+    POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
+    GET    /v1/kinds                     names of the nodes, with their kinds
+    GET    /v1/logs                      ?node, ?last: what was logged; ?follow: a line of JSON each
+    GET    /v1/events                    WebSocket: events from now on
+
+Errors are `{"error": {"code", "message", "hint"}}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from netsim.control.fault_operations import Faults
+from netsim.control.lines import Stream, encode_error, encode_exit, encode_output
+from netsim.control.operations import Events, Operations
+from netsim.control.requests import exec_request, logs_request, pingall_request
+from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.network.reachability import Ping, Reachability
+
+_log = logging.getLogger(__name__)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ControlServer:
+    """Serves `network`; `request_stop()` is called when a client asks for its end."""
+
+    def __init__(self, network: Operations, request_stop: Callable[[], None]) -> None:
+        self._network = network
+        self._request_stop = request_stop
+        self._ids = count(1)
+        self._interrupts: dict[str, asyncio.Event] = {}
+        """Of the tools that run, by their id."""
+        self._executions: set[asyncio.Task[Any]] = set()
+        self._faults = Faults(network)
+        self._followed: set[Events] = set()
+        """Logs that clients follow."""
+        self._event_sockets: set[web.WebSocketResponse] = set()
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, listener: socket.socket) -> None:
+        """Answer on a listening socket, which is closed by `close`."""
+        application = web.Application(middlewares=[_errors_as_json])
+        application.add_routes(
+            [
+                web.get("/v1/network", self._get_network),
+                web.delete("/v1/network", self._delete_network),
+                web.get("/v1/inspect", self._get_inspect),
+                web.get("/v1/nodes", self._get_nodes),
+                web.get("/v1/nodes/{node}", self._get_node),
+                web.get("/v1/links", self._get_links),
+                web.post("/v1/nodes/{node}/exec", self._post_exec),
+                web.post("/v1/exec/{id}/interrupt", self._post_interrupt),
+                web.post("/v1/pingall", self._post_pingall),
+                web.get("/v1/kinds", self._get_kinds),
+                web.get("/v1/logs", self._get_logs),
+                web.get("/v1/events", self._get_events),
+                *self._faults.routes(),
+            ]
+        )
+        # A handler is cancelled when its client goes: that interrupts the tool it runs.
+        runner = web.AppRunner(
+            application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+        )
+        await runner.setup()
+        await web.SockSite(runner, listener).start()
+        self._runner = runner
+
+    async def close(self) -> None:
+        """End running tools and event streams, then stop listening."""
+        for interrupt in self._interrupts.values():
+            interrupt.set()
+        for execution in self._executions:
+            execution.cancel()
+        for followed in list(self._followed):
+            followed.close()
+        await self._faults.close()
+        for events in list(self._event_sockets):
+            await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _get_network(self, request: web.Request) -> web.Response:
+        return web.json_response(self._network.summary())
+
+    async def _delete_network(self, request: web.Request) -> web.Response:
+        self._request_stop()
+        return web.json_response({**self._network.summary(), "state": "stopping"}, status=202)
+
+    async def _get_inspect(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._network.inspect())
+
+    async def _get_nodes(self, request: web.Request) -> web.Response:
+        return web.json_response((await self._network.inspect())["nodes"])
+
+    async def _get_node(self, request: web.Request) -> web.Response:
+        return web.json_response(await self._network.inspect_node(request.match_info["node"]))
+
+    async def _get_links(self, request: web.Request) -> web.Response:
+        return web.json_response(self._network.links())
+
+    async def _post_exec(self, request: web.Request) -> web.StreamResponse:
+        argv, cwd, as_json = await exec_request(request)
+        number = str(next(self._ids))
+        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        interrupt = self._interrupts[number] = asyncio.Event()
+
+        def output(stream: Stream, data: bytes) -> None:
+            lines.put_nowait(encode_output(stream, data))
+
+        execution = asyncio.create_task(
+            self._network.exec(
+                request.match_info["node"],
+                argv,
+                cwd=cwd,
+                output=output,
+                interrupt=interrupt,
+                json=as_json,
+            )
+        )
+        self._executions.add(execution)
+
+        def ended(task: asyncio.Task[int]) -> None:
+            self._executions.discard(task)
+            self._interrupts.pop(number, None)
+            lines.put_nowait(_last_line(task))
+            lines.put_nowait(None)
+
+        execution.add_done_callback(ended)
+        await asyncio.sleep(0)  # its first step: an unknown node is noticed there
+        if execution.done() and isinstance(execution.exception(), UnknownNameError):
+            raise UnknownNameError(str(execution.exception()))
+        try:
+            # At once: with the id a client can interrupt a tool that says nothing.
+            response = web.StreamResponse(
+                headers={"Content-Type": "application/x-ndjson", "Netsim-Exec": number}
+            )
+            await response.prepare(request)
+            while (line := await lines.get()) is not None:
+                await response.write(line)
+            await response.write_eof()
+            return response
+        finally:
+            # The client may have gone; the tool gets its Ctrl-C and ends in its own time.
+            interrupt.set()
+
+    async def _post_interrupt(self, request: web.Request) -> web.Response:
+        interrupt = self._interrupts.get(request.match_info["id"])
+        if interrupt is None:
+            raise UnknownNameError("no tool with this id is running; it may have ended")
+        interrupt.set()
+        return web.json_response({})
+
+    async def _post_pingall(self, request: web.Request) -> web.StreamResponse:
+        routers, timeout = await pingall_request(request)
+        lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+        def on_ping(ping: Ping, total: int) -> None:
+            lines.put_nowait({**ping.as_dict(), "of": total})
+
+        def ended(task: asyncio.Task[Reachability]) -> None:
+            self._executions.discard(task)
+            lines.put_nowait(_totals(task))
+            lines.put_nowait(None)
+
+        pinging = asyncio.create_task(
+            self._network.ping_all(routers=routers, timeout=timeout, on_ping=on_ping)
+        )
+        self._executions.add(pinging)
+        pinging.add_done_callback(ended)
+        try:
+            response = await _start_lines(request)
+            while (line := await lines.get()) is not None:
+                await _write_line(response, line)
+            await response.write_eof()
+            return response
+        finally:
+            pinging.cancel()  # the client may have gone
+
+    async def _get_kinds(self, request: web.Request) -> web.Response:
+        return web.json_response(self._network.kinds())
+
+    async def _get_logs(self, request: web.Request) -> web.StreamResponse:
+        node, last, follow = logs_request(request)
+        document = self._network.logs(node, last)
+        if not follow:
+            return web.json_response(document)
+        subscription = self._network.subscribe_to_logs()  # nothing was logged in between
+        self._followed.add(subscription)
+        try:
+            response = await _start_lines(request)
+            for line in document["lines"]:
+                await _write_line(response, line)
+            async for line in subscription:
+                if node in (None, line["node"]):
+                    await _write_line(response, line)
+            await response.write_eof()
+            return response
+        finally:
+            self._followed.discard(subscription)
+            subscription.close()
+
+    async def _get_events(self, request: web.Request) -> web.WebSocketResponse:
+        events = web.WebSocketResponse(heartbeat=30)
+        await events.prepare(request)
+        subscription = self._network.subscribe()
+        self._event_sockets.add(events)
+        sending = asyncio.create_task(_send_events(subscription.__aiter__(), events))
+        try:
+            async for message in events:  # a client only ever closes
+                if message.type is WSMsgType.ERROR:
+                    break
+        finally:
+            subscription.close()
+            self._event_sockets.discard(events)
+            sending.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                await sending
+        return events
+
+
+async def _start_lines(request: web.Request) -> web.StreamResponse:
+    """An answer of JSON documents, one on each line."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    return response
+
+
+async def _write_line(response: web.StreamResponse, document: dict[str, Any]) -> None:
+    await response.write(json.dumps(document).encode() + b"\n")
+
+
+def _totals(pinging: asyncio.Task[Reachability]) -> dict[str, Any]:
+    """The last line of pingall."""
+    if pinging.cancelled():
+        return {"error": {"code": "stopping", "message": "the network is stopping"}}
+    if (error := pinging.exception()) is not None:
+        _log.error("pingall failed", exc_info=error)
+        return {"error": {"code": "failed", "message": str(error) or type(error).__name__}}
+    found = pinging.result()
+    return {"nodes": found.nodes, **found.totals()}
+
+
+async def _send_events(subscription: Any, events: web.WebSocketResponse) -> None:
+    async for event in subscription:
+        await events.send_json(event)
+    await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
+
+
+def _last_line(execution: asyncio.Task[int]) -> bytes:
+    if execution.cancelled():
+        return encode_error("stopping", "the network is stopping")
+    error = execution.exception()
+    if error is None:
+        return encode_exit(execution.result())
+    if not isinstance(error, NetsimError):
+        _log.error("a command failed", exc_info=error)
+    return encode_error("failed", str(error) or type(error).__name__)
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except UnknownNameError as error:
+        return _error(404, "unknown-name", str(error))
+    except NetsimError as error:
+        if isinstance(error, ValueError):
+            return _error(400, "bad-request", str(error))
+        return _error(409, "failed", str(error))
+    except web.HTTPNotFound:
+        return _error(404, "not-found", f"there is no {request.path}; see docs/control-api.md")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return _error(405, "not-allowed", f"{request.path} has no {request.method}; use {allowed}")
+    except web.HTTPException as error:
+        return _error(error.status, "bad-request", error.text or error.reason)
+    except Exception:  # noqa: BLE001  # the client gets an answer, the log the details
+        _log.exception("%s %s failed", request.method, request.path)
+        return _error(500, "internal", "netsim has a bug; the log of the network has the details")
+
+
+def _error(status: int, code: str, text: str) -> web.Response:
+    message, _, hint = text.partition("; ")
+    document = {"error": {"code": code, "message": message, "hint": hint}}
+    return web.Response(
+        status=status, text=json.dumps(document) + "\n", content_type="application/json"
+    )

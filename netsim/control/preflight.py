@@ -1,0 +1,136 @@
+"""What a topology file needs of its surroundings, looked at before anything starts.
+
+Modules are imported in a throwaway process with a time limit, so that whatever they do at import
+is done to that process; host ports are bound and given back. Mistakes are reported at their
+place in the file, like those that reading the file finds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from netsim.control.program_lookup import Wanted
+from netsim.control.state_directory import running
+from netsim.core.errors import InvalidFileError, Problem
+from netsim.topology.plan import NetworkPlan, NodePlan, PortPlan
+from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
+
+IMPORT_TIMEOUT: Final = 10.0
+"""Seconds that all modules of a file together get to be imported."""
+_OWN: Final = "netsim."
+"""Our own modules need no look, only what is given to them."""
+_HINT: Final = "write `module:attr` of something that can be imported"
+
+
+def check_surroundings(file: str, plan: NetworkPlan) -> None:
+    """InvalidFileError unless every program can be had and every host port is free."""
+    wrong = [*_module_mistakes(plan), *_port_mistakes(plan)]
+    if wrong:
+        source = read_yaml(file)
+        problems = {
+            Problem(source.file, *_place(source, node, path), message)
+            for node, path, message in wrong
+        }
+        raise InvalidFileError(sorted(problems))
+
+
+def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
+    places: list[tuple[NodePlan, PathTo, Wanted]] = []
+    for node in plan.nodes:
+        for service in node.services:
+            if service.app is not None:
+                wanted = Wanted(service.app, "app", tuple(sorted(service.args)))
+                places.append((node, ["services", service.port], wanted))
+        if node.run is not None:
+            wanted = Wanted(node.run.call, "run", tuple(sorted(node.run.args)))
+            places.append((node, ["run"], wanted))
+    places = [each for each in places if each[2].args or not each[2].reference.startswith(_OWN)]
+    if not places:
+        return
+    reasons = _look_up({wanted for _, _, wanted in places}, Path(plan.file).parent)
+    for node, path, wanted in places:
+        late = f"{wanted.reference} was not imported within {IMPORT_TIMEOUT:g} s; {_HINT}"
+        reason = reasons.get(wanted, late)
+        if reason is not None:
+            yield node, path, reason
+
+
+def _look_up(places: set[Wanted], folder: Path) -> dict[Wanted, str | None]:
+    """What is wrong with each, None where nothing is; those that time ran out for are missing."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-m", "netsim.control.program_lookup", str(folder)]
+    ordered = sorted(places)
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            input=json.dumps(ordered).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=IMPORT_TIMEOUT,
+            check=False,
+        )
+        output, ended = done.stdout, f"ended the process (exit code {done.returncode})"
+    except subprocess.TimeoutExpired as error:
+        output, ended = error.stdout or b"", None
+    # The answers come in the same order: the first that is missing is the one that did it.
+    answers = [json.loads(line) for line in output.splitlines()]
+    reasons: dict[Wanted, str | None] = dict(zip(ordered, answers, strict=False))
+    if ended is not None:
+        for wanted in ordered[len(answers) :][:1]:
+            reasons[wanted] = f"{wanted.reference}: its import {ended}; {_HINT}"
+        reasons |= dict.fromkeys(ordered[len(reasons) :])
+    return reasons
+
+
+def _port_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
+    for node in plan.nodes:
+        for index, port in enumerate(node.ports):
+            if port.listen_port and (reason := _cannot_listen(port)):
+                place = f"{port.listen_host}:{port.listen_port}"
+                hint = "write another port, or 0 for a free one"
+                holder = _network_at(place)
+                if holder is None:
+                    message = f"cannot listen on {place}: {reason}; {hint}"
+                else:
+                    message = f"{place} is in use by the network {holder}; {hint}"
+                yield node, ["ports", index], message
+
+
+def _network_at(place: str) -> str | None:
+    """The running network that listens there, or on all addresses."""
+    everywhere = f"0.0.0.0:{place.rpartition(':')[2]}"
+    for state in running():
+        ports = state.summary().get("ports", [])
+        if any(port["listen"] in (place, everywhere) for port in ports):
+            return state.name
+    return None
+
+
+def _cannot_listen(port: PortPlan) -> str | None:
+    family = socket.AF_INET6 if ":" in port.listen_host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((port.listen_host, port.listen_port))
+            sock.listen()
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return None
+
+
+def _place(source: YamlSource, node: NodePlan, path: PathTo) -> tuple[int, int]:
+    """Where the words stand: at the node, else at its kind."""
+    nodes = source.data["nodes"]
+    # `lab-3` is written as `lab` with a count.
+    name = node.name if node.name in nodes else node.name.rpartition("-")[0]
+    if isinstance(nodes.get(name), dict) and path[0] in nodes[name]:
+        return source.locate(["nodes", name, *path])
+    return source.locate(["kinds", node.kind, *path])

@@ -1,0 +1,323 @@
+"""Where a running network is found: its state directory.
+
+    $XDG_RUNTIME_DIR/netsim/           or, without one, netsim-UID/ under the temporary directory
+        campus/
+            lock                       held by the supervisor for as long as it lives
+            network.json               what `netsim ps` shows when the supervisor does not answer
+            control.sock               the control API
+            log                        output of a detached supervisor
+
+The kernel releases a lock with its last holder, however that one ended, so a directory whose
+`lock` is free is left over from a crash, and the next command removes it. Whoever creates, removes
+or looks at one holds a lock on the directory above for that moment. Everything is private to the
+user (mode 0700, owned by them): whoever may open the socket may stop the network.
+
+Light on purpose: `netsim ps` and `netsim exec` import it and have to answer at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from netsim.core.errors import NetsimError, NotRunningError
+from netsim.topology.naming import check_name, suggest
+
+_LOCK: Final = "lock"
+_SUMMARY: Final = "network.json"
+_CONTROL: Final = "control.sock"
+_LOG: Final = "log"
+_SUN_PATH: Final = 107
+"""Bytes a Unix socket's path may have (unix(7): `sun_path` is 108 with its final zero)."""
+
+_held: set[int] = set()
+"""Descriptors of the locks that this process holds."""
+
+
+class StateError(NetsimError):
+    """The place for state directories is not private to this user."""
+
+
+class AlreadyRunningError(NetsimError):
+    """A running network has this name."""
+
+
+class StateDirectory:
+    """The directory of one network: for its supervisor after `claim`, for others from `find`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.path.name
+
+    @property
+    def log_path(self) -> Path:
+        """Output of a detached supervisor and its nodes."""
+        return self.path / _LOG
+
+    @classmethod
+    def claim(cls, name: str) -> StateDirectory:
+        """Make the directory of the network that this process supervises, and hold it.
+
+        Processes forked from this one do not hold it. Raises AlreadyRunningError.
+        """
+        check_name(name, "network")
+        with _exclusive(state_root()) as root:
+            state = cls(root / name)
+            if state._is_held():
+                pid = state.summary().get("supervisor_pid", "unknown")
+                raise AlreadyRunningError(
+                    f"{name} is already running (pid {pid}); netsim down {name}, "
+                    "or give this one another name with --name"
+                )
+            state._remove()
+            _make_private(state.path)
+            state._lock = os.open(state.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(state._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _held.add(state._lock)
+            state.publish({"name": name, "supervisor_pid": os.getpid(), "state": "starting"})
+        return state
+
+    def publish(self, summary: Mapping[str, Any]) -> None:
+        """Write `network.json`, at once and whole for whoever reads it meanwhile."""
+        draft = self.path / f"{_SUMMARY}.new"
+        draft.write_text(json.dumps(summary) + "\n", encoding="utf-8")
+        draft.replace(self.path / _SUMMARY)
+
+    def summary(self) -> dict[str, Any]:
+        """What was published last; empty when there is nothing (or half a crash) to read."""
+        try:
+            summary = json.loads((self.path / _SUMMARY).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return summary if isinstance(summary, dict) else {}
+
+    def adopt_log(self, path: Path) -> None:
+        """Take the file that `draft_log` made in, as this network's log."""
+        path.rename(self.log_path)
+
+    def listen(self) -> socket.socket:
+        """The control socket, listening, mode 0600."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with _short_address(self.path) as address:
+                listener.bind(address)
+            (self.path / _CONTROL).chmod(0o600)
+            listener.listen(128)
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def connect(self, timeout: float | None = None) -> socket.socket:
+        """A connection to the control socket; NotRunningError when nobody listens."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout)
+        try:
+            with _short_address(self.path) as address:
+                connection.connect(address)
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if self.discard_if_stale():
+                text = f"{self.name} is not running; netsim ps lists what is"
+            else:
+                text = f"{self.name} is still starting; try again when it is up"
+            raise NotRunningError(text) from None
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def release(self) -> None:
+        """Remove the directory and let the name go; safe to call twice."""
+        if self._lock not in _held:  # not ours, or not ours any more
+            return
+        with _exclusive(self.path.parent):
+            self._remove()
+            _held.remove(self._lock)
+            os.close(self._lock)
+            self._lock = None
+
+    def is_alive(self) -> bool:
+        """Whether the supervisor lives."""
+        if not self.path.exists():
+            return False
+        with _exclusive(self.path.parent):
+            return self._is_held()
+
+    def discard_if_stale(self) -> bool:
+        """Remove what a crashed supervisor left; True if none lives, False while one does."""
+        if not self.path.exists():
+            return True
+        with _exclusive(self.path.parent):
+            if self._is_held():
+                return False
+            self._remove()
+        return True
+
+    def _is_held(self) -> bool:
+        """Whether a supervisor lives. Asked under the root's lock, so that
+        no claim meets the probe."""
+        try:
+            probe = os.open(self.path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        try:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(probe)
+        return False
+
+    def _remove(self) -> None:
+        if not self.path.is_symlink() and self.path.is_dir():
+            for entry in self.path.iterdir():
+                entry.unlink()
+            self.path.rmdir()
+
+
+def survey() -> tuple[list[StateDirectory], list[StateDirectory]]:
+    """Directories of live and of crashed networks, each by name.
+
+    Stale ones stay for `discard_if_stale`; only drafts of logs that nobody writes go.
+    """
+    root = state_root()
+    alive: list[StateDirectory] = []
+    stale: list[StateDirectory] = []
+    if not root.is_dir():
+        return alive, stale
+    with _exclusive(root):
+        for path in sorted(root.iterdir()):
+            if path.is_dir():
+                state = StateDirectory(path)
+                (alive if state._is_held() else stale).append(state)
+            elif not Path("/proc", path.suffix[1:]).exists():
+                path.unlink()
+    return alive, stale
+
+
+def running() -> list[StateDirectory]:
+    """The networks of this user whose supervisor lives, by name. Stale directories go."""
+    alive, stale = survey()
+    for state in stale:
+        state.discard_if_stale()
+    return alive
+
+
+def find(name: str | None) -> StateDirectory:
+    """The running network of this name, or the only one; NotRunningError says what there is."""
+    states = running()
+    by_name = {state.name: state for state in states}
+    if name is not None:
+        if name in by_name:
+            return by_name[name]
+        hint = suggest(name, by_name) if by_name else "netsim up FILE starts one"
+        raise NotRunningError(f"no network `{name}` is running; {hint}")
+    if len(states) == 1:
+        return states[0]
+    if not states:
+        raise NotRunningError("no network is running; netsim up FILE starts one")
+    raise NotRunningError(
+        f"{len(states)} networks are running; say which with --name: {', '.join(by_name)}"
+    )
+
+
+def draft_log() -> Path:
+    """A new file for the output of a supervisor that does not know its network's name yet."""
+    with _exclusive(state_root()) as root:
+        path = root / f"{_LOG}.{os.getpid()}"
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+    return path
+
+
+def discard_log(path: Path) -> None:
+    """Remove a draft that no network has adopted; without effect when one has."""
+    with _exclusive(state_root()):
+        path.unlink(missing_ok=True)
+
+
+def state_root() -> Path:
+    """The directory above all state directories of this user (it may not exist yet).
+
+    A runtime directory that belongs to somebody else (`su` leaves such a variable behind) does
+    not count.
+    """
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime):
+        with suppress(OSError):
+            if os.stat(runtime).st_uid == os.getuid():
+                return Path(runtime) / "netsim"
+    import tempfile  # 10 ms, and most desktops have a runtime directory
+
+    return Path(tempfile.gettempdir()) / f"netsim-{os.getuid()}"
+
+
+def _make_private(path: Path) -> None:
+    """Make the directory, or refuse one that somebody else could read or replace."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not private or stat.S_IMODE(found.st_mode) & 0o077:
+        raise StateError(
+            f"{path} is not a private directory of yours; remove it, or set XDG_RUNTIME_DIR to one"
+        )
+
+
+@contextmanager
+def _exclusive(root: Path) -> Iterator[Path]:
+    """Hold the directory above the state directories; the last one out removes it when empty."""
+    while True:
+        _make_private(root)
+        try:
+            descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:  # its last user was faster
+            continue
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.stat(root).st_ino == os.fstat(descriptor).st_ino:
+                break
+        os.close(descriptor)
+    try:
+        yield root
+    finally:
+        with suppress(OSError):  # not empty
+            root.rmdir()
+        os.close(descriptor)
+
+
+@contextmanager
+def _short_address(directory: Path) -> Iterator[str]:
+    """An address of the control socket that fits, however long the directory's path is."""
+    address = str(directory / _CONTROL)
+    if len(os.fsencode(address)) <= _SUN_PATH:
+        yield address
+        return
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{_CONTROL}"
+    finally:
+        os.close(descriptor)
+
+
+def _forget_locks() -> None:
+    """In a forked child: only the supervisor itself holds its lock."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_locks)

@@ -1,0 +1,1 @@
+"""What unmodified programs read of the interpreter: clocks, entropy, order, environment."""

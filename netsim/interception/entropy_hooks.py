@@ -1,0 +1,147 @@
+"""Seeded randomness behind `os.urandom`, `random`, `secrets` and `uuid`.
+
+Each computer has its own. `random.SystemRandom` and `secrets` draw from `os.urandom`, and so does a
+`random.Random()` that is made, without a seed, on a computer.
+
+Not covered: generators that a program made before the network was there (but that of aiohttp's
+WebSocket clients is), `numpy.random`, and what C libraries draw for themselves (OpenSSL). While a
+computer runs, other threads share its state of the functions in `random` and its `uuid` node.
+"""
+
+from __future__ import annotations
+
+import _random
+import os
+import random
+import sys
+import uuid
+from operator import index
+from typing import Any, Final, cast
+
+from netsim.interception.c_functions import FunctionReplacement, Replacement
+from netsim.interception.environment import Surroundings
+from netsim.interception.generator_state import GeneratorState, words_of
+from netsim.interception.presence import Presence
+
+_SEED_BYTES: Final = 32
+
+
+class WebSocketMasks:
+    """The generator that aiohttp made when it was imported, the default of an argument.
+
+    It masks what WebSocket clients send (RFC 6455 5.3). The masks are drawn from `os.urandom`
+    instead.
+    """
+
+    def __init__(self) -> None:
+        self._function: Any = None
+        self._before: dict[str, Any] | None = None
+
+    def install(self) -> None:
+        """Does nothing where aiohttp is not, or has changed."""
+        module = sys.modules.get("aiohttp._websocket.writer")
+        self._function = getattr(getattr(module, "WebSocketWriter", None), "__init__", None)
+        self._before = getattr(self._function, "__kwdefaults__", None)
+        if self._before is not None:
+            self._function.__kwdefaults__ = {
+                name: random.SystemRandom() if type(default) is random.Random else default
+                for name, default in self._before.items()
+            }
+
+    def uninstall(self) -> None:
+        """Put back what was."""
+        if self._before is not None:
+            self._function.__kwdefaults__ = self._before
+
+
+class EntropyHooks:
+    """Every source of randomness of the standard library."""
+
+    def __init__(self, presence: Presence) -> None:
+        self._here = presence.here
+        self._replacements: list[Replacement] = [self._urandom(), WebSocketMasks()]
+        if hasattr(os, "getrandom"):
+            self._replacements.append(self._getrandom())
+        self._generator: Any = random._inst
+        self._words = words_of(self._generator)
+        self._outside = GeneratorState.of(self._generator)
+        """What the process draws from, while a computer runs."""
+        self._uuid: dict[str, Any] = vars(uuid)
+        self._uuid_outside = (None, None)
+        self._original_seed: Any = vars(_random.Random)["seed"]
+        self._generate_time_safe: Any = None
+
+    def install(self) -> None:
+        """From now on who is on a computer draws from its streams."""
+        for replacement in self._replacements:
+            replacement.install()
+        self._generate_time_safe = self._uuid["_generate_time_safe"]
+        # It reads clock and node by itself. Without it uuid1 takes time.time_ns() and _node.
+        self._uuid["_generate_time_safe"] = None
+        here, original = self._here, self._original_seed
+
+        def seed(generator: _random.Random, a: Any = None, /) -> None:
+            surroundings = here() if a is None else None
+            if surroundings is not None and surroundings.urandom is not None:
+                a = int.from_bytes(os.urandom(_SEED_BYTES), "big")
+            original(generator, a)
+
+        cast(Any, _random.Random).seed = seed
+
+    def uninstall(self) -> None:
+        """Put back what was."""
+        cast(Any, _random.Random).seed = self._original_seed
+        self._uuid["_generate_time_safe"] = self._generate_time_safe
+        for replacement in self._replacements:
+            replacement.uninstall()
+
+    def enter(self, surroundings: Surroundings) -> None:
+        """The state of `random` and `uuid` becomes the computer's."""
+        own = surroundings.generator
+        if own is None:
+            return
+        generator, words, outside, names = self._generator, self._words, self._outside, self._uuid
+        outside.words[:] = words
+        outside.gauss_next = generator.gauss_next
+        words[:] = own.words
+        generator.gauss_next = own.gauss_next
+        self._uuid_outside = (names["_node"], names["_last_timestamp"])
+        names["_node"] = surroundings.uuid_node
+        names["_last_timestamp"] = surroundings.uuid_last_timestamp
+
+    def leave(self, surroundings: Surroundings) -> None:
+        """The computer keeps its state; what was before comes back."""
+        own = surroundings.generator
+        if own is None:
+            return
+        generator, words, outside, names = self._generator, self._words, self._outside, self._uuid
+        own.words[:] = words
+        own.gauss_next = generator.gauss_next
+        words[:] = outside.words
+        generator.gauss_next = outside.gauss_next
+        surroundings.uuid_last_timestamp = names["_last_timestamp"]
+        names["_node"], names["_last_timestamp"] = self._uuid_outside
+
+    def _urandom(self) -> FunctionReplacement:
+        def urandom(size: int) -> bytes:
+            surroundings = self._here()
+            if surroundings is None or surroundings.urandom is None:
+                drawn: bytes = replacement.original(size)
+                return drawn
+            if index(size) < 0:
+                raise ValueError("negative argument not allowed")
+            return surroundings.urandom.randbytes(size)
+
+        replacement = FunctionReplacement(os.urandom, urandom)
+        return replacement
+
+    def _getrandom(self) -> FunctionReplacement:
+        def getrandom(size: int, flags: int = 0) -> bytes:
+            surroundings = self._here()
+            if surroundings is None or surroundings.urandom is None:
+                drawn: bytes = replacement.original(size, flags)
+                return drawn
+            return os.urandom(size)
+
+        replacement = FunctionReplacement(os.getrandom, getrandom)
+        return replacement

@@ -1,0 +1,122 @@
+"""What programs on one computer in virtual time find around them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any, Final, NamedTuple, TextIO
+
+from netsim.core.errors import NetsimError
+from netsim.core.streams import RandomStreams
+from netsim.core.time import SECOND
+from netsim.interception.generator_state import GeneratorState
+
+WALL_EPOCH_NS: Final = 1_767_225_600 * SECOND
+"""What `time.time_ns` says at network time 0: 2026-01-01T00:00:00Z."""
+MONOTONIC_BASE_NS: Final = 1_000 * SECOND
+"""What `time.monotonic_ns` says at network time 0."""
+
+_MULTICAST: Final = 1 << 40
+"""RFC 9562 (6.10): the bit that a node number has set which is no interface's address."""
+
+
+class BlockingSleepError(NetsimError, RuntimeError):
+    """`time.sleep` on an event loop: in virtual time it would stop the whole network."""
+
+
+class Executed(NamedTuple):
+    """How a function ended that an executor ran: `error` if it is not None, else `result`."""
+
+    result: Any
+    error: BaseException | None
+    slept_ns: int
+
+
+class Surroundings:
+    """Clock, randomness, environment and output of one computer.
+
+    `network_time` returns ns. The same streams give the same random numbers. `name` is the
+    computer's, for findings. See `of_the_process` for one who shares all but the clock.
+    """
+
+    def __init__(
+        self,
+        streams: RandomStreams | None,
+        environ: Mapping[str, str] | None,
+        network_time: Callable[[], int],
+        stdout: TextIO | None,
+        stderr: TextIO | None,
+        *,
+        name: str = "",
+    ) -> None:
+        self.name = name
+        self.stdout = stdout
+        self.stderr = stderr
+        self.environ: dict[bytes, bytes] | None = None
+        """As `os.environ` keeps it; None: the process's."""
+        if environ is not None:
+            self.environ = {os.fsencode(key): os.fsencode(environ[key]) for key in environ}
+        self.urandom: Random | None = None
+        """Instead of the kernel's randomness."""
+        self.generator: GeneratorState | None = None
+        """Of the functions of the module `random`, while this computer does not run."""
+        self.uuid_node: int | None = None
+        self.uuid_last_timestamp: int | None = None
+        if streams is not None:
+            self.urandom = streams.stream("urandom")
+            self.generator = GeneratorState.of(streams.stream("random"))
+            self.uuid_node = streams.stream("uuid").getrandbits(48) | _MULTICAST
+        self._network_time = network_time
+        self._slept_ns = 0
+        self._may_sleep = False
+
+    @classmethod
+    def of_the_process(cls, network_time: Callable[[], int]) -> Surroundings:
+        """Of code on no computer: network time, and otherwise what the process has."""
+        return cls(None, None, network_time, None, None)
+
+    def now_ns(self) -> int:
+        """Network time, and what the function that runs in an executor has slept, ns."""
+        return self._network_time() + self._slept_ns
+
+    def sleep(self, seconds: float) -> None:
+        """As `time.sleep`, without waiting. BlockingSleepError unless an executor runs this."""
+        duration = _nanoseconds(seconds)
+        if self._may_sleep:
+            self._slept_ns += duration
+        elif duration:
+            raise BlockingSleepError(
+                "time.sleep() blocks the event loop, and in virtual time the whole network: "
+                "await asyncio.sleep(), or run what sleeps with asyncio.to_thread()"
+            )
+
+    def executor_delay(self, function: Callable[..., Any], *args: Any) -> Executed:
+        """Call a function in place of an executor; what it sleeps is counted and not waited for.
+
+        Its own clock goes on by what it sleeps.
+        """
+        slept_before, may_sleep = self._slept_ns, self._may_sleep
+        self._may_sleep = True
+        result, error = None, None
+        try:
+            result = function(*args)
+        except BaseException as raised:  # noqa: BLE001  # as executors do: it is the caller's
+            error = raised
+        slept = self._slept_ns - slept_before
+        self._slept_ns, self._may_sleep = slept_before, may_sleep
+        return Executed(result, error, slept)
+
+
+def _nanoseconds(seconds: float) -> int:
+    """A duration as `time.sleep` takes it, rounded up; TypeError, ValueError."""
+    if not hasattr(seconds, "__index__") and not isinstance(seconds, float):
+        raise TypeError(f"'{type(seconds).__name__}' object cannot be interpreted as an integer")
+    if seconds != seconds:
+        raise ValueError("Invalid value NaN (not a number)")
+    if seconds < 0:
+        raise ValueError("sleep length must be non-negative")
+    if isinstance(seconds, float):
+        numerator, denominator = seconds.as_integer_ratio()
+        return -(-numerator * SECOND // denominator)
+    return int(seconds) * SECOND

@@ -1,0 +1,143 @@
+"""Makes unmodified programs find the surroundings of the computer that they run on.
+
+There is one interpreter, and what programs read of it is global: clocks, randomness, environment,
+output. While an `Interception` is installed, its thread can `enter` a computer's surroundings, run
+some of that computer's code, and `leave`. Other threads keep the originals of clocks, `os.urandom`
+and `os.environ`; what is one object for all threads (the module functions of `random`, the node of
+`uuid`, `sys.stdout`, `sys.stderr`) they share with the computer that runs. Programs in virtual time
+have no reason for threads, and those who start one are found out (`unrepeatable`).
+
+Covered are time, datetime, random, os.urandom, secrets, uuid, os.environ and sys.stdout/stderr,
+also where a program imported them by name. Not covered: numpy.random, process_time, getpid.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import get_ident
+from collections.abc import Callable
+from functools import cache
+from types import TracebackType
+from typing import Any, TextIO
+
+from netsim.core.errors import NetsimError
+from netsim.interception.c_functions import Replacement
+from netsim.interception.clock_hooks import ClockHooks
+from netsim.interception.entropy_hooks import EntropyHooks
+from netsim.interception.environ_hooks import EnvironHooks
+from netsim.interception.environment import Executed, Surroundings
+from netsim.interception.presence import Presence
+from netsim.interception.task_order import StableTaskClass
+from netsim.interception.unrepeatable import Findings, Watch
+
+
+class InterceptionError(NetsimError, RuntimeError):
+    """Two networks in virtual time at once, or code on two computers at once."""
+
+
+class _Hooks:
+    """What is installed. It changes the interpreter, and so there is one of it."""
+
+    def __init__(self) -> None:
+        self.presence = Presence()
+        self.entropy = EntropyHooks(self.presence)
+        self.watch = Watch(self.presence)
+        self.all: list[Replacement] = [
+            ClockHooks(self.presence),
+            self.entropy,
+            EnvironHooks(self.presence),
+            StableTaskClass(),
+            self.watch,
+        ]
+
+
+@cache
+def _hooks() -> _Hooks:
+    return _Hooks()
+
+
+class Interception:
+    """For one thread: the one that installs it. Only one is installed at any time."""
+
+    _installed: Interception | None = None
+
+    def __init__(self, findings: Findings | None = None) -> None:
+        self._findings = Findings() if findings is None else findings
+        self._hooks: _Hooks | None = None
+        self._stdout: TextIO = sys.stdout
+        self._stderr: TextIO = sys.stderr
+
+    def install(self) -> None:
+        """Take the place of what programs read.
+
+        InterceptionError if that is done already, UnsupportedInterpreterError if it cannot be.
+        """
+        if Interception._installed is not None:
+            raise InterceptionError(
+                "a network in virtual time runs already in this process, and there can be only one"
+            )
+        hooks = self._hooks = _hooks()
+        hooks.presence.thread = get_ident()
+        hooks.watch.findings = self._findings
+        Interception._installed = self
+        for each in hooks.all:
+            each.install()
+
+    def uninstall(self) -> None:
+        """Put back exactly what was; nothing happens if it is not installed."""
+        hooks = self._hooks
+        if hooks is None:
+            return
+        if hooks.presence.surroundings is not None:
+            self.leave()
+        for each in reversed(hooks.all):
+            each.uninstall()
+        self._hooks = None
+        Interception._installed = None
+
+    def __enter__(self) -> Interception:
+        self.install()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.uninstall()
+
+    def enter(self, surroundings: Surroundings) -> None:
+        """From now on, and until `leave`, this thread's code runs on that computer."""
+        hooks = self._hooks
+        if hooks is None:
+            raise InterceptionError("nothing is intercepted: install it first")
+        presence = hooks.presence
+        if presence.surroundings is not None or presence.thread != get_ident():
+            raise InterceptionError("a computer's code runs already, or this is another thread")
+        hooks.entropy.enter(surroundings)
+        if surroundings.stdout is not None:
+            self._stdout, sys.stdout = sys.stdout, surroundings.stdout
+        if surroundings.stderr is not None:
+            self._stderr, sys.stderr = sys.stderr, surroundings.stderr
+        presence.surroundings = surroundings
+
+    def leave(self) -> None:
+        """The end of what `enter` began. A computer keeps what its programs set sys.stdout to."""
+        hooks = self._hooks
+        surroundings = None if hooks is None else hooks.presence.surroundings
+        if surroundings is None or hooks is None:
+            raise InterceptionError("no computer was entered")
+        hooks.presence.surroundings = None
+        if surroundings.stdout is not None:
+            surroundings.stdout, sys.stdout = sys.stdout, self._stdout
+        if surroundings.stderr is not None:
+            surroundings.stderr, sys.stderr = sys.stderr, self._stderr
+        hooks.entropy.leave(surroundings)
+
+    def run_blocking(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Executed:
+        """Call a function where an executor would, see `Surroundings.executor_delay`."""
+        surroundings = None if self._hooks is None else self._hooks.presence.here()
+        if surroundings is None:
+            raise InterceptionError("no computer was entered")
+        return surroundings.executor_delay(function, *args)

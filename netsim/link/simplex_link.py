@@ -1,0 +1,256 @@
+"""One direction of a cable, owned by its sender: queue, transmitter, medium.
+
+    enqueue ──► [queue] ──► transmitter ──► impairments, delay ──► dequeue
+                            (bandwidth)                            (departs_at, deliver_at, frame)
+
+All times are logical: they follow from when frames were enqueued and from the attributes, and
+not from when the runtime asks. A frame departs when its serialisation starts and is delivered
+when its last bit has arrived. The runtime may dequeue ahead of time, so that departures batch;
+that changes neither what is dropped nor any time, as every decision is made in order of
+departure. What was dequeued is on its way and out of reach of later changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import gcd
+from typing import Final
+
+from netsim.core.link_attributes import LinkAttributes
+from netsim.core.streams import RandomStreams
+from netsim.core.time import SECOND
+from netsim.link.impairment import Impairments
+from netsim.link.link_counters import LinkCounters
+from netsim.link.queue import DropTail
+from netsim.wire.ethernet import HEADER_LENGTH
+
+Departure = tuple[int, int, bytes]
+"""(departs_at, deliver_at, frame), both in ns of network time."""
+OnDrop = Callable[[bytes, str, int], None]
+"""Takes a frame that goes no further, the reason, and the time in ns."""
+
+_NEVER: Final = 1 << 62
+"""ns: when the transmitter of a link that is held is free."""
+
+
+class SimplexLink:
+    """One direction of a link. `now` never goes back from one call to the next."""
+
+    __slots__ = (
+        "_delay_ns",
+        "_denominator",
+        "_departed",
+        "_free_at",
+        "_held",
+        "_impaired",
+        "_impairments",
+        "_latest_delivery",
+        "_limits",
+        "_max_frame",
+        "_mtu",
+        "_numerator",
+        "_queue",
+        "_remainder",
+        "_resume_at",
+        "_up",
+        "counters",
+        "on_drop",
+    )
+
+    def __init__(self, attributes: LinkAttributes, streams: RandomStreams) -> None:
+        self.counters = LinkCounters()
+        self.on_drop: OnDrop | None = None
+        """Is shown every frame that this direction drops."""
+        self._limits = attributes.queue_packets, attributes.queue_bytes
+        self._queue = DropTail(*self._limits)
+        self._impairments = Impairments(attributes, streams)
+        self._departed: list[Departure] = []
+        """Frames through the transmitter that nobody has dequeued yet, in order of departure."""
+        self._free_at = 0
+        """When the transmitter can start the next frame."""
+        self._remainder = 0
+        """By how much `_free_at` was rounded down, in 1/`_denominator` ns."""
+        self._latest_delivery = 0
+        """No frame is delivered before this, except those chosen for reordering."""
+        self._up = True
+        self._held = False
+        self._resume_at = 0
+        """While held: when the transmitter would have been free."""
+        self._adopt(attributes)
+
+    def enqueue(self, frame: bytes, now: int) -> None:
+        """Take a frame from the sender; it is queued, sent at once or dropped, and counted."""
+        counters = self.counters
+        length = len(frame)
+        counters.sent += 1
+        counters.sent_bytes += length
+        if length > self._max_frame:
+            self._drop(frame, "mtu" if self._up else "carrier", now)
+            return
+        if self._free_at <= now:
+            if self._queue.packets:
+                self._transmit(now)
+            if self._free_at <= now:
+                self._remainder = 0
+                self._start(frame, now)
+                return
+        if not self._queue.offer(frame, now):
+            self._drop(frame, "queue", now)
+
+    def dequeue(self, until: int) -> list[Departure]:
+        """Every frame whose serialisation starts at or before `until`, in order of departure."""
+        if self._free_at <= until and self._queue.packets:
+            self._transmit(until)
+        departed = self._departed
+        if not departed:
+            return []
+        if departed[-1][0] <= until:
+            self._departed = []
+        else:
+            due = sum(departure[0] <= until for departure in departed)
+            departed, self._departed = departed[:due], departed[due:]
+        self.counters.handed_over += len(departed)
+        return departed
+
+    def next_departure(self) -> int | None:
+        """The `until` from which `dequeue` has something to do; None when nothing is here."""
+        if self._departed:
+            return self._departed[0][0]
+        return self._free_at if self._queue.packets and not self._held else None
+
+    def queued(self) -> int:
+        """Frames that are still here."""
+        return self._queue.packets + len(self._departed)
+
+    def queued_bytes(self) -> int:
+        """Octets of the frames that are still here."""
+        return self._queue.bytes + sum(len(frame) for _, _, frame in self._departed)
+
+    def change(self, attributes: LinkAttributes, now: int) -> None:
+        """From `now` on behave as `attributes` say.
+
+        What waits in the queue feels the new bandwidth and delay; the frame being serialised
+        and those on their way keep their times, and nobody overtakes them when the delay
+        shrinks. A smaller queue limit drops nothing that waits already.
+        """
+        self._transmit(now)
+        self._limits = attributes.queue_packets, attributes.queue_bytes
+        if not self._held:
+            self._queue.limit(*self._limits)
+        self._impairments.change(attributes)
+        self._adopt(attributes)
+
+    def hold(self, now: int) -> None:
+        """Start no frame from `now` on, and drop none for want of room.
+
+        The frame being serialised and those on their way go on.
+        """
+        if not self._held:
+            self._transmit(now - 1)
+            self._held = True
+            self._resume_at, self._free_at = self._free_at, _NEVER
+            self._queue.limit(None, None)
+
+    def release(self, now: int) -> None:
+        """Send what waits; the queue has its limit again, for what comes now."""
+        if self._held:
+            self._held = False
+            self._free_at = max(self._resume_at, now)
+            self._queue.limit(*self._limits)
+
+    def set_carrier(self, up: bool, now: int) -> None:
+        """Plug the cable in or pull it. Pulled, all that is here is dropped as `carrier`.
+
+        So is whatever is enqueued until the carrier is back. What was dequeued before is the
+        receiver's to drop.
+        """
+        if not up and self._up:
+            for _, _, frame in self._departed:
+                self._drop(frame, "carrier", now)
+            for frame in self._queue.empty():
+                self._drop(frame, "carrier", now)
+            self._departed = []
+            if self._held:
+                self._resume_at = min(self._resume_at, now)
+            else:
+                self._free_at = min(self._free_at, now)
+            self._remainder = 0
+            self._latest_delivery = 0
+        self._up = up
+        self._set_max_frame()
+
+    def _drop(self, frame: bytes, reason: str, now: int) -> None:
+        self.counters.drop(reason)
+        if self.on_drop is not None:
+            self.on_drop(frame, reason, now)
+
+    def _adopt(self, attributes: LinkAttributes) -> None:
+        self._mtu = attributes.mtu
+        self._delay_ns = attributes.delay_ns
+        self._impaired = self._impairments.active
+        # ns per octet as a fraction in lowest terms, which keeps the arithmetic in small integers.
+        bits, rate = (8 * SECOND, attributes.bandwidth_bps) if attributes.bandwidth_bps else (0, 1)
+        divisor = gcd(bits, rate)
+        self._numerator = bits // divisor
+        self._denominator = rate // divisor
+        self._remainder = 0
+        self._set_max_frame()
+
+    def _set_max_frame(self) -> None:
+        """One comparison in `enqueue` refuses both long frames and a missing carrier."""
+        self._max_frame = self._mtu + HEADER_LENGTH if self._up else -1
+
+    def _transmit(self, until: int) -> None:
+        """Start the frames in the queue for which the transmitter is free by `until`."""
+        while self._free_at <= until:
+            frame = self._queue.take(self._free_at)
+            if frame is None:
+                return
+            self._start(frame, self._free_at)
+
+    def _start(self, frame: bytes, departs_at: int) -> None:
+        """Serialise a frame and let the medium carry it."""
+        scaled = len(frame) * self._numerator + self._remainder
+        denominator = self._denominator
+        if denominator == 1:
+            arrived = departs_at + scaled
+        else:
+            arrived = departs_at + scaled // denominator
+            self._remainder = scaled % denominator
+        self._free_at = arrived
+        if self._impaired:
+            self._start_impaired(frame, departs_at, arrived)
+            return
+        deliver_at = arrived + self._delay_ns
+        if deliver_at < self._latest_delivery:
+            deliver_at = self._latest_delivery
+        else:
+            self._latest_delivery = deliver_at
+        self._departed.append((departs_at, deliver_at, frame))
+
+    def _start_impaired(self, frame: bytes, departs_at: int, serialised_at: int) -> None:
+        impairments = self._impairments
+        counters = self.counters
+        if impairments.loses():
+            self._drop(frame, "loss", departs_at)
+            return
+        if impairments.corrupts():
+            flipped = impairments.flip_bit(frame)
+            if flipped is None:
+                self._drop(frame, "crc", departs_at)
+                return
+            counters.corrupted += 1
+            frame = flipped
+        latest = self._latest_delivery
+        if impairments.skips_delay():
+            deliver_at = serialised_at
+            if deliver_at < latest:
+                counters.reordered += 1
+        else:
+            deliver_at = max(latest, serialised_at + impairments.delay())
+            self._latest_delivery = deliver_at
+        departure = (departs_at, deliver_at, frame)
+        self._departed.append(departure)
+        if impairments.duplicates():
+            counters.duplicated += 1
+            self._departed.append(departure)

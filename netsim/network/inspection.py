@@ -1,0 +1,112 @@
+"""What `inspect` shows of a network: plain data, ready for JSON."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from netsim.network.link_conditions import LinkConditions
+from netsim.observe.link_account import LinkAccount
+from netsim.site.backend import Backend
+from netsim.topology.plan import NetworkPlan
+from netsim.wire.address import format_ip, format_mac
+
+
+class Inspection:
+    """Looks at a network that has been started. Nodes that are named exist."""
+
+    def __init__(self, plan: NetworkPlan, backend: Backend, conditions: LinkConditions) -> None:
+        self._plan = plan
+        self._backend = backend
+        self._conditions = conditions
+
+    async def everything(self) -> dict[str, Any]:
+        """`{nodes, links, ports}`; nodes that do not answer say so."""
+        *nodes, frames = await asyncio.gather(
+            *(self.node(node.name) for node in self._plan.nodes), self._frames()
+        )
+        links = [{**link, "frames": each} for link, each in zip(self.links(), frames, strict=True)]
+        return {"nodes": nodes, "links": links, "ports": self.ports()}
+
+    async def node(self, name: str) -> dict[str, Any]:
+        """Everything about one node, asked for, or what the plan says if it does not answer."""
+        facts: dict[str, Any] = {"name": name, **self.describe(name)}
+        try:
+            facts |= await self._backend.facts(name)
+            return facts
+        except TimeoutError:
+            facts["state"] = "not responding"
+        except ConnectionError:
+            if facts["state"] != "stopped":
+                facts["state"] = "dead"
+        return facts | {"interfaces": self._planned_interfaces(name)}
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
+        process = self._backend.describe(name)
+        if process["state"] in ("dead", "stopped"):
+            process = process | {"pid": None}
+        return {"kind": self._plan.node(name).kind, **process}
+
+    def links(self) -> list[dict[str, Any]]:
+        """Both ends of every link, and whether it is up."""
+        return [
+            {
+                "index": index,
+                "a": {"node": link.a[0], "interface": link.a[1]},
+                "b": {"node": link.b[0], "interface": link.b[1]},
+                "up": self._conditions.is_up(index),
+            }
+            for index, link in enumerate(self._plan.links)
+        ]
+
+    def ports(self) -> list[dict[str, Any]]:
+        """Where the network can be entered from outside: `{listen, node, to}`."""
+        return [
+            {
+                "listen": f"{host}:{port}",
+                "node": node.name,
+                "to": f"{planned.host}:{planned.port}",
+            }
+            for node in self._plan.nodes
+            for (host, port), planned in zip(
+                self._backend.ports(node.name), node.ports, strict=False
+            )
+        ]
+
+    async def _frames(self) -> list[list[dict[str, Any]] | None]:
+        """Of each link the frames of both directions, from `a` and from `b`.
+
+        None where that cannot be known, because a node does not answer.
+        """
+        try:
+            accounts = await self._backend.accounts()
+        except (TimeoutError, ConnectionError):
+            return [None] * len(self._plan.links)
+        documents = [_account_facts(account) for account in accounts]
+        return [[a, b] for a, b in zip(documents[::2], documents[1::2], strict=True)]
+
+    def _planned_interfaces(self, name: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": interface.name,
+                "mac": format_mac(interface.mac),
+                "addresses": [f"{format_ip(interface.address)}/{interface.prefix_length}"]
+                if interface.address
+                else [],
+                "peer": interface.peer,
+                "up": False,
+            }
+            for interface in self._plan.node(name).interfaces
+        ]
+
+
+def _account_facts(account: LinkAccount) -> dict[str, Any]:
+    return {
+        "from": account.name.partition("/")[0],
+        "sent": account.sent,
+        "duplicated": account.duplicated,
+        "delivered": account.delivered,
+        "dropped": account.dropped,
+        "in_flight": account.in_flight,
+    }

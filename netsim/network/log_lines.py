@@ -1,0 +1,76 @@
+"""What the nodes and their programs have logged, kept by the supervisor within limits."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from netsim.network.events import EventHub, Subscription, wall_time
+
+CAPACITY: Final = 10_000
+"""Lines of the whole network; the oldest go first."""
+LONGEST_LINE: Final = 4_096
+"""Characters; the rest of a longer line is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line. Times are those at which the supervisor heard of it."""
+
+    time_ns: int
+    """Network time."""
+    node: str
+    level: int
+    """As in `logging`; what a program prints is INFO, or WARNING on stderr."""
+    text: str
+    wall: str = field(default_factory=wall_time)
+    """ISO 8601 in UTC."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "time_ns": self.time_ns,
+            "wall": self.wall,
+            "node": self.node,
+            "level": logging.getLevelName(self.level).lower(),
+            "text": self.text,
+        }
+
+
+class LogBook:
+    """The last lines of a network, and those who follow."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._lines: deque[LogLine] = deque(maxlen=capacity)
+        self._hub = EventHub()
+        self.dropped = 0
+        """Lines that had to make room."""
+
+    def add(self, line: LogLine) -> LogLine:
+        """Keep a line, and tell those who follow; the line as it is kept."""
+        if len(line.text) > LONGEST_LINE:
+            line = replace(line, text=f"{line.text[:LONGEST_LINE]}…")
+        self.dropped += len(self._lines) == self._lines.maxlen
+        self._lines.append(line)
+        self._hub.publish(line)
+        return line
+
+    def document(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
+        """`{dropped, lines}`: the lines of one node or of all, at most the `last` so many."""
+        lines: Iterable[LogLine] = self._lines
+        if node is not None:
+            lines = [line for line in lines if line.node == node]
+        if last is not None:
+            lines = list(lines)[-last:] if last else []
+        return {"dropped": self.dropped, "lines": [line.as_dict() for line in lines]}
+
+    def subscribe(self) -> Subscription:
+        """Lines from now on."""
+        return self._hub.subscribe()
+
+    def close(self) -> None:
+        """End every subscription."""
+        self._hub.close()

@@ -1,0 +1,318 @@
+"""One node as tests see it: `net["alice"]`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
+
+from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.core.units import parse_size
+from netsim.tools.http_exchange import Headers, http_exchange
+from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
+from netsim.tools.path_trace import PathTrace, trace_path
+from netsim.tools.ping_measurement import PingReport, ping
+from netsim.tools.resolve import resolve
+from netsim.tools.transfer import (
+    Sent,
+    Transfer,
+    TransferFailedError,
+    close_sink,
+    drain_sink,
+    open_sink,
+    send_bytes,
+)
+from netsim.topology.plan import Kind, NetworkPlan
+from netsim.wire.address import format_ip
+
+__all__ = [
+    "Completed",
+    "HttpFailedError",
+    "HttpReply",
+    "HttpTimings",
+    "NoPathError",
+    "NoProgramsError",
+    "NodeOperations",
+    "NodeView",
+    "PingReport",
+    "Transfer",
+    "TransferFailedError",
+]
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class NoProgramsError(NetsimError, TypeError):
+    """A switch was asked for what only computers and routers can do."""
+
+
+class NoPathError(NetsimError):
+    """Packets do not arrive; `routers` are those that they got to, nearest first."""
+
+    def __init__(self, text: str, routers: list[str]) -> None:
+        super().__init__(text, routers)
+        self.routers = routers
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A tool that has ended: its exit code, and what it printed."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class NodeOperations(Protocol):
+    """What the view of a node needs of its network."""
+
+    plan: NetworkPlan
+
+    async def call(
+        self,
+        node: str,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Run a coroutine function on the node's loop; arguments and result are copied."""
+
+    async def exec(
+        self,
+        node: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        output: Callable[[Literal["stdout", "stderr"], bytes], None],
+        interrupt: asyncio.Event,
+        json: bool = False,
+    ) -> int:
+        """Run a tool at a node and return its exit code."""
+
+    async def crash(self, node: str) -> None:
+        """Cut its power."""
+
+    async def stop_node(self, node: str) -> None:
+        """Let its programs shut down, and end it."""
+
+    async def start_node(self, node: str) -> None:
+        """Start it again."""
+
+    async def restart_node(self, node: str) -> None:
+        """Stop it, if it is up, and start it again."""
+
+
+class NodeView:
+    """A computer, router or switch of a running network.
+
+    What is measured happens at the node, in network time. ConnectionError when the node is down,
+    or goes down meanwhile; NoProgramsError where a switch would have to do it. Cancelling the call
+    ends it at the node.
+    """
+
+    def __init__(self, network: NodeOperations, name: str) -> None:
+        self._network = network
+        self.name = name
+        self.kind: Kind = network.plan.node(name).kind
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+    # Programs
+
+    async def get(
+        self,
+        url: str,
+        *,
+        headers: Headers | None = None,
+        timeout: float | None = None,
+        follow_redirects: bool = False,
+    ) -> HttpReply:
+        """`request("GET", url)`."""
+        return await self.request(
+            "GET", url, headers=headers, timeout=timeout, follow_redirects=follow_redirects
+        )
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Headers | None = None,
+        body: bytes | str | None = None,
+        timeout: float | None = None,
+        follow_redirects: bool = False,
+    ) -> HttpReply:
+        """An HTTP exchange from here, on a connection of its own: the whole reply.
+
+        `timeout` is in seconds for all of it; None waits as long as TCP does. Text is sent as
+        UTF-8. HttpFailedError when there is no whole reply; any status is a reply.
+        """
+        content = body.encode() if isinstance(body, str) else body
+        return await self.run(
+            http_exchange, method, url, headers, content, timeout, follow_redirects
+        )
+
+    async def ping(
+        self,
+        to: str,
+        *,
+        count: int = 3,
+        interval: float = 1.0,
+        timeout: float = 2.0,
+        size: int = 56,
+    ) -> PingReport:
+        """Echo requests to a name or address: `count` of them, one each `interval` seconds.
+
+        An answer counts within `timeout` seconds; `size` is in bytes of data. What is not
+        answered is loss, and no error; UnknownNameError for a name that nobody has.
+        """
+        if count < 1 or interval <= 0 or timeout <= 0 or not 0 <= size <= 65_507:
+            raise ValueError(
+                "count is 1 or more, interval and timeout are more than 0, size is 0 to 65507"
+            )
+        return await self.run(ping, to, count, interval, timeout, size)
+
+    async def path(self, to: str) -> list[str]:
+        """The names of the routers on the way to a name or address, as packets really travel.
+
+        NoPathError when they do not arrive; UnknownNameError for a name that nobody has.
+        """
+        trace = await self.run(trace_path, to)
+        routers = [self._owner(address) or address for address in trace.hops]
+        if trace.problem:
+            raise NoPathError(self._no_path(to, trace, routers), routers)
+        return routers
+
+    async def resolve(self, name: str) -> str | None:
+        """The IPv4 address that a name has here; None when it has none."""
+        return await self.run(resolve, name)
+
+    async def transfer(self, to: str, size: int | str) -> Transfer:
+        """Send bytes (`1_000_000`, `"20MiB"`) to another computer over one TCP connection.
+
+        `to` is a name or address. Both ends are simulated programs, so nothing has to listen
+        there. TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
+        """
+        size = size if isinstance(size, int) else parse_size(size)
+        if size < 1:
+            raise ValueError("a transfer has 1 byte or more")
+        address = await self.resolve(to)
+        receiver = None if address is None else self._owner(address)
+        if address is None or receiver is None:
+            raise UnknownNameError(f"{self._network.plan.name} has no computer {to!r}")
+        port = await self._network.call(receiver, open_sink, (size,))
+        arriving = asyncio.ensure_future(self._network.call(receiver, drain_sink, (port,)))
+        sending = asyncio.ensure_future(self.run(send_bytes, address, port, size))
+        try:
+            await asyncio.wait({arriving, sending}, return_when=asyncio.FIRST_EXCEPTION)
+            for side in (sending, arriving):
+                if side.done():
+                    side.result()
+            sent: Sent = sending.result()
+            return Transfer(size, arriving.result() - sent.started_at, sent.retransmissions)
+        finally:
+            for side in (sending, arriving):
+                side.cancel()
+            await asyncio.gather(sending, arriving, return_exceptions=True)
+            await self._close_sink(receiver, port)
+
+    async def exec(
+        self, *argv: str, cwd: str | os.PathLike[str] = ".", json: bool = False
+    ) -> Completed:
+        """Run a tool here: `await net["alice"].exec("ping", "-c1", "web")`.
+
+        `cwd` is where tools read and write files. `json` asks for one JSON document instead of
+        text. A tool that does not exist has exit code 127.
+        """
+        printed = {"stdout": bytearray(), "stderr": bytearray()}
+        interrupt = asyncio.Event()
+        try:
+            code = await self._network.exec(
+                self.name,
+                list(argv),
+                cwd=os.path.abspath(cwd),
+                output=lambda stream, data: printed[stream].extend(data),
+                interrupt=interrupt,
+                json=json,
+            )
+        except asyncio.CancelledError:
+            interrupt.set()
+            raise
+        return Completed(
+            code,
+            printed["stdout"].decode(errors="replace"),
+            printed["stderr"].decode(errors="replace"),
+        )
+
+    async def run(
+        self,
+        function: Callable[Arguments, Awaitable[Result]],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run a coroutine function here: on this node's event loop, with its network.
+
+        Any asyncio code will do: aiohttp, httpx, plain streams. The function must be importable in
+        real time; arguments and result are copied in both times (CopyError). What it raises is
+        raised.
+        """
+        if self.kind == "switch":
+            raise NoProgramsError(
+                f"{self.name} is a switch and runs no programs; ask a computer or a router"
+            )
+        return cast(Result, await self._network.call(self.name, function, args, kwargs))
+
+    # The node itself
+
+    async def crash(self) -> None:
+        """Cut its power: its programs, connections and caches are gone, its links lose carrier."""
+        await self._network.crash(self.name)
+
+    async def stop(self) -> None:
+        """Let its programs shut down, and end it."""
+        await self._network.stop_node(self.name)
+
+    async def start(self) -> None:
+        """Start it again after `crash` or `stop`; done when its services listen.
+
+        AlreadyRunningError when it is up; StartError when it does not come up.
+        """
+        await self._network.start_node(self.name)
+
+    async def restart(self) -> None:
+        """Stop it, if it is up, and start it."""
+        await self._network.restart_node(self.name)
+
+    # Names
+
+    def _owner(self, address: str) -> str | None:
+        """The node that has an address; 127.0.0.0/8 is this one."""
+        if address.startswith("127."):
+            return self.name
+        for node in self._network.plan.nodes:
+            for interface in node.interfaces:
+                if interface.address is not None and format_ip(interface.address) == address:
+                    return node.name
+        return None
+
+    def _no_path(self, to: str, trace: PathTrace, routers: list[str]) -> str:
+        where = ""
+        if trace.reporter is not None:
+            where = f", says {self._owner(trace.reporter) or trace.reporter}"
+        elif routers:
+            where = f" beyond {routers[-1]}"
+        return f"{self.name} does not reach {to}: {trace.problem}{where}"
+
+    async def _close_sink(self, receiver: str, port: int) -> None:
+        try:
+            await self._network.call(receiver, close_sink, (port,))
+        except ConnectionError:
+            # It went down, and its sink with it.
+            return

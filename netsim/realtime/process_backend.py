@@ -1,0 +1,273 @@
+"""A network in real time: a process for each node, and this one to watch over them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from netsim.core.errors import NetsimError, NotInRealTimeError
+from netsim.core.link_attributes import LinkCondition
+from netsim.core.time import MILLISECOND
+from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
+from netsim.observe.link_account import LinkAccount
+from netsim.realtime.fleet import Fleet
+from netsim.realtime.launcher import Launcher, StartMethod, new_launcher
+from netsim.realtime.node_handle import NodeHandle
+from netsim.realtime.remote_call import pack_call, unpack_outcome
+from netsim.site.accounting import Books
+from netsim.site.backend import LinkChange, Output, Progress, Reports, Routes
+from netsim.topology.plan import NetworkPlan
+
+ANSWER_TIMEOUT: Final = 2.0
+"""Seconds after which a node that does not answer is reported as not responding."""
+
+
+class ProcessBackend:
+    """A `Backend` (see there).
+
+    `start_method` is how node processes begin; a `launcher` made earlier saves the time that its
+    imports take.
+    """
+
+    lead_ns = 5 * MILLISECOND
+
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        reports: Reports,
+        start_method: StartMethod = "fork",
+        launcher: Launcher | None = None,
+    ) -> None:
+        self._plan = plan
+        self._start_method = start_method
+        self._launcher = launcher
+        self._reports = reports
+        self._fleet = Fleet(plan, self._hear, self._ended)
+        self._epoch = time.monotonic_ns()
+        self._cutting = asyncio.Lock()
+        self._cuts = 0
+        self._observing = False
+
+    # The network
+
+    async def start(self, on_progress: Progress | None) -> None:
+        """See `Backend`."""
+        self._epoch = time.monotonic_ns()
+        launcher = self._launcher or new_launcher(self._start_method)
+        await self._fleet.start(launcher, self._epoch, on_progress)
+
+    async def stop(self, grace: float) -> None:
+        """See `Backend`."""
+        await self._fleet.stop(grace)
+
+    def kill(self) -> None:
+        """See `Backend`."""
+        self._fleet.kill()
+
+    def now(self) -> int:
+        """See `Backend`."""
+        return time.monotonic_ns() - self._epoch
+
+    # Links and routes
+
+    def change_links(self, at: int, changes: list[LinkChange]) -> Awaitable[None]:
+        """See `Backend`."""
+        of_node: dict[str, dict[str, LinkCondition]] = {}
+        for index, name, condition in changes:
+            link = self._plan.links[index]
+            interface = link.a[1] if link.a[0] == name else link.b[1]
+            if self._fleet.nodes[name].up:
+                of_node.setdefault(name, {})[interface] = condition
+        answers = [
+            self._fleet.nodes[name].question("conditions", at, conditions)
+            for name, conditions in of_node.items()
+        ]
+        for answer in answers:
+            # One that goes down meanwhile has nothing left to change.
+            answer.add_done_callback(asyncio.Future.exception)
+        return asyncio.ensure_future(_wait_for(answers))
+
+    def install_routes(self, at: int, routes: Routes) -> None:
+        """See `Backend`."""
+        for node in self._fleet.nodes.values():
+            if node.up and self._plan.node(node.name).kind != "switch":
+                node.send("routes", at, routes.get(node.name, ()), routes)
+
+    # Watching
+
+    def describe(self, node: str) -> dict[str, Any]:
+        """See `Backend`: it is starting, running, stopped (as it was told to) or dead."""
+        handle = self._fleet.nodes[node]
+        return {"pid": handle.pid, "state": handle.state}
+
+    def ports(self, node: str) -> list[tuple[str, int]]:
+        """See `Backend`."""
+        return self._fleet.nodes[node].ports
+
+    async def facts(self, node: str) -> dict[str, Any]:
+        """See `Backend`."""
+        facts: dict[str, Any] = await self._fleet.nodes[node].ask("ask", timeout=ANSWER_TIMEOUT)
+        return facts
+
+    async def accounts(self) -> list[LinkAccount]:
+        """See `Backend`. A node that goes or comes meanwhile makes it begin again."""
+        async with self._cutting:
+            while True:
+                books = await self._cut()
+                if books is not None:
+                    return self._fleet.ledger.accounts(books)
+
+    async def _cut(self) -> dict[str, Books] | None:
+        """Books at one cut; None when it was not the same network from beginning to end."""
+        changes = self._fleet.changes
+        nodes = [node for node in self._fleet.nodes.values() if node.up]
+        for node in self._fleet.nodes.values():
+            if node.born.is_set() and not node.alive and not node.ended.is_set():
+                # It is gone, and will be reported in a moment.
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    await node.ended.wait()
+                return None
+        self._cuts += 1
+        answers = await asyncio.gather(
+            *(node.cut(self._cuts, ANSWER_TIMEOUT) for node in nodes), return_exceptions=True
+        )
+        if changes != self._fleet.changes:
+            return None
+        books = {}
+        for node, answer in zip(nodes, answers, strict=True):
+            if isinstance(answer, ConnectionError):
+                return None
+            if isinstance(answer, BaseException):
+                raise answer
+            books[node.name] = answer
+        return books
+
+    def unrepeatable(self) -> list[str]:
+        """See `Backend`: nothing repeats here, and nobody expects it."""
+        return []
+
+    def observe_frames(self) -> None:
+        """See `Backend`. What a node has seen is lost when it goes down."""
+        if not self._observing:
+            self._observing = True
+            for node in self._fleet.nodes.values():
+                if node.up:
+                    node.send("observe")
+
+    async def recent_frames(self) -> list[FrameRecord]:
+        """See `Backend`. Nodes that do not answer are left out."""
+        nodes = [node for node in self._fleet.nodes.values() if node.up]
+        answers = await asyncio.gather(
+            *(node.ask("frames", timeout=ANSWER_TIMEOUT) for node in nodes), return_exceptions=True
+        )
+        records = [
+            record
+            for answer in answers
+            if not isinstance(answer, BaseException)
+            for record in answer
+        ]
+        records.sort(key=lambda record: record.time_ns)
+        return records[-RECENT_FRAMES:]
+
+    def trace_frames(self, path: str) -> None:
+        """See `Backend`: in real time no trace repeats, and no two nodes share a file."""
+        raise NotInRealTimeError(
+            "a trace of all frames needs virtual time; in real time write `capture`, at a node"
+        )
+
+    # Doing
+
+    async def exec(
+        self,
+        node: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        output: Output,
+        interrupt: asyncio.Event,
+        json: bool,
+    ) -> int:
+        """See `Backend`."""
+        return await self._fleet.nodes[node].execute(argv, cwd, json, output, interrupt)
+
+    async def call(
+        self,
+        node: str,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """See `Backend`. The function has to be importable; CopyError says what cannot be copied.
+
+        Cancelling it cancels the function.
+        """
+        if self._plan.node(node).kind == "switch":
+            raise NetsimError(f"{node} is a switch: no programs run on it")
+        return unpack_outcome(await self._fleet.nodes[node].call(pack_call(function, args, kwargs)))
+
+    async def capture(self, node: str, interface: str | None, path: str) -> None:
+        """See `Backend`."""
+        failure = await self._fleet.nodes[node].ask(
+            "capture", interface, path, timeout=ANSWER_TIMEOUT
+        )
+        if failure is not None:
+            raise OSError(failure)
+
+    # Nodes that go and come
+
+    async def crash(self, node: str) -> None:
+        """SIGKILL its process."""
+        await self._fleet.kill_node(node)
+        self._report_end(self._fleet.nodes[node])
+
+    async def stop_node(self, node: str, grace: float) -> None:
+        """See `Backend`."""
+        await self._fleet.stop_node(node, grace)
+
+    async def start_node(
+        self,
+        node: str,
+        conditions: Mapping[str, LinkCondition],
+        connect: Callable[[], Awaitable[None]],
+    ) -> None:
+        """See `Backend`. It has a new process and new wires."""
+
+        async def observe_and_connect() -> None:
+            if self._observing:
+                self._fleet.nodes[node].send("observe")
+            await connect()
+
+        await self._fleet.start_node(node, conditions, observe_and_connect)
+
+    # Hearing
+
+    def _hear(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
+        match message:
+            case ("carrier", interface, up, at):
+                self._reports.carrier_changed(node.name, interface, up, at)
+            case ("log", level, text):
+                self._reports.logged(node.name, level, text)
+
+    def _ended(self, node: NodeHandle) -> None:
+        if node.stopped or not node.ready:
+            return
+        self._report_end(node)
+
+    def _report_end(self, node: NodeHandle) -> None:
+        code = node.exit_code
+        if code is None:
+            how = "ended with the zygote"
+        elif code < 0:
+            how = f"was killed by {signal.Signals(-code).name}"
+        else:
+            how = f"ended with exit code {code}"
+        self._reports.node_ended(node.name, f"(pid {node.pid}) {how}", failed=code != 0)
+
+
+async def _wait_for(answers: list[asyncio.Future[Any]]) -> None:
+    """One node that does not answer holds up nobody: it will be late."""
+    if answers:
+        await asyncio.wait(answers, timeout=ANSWER_TIMEOUT)

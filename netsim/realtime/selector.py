@@ -1,0 +1,190 @@
+"""The selector under a node's event loop: packets are handled inside `select`.
+
+asyncio sees only what concerns programs: real descriptors, its own timers, and sockets of the
+simulated stack to which something has happened. The wires and the agenda of the node are served
+right here, without a handle or a callback for each wake-up; most wake-ups of a switch or router
+never reach asyncio at all.
+
+Each call of `select` ends one tick of the loop and starts the next, so this is also where what
+the programs have written during the tick is sent.
+"""
+
+from __future__ import annotations
+
+import select
+import selectors
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from netsim.realtime.engine import Engine
+from netsim.realtime.timerfd import TimerFd
+from netsim.realtime.wire import WireSender
+
+_EDGE: Final = select.EPOLLIN | select.EPOLLET
+_MAX_EVENTS: Final = 256
+
+
+class NodeSelector(selectors.BaseSelector):
+    """epoll, a kernel timer, and the node's engine.
+
+    `has_news` says whether programs have something to look at, and sees to it that they do.
+    """
+
+    def __init__(self, engine: Engine, has_news: Callable[[], bool]) -> None:
+        self._engine = engine
+        self._has_news = has_news
+        self._epoll = select.epoll()
+        self._timer = TimerFd()
+        self._keys: dict[int, selectors.SelectorKey] = {}
+        self._wires: set[int] = set()
+        """Receiving ends."""
+        self._writers: dict[int, WireSender] = {}
+        """Sending ends that are full."""
+        self._epoll.register(self._timer.descriptor, _EDGE)
+        for descriptor in engine.readers:
+            self._watch(descriptor)
+        engine.on_connected = self._watch
+        engine.on_disconnected = self._forget
+        engine.on_blocked = self._wait_writable
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Serve the node until a program has something to do or `timeout` seconds pass."""
+        engine = self._engine
+        deadline = None if timeout is None else time.monotonic_ns() + int(max(timeout, 0.0) * 1e9)
+        engine.flush()
+        if self._has_news():
+            deadline = 0
+        while True:
+            ready = self._poll(deadline)
+            engine.run()
+            if self._has_news() or ready:
+                return ready
+            if deadline is not None and time.monotonic_ns() >= deadline:
+                return ready
+
+    def _poll(self, deadline: int | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait until something is readable, the agenda is due, or the deadline has come."""
+        engine = self._engine
+        due = engine.next_due()
+        wake = deadline if due is None else due + engine.epoch
+        if deadline is not None and wake is not None and deadline < wake:
+            wake = deadline
+        if wake is None:
+            block = -1
+        elif wake <= time.monotonic_ns():
+            block = 0
+        else:
+            self._timer.arm(wake)
+            block = -1
+        ready = []
+        for descriptor, mask in self._epoll.poll(block, _MAX_EVENTS):
+            reader = engine.readers.get(descriptor)
+            if reader is not None:
+                reader()
+            elif descriptor in self._keys:
+                key = self._keys[descriptor]
+                # As in the standard library: an error shows as both readable and writable.
+                events = 0
+                if mask & ~select.EPOLLIN:
+                    events |= selectors.EVENT_WRITE
+                if mask & ~select.EPOLLOUT:
+                    events |= selectors.EVENT_READ
+                if events & key.events:
+                    ready.append((key, events & key.events))
+            elif descriptor == self._timer.descriptor:
+                self._timer.expired()
+            elif descriptor in self._writers:
+                self._continue_writing(descriptor)
+        return ready
+
+    def _watch(self, descriptor: int) -> None:
+        self._wires.add(descriptor)
+        self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _forget(self, descriptor: int) -> None:
+        # A process that a program has forked may hold a copy, so closing it is not enough.
+        if descriptor in self._wires or descriptor in self._writers:
+            self._epoll.unregister(descriptor)
+            self._wires.discard(descriptor)
+            self._writers.pop(descriptor, None)
+
+    def _wait_writable(self, sender: WireSender) -> None:
+        if sender.descriptor not in self._writers:
+            self._writers[sender.descriptor] = sender
+            self._epoll.register(sender.descriptor, select.EPOLLOUT)
+
+    def _continue_writing(self, descriptor: int) -> None:
+        sender = self._writers[descriptor]
+        sender.flush()
+        if not sender.blocked:
+            del self._writers[descriptor]
+            self._epoll.unregister(descriptor)
+
+    # What asyncio asks of a selector
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """As `selectors.EpollSelector.register`."""
+        descriptor = _descriptor(fileobj)
+        if descriptor in self._keys:
+            raise KeyError(f"{fileobj!r} (FD {descriptor}) is already registered")
+        key = selectors.SelectorKey(fileobj, descriptor, events, data)
+        self._epoll.register(descriptor, _epoll_mask(events))
+        self._keys[descriptor] = key
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """As `selectors.EpollSelector.unregister`."""
+        key = self.get_key(fileobj)
+        del self._keys[key.fd]
+        try:
+            self._epoll.unregister(key.fd)
+        except OSError:
+            # Closed before it was unregistered: epoll has forgotten it by itself.
+            return key
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """As `selectors.EpollSelector.modify`."""
+        key = self.get_key(fileobj)
+        if events != key.events:
+            self._epoll.modify(key.fd, _epoll_mask(events))
+        key = self._keys[key.fd] = selectors.SelectorKey(fileobj, key.fd, events, data)
+        return key
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        """The key of a registered file; KeyError when it is not."""
+        try:
+            return self._keys[_descriptor(fileobj)]
+        except (KeyError, ValueError):
+            pass
+        for key in self._keys.values():
+            if key.fileobj is fileobj:
+                return key
+        raise KeyError(f"{fileobj!r} is not registered")
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """What asyncio has registered, by descriptor."""
+        return self._keys
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        self._epoll.close()
+        self._timer.close()
+        self._keys.clear()
+
+
+def _descriptor(fileobj: Any) -> int:
+    descriptor = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+    if descriptor < 0:
+        raise ValueError(f"{fileobj!r} has no descriptor")
+    return descriptor
+
+
+def _epoll_mask(events: int) -> int:
+    mask = 0
+    if events & selectors.EVENT_READ:
+        mask |= select.EPOLLIN
+    if events & selectors.EVENT_WRITE:
+        mask |= select.EPOLLOUT
+    return mask

@@ -1,0 +1,122 @@
+"""A node's books where its death does not reach them: in memory shared with the supervisor.
+
+The node writes them once a tick, and always before it writes to a wire: whatever a neighbour can
+have received is in the books of its sender. Each port has two copies of its numbers and a word
+that says which of them holds; a new one is written beside it before the word is turned. So a
+process that is killed in the middle of it leaves what was written before.
+
+A copy is a row of integers of 8 bytes, in the order of `_EGRESS` and so on below.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from netsim.realtime.cable_end import CableEnd
+from netsim.site.accounting import Books
+
+# Reasons that have a place of their own; what has none is added up under the last.
+_DROPPED: Final = ("queue", "mtu", "carrier", "loss", "crc", "other")
+_LOST: Final = ("carrier", "overload", "other")
+_RECEIVED_DROPPED: Final = ("carrier", "other")
+
+_NUMBERS: Final = 5 + len(_DROPPED) + len(_LOST) + 4 + len(_RECEIVED_DROPPED)
+_COPY = struct.Struct(f"={_NUMBERS}q")
+_WORD: Final = 8
+_RECORD: Final = _WORD + 2 * _COPY.size
+
+
+class SharedBooks:
+    """The node's side: `descriptor` is what `new_books` returned."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._memory = mmap.mmap(descriptor, 0)
+        self._holding: dict[int, int] = {}
+        os.close(descriptor)
+
+    def write(self, end: CableEnd) -> None:
+        """Write down what one port has counted."""
+        port = end.port
+        index = port.index
+        counters = port.egress.counters
+        base = index * _RECORD
+        copy = 1 - self._holding.get(index, 0)
+        _COPY.pack_into(
+            self._memory,
+            base + _WORD + copy * _COPY.size,
+            counters.sent,
+            counters.duplicated,
+            port.egress.queued(),
+            counters.handed_over,
+            end.messages_sent,
+            *_numbers(counters.dropped, _DROPPED),
+            *_numbers(end.lost, _LOST),
+            port.received,
+            port.delivered,
+            port.in_flight,
+            end.messages_read,
+            *_numbers(port.ingress_dropped, _RECEIVED_DROPPED),
+        )
+        self._memory[base] = copy
+        self._holding[index] = copy
+
+
+def new_books(ports: int) -> int:
+    """Descriptor of memory for the books of a node with so many ports, all of them zero."""
+    descriptor = os.memfd_create("netsim-books", os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, max(1, ports) * _RECORD)
+    return descriptor
+
+
+def read_books(descriptor: int, interfaces: Sequence[str]) -> Books:
+    """What a node that is gone had written down."""
+    books: Books = {"egress": {}, "ingress": {}}
+    for index, name in enumerate(interfaces):
+        record = os.pread(descriptor, _RECORD, index * _RECORD)
+        numbers = list(_COPY.unpack_from(record, _WORD + record[0] * _COPY.size))
+        sent, duplicated, queued, handed_over, messages = numbers[:5]
+        del numbers[:5]
+        dropped = _take(numbers, _DROPPED)
+        lost = _take(numbers, _LOST)
+        books["egress"][name] = {
+            "sent": sent,
+            "duplicated": duplicated,
+            "dropped": dropped,
+            "lost": lost,
+            "queued": queued,
+            "handed_over": handed_over,
+            "messages": messages,
+        }
+        received, delivered, in_flight, messages = numbers[:4]
+        del numbers[:4]
+        books["ingress"][name] = {
+            "received": received,
+            "delivered": delivered,
+            "dropped": _take(numbers, _RECEIVED_DROPPED),
+            "in_flight": in_flight,
+            "messages": messages,
+        }
+    return books
+
+
+_ZEROS: Final[dict[tuple[str, ...], tuple[int, ...]]] = {
+    reasons: (0,) * len(reasons) for reasons in (_DROPPED, _LOST, _RECEIVED_DROPPED)
+}
+
+
+def _numbers(counts: Mapping[str, int], reasons: tuple[str, ...]) -> Sequence[int]:
+    if not counts:
+        return _ZEROS[reasons]
+    numbers = [counts.get(reason, 0) for reason in reasons]
+    numbers[-1] += sum(counts.values()) - sum(numbers)
+    return numbers
+
+
+def _take(numbers: list[Any], reasons: tuple[str, ...]) -> dict[str, int]:
+    taken = {reason: count for reason, count in zip(reasons, numbers, strict=False) if count}
+    del numbers[: len(reasons)]
+    return taken

@@ -1,0 +1,134 @@
+"""Breaking and mending: the steps that change a network, and faults at set times."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from netsim.core.errors import AlreadyRunningError
+from netsim.core.time import SECOND
+from netsim.core.units import format_duration
+from netsim.scenario.describe import endpoint_text
+from netsim.scenario.recording import Recording
+from netsim.scenario.steps import PlannedFault as PlannedFault
+from netsim.scenario.steps import Step
+
+if TYPE_CHECKING:
+    from netsim.network.network import Network
+
+
+class Faults:
+    """Applies faults to a network and notes what is broken from when to when."""
+
+    def __init__(self, network: Network, recording: Recording) -> None:
+        self._network = network
+        self._recording = recording
+        self._verbs: Final[dict[str, Callable[[Any, Step], Awaitable[None]]]] = {
+            "down": self._link_fault,
+            "up": self._link_fault,
+            "hold": self._link_fault,
+            "release": self._link_fault,
+            "reset": self._link_fault,
+            "flap": self._flap,
+            "set": self._set,
+            "partition": self._partition,
+            "repair": self._repair,
+            "crash": self._node_fault,
+            "stop": self._node_fault,
+            "start": self._node_fault,
+            "restart": self._node_fault,
+        }
+
+    def knows(self, verb: str) -> bool:
+        """Whether a step with this verb is a fault, or mends one."""
+        return verb in self._verbs
+
+    async def apply(self, step: Step) -> None:
+        """Do the step; done when it is in force. Errors of `Network` are raised."""
+        await self._verbs[step.verb](step.words, step)
+
+    async def keep_to(self, plan: tuple[PlannedFault, ...]) -> None:
+        """Let planned faults come and go, times counted from now."""
+        start = self._network.now()
+        await asyncio.gather(*(self._come_and_go(fault, start) for fault in plan))
+
+    async def _come_and_go(self, fault: PlannedFault, start: int) -> None:
+        await asyncio.sleep((start + fault.at_ns - self._network.now()) / SECOND)
+        if fault.kind == "crash":
+            node = fault.subject[0]
+            await self._change_node("crash", node)
+            await asyncio.sleep(fault.lasting_ns / SECOND)
+            with contextlib.suppress(AlreadyRunningError):  # `restart: on-failure`, or a step
+                await self._change_node("start", node)
+            return
+        a, b = fault.subject
+        await self._change_link(fault.kind, a, b)
+        await asyncio.sleep(fault.lasting_ns / SECOND)
+        await self._change_link("up" if fault.kind == "down" else "release", a, b)
+
+    # Links
+
+    async def _link_fault(self, words: Any, step: Step) -> None:
+        await self._change_link(step.verb, *map(endpoint_text, words.link))
+
+    async def _change_link(self, verb: str, a: str, b: str) -> None:
+        await getattr(self._network.link(a, b), verb)()
+        subject = f"{a} – {b}"
+        if verb in _ENDS:
+            self._recording.fault_ended(_ENDS[verb], subject, self._network.now())
+        else:
+            self._recording.fault_began(verb, subject, self._network.now())
+
+    async def _flap(self, words: Any, step: Step) -> None:
+        a, b = map(endpoint_text, words.link)
+        subject = f"{a} – {b}"
+        self._recording.fault_began("flap", subject, self._network.now())
+        link = self._network.link(a, b)
+        await link.flap(period=format_duration(words.period), times=words.times or 1)
+        self._recording.fault_ended(("flap",), subject, self._network.now())
+
+    async def _set(self, words: Any, step: Step) -> None:
+        a, b = map(endpoint_text, words.link)
+        changes = {key: value for key, value in step.written.items() if key not in _NOT_SET}
+        await self._network.link(a, b).set(**changes, from_=words.from_)
+        subject = f"{a} – {b}"
+        shown = ", ".join(f"{key} {value}" for key, value in changes.items())
+        now = self._network.now()
+        self._recording.fault_ended(("set",), f"{subject}: {shown}", now)
+        self._recording.fault_began("set", f"{subject}: {shown}", now)
+
+    async def _partition(self, words: Any, step: Step) -> None:
+        first, second = words.between
+        await self._network.partition(list(first), list(second))
+        subject = f"{', '.join(first)} | {', '.join(second)}"
+        self._recording.fault_began("partition", subject, self._network.now())
+
+    async def _repair(self, words: Any, step: Step) -> None:
+        await self._network.repair()
+        self._recording.fault_ended(("partition",), None, self._network.now())
+
+    # Nodes
+
+    async def _node_fault(self, words: Any, step: Step) -> None:
+        await self._change_node(step.verb, words.node)
+
+    async def _change_node(self, verb: str, node: str) -> None:
+        began = self._network.now()
+        await getattr(self._network[node], verb)()
+        if verb in _ENDS:
+            self._recording.fault_ended(_ENDS[verb], node, self._network.now())
+        else:
+            self._recording.fault_began(verb, node, began)
+
+
+_ENDS: Final = {
+    "up": ("down",),
+    "release": ("hold",),
+    "reset": ("down", "hold", "set"),
+    "start": ("crash", "stop"),
+    "restart": ("crash", "stop"),
+}
+"""What is over after these."""
+_NOT_SET: Final = ("link", "from")

@@ -1,0 +1,162 @@
+"""From a scenario file to a checked scenario."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from netsim.core.errors import InvalidFileError, Problem
+from netsim.scenario.check_words import CheckWords
+from netsim.scenario.describe import describe, endpoint_text
+from netsim.scenario.scenario_words import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
+from netsim.scenario.steps import ExploreBudget, PlannedFault, Scenario, Step, Time
+from netsim.scenario.topology_names import check_names
+from netsim.topology.findings import FileFindings, report_words
+from netsim.topology.load_topology import load_topology
+from netsim.topology.model import Topology
+from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
+
+_KEYS: Final = "`name`, `topology` and `steps`"
+_DEFAULT_FAULTS: Final = 3
+_DEFAULT_LASTING_NS: Final = 30_000_000_000
+
+
+def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> Scenario:
+    """The checked scenario in the file at `path`; `time` goes before the file's.
+
+    Raises `InvalidFileError` with every mistake in it and in its topology file.
+    """
+    source = read_yaml(path, keys=_KEYS)
+    folder = Path(path).absolute().parent
+    findings = FileFindings(source)
+    words = _words(source, findings)
+    topology, problems = _topology(source, folder, findings)
+    if topology is not None and isinstance(source.data, dict):
+        check_names(source.data, topology, folder, findings)
+    try:
+        findings.stop_if_any()
+    except InvalidFileError as error:
+        problems = [*error.problems, *problems]
+    if problems:
+        raise InvalidFileError(problems)
+    assert words is not None
+    assert topology is not None
+    limits = words.limits
+    return Scenario(
+        name=words.name,
+        file=source.file,
+        folder=folder,
+        topology=topology,
+        steps=_steps(words.steps, source, ("steps",)),
+        invariants=_steps(words.invariants or [], source, ("invariants",)),
+        time=time or words.time or "virtual",
+        seed=words.seed,
+        time_limit_ns=limits.time if limits else None,
+        wall_limit_ns=limits.wall if limits else None,
+        expected_errors=tuple(words.expected_errors or ()),
+        faults=tuple(_planned(each) for each in words.faults or ()),
+        explore=_budget(words.explore),
+        sources=source.data,
+    )
+
+
+def _words(source: YamlSource, findings: FileFindings) -> ScenarioWords | None:
+    try:
+        return ScenarioWords.model_validate(source.data)
+    except ValidationError as error:
+        report_words(error, findings, ScenarioWords)
+    return None
+
+
+def _topology(
+    source: YamlSource, folder: Path, findings: FileFindings
+) -> tuple[Topology | None, list[Problem]]:
+    """The topology, or what is wrong in its file."""
+    written = source.data.get("topology") if isinstance(source.data, dict) else None
+    if not isinstance(written, str) or not written or "\0" in written:
+        return None, []
+    file = folder / written
+    if not file.is_file():
+        message = f"there is no file `{written}` beside this one; write its path from here"
+        findings.report(("topology",), message)
+        return None, []
+    try:
+        return load_topology(os.path.relpath(file)), []
+    except InvalidFileError as error:
+        return None, error.problems
+
+
+def _steps(words: Sequence[CheckWords], source: YamlSource, path: PathTo) -> tuple[Step, ...]:
+    return tuple(_step(each, source, (*path, index)) for index, each in enumerate(words))
+
+
+def _step(words: CheckWords, source: YamlSource, path: PathTo) -> Step:
+    verb = words.verb
+    arguments = words.arguments(verb)
+    place = (*path, verb)
+    steps: tuple[Step, ...] = ()
+    checks: tuple[Step, ...] = ()
+    match verb:
+        case "parallel":
+            steps = _steps(arguments, source, place)
+        case "repeat":
+            steps = _steps(arguments.steps, source, (*place, "steps"))
+        case "always":
+            steps = _steps(arguments.while_, source, (*place, "while"))
+            checks = _steps(arguments.steps, source, (*place, "steps"))
+        case "eventually":
+            steps = (_step(arguments, source, place),)
+    line, column = source.locate(place, at_key=True)
+    return Step(
+        verb=verb,
+        words=arguments,
+        written=_written(source.data, place),
+        text=describe(verb, arguments),
+        line=line,
+        column=column,
+        goes_on=isinstance(words, StepWords) and bool(words.continue_),
+        steps=steps,
+        checks=checks,
+    )
+
+
+def _written(data: Any, path: PathTo) -> Mapping[str, Any]:
+    """What stands there, where it is a mapping. A list of one may be written without brackets."""
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step) if step in data or not isinstance(step, int) else data
+        elif isinstance(data, list) and isinstance(step, int):
+            data = data[step]
+        else:
+            return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _planned(words: PlannedFaultWords) -> PlannedFault:
+    link = words.down or words.hold
+    if link is not None:
+        subject = tuple(map(endpoint_text, link.link))
+    else:
+        assert words.crash is not None
+        subject = (words.crash.node,)
+    return PlannedFault(words.at, words.kind, subject, words.lasting)
+
+
+def _budget(words: ExploreWords | None) -> ExploreBudget | None:
+    if words is None:
+        return None
+    faults = words.faults
+    links = tuple((endpoint_text(a), endpoint_text(b)) for a, b in faults.links or [])
+    nodes = tuple(faults.nodes or ())
+    fitting = [*(["down", "hold"] if links else []), *(["crash"] if nodes else [])]
+    return ExploreBudget(
+        links=links,
+        nodes=nodes,
+        kinds=tuple(faults.kinds or fitting),
+        at_most=faults.at_most or _DEFAULT_FAULTS,
+        lasting_ns=faults.lasting or _DEFAULT_LASTING_NS,
+    )

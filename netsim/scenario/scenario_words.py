@@ -1,0 +1,350 @@
+"""The vocabulary of a scenario file: checks, faults, the flow of steps, and the file.
+
+As in `netsim.topology.topology_words`, these models check each word by itself; names are held
+against the topology afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+
+from netsim.scenario import step_forms, step_values
+from netsim.scenario.check_words import (
+    CHECKS,
+    CheckWords,
+    Duration,
+    Period,
+    ScenarioPart,
+    Text,
+    Times,
+    one_of,
+)
+from netsim.topology import forms
+from netsim.topology.topology_words import DirectionWords, NodeName
+from netsim.topology.values import seed as parse_seed
+
+LinkName = Annotated[
+    tuple[Any, Any],
+    PlainValidator(step_values.link),
+    WithJsonSchema(forms.ENDPOINTS | {"examples": [["r1", "r2"]]}),
+]
+FilePath = Annotated[str, PlainValidator(step_values.file_path), WithJsonSchema(step_forms.FILE)]
+
+# Faults ---------------------------------------------------------------------------------------
+
+
+class LinkFaultWords(ScenarioPart):
+    """A link and nothing more."""
+
+    link: LinkName = Field(examples=["[r1, r2]"])
+    """Its two ends; `[r1:eth1, r2]` where there are several links between them."""
+
+
+class FlapWords(LinkFaultWords):
+    """Takes a link down and up again; done when it has been up for the last time."""
+
+    period: Period = Field(examples=["2s"])
+    """Down for half of it, up for the other half."""
+    times: Times | None = None
+    """How often; once where it is left out."""
+
+
+class SetWords(DirectionWords, LinkFaultWords):
+    """Changes a link; what is not named stays as it is."""
+
+    from_: (
+        Annotated[str, PlainValidator(step_values.node_name), WithJsonSchema(forms.NAME)] | None
+    ) = None
+    """Only in the direction that leaves this end."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> SetWords:
+        if all(getattr(self, word) is None for word in DirectionWords.model_fields):
+            raise ValueError("nothing is set; write for example `loss: 5%` or `delay: 80ms`")
+        return self
+
+
+class PartitionWords(ScenarioPart):
+    """Takes down the smallest set of links that leaves no path between two groups of nodes."""
+
+    between: Annotated[
+        tuple[tuple[str, ...], tuple[str, ...]],
+        PlainValidator(step_values.groups),
+        WithJsonSchema(step_forms.GROUPS),
+    ] = Field(examples=["[[alice, bob], [web]]"])
+    """The two groups."""
+
+
+class NodeFaultWords(ScenarioPart):
+    """A node and nothing more."""
+
+    node: NodeName = Field(examples=["r2"])
+    """Its name."""
+
+
+class CaptureWords(ScenarioPart):
+    """Writes what passes an interface from now on to a pcapng file."""
+
+    at: Annotated[
+        Any, PlainValidator(step_values.capture_point), WithJsonSchema(forms.ENDPOINT)
+    ] = Field(examples=["r1:eth0"])
+    """`r1:eth0`, or `r1` for all of its interfaces."""
+    to: FilePath = Field(examples=["out.pcapng"])
+    """The file; relative to the scenario's."""
+
+
+# The flow of steps ----------------------------------------------------------------------------
+
+
+_INVARIANTS = (*CHECKS, "eventually")
+
+
+class EventuallyWords(CheckWords):
+    """A check that is repeated until it holds."""
+
+    within: Period = Field(examples=["10s"])
+    """How long that may take."""
+    every: Period | None = None
+    """From one try to the next; 100ms where it is left out."""
+
+
+def _as_list(written: object) -> object:
+    return [written] if isinstance(written, dict) else written
+
+
+class RepeatWords(ScenarioPart):
+    """Steps, one after the other, several times."""
+
+    times: Times = Field(examples=["10"])
+    """How often."""
+    steps: list[StepWords] = Field(examples=["[{wait: 1s}]"])
+    """What is repeated."""
+
+
+class AlwaysWords(ScenarioPart):
+    """Checks that must hold each time while other steps run."""
+
+    every: Period = Field(examples=["1s"])
+    """From the start of one round of checks to that of the next."""
+    steps: list[CheckWords] = Field(examples=["[{ping: {from: alice, to: web}}]"])
+    """The checks."""
+    while_: Annotated[
+        list[StepWords],
+        BeforeValidator(_as_list, json_schema_input_type="StepWords | list[StepWords]"),
+    ] = Field(examples=["{wait: 30s}"])
+    """What runs meanwhile: a step, or a list of them."""
+
+
+_FAULTS = (
+    "down", "up", "hold", "release", "flap", "set", "reset",
+    "partition", "repair", "crash", "stop", "start", "restart",
+)  # fmt: skip
+VERBS = (*CHECKS, *_FAULTS, "wait", "parallel", "repeat", "always", "eventually", "capture")
+
+
+class StepWords(CheckWords):
+    """One step: a verb and its arguments."""
+
+    model_config = one_of(VERBS)
+    short_form = step_forms.REPAIR
+    verbs: ClassVar[tuple[str, ...]] = VERBS
+
+    eventually: EventuallyWords | None = None
+    """A check that is repeated until it holds."""
+    down: LinkFaultWords | None = None
+    """Cuts a link: its ends lose their carrier."""
+    up: LinkFaultWords | None = None
+    """Mends it."""
+    hold: LinkFaultWords | None = None
+    """Packets on a link wait; none is lost."""
+    release: LinkFaultWords | None = None
+    """Lets them go."""
+    flap: FlapWords | None = None
+    """Takes a link down and up again."""
+    set_: SetWords | None = None
+    """Changes delay, loss, bandwidth … of a link."""
+    reset: LinkFaultWords | None = None
+    """Makes a link what the topology says."""
+    partition: PartitionWords | None = None
+    """Cuts all paths between two groups of nodes."""
+    repair: ScenarioPart | None = None
+    """Ends all partitions."""
+    crash: NodeFaultWords | None = None
+    """Cuts the power of a node."""
+    stop: NodeFaultWords | None = None
+    """Stops a node; its programs may shut down."""
+    start: NodeFaultWords | None = None
+    """Starts a node that is down."""
+    restart: NodeFaultWords | None = None
+    """Starts a node again, which is stopped before if it is up."""
+    wait: Duration | None = None
+    """Lets network time pass."""
+    parallel: list[StepWords] | None = None
+    """Steps that run at the same time; done when all are."""
+    repeat: RepeatWords | None = None
+    """Steps that run several times."""
+    always: AlwaysWords | None = None
+    """Checks that must hold all the time while other steps run."""
+    capture: CaptureWords | None = None
+    """Writes a pcapng file."""
+    continue_: bool | None = None
+    """`true`: the scenario goes on when this does not hold; it still counts as failed."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _repair_needs_no_arguments(cls, written: Any) -> Any:
+        if written == "repair":
+            return {"repair": {}}
+        if isinstance(written, dict) and written.get("repair", ...) is None:
+            return written | {"repair": {}}
+        return written
+
+
+# The file -------------------------------------------------------------------------------------
+
+
+class LimitWords(ScenarioPart):
+    """What ends a scenario that would run for ever."""
+
+    time: Period | None = None
+    """Network time."""
+    wall: Period | None = None
+    """Time on the wall."""
+
+
+_PLANNED = ("down", "hold", "crash")
+
+
+class PlannedFaultWords(ScenarioPart):
+    """A fault that comes at its own time, beside the steps, and goes again."""
+
+    model_config = one_of(_PLANNED)
+
+    at: Duration = Field(examples=["2s"])
+    """When it comes: network time since the first step began."""
+    lasting: Period = Field(examples=["10s"])
+    """How long it lasts; then it is mended."""
+    down: LinkFaultWords | None = None
+    """Cuts a link."""
+    hold: LinkFaultWords | None = None
+    """Packets on a link wait."""
+    crash: NodeFaultWords | None = None
+    """Cuts the power of a node, which starts again afterwards."""
+
+    @property
+    def kind(self) -> Literal["down", "hold", "crash"]:
+        """The one that is written."""
+        return "down" if self.down else "hold" if self.hold else "crash"
+
+    @model_validator(mode="after")
+    def _is_one_fault(self) -> PlannedFaultWords:
+        written = [kind for kind in _PLANNED if getattr(self, kind) is not None]
+        if not written:
+            raise ValueError("a fault is missing; write one of down, hold, crash")
+        if len(written) > 1:
+            shown = " and ".join(f"`{kind}`" for kind in written)
+            raise ValueError(f"{shown} are {len(written)} faults; write each by itself")
+        return self
+
+
+class ExploreFaultWords(ScenarioPart):
+    """What may break, how often, for how long."""
+
+    links: list[LinkName] | None = None
+    """Links that may go down or be held."""
+    nodes: list[NodeName] | None = None
+    """Nodes that may crash."""
+    kinds: list[Literal["down", "hold", "crash"]] | None = None
+    """What may happen to them; everything that fits where it is left out."""
+    at_most: Times | None = None
+    """Faults in one run; 3 where it is left out."""
+    lasting: Period | None = None
+    """How long a fault lasts; 30s where it is left out."""
+
+    @model_validator(mode="after")
+    def _has_something_to_break(self) -> ExploreFaultWords:
+        if not self.links and not self.nodes:
+            raise ValueError("nothing may break; write `links: [[r1, r2]]` or `nodes: [r3]`")
+        kinds = self.kinds or []
+        if kinds and not self.nodes and "crash" in kinds:
+            raise ValueError("`crash` is for nodes; write `nodes: [r3]` too, or leave it out")
+        if kinds == ["crash"] and self.links:
+            raise ValueError("`crash` is not for links; write `down` or `hold` too")
+        return self
+
+
+class ExploreWords(ScenarioPart):
+    """What `netsim test --explore` may break."""
+
+    faults: ExploreFaultWords = Field(examples=["{links: [[r1, r2]], at_most: 3}"])
+    """The faults it may draw."""
+
+
+class InvariantWords(CheckWords):
+    """A check that must hold after every step."""
+
+    model_config = one_of(_INVARIANTS)
+    verbs: ClassVar[tuple[str, ...]] = _INVARIANTS
+
+    eventually: EventuallyWords | None = None
+    """A check that must hold within some time: what may fail while something is broken."""
+
+
+class ScenarioWords(ScenarioPart):
+    """A whole scenario file."""
+
+    name: Annotated[
+        str, PlainValidator(step_values.scenario_name), WithJsonSchema(step_forms.SCENARIO_NAME)
+    ] = Field(examples=["the uplink fails"])
+    """What it shows, in a line."""
+    topology: FilePath = Field(examples=["../../topologies/campus.yaml"])
+    """The topology file; relative to this one."""
+    time: Literal["virtual", "real"] | None = None
+    """`virtual` (where it is left out): time jumps, and runs repeat; `real`: in processes."""
+    seed: Annotated[int, PlainValidator(parse_seed), WithJsonSchema(forms.SEED)] | None = None
+    """Every random choice derives from it; the topology's, else 0, where it is left out."""
+    limits: LimitWords | None = None
+    """What ends it if nothing else does."""
+    steps: list[StepWords] = Field(examples=["[{ping: {from: alice, to: web}}]"])
+    """What is done, in order."""
+    invariants: list[InvariantWords] | None = None
+    """Checked after every step and at the end."""
+    expected_errors: list[Text] | None = None
+    """Parts of errors that programs may log; any other one fails the scenario."""
+    faults: list[PlannedFaultWords] | None = None
+    """Faults beside the steps, which are only load then: what must hold are the invariants."""
+    explore: ExploreWords | None = None
+    """What `netsim test --explore` may break."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_topology(cls, written: Any) -> Any:
+        if isinstance(written, dict) and "nodes" in written and "steps" not in written:
+            raise ValueError(
+                "this is a topology file; start it with `netsim up`, or write a scenario "
+                "that names it: `topology: FILE`"
+            )
+        return written
+
+    @model_validator(mode="after")
+    def _does_something(self) -> ScenarioWords:
+        if not self.steps:
+            raise ValueError("there are no steps; write for example `- wait: 1s`")
+        if self.faults and not self.invariants:
+            raise ValueError(
+                "beside `faults` only `invariants` count, and there are none; write some"
+            )
+        return self
+
+
+for _model in (RepeatWords, AlwaysWords):
+    # They name steps, which are defined after them: only now their keys are known.
+    _model.model_rebuild(force=True)

@@ -1,0 +1,151 @@
+"""What may stand behind one word of a scenario file: written form to checked value.
+
+As in `netsim.topology.values`: a ValueError says what is wrong and what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from netsim.core.units import parse_duration, parse_size
+from netsim.topology.naming import InvalidNameError, check_attribute
+from netsim.topology.values import Endpoint, endpoint, ip_address, node_name
+
+_METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
+_LABELS: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def scenario_name(written: object) -> str:
+    """A line of text."""
+    if isinstance(written, str) and written.strip() and not _UNPRINTABLE.search(written):
+        return written
+    raise ValueError("a scenario's name is a line of text; write what it shows")
+
+
+def file_path(written: object) -> str:
+    """A path as written."""
+    if isinstance(written, str) and written and "\0" not in written:
+        return written
+    raise ValueError("this is no path; write for example `../../topologies/campus.yaml`")
+
+
+def positive_duration(written: object) -> int:
+    """ns above 0."""
+    ns = parse_duration(written)
+    if ns == 0:
+        raise ValueError("this cannot be 0; write for example `1s`")
+    return ns
+
+
+def size(written: object) -> int:
+    """Bytes above 0."""
+    octets = parse_size(written)
+    if octets == 0:
+        raise ValueError("0 bytes are nothing to transfer; write for example `20MiB`")
+    return octets
+
+
+def ping_size(written: object) -> int:
+    """Bytes of data in an echo request."""
+    octets = parse_size(written)
+    if octets > 65_507:
+        raise ValueError(f"{octets} bytes do not fit in an IP packet; write at most `65507B`")
+    return octets
+
+
+def times(written: object) -> int:
+    """How often."""
+    if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= 1_000_000:
+        raise ValueError(f"`{written}` is no number of times; write a whole number from 1")
+    return written
+
+
+def url(written: object) -> str:
+    """`http://web/ip`."""
+    try:
+        parts = urlsplit(written) if isinstance(written, str) else None
+        good = parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname)
+        good = good and (parts is not None and (parts.port is None or parts.port > 0))
+    except ValueError:
+        good = False
+    if good and isinstance(written, str) and not re.search(r"\s", written):
+        return written
+    raise ValueError(f"`{str(written)[:60]}` is no URL; write for example `http://web/ip`")
+
+
+def method(written: object) -> str:
+    """An HTTP method in capitals."""
+    if isinstance(written, str) and _METHOD.fullmatch(written):
+        return written.upper()
+    raise ValueError(f"`{str(written)[:40]}` is no method; write for example `POST`")
+
+
+def text(written: object) -> str:
+    """Text; numbers and booleans as they are written in YAML."""
+    if isinstance(written, bool):
+        return str(written).lower()
+    if isinstance(written, (str, int, float)):
+        return str(written)
+    raise ValueError("this is no text; write it in quotes")
+
+
+def host(written: object) -> str:
+    """A node's name, with or without the domain, or an address."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return str(written)
+    if isinstance(written, str) and re.fullmatch(r"[0-9]+(\.[0-9]*)+", written):
+        ip_address(written)
+        return written
+    if isinstance(written, str) and _LABELS.fullmatch(written) and len(written) <= 253:
+        return written
+    raise ValueError(f"`{str(written)[:60]}` is no host; write a node's name or an address")
+
+
+def a_record(written: object) -> str:
+    """An address, or `none`: there is no such name."""
+    if not isinstance(written, str):
+        raise ValueError("this is no address; write for example `10.0.3.10`, or `none`")
+    if written != "none":
+        ip_address(written)
+    return written
+
+
+def link(written: object) -> tuple[Endpoint, Endpoint]:
+    """`[r1, r2]`, or `[r1:eth1, r2]` where there are several."""
+    if not isinstance(written, list):
+        raise ValueError("a link is named by its ends; write for example `[r1, r2]`")
+    if len(written) != 2:
+        raise ValueError(f"a link has two ends, not {len(written)}; write for example `[r1, r2]`")
+    return endpoint(written[0]), endpoint(written[1])
+
+
+def groups(written: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """`[[alice, bob], [web]]`."""
+    example = "write for example `[[alice, bob], [web]]`"
+    if not isinstance(written, list) or not all(isinstance(group, list) for group in written):
+        raise ValueError(f"a partition is between two groups of nodes; {example}")
+    if len(written) != 2 or not all(written):
+        raise ValueError(f"a partition is between two groups with a node in each; {example}")
+    first, second = (tuple(node_name(name) for name in group) for group in written)
+    both = sorted(set(first) & set(second))
+    if both:
+        raise ValueError(f"`{both[0]}` is in both groups; write it in one of them")
+    return first, second
+
+
+def call(written: object) -> str:
+    """`module:attr` of a coroutine function."""
+    return check_attribute(written, "mychecks.shop:checkout")
+
+
+def capture_point(written: object) -> Endpoint:
+    """`r1` or `r1:eth0`."""
+    try:
+        return endpoint(written)
+    except InvalidNameError:
+        raise
+    except ValueError:
+        raise ValueError("this is no interface; write `r1:eth0`, or `r1` for all of them") from None

@@ -1,0 +1,144 @@
+"""What a network needs of whoever runs its nodes: processes in real time, or virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Literal, Protocol
+
+from netsim.core.link_attributes import LinkCondition
+from netsim.observe.frame_log import FrameRecord
+from netsim.observe.link_account import LinkAccount
+from netsim.topology.plan import RoutePlan
+
+Output = Callable[[Literal["stdout", "stderr"], bytes], None]
+"""Takes what a tool prints."""
+Progress = Callable[[int, int], None]
+"""Takes the number of nodes that are ready, and of all."""
+Routes = dict[str, tuple[RoutePlan, ...]]
+"""The routes of every node that is up, by name."""
+LinkChange = tuple[int, str, LinkCondition]
+"""The index of a link, the node that owns one of its directions, and what that becomes like."""
+
+
+class Backend(Protocol):
+    """Runs the nodes of one network. Nodes and interfaces that are named exist."""
+
+    lead_ns: int
+    """How far ahead of its time a change has to be announced to happen everywhere at once."""
+
+    async def start(self, on_progress: Progress | None) -> None:
+        """Bring every node up; StartError names one that did not and why. `stop` is due then."""
+
+    async def stop(self, grace: float) -> None:
+        """End every node; programs may shut down for `grace` seconds. Nothing is left."""
+
+    def kill(self) -> None:
+        """End everything now; `stop` still has to be awaited."""
+
+    def now(self) -> int:
+        """Network time in ns."""
+
+    def change_links(self, at: int, changes: list[LinkChange]) -> Awaitable[None]:
+        """At network time `at` put directions of links into new conditions; done when they are.
+
+        A direction whose node is down is left: `start_node` is told its condition.
+        """
+
+    def install_routes(self, at: int, routes: Routes) -> None:
+        """At network time `at` every node that is up routes by these."""
+
+    async def facts(self, node: str) -> dict[str, Any]:
+        """What `inspect` shows of a node.
+
+        TimeoutError when it does not answer, ConnectionError when it is down.
+        """
+
+    def describe(self, node: str) -> dict[str, Any]:
+        """`{pid, state}` of a node; None where it has no process of its own."""
+
+    def ports(self, node: str) -> list[tuple[str, int]]:
+        """Where the `ports` of a computer really listen, in the order of its plan."""
+
+    async def accounts(self) -> list[LinkAccount]:
+        """Of every direction, in the order of links and from `a` first, at one consistent cut.
+
+        Errors as of `facts`, for nodes that are meant to be up.
+        """
+
+    def unrepeatable(self) -> list[str]:
+        """In virtual time: what has happened that will not be the same in another run."""
+
+    def observe_frames(self) -> None:
+        """From now on keep the last frames of every link, and what became of them."""
+
+    async def recent_frames(self) -> list[FrameRecord]:
+        """What was kept, oldest first."""
+
+    def trace_frames(self, path: str) -> None:
+        """Write every frame and its fate as lines of JSON; OSError when it cannot be written.
+
+        NotInRealTimeError where that cannot be had.
+        """
+
+    async def exec(
+        self,
+        node: str,
+        argv: list[str],
+        *,
+        cwd: str,
+        output: Output,
+        interrupt: asyncio.Event,
+        json: bool,
+    ) -> int:
+        """Run a tool and return its exit code; ConnectionError when the node is or goes down."""
+
+    async def call(
+        self,
+        node: str,
+        function: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Run a coroutine function on the loop of a computer or router.
+
+        Arguments and result are copied. What it raises is raised; ConnectionError when the node
+        is or goes down.
+        """
+
+    async def capture(self, node: str, interface: str | None, path: str) -> None:
+        """Write what passes one interface, or all, to a pcapng file; OSError when it cannot."""
+
+    async def crash(self, node: str) -> None:
+        """Cut its power; returns when it is gone, which is reported like any end."""
+
+    async def stop_node(self, node: str, grace: float) -> None:
+        """Let its programs shut down, and end it."""
+
+    async def start_node(
+        self,
+        node: str,
+        conditions: Mapping[str, LinkCondition],
+        connect: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Start a node that is down; returns when its services listen. Errors as of `start`.
+
+        `conditions` are those of its own directions, by interface, none of them up. `connect` is
+        awaited as soon as its cables can be plugged in: services may need the network to start.
+        """
+
+
+class Reports(Protocol):
+    """What a backend tells the network of its own accord. Times are network time in ns."""
+
+    def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
+        """An interface has lost or found its carrier."""
+
+    def logged(self, node: str, level: int, text: str) -> None:
+        """A node or its programs have logged a line; levels as in `logging`."""
+
+    def node_ended(self, node: str, how: str, *, failed: bool) -> None:
+        """A node has ended without having been told to stop; `how` is for a person to read.
+
+        It has not `failed` when a program ended it with exit code 0.
+        """

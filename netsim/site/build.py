@@ -1,0 +1,79 @@
+"""From the plan of a node to the node itself."""
+
+from __future__ import annotations
+
+from netsim.core.streams import RandomStreams
+from netsim.link.simplex_link import SimplexLink
+from netsim.node.base_node import Node
+from netsim.node.host_node import Computer, HostNode, Router
+from netsim.node.port import Port
+from netsim.node.switch import Switch
+from netsim.stack.interface import InterfaceAddress
+from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RoutePlan
+
+
+def build_node(plan: NetworkPlan, name: str, life: int = 0) -> Node:
+    """A node in its first state, with its addresses and routes.
+
+    `life` counts its starts: each draws random numbers of its own, so that nobody takes what a
+    restarted computer sends for something old.
+    """
+    node_plan = plan.node(name)
+    streams = node_streams(plan, name, life)
+    ports = [
+        Port(
+            index,
+            interface.name,
+            interface.mac,
+            interface.egress.mtu,
+            SimplexLink(interface.egress, streams.below(interface.name)),
+            interface.peer,
+            interface.peer_interface,
+        )
+        for index, interface in enumerate(node_plan.interfaces)
+    ]
+    if node_plan.kind == "switch":
+        return Switch(name, ports)
+    node_class = Router if node_plan.kind == "router" else Computer
+    addresses = [_addresses(interface) for interface in node_plan.interfaces]
+    node = node_class(name, ports, addresses, streams)
+    install_routes(node, node_plan.routes)
+    return node
+
+
+def node_streams(plan: NetworkPlan, name: str, life: int = 0) -> RandomStreams:
+    """Every random choice on a node derives from these, in its first life or a later one."""
+    return RandomStreams(plan.seed).below(f"{name}~{life}" if life else name)
+
+
+def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:
+    """Replace the node's static routes by planned ones."""
+    host = node.host
+    by_name = {interface.name: interface for interface in host.interfaces}
+    host.install_routes(
+        host.static_route(
+            route.prefix, route.prefix_length, route.gateway, by_name[route.interface]
+        )
+        for route in routes
+    )
+
+
+def direction_source(node_plan: NodePlan, interface: InterfacePlan, plan: NetworkPlan) -> int:
+    """Number of the direction that arrives at this interface, the same wherever nodes run.
+
+    Events of equal time are ordered by such a number and then by the source's own count.
+    Cables come before nodes: an ACK that arrives with a retransmission timer stops it.
+    """
+    link = plan.links[interface.link]
+    return 2 * interface.link + (link.a == (node_plan.name, interface.name))
+
+
+def node_source(plan: NetworkPlan, name: str) -> int:
+    """Number of a node as the source of its own timers and departures."""
+    return 2 * len(plan.links) + plan.positions[name]
+
+
+def _addresses(interface: InterfacePlan) -> tuple[InterfaceAddress, ...]:
+    if interface.address is None:
+        return ()
+    return (InterfaceAddress(interface.address, interface.prefix_length),)

@@ -1,0 +1,194 @@
+"""Drives one node: turns arrivals, timers and departures into calls, in order of time.
+
+The agenda is a heap of `(due, source, number, action, argument, frame)`. Entries of equal time
+are ordered by source and then by the source's own count, which does not depend on how the work
+is divided among processes. The heap may be this node's alone (a process for each node) or
+shared by all (one memory); whoever owns it takes the entries off and calls `action(now, …)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from heapq import heapify, heappush
+from operator import itemgetter
+from typing import Any, Final
+
+from netsim.core.link_attributes import LinkCondition
+from netsim.core.time import MILLISECOND
+from netsim.link.simplex_link import Departure
+from netsim.node.base_node import Node
+from netsim.node.port import Port
+
+Action = Callable[[int, Any, bytes], None]
+Entry = tuple[int, int, int, Action, Any, bytes]
+Agenda = list[Entry]
+
+_ORDER: Final = itemgetter(0, 1, 2)
+LOOKAHEAD: Final = 1 * MILLISECOND
+"""A frame goes onto the wire at most this long before its serialisation starts, so that the
+departures of a busy link batch. Its times are logical and do not depend on it."""
+
+
+class Driver:
+    """The agenda's side of one node.
+
+    `transmit(port, departures)` puts frames onto the cable; `source` and `port_sources` number
+    the node and the cables that end at it.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        agenda: Agenda,
+        transmit: Callable[[Port, list[Departure]], None],
+        source: int,
+        port_sources: list[int],
+    ) -> None:
+        self.node = node
+        self.news: Collection[Any] = ()
+        """Sockets of the node to which something has happened; while there are any, every event
+        calls `on_news`."""
+        self.on_news: Callable[[], None] = lambda: None
+        self._agenda = agenda
+        self._transmit = transmit
+        self._source = source
+        self._port_sources = port_sources
+        self._port_counts = [0] * len(port_sources)
+        self._count = 0
+        self._timer_dues: list[int] = []
+        """When the agenda calls the node's timers: latest first, each earlier than the last."""
+        self._departing: dict[int, int] = {}
+        """By port: when the earliest departure in the agenda is due."""
+        self._announced: dict[int, list[int]] = {}
+        """By port: when its changes are due. What departs then or later is kept back for them."""
+        self._up_since: dict[int, int] = {}
+        """By port: when the carrier came back. What departed before is lost, however late it
+        comes off the cable."""
+
+    def arrive(self, port: Port, departures: list[Departure]) -> None:
+        """Frames came off the cable at `port`: each is handled when it is due."""
+        agenda = self._agenda
+        index = port.index
+        source = self._port_sources[index]
+        count = self._port_counts[index]
+        action = self._receive
+        port.received += len(departures)
+        if index in self._up_since:
+            departures = _sent_since(port, departures, self._up_since[index])
+        for _, deliver_at, frame in departures:
+            count += 1
+            heappush(agenda, (deliver_at, source, count, action, port, frame))
+        self._port_counts[index] = count
+
+    def schedule(self, due: int, action: Action, argument: Any) -> None:
+        """Call `action(now, argument, b"")` at `due`, as an event of this node's own."""
+        self._count += 1
+        heappush(self._agenda, (due, self._source, self._count, action, argument, b""))
+
+    def change_at(self, port: Port, condition: LinkCondition, at: int) -> None:
+        """From `at` on the direction that leaves `port` is in `condition`.
+
+        Exact when it is announced `LOOKAHEAD` before; both ends of the link are told.
+        """
+        self._announced.setdefault(port.index, []).append(at)
+        self.schedule(at, self._change, (port, condition, at))
+
+    def set_carrier(self, port: Port, up: bool, now: int) -> None:
+        """The cable at `port` was connected or lost; with the carrier goes what is in flight."""
+        if not up:
+            self._lose_in_flight(port, now)
+        elif not port.up:
+            self._up_since[port.index] = now
+        self.node.set_carrier(port, up, now)
+        self.settle(now)
+
+    def flush(self, now: int) -> None:
+        """Send what programs on the node have written."""
+        self.node.flush(now)
+        self.settle(now)
+
+    def settle(self, now: int) -> None:
+        """After anything was done to the node: send what it sent, arm its timer."""
+        node = self.node
+        if node.sending:
+            for port in node.sending:
+                self._send(port, now)
+            node.sending.clear()
+        due = node.next_timer()
+        if due is not None:
+            due = max(due, now)
+            dues = self._timer_dues
+            if not dues or due < dues[-1]:
+                dues.append(due)
+                self.schedule(due, self._fire, None)
+        if self.news:
+            self.on_news()
+
+    def _change(self, now: int, change: tuple[Port, LinkCondition, int], _: bytes) -> None:
+        port, condition, announced = change
+        pending = self._announced[port.index]
+        pending.remove(announced)
+        if not pending:
+            del self._announced[port.index]
+        egress = port.egress
+        egress.change(condition.attributes, now)
+        if condition.held:
+            egress.hold(now)
+        else:
+            egress.release(now)
+        # Whether or not it was given anything: what waits may have to leave at another time.
+        self.node.sending[port] = None
+        self.set_carrier(port, condition.up, now)
+
+    def _receive(self, now: int, port: Port, frame: bytes) -> None:
+        if port.deliver(frame, now):
+            self.node.receive_frame(port, frame, now)
+            self.settle(now)
+
+    def _fire(self, now: int, _: None, __: bytes) -> None:
+        # Entries come up earliest first: this was the last one put into the agenda.
+        self._timer_dues.pop()
+        self.node.handle_timer(now)
+        self.settle(now)
+
+    def _send(self, port: Port, now: int) -> None:
+        until = now + LOOKAHEAD
+        change = min(self._announced[port.index]) if port.index in self._announced else None
+        if change is not None:
+            until = min(until, change - 1)
+        departures = port.egress.dequeue(until)
+        if departures:
+            self._transmit(port, departures)
+        following = port.egress.next_departure()
+        if following is None or (change is not None and following >= change):
+            # What the change leaves of it is looked at after the change.
+            return
+        # Half the look-ahead before it departs: it is on the wire in time, and so are the
+        # frames that follow it within the other half.
+        due = max(now, following - LOOKAHEAD // 2)
+        if due < self._departing.get(port.index, due + 1):
+            self._departing[port.index] = due
+            self.schedule(due, self._depart, port)
+
+    def _depart(self, now: int, port: Port, _: bytes) -> None:
+        if self._departing.get(port.index, now) <= now:
+            self._departing.pop(port.index, None)
+        self._send(port, now)
+
+    def _lose_in_flight(self, port: Port, now: int) -> None:
+        agenda = self._agenda
+        lost = [entry for entry in agenda if entry[4] is port and entry[3] == self._receive]
+        if lost:
+            for entry in sorted(lost, key=_ORDER):
+                port.lose(entry[5], "carrier", now)
+            agenda[:] = [
+                entry for entry in agenda if entry[4] is not port or entry[3] != self._receive
+            ]
+            heapify(agenda)
+
+
+def _sent_since(port: Port, departures: list[Departure], since: int) -> list[Departure]:
+    for departs_at, _, frame in departures:
+        if departs_at < since:
+            port.lose(frame, "carrier", since)
+    return [departure for departure in departures if departure[0] >= since]

@@ -1,0 +1,48 @@
+"""From a topology file to a checked topology, a plan or a graph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netsim.topology.check import check_topology
+from netsim.topology.findings import FileFindings
+from netsim.topology.model import Topology
+from netsim.topology.plan import NetworkPlan
+from netsim.topology.planning import make_plan
+from netsim.topology.yaml_source import read_yaml
+
+if TYPE_CHECKING:
+    import networkx
+
+
+def load_topology(path: str | os.PathLike[str]) -> Topology:
+    """The checked topology in the file at `path`.
+
+    Raises `InvalidFileError` with every mistake in it, in the file's order.
+    """
+    source = read_yaml(path, tolerant=True)
+    file = Path(path).absolute()
+    return check_topology(source.data, FileFindings(source), file=str(file), folder=file.parent)
+
+
+def load_plan(
+    path: str | os.PathLike[str], *, name: str | None = None, seed: int | None = None
+) -> NetworkPlan:
+    """The plan of the network in the file at `path`; `name` and `seed` go before the file's.
+
+    Raises `InvalidFileError` with every mistake in the file, and `InvalidNameError` for a `name`
+    that no network can have.
+    """
+    return make_plan(load_topology(path), name=name, seed=seed)
+
+
+def load_graph(path: str | os.PathLike[str]) -> networkx.MultiGraph[str]:
+    """The network in the file at `path` as a graph whose nodes and edges carry its words.
+
+    Raises `InvalidFileError` with every mistake in the file.
+    """
+    from netsim.topology.network_graph import graph_of_topology  # networkx is slow to import
+
+    return graph_of_topology(load_topology(path))

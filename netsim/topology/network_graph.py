@@ -1,0 +1,261 @@
+"""A topology as a networkx graph, and a graph as a topology.
+
+Nodes, edges and the graph itself carry the words of a topology file as attributes: an edge has
+`delay="2ms"`, a node `kind="router"`. So a graph from a file can be changed with what networkx
+offers and handed back, and any graph built by code goes through the checks of a file.
+
+An edge also carries `endpoints` (`["r1:eth0", "s1:eth2"]`), `order` (its place among the links,
+which networkx does not keep) and `delay_ns`, a weight for networkx's algorithms that is not read
+back. A node of a graph from code that has no `kind` is a computer where one link leads to it,
+else a router. Attributes of other libraries (`pos`, `weight`) are passed over.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import networkx
+
+from netsim.core.errors import NetsimError
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.units import format_duration, format_percentage, format_rate, format_size
+from netsim.topology.check import check_topology
+from netsim.topology.directed import undirected
+from netsim.topology.findings import Findings
+from netsim.topology.model import Link, Node, Topology
+from netsim.topology.naming import host_name, nearest
+from netsim.topology.plan import PortPlan
+from netsim.topology.topology_words import LinkWords, NodeWords, TopologyWords, Words
+from netsim.topology.yaml_source import PathTo
+
+_DERIVED: Final = frozenset(("delay_ns", "order", "file"))
+
+
+class InvalidGraphError(NetsimError):
+    """A graph that cannot be a network; `mistakes` lists every one, in a line for a person."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+# To a graph -----------------------------------------------------------------------------------
+
+
+def graph_of_topology(topology: Topology) -> networkx.MultiGraph[str]:
+    """The graph whose nodes and edges carry the words that make `topology` again."""
+    pool, length = topology.pool
+    graph: networkx.MultiGraph[str] = networkx.MultiGraph(
+        name=topology.name,
+        domain=topology.domain,
+        routing=topology.routing,
+        convergence=format_duration(topology.convergence_ns),
+        addressing={
+            "pool": _network(pool, length),
+            "prefix": topology.subnet_length,
+        },
+        file=topology.file,
+    )
+    if topology.seed is not None:
+        graph.graph["seed"] = topology.seed
+    for node in topology.layout.nodes.values():
+        graph.add_node(node.name, **_node_words(node))
+    for order, link in enumerate(topology.layout.links):
+        graph.add_edge(link.a.node, link.b.node, **_link_words(link), order=order)
+    return graph
+
+
+def _node_words(node: Node) -> dict[str, Any]:
+    addresses = {interface: _network(*given) for interface, given in node.given_addresses.items()}
+    services = {
+        service.port: {"files": service.files}
+        if service.files is not None
+        else {"app": service.app, "args": dict(service.args)}
+        for service in node.services
+    }
+    routes = [
+        {
+            "to": _network(route.prefix, route.prefix_length),
+            "via": route.via
+            if isinstance(route.via, str)
+            else str(ipaddress.ip_address(route.via)),
+        }
+        for route in node.given_routes
+    ]
+    run = None if node.run is None else {"call": node.run.call, "args": dict(node.run.args)}
+    words = {
+        "address": addresses.get("", addresses),
+        "routes": routes,
+        "env": dict(node.env),
+        "services": services,
+        "ports": [_port(port) for port in node.ports],
+        "run": run,
+        "restart": None if node.restart == "never" else node.restart,
+    }
+    return {"kind": node.kind} | {word: value for word, value in words.items() if value}
+
+
+def _link_words(link: Link) -> dict[str, Any]:
+    first, second = _direction_words(link.a_to_b), _direction_words(link.b_to_a)
+    shared = {word: value for word, value in first.items() if second.get(word) == value}
+    egress = {
+        end.node: own
+        for end, direction in ((link.a, first), (link.b, second))
+        if (own := {word: value for word, value in direction.items() if word not in shared})
+    }
+    words: dict[str, Any] = {"endpoints": [":".join(link.a), ":".join(link.b)], **shared}
+    if egress:
+        words["egress"] = egress
+    words["delay_ns"] = max(link.a_to_b.delay_ns, link.b_to_a.delay_ns)
+    return words
+
+
+def _direction_words(attributes: LinkAttributes) -> dict[str, Any]:
+    """The words for what is not as in a bare link."""
+    loss = attributes.loss
+    written: dict[str, Any] = {
+        "delay": format_duration(attributes.delay_ns),
+        "jitter": format_duration(attributes.jitter_ns),
+        "duplicate": format_percentage(attributes.duplicate),
+        "reorder": format_percentage(attributes.reorder),
+        "corrupt": format_percentage(attributes.corrupt),
+        "mtu": attributes.mtu,
+        "queue": attributes.queue_packets
+        if attributes.queue_bytes is None
+        else format_size(attributes.queue_bytes),
+    }
+    if isinstance(loss, GilbertElliott):
+        chances = {word: getattr(loss, word) for word in ("p", "r", "loss_bad", "loss_good")}
+        written["loss"] = {
+            "gilbert_elliott": {word: format_percentage(each) for word, each in chances.items()}
+        }
+    else:
+        written["loss"] = format_percentage(loss)
+    if attributes.bandwidth_bps is not None:
+        written["bandwidth"] = format_rate(attributes.bandwidth_bps)
+    if attributes == _BARE:
+        return {}
+    bare = _BARE_WORDS
+    return {word: value for word, value in written.items() if bare.get(word) != value}
+
+
+_BARE: Final = LinkAttributes()
+_BARE_WORDS: Final = {
+    "delay": "0s",
+    "jitter": "0s",
+    "loss": "0%",
+    "duplicate": "0%",
+    "reorder": "0%",
+    "corrupt": "0%",
+    "mtu": _BARE.mtu,
+    "queue": _BARE.queue_packets,
+}
+
+
+def _network(address: bytes, length: int) -> str:
+    return f"{ipaddress.ip_address(address)}/{length}"
+
+
+def _port(port: PortPlan) -> str:
+    listen = f"[{port.listen_host}]" if ":" in port.listen_host else port.listen_host
+    return f"{listen}:{port.listen_port}:{port.host}:{port.port}"
+
+
+# From a graph ---------------------------------------------------------------------------------
+
+
+def topology_from_graph(graph: Any) -> Topology:
+    """The checked topology that a networkx graph of any kind describes.
+
+    Names that no host can have are made ones ("New York" is new-york, (0, 1) is 0-1). An edge of a
+    directed graph says what the direction from its first node does.
+    Raises `InvalidGraphError` with every mistake.
+    """
+    if not isinstance(graph, networkx.Graph):
+        what = type(graph).__name__
+        raise InvalidGraphError(
+            [f"a {what} is no network; write a path, a plan or a networkx graph"]
+        )
+    if graph.is_directed():
+        graph = undirected(graph)
+    edges = list(graph.edges(data=True))
+    edges.sort(key=lambda edge: edge[2].get("order", len(edges)))
+    findings = _GraphFindings([f"{host_name(a)}–{host_name(b)}" for a, b, _ in edges])
+    written = _words_of(graph.graph, TopologyWords, (), findings)
+    written["name"] = host_name(written.get("name") or "graph")
+    written["nodes"] = nodes = {}
+    for node, attributes in graph.nodes(data=True):
+        name = host_name(node)
+        path: PathTo = ("nodes", name)
+        if name in nodes:
+            findings.report(path, "two nodes have this name in lowercase letters; rename one")
+            continue
+        kind = "computer" if graph.degree(node) <= 1 else "router"
+        nodes[name] = {"kind": kind} | _words_of(attributes, NodeWords, path, findings)
+    written["links"] = links = []
+    for index, (a, b, attributes) in enumerate(edges):
+        path = ("links", index)
+        ends = {"endpoints": [host_name(a), host_name(b)]}
+        words = ends | _words_of(attributes, LinkWords, path, findings)
+        if {str(end).partition(":")[0] for end in words["endpoints"]} != set(ends["endpoints"]):
+            message = f"the ends are {a} and {b} by the graph; write them, or leave it out"
+            findings.report((*path, "endpoints"), message)
+        links.append(words)
+    file = str(graph.graph.get("file", ""))
+    folder = Path(file).parent if file else Path.cwd()
+    return check_topology(written, findings, file=file, folder=folder)
+
+
+def _words_of(
+    attributes: Mapping[Any, Any], model: type[Words], path: PathTo, findings: Findings
+) -> dict[str, Any]:
+    """The attributes that are words of ours. One that is nearly a word was meant to be it."""
+    known = set(model.model_fields) | set(model.not_yet)
+    words = {}
+    for key, value in attributes.items():
+        if key in known:
+            words[key] = _plain(value)
+        elif isinstance(key, str) and key not in _DERIVED and (near := _misspelled(key, known)):
+            findings.report((*path, key), f"unknown attribute; write `{near}`")
+    return words
+
+
+def _misspelled(key: str, known: Iterable[str]) -> str | None:
+    near = nearest(key, known)
+    alike = near is not None and abs(len(near) - len(key)) <= 1 and near[0] == key[0]
+    return near if alike else None
+
+
+def _plain(value: Any) -> Any:
+    """Lists for tuples, throughout: the vocabulary is that of a file."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+class _GraphFindings(Findings):
+    def __init__(self, link_names: list[str]) -> None:
+        self._link_names = link_names
+        self._mistakes: list[str] = []
+
+    def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
+        section, *rest = path if path else ["graph"]
+        if section == "nodes" and rest:
+            where = " ".join([f"node {rest[0]}", *(f"`{step}`" for step in rest[1:] if step != "")])
+        elif section == "links" and rest:
+            link = self._link_names[int(str(rest[0]))]
+            where = " ".join([f"link {link}", *(f"`{step}`" for step in rest[1:])])
+        else:
+            where = " ".join(["graph", *(f"`{step}`" for step in [section, *rest])])
+        mistake = f"{where}: {message}"
+        if mistake not in self._mistakes:
+            self._mistakes.append(mistake)
+
+    def stop_if_any(self) -> None:
+        if self._mistakes:
+            raise InvalidGraphError(self._mistakes)

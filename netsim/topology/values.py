@@ -1,0 +1,279 @@
+"""What may stand behind one word of a topology file: written form to checked value.
+
+Each function takes whatever the file holds there and returns the checked value, or raises a
+ValueError whose text says what is wrong and what to write instead.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final, TypeAlias
+
+from netsim.core.units import UnitError, parse_rate, parse_size
+from netsim.topology.naming import InvalidNameError, check_interface, check_name
+from netsim.topology.plan import PortPlan, Restart
+
+MAX_NODES: Final = 10_000
+
+HostAddress: TypeAlias = tuple[bytes, int]
+"""A packed address of an interface and the length of its subnet's prefix."""
+Prefix: TypeAlias = tuple[bytes, int]
+"""A packed address whose host bits are zero, and the length of the prefix."""
+Endpoint: TypeAlias = tuple[str, str | None]
+"""A node's name and, where it is written, the interface's."""
+
+_PORT: Final = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?([0-9]{1,6}):([^:\[\]]+):([0-9]{1,6})")
+# Without a dot it is a name: the nodes of graphs from code are often numbers.
+_ADDRESS_LIKE: Final = re.compile(r"[0-9.]*\.[0-9.]*|.*:.*")
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNUSABLE: Final = tuple(
+    ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
+)
+
+
+def bandwidth(written: object) -> int:
+    """bit/s above 0."""
+    rate = parse_rate(written)
+    if rate == 0:
+        raise ValueError("a bandwidth of 0 carries nothing; write at least `1bit`")
+    return rate
+
+
+def queue(written: object) -> tuple[int | None, int | None]:
+    """A limit as (packets, None) or (None, bytes)."""
+    if isinstance(written, dict):
+        raise ValueError(
+            "queue disciplines (fq_codel, codel, red) are not there yet; write a limit in "
+            "packets (`100`) or in bytes (`256KiB`)"
+        )
+    if isinstance(written, int) and not isinstance(written, bool):
+        if written < 1:
+            raise ValueError("a queue holds at least one packet; write `1` or more")
+        return written, None
+    try:
+        size = parse_size(written)
+    except UnitError as error:
+        reason = str(error).partition(";")[0]
+        raise ValueError(f"{reason}; write packets (`100`) or bytes (`256KiB`)") from None
+    if size == 0:
+        raise ValueError("a queue of 0 bytes holds nothing; write for example `64KiB`")
+    return None, size
+
+
+def mtu(written: object) -> int:
+    """Bytes of the largest IP packet."""
+    # RFC 791 (3.2): every IP module forwards 68 bytes without fragmenting.
+    if isinstance(written, bool) or not isinstance(written, int) or not 68 <= written <= 65535:
+        raise ValueError(
+            f"`{written}` is not an MTU; write a bare number of bytes from 68 to 65535, for "
+            "example `1500`"
+        )
+    return written
+
+
+def count(written: object) -> int:
+    """How many like nodes."""
+    if isinstance(written, bool) or not isinstance(written, int) or written < 1:
+        raise ValueError(f"`{written}` is not a count; write a whole number from 1")
+    if written > MAX_NODES:
+        raise ValueError(f"{written} nodes are too many; write at most {MAX_NODES}")
+    return written
+
+
+def seed(written: object) -> int:
+    """Any whole number."""
+    if isinstance(written, bool) or not isinstance(written, int):
+        raise ValueError(f"`{written}` is not a seed; write a whole number, for example `7`")
+    return written
+
+
+def congestion(written: object) -> str:
+    """The name of a congestion control; `reno` is the only one yet."""
+    if written == "cubic":
+        raise ValueError("`cubic` is not there yet; write `reno`, or leave `congestion` out")
+    if written != "reno":
+        raise ValueError(f"`{written}` is no congestion control; write `reno`, or leave it out")
+    return "reno"
+
+
+def restart(written: object) -> Restart:
+    """When a computer that ended is started again: `never`, or `on-failure`."""
+    if written == "on-failure":
+        return "on-failure"
+    if written == "never":
+        return "never"
+    raise ValueError(f"`{written}` says nothing about restarts; write `on-failure` or `never`")
+
+
+def node_name(written: object) -> str:
+    """A lowercase host name."""
+    return check_name(written, "node")
+
+
+def network_name(written: object) -> str:
+    """A lowercase host name, which is also the name of a directory."""
+    return check_name(written, "network")
+
+
+def endpoint(written: object) -> Endpoint:
+    """`s1` or `r1:eth0`."""
+    if isinstance(written, str):
+        node, colon, interface = written.partition(":")
+        return check_name(node, "node"), check_interface(interface) if colon else None
+    if isinstance(written, int) and not isinstance(written, bool):
+        return str(written), None
+    raise ValueError("an end of a link is a node; write `s1`, or `r1:eth0` with the interface")
+
+
+def interface_name(written: object) -> str:
+    """`eth0`."""
+    if not isinstance(written, str):
+        raise ValueError(f"`{written}` is no interface; write for example `eth0`")
+    return check_interface(written)
+
+
+def service_port(written: object) -> int:
+    """A TCP port."""
+    if isinstance(written, str) and written.endswith("/udp"):
+        raise ValueError(f"UDP services are not there yet (`{written}`); write a TCP port: `80`")
+    if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= 65535:
+        raise ValueError(f"`{written}` is not a TCP port; write a bare number from 1 to 65535")
+    return written
+
+
+def variable_name(written: object) -> str:
+    """The name of an environment variable."""
+    if isinstance(written, str) and _VARIABLE.fullmatch(written):
+        return written
+    raise ValueError(f"`{written}` cannot name a variable; write letters, digits and `_`")
+
+
+def variable_value(written: object) -> str:
+    """Text; whole numbers are written as their digits."""
+    if isinstance(written, int) and not isinstance(written, bool):
+        return str(written)
+    if isinstance(written, str) and "\0" not in written:
+        return written
+    raise ValueError('the value of a variable is text; put it in quotes, for example "yes"')
+
+
+def folder(written: object) -> str:
+    """A path as written; whether it exists is looked at later."""
+    if isinstance(written, str) and written and "\0" not in written:
+        return written
+    raise ValueError("`files` serves a folder; write its path, for example `./site`")
+
+
+def host_address(written: object) -> HostAddress:
+    """`10.0.3.10/24`: an address that a host in that subnet can have."""
+    if not isinstance(written, str):
+        raise ValueError("this is no address; write for example `10.0.3.10/24`")
+    address, slash, length = written.partition("/")
+    packed = ip_address(address)
+    if not slash:
+        raise ValueError(f"`{written}` has no prefix length; write for example `{written}/24`")
+    if not length.isdecimal() or not 1 <= int(length[:4]) <= 30:
+        raise ValueError(
+            f"`/{length}` cannot be a subnet with hosts; write a prefix length from 1 to 30, "
+            f"for example `{address}/24`"
+        )
+    network = ipaddress.IPv4Network((packed, int(length)), strict=False)
+    if packed in (network.network_address.packed, network.broadcast_address.packed):
+        role = "network" if packed == network.network_address.packed else "broadcast"
+        raise ValueError(
+            f"{address} is the {role} address of {network}; write one from {network[1]} to "
+            f"{network[-2]}"
+        )
+    return packed, int(length)
+
+
+def prefix(written: object) -> Prefix:
+    """`10.9.0.0/16`: a network, without host bits."""
+    if not isinstance(written, str):
+        raise ValueError("this is no network; write for example `10.0.0.0/8`")
+    address, slash, length = written.partition("/")
+    packed = ip_address(address, usable=False)
+    if not slash or not length.isdecimal() or int(length[:4]) > 32:
+        raise ValueError(f"`{written}` has no prefix length from 0 to 32; write `{address}/16`")
+    network = ipaddress.IPv4Network((packed, int(length)), strict=False)
+    if network.network_address.packed != packed:
+        raise ValueError(f"`{written}` has host bits set; write `{network}`")
+    return packed, int(length)
+
+
+def route_target(written: object) -> Prefix:
+    """`default`, or a network."""
+    return (bytes(4), 0) if written == "default" else prefix(written)
+
+
+def next_hop(written: object) -> bytes | str:
+    """A packed address, or the name of a node."""
+    if isinstance(written, str) and _ADDRESS_LIKE.fullmatch(written):
+        return ip_address(written)
+    try:
+        return check_name(written, "node")
+    except InvalidNameError:
+        raise ValueError(
+            f"`{written}` is neither an address nor a node; write for example `10.0.1.1` or `r1`"
+        ) from None
+
+
+def pool(written: object) -> Prefix:
+    """The network that subnets are cut from."""
+    packed, length = prefix(written)
+    network = ipaddress.IPv4Network((packed, length))
+    if length > 29 or any(network.overlaps(unusable) for unusable in _UNUSABLE):
+        raise ValueError(f"no subnets can be cut from {network}; write for example `10.0.0.0/8`")
+    return packed, length
+
+
+def subnet_length(written: object) -> int:
+    """The prefix length of each assigned subnet."""
+    if isinstance(written, bool) or not isinstance(written, int) or not 8 <= written <= 30:
+        raise ValueError(f"`{written}` is not a prefix length; write a number from 8 to 30")
+    return written
+
+
+def port_forward(written: object) -> PortPlan:
+    """`127.0.0.1:8080:web:80`, the form of `ssh -L`; without an address, 127.0.0.1 listens."""
+    example = "write LISTEN:PORT:HOST:PORT, for example `127.0.0.1:8080:web:80`"
+    match = _PORT.fullmatch(written) if isinstance(written, str) else None
+    if match is None:
+        raise ValueError(f"`{written}` is not a port to publish; {example}")
+    listen, listen_port, host, port = match.groups()
+    if int(listen_port) > 65535 or not 1 <= int(port) <= 65535:
+        wrong = listen_port if int(listen_port) > 65535 else port
+        raise ValueError(f"`{wrong}` is not a port; write a number from 1 to 65535")
+    if _ADDRESS_LIKE.fullmatch(host):
+        ip_address(host)
+    return PortPlan(_loopback(listen), int(listen_port), host, int(port))
+
+
+def ip_address(written: str, *, usable: bool = True) -> bytes:
+    """The packed address; a `usable` one is a unicast address that a host can have."""
+    try:
+        address = ipaddress.ip_address(written)
+    except ValueError:
+        raise ValueError(
+            f"`{written[:50]}` is no address; write four numbers from 0 to 255, for example "
+            "`10.0.3.10`"
+        ) from None
+    if address.version != 4:
+        raise ValueError(f"IPv6 is not there yet (`{written}`); write an IPv4 address")
+    if usable and any(address in network for network in _UNUSABLE):
+        raise ValueError(f"no host can have {address}; write one from 10.0.0.0/8")
+    return address.packed
+
+
+def _loopback(listen: str | None) -> str:
+    if listen in (None, "", "localhost"):
+        return "127.0.0.1"
+    assert listen is not None
+    try:
+        address = ipaddress.ip_address(listen.strip("[]"))
+    except ValueError:
+        raise ValueError(f"`{listen}` is no address to listen on; write `127.0.0.1`") from None
+    if not address.is_loopback:
+        raise ValueError(f"`{listen}` would open the port to other machines; write `127.0.0.1`")
+    return str(address)

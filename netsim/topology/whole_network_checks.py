@@ -1,0 +1,133 @@
+"""What must hold for the network as a whole."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+
+from netsim.topology.findings import Findings
+from netsim.topology.model import Layout
+from netsim.topology.naming import suggest
+
+
+def check_given_addresses_differ(layout: Layout, findings: Findings) -> None:
+    """Two interfaces with one address would answer each other's ARP."""
+    owners: dict[bytes, str] = {}
+    for node in layout.nodes.values():
+        for interface, (address, _) in node.given_addresses.items():
+            if address in owners:
+                findings.report(
+                    (*node.path, "address", interface),
+                    f"{ipaddress.IPv4Address(address)} is already the address of "
+                    f"`{owners[address]}`; write another, or remove it and one is assigned",
+                )
+            owners.setdefault(address, node.name)
+
+
+def check_ports(layout: Layout, domain: str, findings: Findings) -> None:
+    """Every host port is published once, and leads to a node that exists."""
+    published: dict[tuple[str, int], tuple[object, ...]] = {}
+    for node in layout.nodes.values():
+        for index, port in enumerate(node.ports):
+            path = (*node.path, "ports", index)
+            listen = (port.listen_host, port.listen_port)
+            if port.listen_port and listen in published and published[listen] != path:
+                findings.report(
+                    path,
+                    f"{listen[0]}:{listen[1]} is already published by `{published[listen][1]}`; "
+                    "write another port, or `0` for a free one",
+                )
+            published.setdefault(listen, path)
+            target = port.host.removesuffix(f".{domain}")
+            if target not in layout.nodes and not re.fullmatch(r"[0-9.]+", target):
+                message = f"there is no node `{port.host}`; {suggest(target, list(layout.nodes))}"
+                findings.report(path, message)
+            elif target in layout.nodes and layout.nodes[target].kind == "switch":
+                message = f"`{target}` is a switch and has no address; write a computer"
+                findings.report(path, message)
+
+
+def check_no_switch_loop(layout: Layout, findings: Findings) -> None:
+    """Without a spanning tree a broadcast in a loop of switches would circle for ever."""
+    neighbours: dict[str, list[str]] = {}
+    groups = _Groups(layout.nodes)
+    for link in layout.links:
+        a, b = link.a.node, link.b.node
+        if layout.nodes[a].kind != "switch" or layout.nodes[b].kind != "switch":
+            continue
+        if groups.joined(a, b):
+            circle = "–".join([*_path(neighbours, a, b), a])
+            findings.report(
+                link.path,
+                f"this link closes a loop of switches ({circle}) and there is no spanning tree "
+                "yet, so one broadcast would circle for ever; remove the link, or make one of "
+                "them a router",
+            )
+            continue
+        groups.join(a, b)
+        neighbours.setdefault(a, []).append(b)
+        neighbours.setdefault(b, []).append(a)
+
+
+def check_connected(layout: Layout, findings: Findings) -> None:
+    """Every node can reach every other one."""
+    groups = _Groups(layout.nodes)
+    for link in layout.links:
+        groups.join(link.a.node, link.b.node)
+    parts: dict[str, list[str]] = {}
+    for name in layout.nodes:
+        parts.setdefault(groups.leader(name), []).append(name)
+    largest = max(parts.values(), key=len, default=[])
+    for part in parts.values():
+        if part is not largest:
+            who = ", ".join(f"`{name}`" for name in part[:4]) + (", …" if len(part) > 4 else "")
+            findings.report(
+                layout.nodes[part[0]].path,
+                f"no links lead from {who} to `{largest[0]}`; write a link between them, for "
+                f"example `[{part[0]}, {_nearest_carrier(largest, layout)}]`",
+                at_key=True,
+            )
+
+
+def _nearest_carrier(part: Sequence[str], layout: Layout) -> str:
+    """The node that a new link would most likely lead to: a switch, else a router."""
+    for kind in ("switch", "router"):
+        for name in part:
+            if layout.nodes[name].kind == kind:
+                return name
+    return part[0]
+
+
+class _Groups:
+    """Disjoint sets of nodes."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._above = {name: name for name in names}
+
+    def leader(self, name: str) -> str:
+        while self._above[name] != name:
+            self._above[name] = self._above[self._above[name]]
+            name = self._above[name]
+        return name
+
+    def joined(self, a: str, b: str) -> bool:
+        return self.leader(a) == self.leader(b)
+
+    def join(self, a: str, b: str) -> None:
+        self._above[self.leader(b)] = self.leader(a)
+
+
+def _path(neighbours: dict[str, list[str]], start: str, goal: str) -> list[str]:
+    """The only path between two nodes of a tree."""
+    before = {start: start}
+    waiting = [start]
+    for name in waiting:
+        for neighbour in neighbours.get(name, []):
+            if neighbour not in before:
+                before[neighbour] = name
+                waiting.append(neighbour)
+    path = [goal]
+    while path[-1] != start:
+        path.append(before[path[-1]])
+    return path[::-1]

@@ -1,0 +1,115 @@
+"""A computer or router that is up in virtual time: its loop, and what runs on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from netsim.core.time import SECOND
+from netsim.site.programs import Programs
+from netsim.virtual.loops import ComputerLoop
+
+Result = TypeVar("Result")
+
+_GRAVEYARD: Final[list[Any]] = []
+"""Of computers that lost their power: loops, tasks, and what they had planned. Programs are held as
+they stood, for ever: were they let go, Python would run their `finally` blocks."""
+# One reference that nobody gives back, so that not even the end of the interpreter frees it.
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_GRAVEYARD))
+_LEAST_GRACE: Final = 0.01
+"""Seconds; time has to go on for programs to end."""
+
+
+class VirtualComputer:
+    """Runs programs on a loop; called from the director."""
+
+    def __init__(self, loop: ComputerLoop, programs: Programs) -> None:
+        self.loop = loop
+        self._programs = programs
+        self._awaited: dict[asyncio.Future[Any], asyncio.Task[Any]] = {}
+
+    def spawn(self, program: Coroutine[Any, Any, Result]) -> asyncio.Future[Result]:
+        """Run a coroutine on the computer; its outcome, for the director.
+
+        Cancelling that cancels the program; ConnectionError when the computer goes down.
+        """
+        outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        if self.loop.is_over:
+            program.close()
+            outcome.set_exception(ConnectionError(f"{self.loop.name} is not running"))
+            return outcome
+        task = self.loop.create_task(program)
+        self._awaited[outcome] = task
+
+        def ended(task: asyncio.Task[Result]) -> None:
+            self._awaited.pop(outcome, None)
+            if outcome.done():
+                if not task.cancelled():
+                    task.exception()  # nobody is interested any more
+            elif task.cancelled():
+                outcome.cancel()
+            elif (error := task.exception()) is not None:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(task.result())
+
+        task.add_done_callback(ended)
+        outcome.add_done_callback(lambda outcome: outcome.cancelled() and task.cancel())
+        return outcome
+
+    async def start_services(self) -> None:
+        """Have every service listen; errors as of `Programs`."""
+        await self.spawn(self._programs.start_services())
+
+    def start_run(self) -> None:
+        """Start `run:`."""
+        self.loop.call_soon(self._programs.start_run)
+
+    async def stop(self, grace: float) -> None:
+        """Let programs shut down, cancel what is left, end the loop: `grace` seconds for each."""
+        loop = self.loop
+        grace = max(grace, _LEAST_GRACE)
+        try:
+            async with asyncio.timeout(grace):
+                await self.spawn(self._programs.stop())
+        except Exception as error:  # noqa: BLE001  # whatever a program's end raises is reported
+            loop.call_exception_handler(
+                {"message": "a program did not shut down", "exception": error}
+            )
+        deadline = loop.timeline.now + int(grace * SECOND)
+        told: set[asyncio.Task[Any]] = set()
+        while not loop.is_over and (tasks := asyncio.all_tasks(loop)):
+            for task in sorted(tasks - told, key=hash):
+                loop.call_soon(task.cancel)
+            told |= tasks
+            if loop.timeline.now > deadline:
+                break
+            await asyncio.sleep(grace / 100)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(grace):
+                await self.spawn(loop.shutdown_asyncgens())
+        if loop.is_over:  # it has crashed meanwhile
+            return
+        stuck = asyncio.all_tasks(loop)
+        self._end(f"{loop.name} has ended", bury=bool(stuck))
+        if not stuck:
+            loop.close()
+
+    def crash(self) -> None:
+        """No program runs on, and none is told."""
+        if not self.loop.is_over:
+            self._end(f"{self.loop.name} has crashed", bury=True)
+
+    def _end(self, why: str, *, bury: bool) -> None:
+        loop = self.loop
+        if bury:
+            _GRAVEYARD.append((loop, asyncio.all_tasks(loop), loop.timeline.planned_by(loop)))
+        loop.timeline.leave(loop)
+        loop.is_over = True
+        for outcome in list(self._awaited):
+            if not outcome.done():
+                outcome.set_exception(ConnectionError(why))
+        self._awaited.clear()

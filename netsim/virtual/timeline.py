@@ -1,0 +1,181 @@
+"""Virtual time: one clock for networks, computers and the test, which jumps to what happens next.
+
+Everything that is going to happen stands in one agenda, ordered by (due, source, the source's own
+count). Event loops that have something to run at the present time are woken and run in turn, before
+time goes on. So an order never depends on addresses, threads or how long anything takes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, Any, Final
+
+from netsim.core.errors import NetsimError
+from netsim.core.units import format_duration
+from netsim.interception.interception import Interception
+from netsim.interception.unrepeatable import Findings
+from netsim.site.driver import Action, Entry
+from netsim.virtual.schedule import Schedule
+from netsim.virtual.timer import Timer
+from netsim.virtual.waiting import describe_waiting
+
+if TYPE_CHECKING:
+    from netsim.virtual.loops import DirectorLoop, VirtualLoop
+
+_LOOK_AROUND: Final = 4096
+"""Steps between looks at the limits."""
+_STANDSTILL: Final = 250
+"""So many looks at one and the same time mean that time stands still."""
+_LAST_SOURCE: Final = 1 << 60
+"""The test comes after whatever else happens at the same time: it sees it all done."""
+_FEWEST_CANCELLED: Final = 1000
+
+
+class DeadlockError(NetsimError):
+    """Nothing is left to happen while somebody waits; the text says who waits for what."""
+
+
+class StandstillError(NetsimError):
+    """So much happens at one time that time does not go on."""
+
+
+class WallLimitError(NetsimError):
+    """The run has taken more real time than it may."""
+
+
+class Timeline(Schedule):
+    """The time, in ns from 0, and all that is going to happen."""
+
+    def __init__(self, director: DirectorLoop) -> None:
+        super().__init__()
+        self.findings = Findings()
+        """What will not be the same in another run."""
+        self.interception = Interception(self.findings)
+        self.wall_limit: float | None = None
+        """Seconds of real time, from when the limit was set."""
+        self._director = director
+        self._loops: list[VirtualLoop] = []
+        self._woken: deque[VirtualLoop] = deque()
+        self._cancelled = 0
+        self._count = 0
+        self._sources = 0
+        self._steps_to_look = _LOOK_AROUND
+        self._looked_at = -1
+        self._looks = 0
+        self._wall_started = 0.0
+
+    # What takes part
+
+    def allocate_sources(self, count: int) -> int:
+        """The first of `count` numbers for sources of events, which nobody else has."""
+        first = self._sources
+        self._sources += count
+        return first
+
+    def join(self, loop: VirtualLoop) -> None:
+        """A loop lives in this time from now on."""
+        self._loops.append(loop)
+
+    def leave(self, loop: VirtualLoop) -> None:
+        """The loop runs no more, and what it had planned does not happen."""
+        self._loops.remove(loop)
+        if loop in self._woken:
+            self._woken.remove(loop)
+        self._discard(lambda entry: _is_of(entry, loop))
+
+    def planned_by(self, loop: VirtualLoop) -> list[Entry]:
+        """What the loop has in the agenda."""
+        return [entry for entry in self.agenda if _is_of(entry, loop)]
+
+    def wake(self, loop: VirtualLoop) -> None:
+        """The loop has something to run now; it says so once, until it has run."""
+        self._woken.append(loop)
+
+    def schedule(self, due: int, action: Action, argument: Any) -> None:
+        """Call `action(now, argument, b"")` after all else that happens at `due`."""
+        self._count += 1
+        heappush(self.agenda, (due, _LAST_SOURCE, self._count, action, argument, b""))
+
+    def timer_cancelled(self) -> None:
+        """A timer in the agenda will do nothing when it is due."""
+        self._cancelled += 1
+        if self._cancelled > _FEWEST_CANCELLED and 2 * self._cancelled > len(self.agenda):
+            self._discard(_is_cancelled)
+
+    def timer_over(self) -> None:
+        """A cancelled timer has come up and is in the agenda no more."""
+        self._cancelled -= 1
+
+    def limit_wall_time(self, seconds: float) -> None:
+        """WallLimitError when the run goes on for longer, from now on."""
+        self.wall_limit = seconds
+        self._wall_started = _real_seconds()
+
+    # Running
+
+    def proceed(self) -> None:
+        """Let everything go on until the director has run once, or has been stopped.
+
+        DeadlockError when nothing is left that would ever run it.
+        """
+        director, woken, agenda = self._director, self._woken, self.agenda
+        while True:
+            while woken:
+                loop = woken.popleft()
+                loop.step()
+                if loop is director:
+                    return
+                self._steps_to_look -= 1
+                if not self._steps_to_look:
+                    self._look_around()
+            if len(agenda) <= self._cancelled:
+                raise DeadlockError(
+                    f"nothing is left to happen at {format_duration(self.now)}, but "
+                    f"{describe_waiting(self._loops)}"
+                )
+            due, _, _, action, argument, frame = heappop(agenda)
+            self.now = due
+            action(due, argument, frame)
+            self._steps_to_look -= 1
+            if not self._steps_to_look:
+                self._look_around()
+
+    def _look_around(self) -> None:
+        self._steps_to_look = _LOOK_AROUND
+        if self.wall_limit is not None and _real_seconds() - self._wall_started > self.wall_limit:
+            raise WallLimitError(
+                f"the limit of {self.wall_limit:g} s of real time is over, at "
+                f"{format_duration(self.now)} of network time"
+            )
+        if self.now != self._looked_at:
+            self._looked_at = self.now
+            self._looks = 0
+        self._looks += 1
+        if self._looks > _STANDSTILL:
+            busy = ", ".join(loop.name for loop in self._woken) or "the network"
+            raise StandstillError(
+                f"time stands still at {format_duration(self.now)}: {busy} goes on and on; give "
+                "links a delay, or let the program sleep"
+            )
+
+    def _discard(self, unwanted: Callable[[Entry], bool]) -> None:
+        self.agenda[:] = [entry for entry in self.agenda if not unwanted(entry)]
+        heapify(self.agenda)
+        self._cancelled = sum(map(_is_cancelled, self.agenda))
+
+
+def _real_seconds() -> float:
+    """Of a clock that `ClockHooks` leaves alone, whoever reads it."""
+    return os.times().elapsed
+
+
+def _is_of(entry: Entry, loop: VirtualLoop) -> bool:
+    return getattr(entry[3], "__self__", None) is loop
+
+
+def _is_cancelled(entry: Entry) -> bool:
+    timer = entry[4]
+    return isinstance(timer, Timer) and timer.cancelled()

@@ -1,0 +1,50 @@
+"""Who waits for what, when nothing is left to happen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from netsim.virtual.loops import VirtualLoop
+
+_LIBRARY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))
+"""Lines of these say nothing about who waits."""
+_SHOWN: Final = 12
+"""Tasks that are shown; the rest is counted."""
+
+
+def describe_waiting(loops: Iterable[VirtualLoop]) -> str:
+    """Every task of these loops and the line it stands at, in the order of loops and tasks.
+
+    Those without a line in anybody's program are shown only where there are no others.
+    """
+    places = [
+        (f"{loop.name} waits in {name}", line)
+        for loop in loops
+        for task in sorted(asyncio.all_tasks(loop), key=hash)
+        for name, line in (_place(task),)
+    ]
+    if not places:
+        return "nobody waits either"
+    waiting = [text + line for text, line in places if line] or [text for text, _ in places]
+    shown = "; ".join(waiting[:_SHOWN])
+    return f"{shown}; and {len(waiting) - _SHOWN} more" if len(waiting) > _SHOWN else shown
+
+
+def _place(task: asyncio.Task[Any]) -> tuple[str, str]:
+    """What a task awaits, and the innermost line of its own that leads there."""
+    awaited: Any = task.get_coro()
+    name = getattr(awaited, "__qualname__", repr(awaited))
+    line = ""
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            name = frame.f_code.co_qualname
+            file = frame.f_code.co_filename
+            if not file.startswith(_LIBRARY):
+                line = f" ({Path(file).name}:{frame.f_lineno})"
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return name, line

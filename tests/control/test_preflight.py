@@ -1,0 +1,179 @@
+"""What a file needs of its surroundings is looked at before anything starts, and reported there."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from netsim.control import preflight
+from netsim.control.state_directory import StateDirectory
+from netsim.core.errors import InvalidFileError
+from netsim.topology.load_topology import load_plan
+
+FILE = """name: shop
+nodes:
+  alice: {kind: computer, ports: ["127.0.0.1:0:web:80"]}
+  web:
+    kind: computer
+    services:
+      80: MODULE
+links: [[alice, web]]
+"""
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    """`line:column: message` of everything that is amiss."""
+    file = folder / "shop.yaml"
+    file.write_text(text)
+    try:
+        preflight.check_surroundings(str(file), load_plan(file))
+    except InvalidFileError as error:
+        return [f"{each.line}:{each.column}: {each.message}" for each in error.problems]
+    return []
+
+
+def with_module(folder: Path, source: str, reference: str = "shop:app") -> list[str]:
+    (folder / "shop.py").write_text(source)
+    return mistakes(folder, FILE.replace("MODULE", reference))
+
+
+def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
+    assert with_module(tmp_path, "def app(): pass\nprint('noise')\n") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "reference", "expected"),
+    [
+        (
+            "app = 1",
+            "nosuch:app",
+            "7:11: nosuch:app: ModuleNotFoundError: No module named 'nosuch'; put nosuch.py "
+            "beside the file, or install it into netsim's environment",
+        ),
+        (
+            "import nosuch.part",
+            "shop:app",
+            "7:11: shop:app: ModuleNotFoundError: No module named 'nosuch'; put nosuch.py beside",
+        ),
+        ("app = 1", "shop:app", "7:11: shop:app is of type int; write an aiohttp.web.Appl"),
+        (
+            "def app(greeting: str, size=3): pass",
+            "shop:app",
+            "7:11: shop:app: missing a required argument: 'greeting'; write `args` that fit "
+            "`app(greeting, size=3)`",
+        ),
+        ("app = 1", "shop:create", "7:11: shop:create: module shop has no 'create'"),
+        ("1 / 0", "shop:app", "7:11: shop:app: ZeroDivisionError"),
+        ("def", "shop:app", "7:11: shop:app: SyntaxError"),
+        ("import os; os._exit(3)", "shop:app", "7:11: shop:app: its import ended the process"),
+        ("import sys; sys.exit()", "shop:app", "7:11: shop:app: SystemExit"),
+    ],
+)
+def test_a_module_that_cannot_be_had(
+    tmp_path: Path, source: str, reference: str, expected: str
+) -> None:
+    (mistake,) = with_module(tmp_path, source, reference)
+    assert mistake.startswith(expected)
+
+
+def test_a_module_that_does_not_come_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "IMPORT_TIMEOUT", 1.0)
+    (mistake,) = with_module(tmp_path, "import time\nwhile True: time.sleep(1)\n")
+    assert mistake.startswith("7:11: shop:app was not imported within 1 s")
+
+
+def test_a_mistake_that_a_counted_node_and_a_kind_make_is_shown_once(tmp_path: Path) -> None:
+    text = """name: shop
+kinds:
+  computer:
+    services: {80: "nosuch:app"}
+nodes:
+  lab: {kind: computer, count: 3}
+  s1: {kind: switch}
+links: [[lab, s1]]
+"""
+    (mistake,) = mistakes(tmp_path, text)
+    assert mistake.startswith("4:20: nosuch:app")
+
+
+RUN = """name: shop
+nodes:
+  alice:
+    kind: computer
+    run: WRITTEN
+  web: {kind: computer}
+links: [[alice, web]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "written", "expected"),
+    [
+        ("async def main(): pass", "shop:main", None),
+        ("async def main(**more): pass", "{call: shop:main, args: {x: 1}}", None),
+        ("class Main:\n async def __call__(self): pass\nmain = Main()", "shop:main", None),
+        (
+            "import functools\nasync def inner(): pass\n"
+            "@functools.wraps(inner)\ndef main(): return inner()",
+            "shop:main",
+            None,
+        ),
+        (
+            "def main(): pass",
+            "shop:main",
+            "5:10: shop:main is no coroutine function; write `async def`",
+        ),
+        ("main = 1", "shop:main", "5:10: shop:main is no coroutine function; write `async def`"),
+        (
+            "async def main(): pass",
+            "{call: shop:main, args: {x: 1}}",
+            "5:10: shop:main: got an unexpected keyword argument 'x'; write `args` that fit "
+            "`main()`",
+        ),
+    ],
+)
+def test_how_run_is_called(tmp_path: Path, source: str, written: str, expected: str | None) -> None:
+    (tmp_path / "shop.py").write_text(source)
+    found = mistakes(tmp_path, RUN.replace("WRITTEN", written))
+    assert found == ([] if expected is None else [expected])
+
+
+def test_own_modules_are_given_what_they_take(tmp_path: Path) -> None:
+    service = '{app: "netsim.services.httpbin:create_app", args: {nosuch: 1}}'
+    (mistake,) = mistakes(tmp_path, FILE.replace("MODULE", service))
+    assert "unexpected keyword argument 'nosuch'" in mistake
+
+
+@pytest.mark.parametrize("listen_host", ["127.0.0.1", "0.0.0.0"])
+def test_a_host_port_that_another_network_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listen_host: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    held = StateDirectory.claim("campus")
+    try:
+        with socket.create_server((listen_host, 0)) as taken:
+            port = taken.getsockname()[1]
+            held.publish({"name": "campus", "ports": [{"listen": f"{listen_host}:{port}"}]})
+            text = FILE.replace("127.0.0.1:0:", f"127.0.0.1:{port}:")
+            found = mistakes(tmp_path, text.replace("MODULE", "netsim.services.httpbin:create_app"))
+    finally:
+        held.release()
+    assert found == [
+        f"3:35: 127.0.0.1:{port} is in use by the network campus; "
+        "write another port, or 0 for a free one"
+    ]
+
+
+def test_a_host_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = FILE.replace("127.0.0.1:0:", f"127.0.0.1:{port}:")
+        found = mistakes(tmp_path, text.replace("MODULE", "netsim.services.httpbin:create_app"))
+    assert found == [
+        f"3:35: cannot listen on 127.0.0.1:{port}: address already in use; "
+        "write another port, or 0 for a free one"
+    ]

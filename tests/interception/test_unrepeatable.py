@@ -1,0 +1,127 @@
+"""What keeps a run from being repeated is found and named, once for each computer."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from threading import Thread
+
+import pytest
+from computers import SetClock, computer
+
+from netsim.interception.environment import Surroundings
+from netsim.interception.interception import Interception
+from netsim.interception.unrepeatable import Finding, Findings
+
+
+@pytest.fixture
+def findings() -> Findings:
+    return Findings()
+
+
+@pytest.fixture
+def installed(findings: Findings) -> Iterator[Interception]:
+    with Interception(findings) as interception:
+        yield interception
+
+
+def start_thread() -> None:
+    thread = Thread(target=int, name="worker-7")
+    thread.start()
+    thread.join()
+
+
+def test_a_thread(installed: Interception, findings: Findings) -> None:
+    installed.enter(computer())
+    start_thread()
+    start_thread()
+    installed.leave()
+    installed.enter(computer("bob"))
+    start_thread()
+    assert list(findings) == [
+        Finding("thread", "alice", "started a thread (worker-7)"),
+        Finding("thread", "bob", "started a thread (worker-7)"),
+    ]
+    assert str(next(iter(findings))) == "alice: started a thread (worker-7)"
+
+
+def test_a_process(installed: Interception, findings: Findings) -> None:
+    installed.enter(computer())
+    subprocess.run([sys.executable, "-I", "-S", "-c", ""], check=True, env={})
+    assert list(findings) == [
+        Finding("subprocess", "alice", f"started a process ({sys.executable})")
+    ]
+
+
+def test_a_process_by_other_means(installed: Interception, findings: Findings) -> None:
+    installed.enter(computer())
+    pid = os.posix_spawn("/bin/sh", ["/bin/sh", "-c", ""], {})
+    os.waitpid(pid, 0)
+    assert list(findings) == [Finding("subprocess", "alice", "started a process (/bin/sh)")]
+
+
+def test_a_socket_of_the_machine(installed: Interception, findings: Findings) -> None:
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        installed.enter(computer())
+        client.connect(server.getsockname())
+        installed.leave()
+        port = server.getsockname()[1]
+    assert list(findings) == [
+        Finding("socket", "alice", f"used a socket outside the network (('127.0.0.1', {port}))")
+    ]
+
+
+def test_the_resolver_of_the_machine(installed: Interception, findings: Findings) -> None:
+    installed.enter(computer())
+    socket.getaddrinfo("127.0.0.1", 80)
+    assert [(each.kind, each.computer) for each in findings] == [("socket", "alice")]
+    assert "127.0.0.1" in next(iter(findings)).text
+
+
+def test_a_socket_within_the_process_is_none(installed: Interception, findings: Findings) -> None:
+    installed.enter(computer())
+    one, other = socket.socketpair()
+    one.close()
+    other.close()
+    assert not list(findings)
+
+
+def test_nothing_is_noted_off_the_computers(installed: Interception, findings: Findings) -> None:
+    start_thread()
+    installed.enter(Surroundings.of_the_process(SetClock()))
+    start_thread()
+    installed.leave()
+    installed.uninstall()
+    start_thread()
+    assert len(findings) == 0
+
+
+def test_what_other_threads_do_is_not_the_computers(
+    installed: Interception, findings: Findings
+) -> None:
+    outer = Thread(target=start_thread)
+    installed.enter(computer())
+    outer.start()
+    outer.join()
+    assert len(findings) == 1
+
+
+def test_each_kind_once_for_each_computer() -> None:
+    told: list[Finding] = []
+    findings = Findings(told.append)
+    findings.note("tls", "web", "speaks TLS")
+    findings.note("tls", "web", "speaks TLS again")
+    findings.note("thread", "web", "a call from Thread-1")
+    findings.note("tls", "api", "speaks TLS")
+    assert told == list(findings)
+    assert [(each.kind, each.computer) for each in told] == [
+        ("tls", "web"),
+        ("thread", "web"),
+        ("tls", "api"),
+    ]
+    assert told[0].text == "speaks TLS"

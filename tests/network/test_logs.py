@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from netsim.network.log_lines import LONGEST_LINE, LogBook, LogLine
+from netsim.site import line_stream
+from netsim.site.line_stream import LineStream
+
+
+def line(text: str, node: str = "web", level: int = logging.INFO) -> LogLine:
+    return LogLine(7, node, level, text, wall="2026-01-01T00:00:00.000+00:00")
+
+
+def texts(document: dict[str, Any]) -> list[str]:
+    return [line["text"] for line in document["lines"]]
+
+
+def test_a_line_as_json() -> None:
+    assert line("full", level=logging.WARNING).as_dict() == {
+        "time_ns": 7,
+        "wall": "2026-01-01T00:00:00.000+00:00",
+        "node": "web",
+        "level": "warning",
+        "text": "full",
+    }
+
+
+def test_the_oldest_lines_make_room_and_are_counted() -> None:
+    book = LogBook(capacity=3)
+    for number in range(3):
+        book.add(line(str(number)))
+    assert (book.dropped, texts(book.document())) == (0, ["0", "1", "2"])
+    book.add(line("3"))
+    assert (book.dropped, texts(book.document())) == (1, ["1", "2", "3"])
+
+
+def test_lines_of_one_node_and_the_last_ones() -> None:
+    book = LogBook()
+    for number in range(6):
+        book.add(line(str(number), node="alice" if number % 2 else "web"))
+    assert texts(book.document("web")) == ["0", "2", "4"]
+    assert texts(book.document("web", 2)) == ["2", "4"]
+    assert texts(book.document(None, 1)) == ["5"]
+    assert texts(book.document(None, 0)) == []
+    assert texts(book.document(None, 99)) == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_a_long_line_is_cut() -> None:
+    book = LogBook()
+    kept = book.add(line("x" * (LONGEST_LINE + 1)))
+    assert kept.text == "x" * LONGEST_LINE + "…"
+    assert texts(book.document()) == [kept.text]
+    assert book.add(line("y" * LONGEST_LINE)).text == "y" * LONGEST_LINE
+
+
+@pytest.mark.asyncio
+async def test_who_follows_hears_every_line_until_the_end() -> None:
+    book = LogBook(capacity=1)
+    book.add(line("before"))
+    subscription = book.subscribe()
+    book.add(line("a"))
+    book.add(line("b"))
+    book.close()
+    assert [each["text"] async for each in subscription] == ["a", "b"]
+
+
+def test_a_program_that_prints_without_an_end_of_line_fills_no_memory() -> None:
+    heard: list[str] = []
+    stream = LineStream(heard.append)
+    for _ in range(10):
+        stream.write("z" * (line_stream.LONGEST_LINE // 2))
+    assert heard == ["z" * line_stream.LONGEST_LINE] * 5
+    stream.write("end\nrest")
+    assert heard[5:] == ["end"]

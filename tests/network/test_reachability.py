@@ -1,0 +1,92 @@
+"""Who reaches whom, with a network that is only told of."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from netsim.network import reachability
+from netsim.network.reachability import Ping, PingAll
+
+pytestmark = pytest.mark.asyncio
+
+
+class Pinger:
+    """Stands for `Network.exec`; `dead` nodes answer nobody, `silent` ones do not even end."""
+
+    def __init__(self, dead: str = "", silent: str = "") -> None:
+        self.dead = dead
+        self.silent = silent
+        self.running = 0
+        self.most = 0
+        self.asked: list[tuple[str, str]] = []
+
+    async def exec(self, node: str, argv: list[str], *, output: Any, **given: Any) -> int:
+        assert argv[:-1] == ["ping", "-c", "1", "-W", "0.01"]
+        assert given["json"] is True
+        self.asked.append((node, argv[-1]))
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(0)
+            if node == self.silent:
+                await asyncio.Event().wait()
+            if node == self.dead:
+                output("stderr", b"it has ended")
+                return 1
+            output("stdout", json.dumps({"replies": [{"rtt_ms": 2.5}]}).encode())
+            return 0
+        finally:
+            self.running -= 1
+
+
+async def test_every_pair_is_asked_once_and_reported() -> None:
+    pinger, heard = Pinger(), list[tuple[Ping, int]]()
+    found = await PingAll(pinger.exec, ["a", "b", "c"], 0.01).run(
+        lambda ping, total: heard.append((ping, total))
+    )
+    pairs = [("a", "b"), ("a", "c"), ("b", "a"), ("b", "c"), ("c", "a"), ("c", "b")]
+    assert [(ping.source, ping.target) for ping in found.pings] == pairs
+    assert sorted(pinger.asked) == pairs
+    assert {total for _, total in heard} == {6}
+    assert sorted(ping.source + ping.target for ping, _ in heard) == [
+        "ab",
+        "ac",
+        "ba",
+        "bc",
+        "ca",
+        "cb",
+    ]
+    assert found.totals() == {"sent": 6, "received": 6, "dropped_percent": 0.0}
+    assert found.as_dict()["pings"][0] == {"from": "a", "to": "b", "rtt_ms": 2.5}
+
+
+async def test_no_more_than_so_many_at_once_and_no_node_has_them_all() -> None:
+    pinger = Pinger()
+    await PingAll(pinger.exec, [f"n{number}" for number in range(12)], 0.01).run()
+    assert pinger.most == reachability.AT_ONCE
+    assert len({source for source, _ in pinger.asked[: reachability.AT_ONCE]}) == 12
+
+
+async def test_who_does_not_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reachability, "_PATIENCE", 0.01)
+    pinger = Pinger(dead="a", silent="b")
+    found = await PingAll(pinger.exec, ["a", "b", "c", "d"], 0.01).run()
+    assert found.totals() == {"sent": 12, "received": 6, "dropped_percent": 50.0}
+    assert {ping.source for ping in found.pings if ping.rtt_ms is None} == {"a", "b"}
+    assert pinger.running == 0
+
+
+@pytest.mark.parametrize("nodes", [[], ["alone"]])
+async def test_nobody_to_ping(nodes: list[str]) -> None:
+    found = await PingAll(Pinger().exec, nodes, 0.01).run()
+    assert found.as_dict() == {
+        "nodes": nodes,
+        "pings": [],
+        "sent": 0,
+        "received": 0,
+        "dropped_percent": 0.0,
+    }

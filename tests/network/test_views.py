@@ -1,0 +1,201 @@
+"""`net["alice"]` and `net.link(…)` on a network in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plans import plan_of
+
+from netsim.core.errors import UnknownNameError
+from netsim.core.time import MILLISECOND, SECOND
+from netsim.core.units import UnitError
+from netsim.network.network import Network
+from netsim.network.node_view import (
+    HttpFailedError,
+    NoPathError,
+    NoProgramsError,
+    TransferFailedError,
+)
+from netsim.virtual.run import run
+
+PLAN = plan_of(
+    "alice s1 delay=1ms",
+    "s1 r1 delay=1ms",
+    "r1 r2 delay=1ms",
+    "r2 web delay=1ms bandwidth=10mbit",
+    "r1 r3 delay=1ms",
+    "r3 r2 delay=1ms",
+    nodes={"web": {"services": {80: "netsim.services.httpbin:create_app"}}},
+)
+
+
+def on_a_network(test: Callable[[Network], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with Network(PLAN, time="virtual") as net:
+            await test(net)
+            for account in await net.accounts():
+                account.check()
+
+    run(main())
+
+
+async def sums(numbers: list[int], *, more: int) -> int:
+    numbers.append(more)
+    await asyncio.sleep(1)
+    return sum(numbers)
+
+
+def test_http_from_a_computer() -> None:
+    async def test(net: Network) -> None:
+        reply = await net["alice"].get("http://web/get", headers={"X-Mine": "yes"})
+        assert (reply.status, reply.json()["headers"]["X-Mine"]) == (200, "yes")
+        reply = await net["r1"].request("POST", "http://web/post", body="größer")
+        assert reply.json()["data"] == "größer"
+        assert (await net["alice"].get("http://web/status/404")).status == 404
+        before = net.now()
+        with pytest.raises(HttpFailedError, match="GET http://web/delay/5: timed out after 2 s"):
+            await net["alice"].get("http://web/delay/5", timeout=2)
+        assert net.now() - before == 2 * SECOND
+
+    on_a_network(test)
+
+
+def test_ping_path_and_names() -> None:
+    async def test(net: Network) -> None:
+        alice = net["alice"]
+        report = await alice.ping("web", count=2)
+        assert (report.sent, report.received, report.loss) == (2, 2, 0.0)
+        assert report.min_ns is not None
+        assert 8 * MILLISECOND <= report.min_ns < 9 * MILLISECOND
+        assert await alice.path("web") == ["r1", "r2"]
+        assert await net["web"].path("alice") == ["r2", "r1"]
+        assert await alice.path("r1") == []
+        assert await alice.resolve("web") == report_address(net)
+        with pytest.raises(NoPathError, match=r"does not reach 10\.99\.0\.1: .*says r1") as caught:
+            await alice.path("10.99.0.1")
+        assert caught.value.routers == ["r1"]
+        with pytest.raises(UnknownNameError, match="nobody"):
+            await alice.ping("nobody")
+        with pytest.raises(ValueError, match="count"):
+            await alice.ping("web", count=0)
+
+    on_a_network(test)
+
+
+def report_address(net: Network) -> str:
+    return ".".join(map(str, net.plan.hosts["web"]))
+
+
+def test_transfers() -> None:
+    async def test(net: Network) -> None:
+        transfer = await net["alice"].transfer("web", "1MiB")
+        assert (transfer.size, transfer.retransmissions) == (1 << 20, 0)
+        # 10 mbit/s, of which headers and a slow start take a part.
+        assert 8.5e6 < transfer.goodput_bps < 9.6e6
+        assert transfer.goodput_bps == pytest.approx(transfer.size * 8e9 / transfer.elapsed_ns)
+        assert (await net["alice"].transfer("alice", 10)).size == 10
+        with pytest.raises(UnknownNameError, match="no computer 'nobody'"):
+            await net["alice"].transfer("nobody", 1)
+        with pytest.raises(UnitError, match="no unit"):
+            await net["alice"].transfer("web", "20")
+        with pytest.raises(ValueError, match="1 byte"):
+            await net["alice"].transfer("web", 0)
+
+    on_a_network(test)
+
+
+@pytest.mark.parametrize("node", ["alice", "web"])
+def test_a_transfer_fails_when_an_end_crashes(node: str) -> None:
+    async def test(net: Network) -> None:
+        transfer = asyncio.create_task(net["alice"].transfer("web", "100MiB"))
+        await asyncio.sleep(1)
+        before = net.now()
+        await net[node].crash()
+        with pytest.raises((ConnectionError, TransferFailedError)):
+            await transfer
+        assert net.now() - before < SECOND
+
+    on_a_network(test)
+
+
+def test_functions_and_tools_run_on_nodes(tmp_path: Path) -> None:
+    async def test(net: Network) -> None:
+        numbers = [1, 2]
+        assert await net["alice"].run(sums, numbers, more=3) == 6
+        assert numbers == [1, 2]
+        done = await net["alice"].exec("ping", "-c1", "web")
+        assert (done.code, done.stderr) == (0, "")
+        assert "1 received" in done.stdout
+        await net["alice"].exec("curl", "-o", "here", "http://web/ip", cwd=tmp_path)
+        assert "origin" in (tmp_path / "here").read_text()
+        assert (await net["s1"].exec("mac-table")).code == 0
+
+    on_a_network(test)
+
+
+def test_switches_run_no_programs() -> None:
+    async def test(net: Network) -> None:
+        switch: Any = net["s1"]
+        assert (switch.name, switch.kind) == ("s1", "switch")
+        for call in (switch.ping("web"), switch.get("http://web/"), switch.path("web")):
+            with pytest.raises(NoProgramsError, match="s1 is a switch"):
+                await call
+        with pytest.raises(UnknownNameError, match="alise"):
+            net["alise"]
+
+    on_a_network(test)
+
+
+def test_nodes_go_and_come() -> None:
+    async def test(net: Network) -> None:
+        web = net["web"]
+        await web.crash()
+        with pytest.raises(ConnectionError):
+            await web.ping("alice")
+        assert (await net["alice"].ping("web", count=1)).loss == 1.0
+        await web.start()
+        assert (await net["alice"].get("http://web/ip")).status == 200
+        await web.restart()
+        assert (await net["alice"].get("http://web/ip")).status == 200
+
+    on_a_network(test)
+
+
+def test_links_break_and_mend() -> None:
+    async def test(net: Network) -> None:
+        alice = net["alice"]
+        async with net.link("r1", "r2").down():
+            await asyncio.sleep(1)
+            assert await alice.path("web") == ["r1", "r3", "r2"]
+        await asyncio.sleep(1)
+        assert await alice.path("web") == ["r1", "r2"]
+        await alice.ping("web", count=1)
+        async with net.link("r1", "r2").set(delay="51ms", from_="r1"):
+            report = await alice.ping("web", count=1)
+            assert report.min_ns is not None
+            assert 58 * MILLISECOND <= report.min_ns < 59 * MILLISECOND
+        async with net.link("r2", "r1").hold():
+            held = asyncio.create_task(alice.get("http://web/ip"))
+            await asyncio.sleep(0.5)
+            assert not held.done()
+        assert (await held).status == 200
+
+    on_a_network(test)
+
+
+def test_partitions_part_and_are_repaired() -> None:
+    async def test(net: Network) -> None:
+        await net.partition(["r1", "r3"], ["r2"])
+        await asyncio.sleep(1)
+        with pytest.raises(NoPathError):
+            await net["alice"].path("web")
+        assert (await net["alice"].ping("web", count=1)).loss == 1.0
+        await net.repair()
+        await asyncio.sleep(1)
+        assert await net["alice"].path("web") == ["r1", "r2"]
+
+    on_a_network(test)

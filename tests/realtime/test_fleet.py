@@ -1,0 +1,119 @@
+"""Starting all or none: what a fleet makes of what its launcher and its nodes report."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import socket
+import struct
+from typing import Any
+
+import pytest
+from plans import chain
+
+from netsim.core.errors import StartError
+from netsim.realtime.boot import Birth
+from netsim.realtime.fleet import Fleet
+from netsim.realtime.launcher import Reports
+from netsim.topology.plan import NetworkPlan
+
+pytestmark = pytest.mark.asyncio
+
+
+class Stage:
+    """A launcher whose nodes are sockets in this process; they say and do what a test wants."""
+
+    def __init__(self) -> None:
+        self.pids: dict[str, int] = {}
+        self.cannot_launch = ""
+        self.all_launched = asyncio.Event()
+        self._nodes: dict[str, socket.socket] = {}
+        self._reports: Reports
+
+    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
+        self._reports = reports
+        self._last = plan.nodes[-1].name
+
+    def launch(self, birth: Birth, descriptors: list[int]) -> None:
+        node, channel = birth.node, descriptors[0]
+        if node == self.cannot_launch:
+            raise OSError(24, "Too many open files")
+        self.pids[node] = len(self.pids) + 1
+        self._nodes[node] = socket.socket(fileno=os.dup(channel))
+        self._reports.launched(node, self.pids[node])
+        if node == self._last:
+            self.all_launched.set()
+
+    async def end(self) -> None:
+        for node in list(self._nodes):
+            self.die(node)
+
+    def kill(self) -> None: ...
+
+    def kill_node(self, node: str) -> None:
+        self.die(node)
+
+    def say(self, node: str, *message: Any) -> None:
+        body = pickle.dumps(message)
+        self._nodes[node].sendall(struct.pack("!I", len(body)) + body)
+
+    def die(self, node: str) -> None:
+        self._nodes.pop(node).close()
+        self._reports.exited(self.pids[node], -9)
+
+
+async def start_error(fleet: Fleet, starting: asyncio.Task[None]) -> str:
+    async with asyncio.timeout(10):
+        with pytest.raises(StartError) as caught:
+            await starting
+    await fleet.stop(grace=0)
+    return str(caught.value)
+
+
+def begin(stage: Stage) -> tuple[Fleet, asyncio.Task[None]]:
+    fleet = Fleet(chain(), lambda *_: None, lambda _: None)
+    return fleet, asyncio.create_task(fleet.start(stage, 0, None))
+
+
+async def test_a_node_that_dies_while_others_start() -> None:
+    stage = Stage()
+    fleet, starting = begin(stage)
+    await stage.all_launched.wait()
+    first, *others = fleet.nodes
+    stage.say(first, "ready", [])
+    while not fleet.nodes[first].ready:
+        await asyncio.sleep(0)
+    stage.die(first)
+    for node in others:
+        stage.say(node, "ready", [])
+    message = await start_error(fleet, starting)
+    assert message == f"{first}: its process ended before the others were ready"
+
+
+async def test_a_node_that_cannot_be_launched() -> None:
+    stage = Stage()
+    fleet, starting = begin(stage)
+    stage.cannot_launch = list(fleet.nodes)[1]
+    message = await start_error(fleet, starting)
+    assert message.startswith(f"{stage.cannot_launch}: cannot be launched: ")
+    assert message.endswith("Too many open files")
+
+
+async def test_the_reason_is_heard_when_the_death_is_known_first() -> None:
+    stage = Stage()
+    fleet, starting = begin(stage)
+    await stage.all_launched.wait()
+    web = list(fleet.nodes)[-1]
+    stage.say(web, "failed", "no stock")
+    # Reported before the loop has looked at the channel.
+    stage.die(web)
+    assert await start_error(fleet, starting) == f"{web}: no stock"
+
+
+async def test_a_stop_while_nodes_start() -> None:
+    stage = Stage()
+    fleet, starting = begin(stage)
+    await stage.all_launched.wait()
+    await fleet.stop(grace=0)
+    assert "ended before it was ready" in await start_error(fleet, starting)
