@@ -161,5 +161,4 @@ class DatagramTransport(asyncio.DatagramTransport):
             self._loop.call_soon(self._protocol.connection_lost, None, context=self._context)
 
     def abort(self) -> None:
-        """As `close`."""
         self.close()

@@ -270,12 +270,10 @@ class HostLoopMixin(_Base):
             await super().sock_connect(sock, address)
 
     async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
-        """As asyncio."""
         stream = self._stream_sockets.stream(sock)
         return await (super().sock_recv(sock, nbytes) if stream is None else stream.read(nbytes))
 
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
-        """As asyncio."""
         stream = self._stream_sockets.stream(sock)
         if stream is None:
             return await super().sock_recv_into(sock, buf)
@@ -285,7 +283,6 @@ class HostLoopMixin(_Base):
         return len(data)
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
-        """As asyncio."""
         stream = self._stream_sockets.stream(sock)
         if stream is None:
             await super().sock_sendall(sock, data)
@@ -317,7 +314,6 @@ class HostLoopMixin(_Base):
         allow_broadcast: bool | None = None,
         sock: socket.socket | None = None,
     ) -> tuple[DatagramTransport, asyncio.BaseProtocol]:
-        """As asyncio."""
         if sock is not None:
             raise ValueError("a real socket has no place in the simulated network")
         udp_socket = open_datagram_socket(self, local_addr, remote_addr, family)

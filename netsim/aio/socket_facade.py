@@ -75,7 +75,6 @@ class SocketFacade:
             raise ValueError("setblocking(): transport sockets cannot be blocking")
 
     def settimeout(self, value: float | None) -> None:
-        """As `setblocking`."""
         if value != 0:
             raise ValueError("settimeout(): only 0 timeout is allowed on transport sockets")
 

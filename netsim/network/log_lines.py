@@ -30,7 +30,6 @@ class LogLine:
     """ISO 8601 in UTC."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "time_ns": self.time_ns,
             "wall": self.wall,

@@ -26,7 +26,6 @@ class Ping:
     rtt_ms: float | None
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {"from": self.source, "to": self.target, "rtt_ms": self.rtt_ms}
 
 
@@ -53,7 +52,6 @@ class Reachability:
         return {"sent": sent, "received": received, "dropped_percent": percent}
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         pings = [ping.as_dict() for ping in self.pings]
         return {"nodes": self.nodes, "pings": pings, **self.totals()}
 

@@ -24,7 +24,6 @@ class PcapngTap:
     def frame_passed(
         self, time_ns: int, interface: str, direction: Direction, frame: bytes
     ) -> None:
-        """See `netsim.observe.tap.Tap`."""
         interface_id = self._interfaces.get(interface)
         if interface_id is None:
             interface_id = self._writer.add_interface(interface)

@@ -42,7 +42,6 @@ class RingTap:
     def frame_passed(
         self, time_ns: int, interface: str, direction: Direction, frame: bytes
     ) -> None:
-        """See `Tap`."""
         if len(self._ring) == self._ring.maxlen:
             self.dropped += 1
         self._ring.append(TappedFrame(time_ns, interface, direction, frame))

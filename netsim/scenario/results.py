@@ -37,7 +37,6 @@ class StepResult:
     """The packets around a step that did not hold, oldest first."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "line": self.line,
             "column": self.column,
@@ -67,7 +66,6 @@ class FaultRecord:
     """None: it still was when the scenario ended."""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "kind": self.kind,
             "subject": self.subject,
@@ -89,7 +87,6 @@ class Sample:
     value: float
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "time_ns": self.time_ns,
             "kind": self.kind,
@@ -130,7 +127,6 @@ class ScenarioResult:
         return tuple(step for step in failed if step.expected or step.seen)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "file": self.file,
             "name": self.name,

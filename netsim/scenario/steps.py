@@ -53,7 +53,6 @@ class PlannedFault:
         return self.at_ns + self.lasting_ns
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
         return {
             "kind": self.kind,
             "subject": " – ".join(self.subject),
