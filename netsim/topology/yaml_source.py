@@ -9,6 +9,7 @@ without end, each with its line and column.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -140,6 +141,13 @@ def parse_yaml(
         root = composer.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if mark is not None and mark.index > composer.read_to + MAX_DEPTH:
+            # The parser read ahead and met its own limit; what is in front of it may be too deep.
+            composer = _Composer(file, keys)
+            with contextlib.suppress(yaml.YAMLError, InvalidFileError):
+                composer.compose(text[: mark.index])
+            if composer.too_deep is not None:
+                raise composer.too_deep from None
         position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise _invalid(file, position, _syntax_message(error, text, position)) from None
     except yaml.YAMLError as error:
@@ -157,6 +165,9 @@ class _Composer:
         self.problems: list[Problem] = []
         self.is_usable = True
         """False when a whole section is lost: the rest would be blamed for it."""
+        self.too_deep: InvalidFileError | None = None
+        self.read_to = 0
+        """Characters of the text in front of the value that was read last."""
         self._file = file
         self._keys = keys
         self._anchors: dict[str, _Value] = {}
@@ -179,6 +190,7 @@ class _Composer:
 
     def _value(self, event: Any, events: Iterator[yaml.Event], depth: int) -> _Value:
         position = _position(event)
+        self.read_to = event.start_mark.index
         if isinstance(event, yaml.AliasEvent):
             return self._alias(str(event.anchor), position)
         value = _Value(position, None, closed=False)
@@ -186,7 +198,8 @@ class _Composer:
             self._anchors[event.anchor] = value
         if depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} levels deep; write it flatter"
-            raise _invalid(self._file, position, message)
+            self.too_deep = _invalid(self._file, position, message)
+            raise self.too_deep
         if isinstance(event, yaml.ScalarEvent):
             value.data = self._scalar(event, position)
         elif isinstance(event, yaml.SequenceStartEvent):

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from netsim.core.errors import InvalidFileError
 from netsim.topology.load_topology import load_plan
@@ -41,6 +42,20 @@ def test_scalars_of_the_core_schema(text: str, value: object) -> None:
     found = parse_yaml(f"key: {text}", "f").data["key"]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize("depth", [33, 1_001, 20_000])
+@pytest.mark.parametrize(("level", "column"), [("[", 33), ("{a: ", 126), ("- ", 65), ("[{a: ", 78)])
+def test_nesting_is_refused_at_its_place_whatever_the_parser_allows(
+    loader: str, depth: int, level: str, column: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # libyaml has a limit of its own since 0.2.6, and reads ahead of what it tells.
+    monkeypatch.setattr(yaml, "CSafeLoader", getattr(yaml, loader))
+    with pytest.raises(InvalidFileError) as caught:
+        parse_yaml(level * depth, "f")
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"f:1:{column}: nested more than 32 levels deep")
 
 
 def test_keys_and_values_are_located() -> None:
