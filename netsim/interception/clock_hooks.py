@@ -81,8 +81,8 @@ class ClockHooks:
         here = self._here
 
         def clock() -> Any:
-            surroundings = here()
-            return original() if surroundings is None else read(surroundings.now_ns())
+            environment = here()
+            return original() if environment is None else read(environment.now_ns())
 
         replacement = FunctionReplacement(builtin, clock)
         original = replacement.original
@@ -92,12 +92,12 @@ class ClockHooks:
         self, builtin: Callable[[int], Any], convert: Callable[[int], Any]
     ) -> FunctionReplacement:
         def clock(number: int) -> Any:
-            surroundings = self._here()
-            if surroundings is not None:
+            environment = self._here()
+            if environment is not None:
                 if number == time.CLOCK_REALTIME:
-                    return convert(WALL_EPOCH_NS + surroundings.now_ns())
+                    return convert(WALL_EPOCH_NS + environment.now_ns())
                 if number in _MONOTONIC_CLOCKS:
-                    return convert(MONOTONIC_BASE_NS + surroundings.now_ns())
+                    return convert(MONOTONIC_BASE_NS + environment.now_ns())
             return replacement.original(number)
 
         replacement = FunctionReplacement(builtin, clock)
@@ -105,8 +105,8 @@ class ClockHooks:
 
     def _broken_down(self, builtin: Callable[..., Any]) -> FunctionReplacement:
         def broken_down(seconds: float | None = None) -> Any:
-            if seconds is None and (surroundings := self._here()) is not None:
-                seconds = (WALL_EPOCH_NS + surroundings.now_ns()) // SECOND
+            if seconds is None and (environment := self._here()) is not None:
+                seconds = (WALL_EPOCH_NS + environment.now_ns()) // SECOND
             return replacement.original(seconds)
 
         replacement = FunctionReplacement(builtin, broken_down)
@@ -125,22 +125,22 @@ class ClockHooks:
 
     def _sleep(self) -> FunctionReplacement:
         def sleep(seconds: float) -> None:
-            surroundings = self._here()
-            if surroundings is None:
+            environment = self._here()
+            if environment is None:
                 replacement.original(seconds)
             else:
-                surroundings.sleep(seconds)
+                environment.sleep(seconds)
 
         replacement = FunctionReplacement(time.sleep, sleep)
         return replacement
 
     def _datetime_now(self) -> ClassMethodReplacement:
         def now(cls: type[datetime], tz: tzinfo | None = None) -> datetime:
-            surroundings = self._here()
-            if surroundings is None:
+            environment = self._here()
+            if environment is None:
                 moment: datetime = replacement.original(cls)(tz)
                 return moment
-            moment = _moment(cls, surroundings.now_ns(), tz)
+            moment = _moment(cls, environment.now_ns(), tz)
             return moment if tz is None else tz.fromutc(moment)
 
         replacement = ClassMethodReplacement(datetime, "now", now)
@@ -149,8 +149,8 @@ class ClockHooks:
     def _datetime_utcnow(self) -> ClassMethodReplacement:
         # datetime.today and date.today call time.time and need no replacement.
         def utcnow(cls: type[datetime]) -> datetime:
-            surroundings = self._here()
-            if surroundings is None:
+            environment = self._here()
+            if environment is None:
                 moment: datetime = replacement.original(cls)()
                 return moment
             if sys.version_info >= (3, 12):
@@ -161,7 +161,7 @@ class ClockHooks:
                     DeprecationWarning,
                     stacklevel=2,
                 )
-            return _moment(cls, surroundings.now_ns(), None)
+            return _moment(cls, environment.now_ns(), None)
 
         replacement = ClassMethodReplacement(datetime, "utcnow", utcnow)
         return replacement

@@ -19,7 +19,7 @@ from operator import index
 from typing import Any, Final, cast
 
 from netsim.interception.c_functions import FunctionReplacement, Replacement
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 from netsim.interception.generator_state import GeneratorState, words_of
 from netsim.interception.presence import Presence
 
@@ -81,8 +81,8 @@ class EntropyHooks:
         here, original = self._here, self._original_seed
 
         def seed(generator: _random.Random, a: Any = None, /) -> None:
-            surroundings = here() if a is None else None
-            if surroundings is not None and surroundings.urandom is not None:
+            environment = here() if a is None else None
+            if environment is not None and environment.urandom is not None:
                 a = int.from_bytes(os.urandom(_SEED_BYTES), "big")
             original(generator, a)
 
@@ -95,9 +95,9 @@ class EntropyHooks:
         for replacement in self._replacements:
             replacement.uninstall()
 
-    def enter(self, surroundings: Surroundings) -> None:
+    def enter(self, environment: Environment) -> None:
         """The state of `random` and `uuid` becomes the computer's."""
-        own = surroundings.generator
+        own = environment.generator
         if own is None:
             return
         generator, words, outside, names = self._generator, self._words, self._outside, self._uuid
@@ -106,12 +106,12 @@ class EntropyHooks:
         words[:] = own.words
         generator.gauss_next = own.gauss_next
         self._uuid_outside = (names["_node"], names["_last_timestamp"])
-        names["_node"] = surroundings.uuid_node
-        names["_last_timestamp"] = surroundings.uuid_last_timestamp
+        names["_node"] = environment.uuid_node
+        names["_last_timestamp"] = environment.uuid_last_timestamp
 
-    def leave(self, surroundings: Surroundings) -> None:
+    def leave(self, environment: Environment) -> None:
         """The computer keeps its state; what was before comes back."""
-        own = surroundings.generator
+        own = environment.generator
         if own is None:
             return
         generator, words, outside, names = self._generator, self._words, self._outside, self._uuid
@@ -119,26 +119,26 @@ class EntropyHooks:
         own.gauss_next = generator.gauss_next
         words[:] = outside.words
         generator.gauss_next = outside.gauss_next
-        surroundings.uuid_last_timestamp = names["_last_timestamp"]
+        environment.uuid_last_timestamp = names["_last_timestamp"]
         names["_node"], names["_last_timestamp"] = self._uuid_outside
 
     def _urandom(self) -> FunctionReplacement:
         def urandom(size: int) -> bytes:
-            surroundings = self._here()
-            if surroundings is None or surroundings.urandom is None:
+            environment = self._here()
+            if environment is None or environment.urandom is None:
                 drawn: bytes = replacement.original(size)
                 return drawn
             if index(size) < 0:
                 raise ValueError("negative argument not allowed")
-            return surroundings.urandom.randbytes(size)
+            return environment.urandom.randbytes(size)
 
         replacement = FunctionReplacement(os.urandom, urandom)
         return replacement
 
     def _getrandom(self) -> FunctionReplacement:
         def getrandom(size: int, flags: int = 0) -> bytes:
-            surroundings = self._here()
-            if surroundings is None or surroundings.urandom is None:
+            environment = self._here()
+            if environment is None or environment.urandom is None:
                 drawn: bytes = replacement.original(size, flags)
                 return drawn
             return os.urandom(size)

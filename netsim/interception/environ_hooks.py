@@ -22,8 +22,8 @@ class _EnvironOfWhoAsks(MutableMapping[bytes, bytes]):
 
     def own(self) -> dict[bytes, bytes] | None:
         """The computer's that the caller runs on, if it has one."""
-        surroundings = self._here()
-        return None if surroundings is None else surroundings.environ
+        environment = self._here()
+        return None if environment is None else environment.environ
 
     def _mapping(self) -> dict[bytes, bytes]:
         own = self.own()

@@ -33,7 +33,7 @@ class Executed(NamedTuple):
     slept_ns: int
 
 
-class Surroundings:
+class Environment:
     """Clock, randomness, environment and output of one computer.
 
     `network_time` returns ns. The same streams give the same random numbers. `name` is the
@@ -72,7 +72,7 @@ class Surroundings:
         self._may_sleep = False
 
     @classmethod
-    def of_the_process(cls, network_time: Callable[[], int]) -> Surroundings:
+    def of_the_process(cls, network_time: Callable[[], int]) -> Environment:
         """Of code on no computer: network time, and otherwise what the process has."""
         return cls(None, None, network_time, None, None)
 

@@ -1,7 +1,7 @@
-"""Makes unmodified programs find the surroundings of the computer that they run on.
+"""Makes unmodified programs find the environment of the computer that they run on.
 
 There is one interpreter, and what programs read of it is global: clocks, randomness, environment,
-output. While an `Interception` is installed, its thread can `enter` a computer's surroundings, run
+output. While an `Interception` is installed, its thread can `enter` a computer's environment, run
 some of that computer's code, and `leave`. Other threads keep the originals of clocks, `os.urandom`
 and `os.environ`; what is one object for all threads (the module functions of `random`, the node of
 `uuid`, `sys.stdout`, `sys.stderr`) they share with the computer that runs. Programs in virtual time
@@ -25,7 +25,7 @@ from netsim.interception.c_functions import Replacement
 from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
 from netsim.interception.environ_hooks import EnvironHooks
-from netsim.interception.environment import Executed, Surroundings
+from netsim.interception.environment import Executed, Environment
 from netsim.interception.presence import Presence
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
@@ -88,7 +88,7 @@ class Interception:
         hooks = self._hooks
         if hooks is None:
             return
-        if hooks.presence.surroundings is not None:
+        if hooks.presence.environment is not None:
             self.leave()
         for each in reversed(hooks.all):
             each.uninstall()
@@ -107,37 +107,37 @@ class Interception:
     ) -> None:
         self.uninstall()
 
-    def enter(self, surroundings: Surroundings) -> None:
+    def enter(self, environment: Environment) -> None:
         """From now on, and until `leave`, this thread's code runs on that computer."""
         hooks = self._hooks
         if hooks is None:
             raise InterceptionError("nothing is intercepted: install it first")
         presence = hooks.presence
-        if presence.surroundings is not None or presence.thread != get_ident():
+        if presence.environment is not None or presence.thread != get_ident():
             raise InterceptionError("a computer's code runs already, or this is another thread")
-        hooks.entropy.enter(surroundings)
-        if surroundings.stdout is not None:
-            self._stdout, sys.stdout = sys.stdout, surroundings.stdout
-        if surroundings.stderr is not None:
-            self._stderr, sys.stderr = sys.stderr, surroundings.stderr
-        presence.surroundings = surroundings
+        hooks.entropy.enter(environment)
+        if environment.stdout is not None:
+            self._stdout, sys.stdout = sys.stdout, environment.stdout
+        if environment.stderr is not None:
+            self._stderr, sys.stderr = sys.stderr, environment.stderr
+        presence.environment = environment
 
     def leave(self) -> None:
         """The end of what `enter` began. A computer keeps what its programs set sys.stdout to."""
         hooks = self._hooks
-        surroundings = None if hooks is None else hooks.presence.surroundings
-        if surroundings is None or hooks is None:
+        environment = None if hooks is None else hooks.presence.environment
+        if environment is None or hooks is None:
             raise InterceptionError("no computer was entered")
-        hooks.presence.surroundings = None
-        if surroundings.stdout is not None:
-            surroundings.stdout, sys.stdout = sys.stdout, self._stdout
-        if surroundings.stderr is not None:
-            surroundings.stderr, sys.stderr = sys.stderr, self._stderr
-        hooks.entropy.leave(surroundings)
+        hooks.presence.environment = None
+        if environment.stdout is not None:
+            environment.stdout, sys.stdout = sys.stdout, self._stdout
+        if environment.stderr is not None:
+            environment.stderr, sys.stderr = sys.stderr, self._stderr
+        hooks.entropy.leave(environment)
 
     def run_blocking(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Executed:
-        """Call a function where an executor would, see `Surroundings.executor_delay`."""
-        surroundings = None if self._hooks is None else self._hooks.presence.here()
-        if surroundings is None:
+        """Call a function where an executor would, see `Environment.executor_delay`."""
+        environment = None if self._hooks is None else self._hooks.presence.here()
+        if environment is None:
             raise InterceptionError("no computer was entered")
-        return surroundings.executor_delay(function, *args)
+        return environment.executor_delay(function, *args)

@@ -133,12 +133,12 @@ class Watch:
 
     def see(self, describe: Callable[[tuple[Any, ...]], Any], args: tuple[Any, ...]) -> None:
         """An audit event has come."""
-        surroundings = self._presence.here()
-        if surroundings is not None and surroundings.name:
+        environment = self._presence.here()
+        if environment is not None and environment.name:
             described = describe(args)
             if described is not None:
                 kind, text = described
-                self.findings.note(kind, surroundings.name, text)
+                self.findings.note(kind, environment.name, text)
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:

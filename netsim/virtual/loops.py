@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 from netsim.aio.loop import HostLoopMixin, PathFinder
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
-from netsim.interception.environment import MONOTONIC_BASE_NS, Surroundings
+from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
 from netsim.interception.task_order import install_stable_order
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Driver
@@ -192,11 +192,11 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         timeline: Timeline,
         node: HostNode,
         driver: Driver,
-        surroundings: Surroundings,
+        environment: Environment,
         names: dict[str, IpAddress],
         path_finder: PathFinder,
     ) -> None:
-        self.surroundings = surroundings
+        self.environment = environment
         self._node = node
         self._driver = driver
         VirtualLoop.__init__(self, timeline, node.name)
@@ -220,7 +220,7 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         """Tell programs what has happened to their sockets, run them, send what they wrote."""
         self._is_woken = False
         timeline = self.timeline
-        timeline.interception.enter(self.surroundings)
+        timeline.interception.enter(self.environment)
         director = events._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
         events._set_running_loop(self)
@@ -261,7 +261,7 @@ class DirectorLoop(VirtualLoop):
 
     def __init__(self) -> None:
         super().__init__(Timeline(self), "the test")
-        self._surroundings = Surroundings.of_the_process(self.network_now)
+        self._surroundings = Environment.of_the_process(self.network_now)
 
     def run_forever(self) -> None:
         """As asyncio, in virtual time."""

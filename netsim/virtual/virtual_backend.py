@@ -12,7 +12,7 @@ from typing import IO, Any, TextIO, cast
 
 from netsim.core.errors import NetsimError, StartError, WrongTimeError
 from netsim.core.link_attributes import LinkCondition
-from netsim.interception.environment import WALL_EPOCH_NS, Surroundings
+from netsim.interception.environment import WALL_EPOCH_NS, Environment
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.node.switch import Switch
@@ -159,7 +159,7 @@ class VirtualBackend:
         plan = self._plan
         node_plan = plan.node(name)
         streams = node_streams(plan, name, self._network.lives(name)).below("programs")
-        surroundings = Surroundings(
+        environment = Environment(
             streams,
             {**self._environ, **node_plan.env},
             self.now,
@@ -171,7 +171,7 @@ class VirtualBackend:
             self._timeline,
             node,
             self._network.drivers[name],
-            surroundings,
+            environment,
             plan.hosts,
             self._paths.path,
         )

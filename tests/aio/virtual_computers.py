@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pytest
 from plans import plan_of
 
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 from netsim.node.host_node import HostNode
 from netsim.site.paths import PathFinder
 from netsim.topology.plan import NetworkPlan
@@ -51,7 +51,7 @@ class World:
         self._loops: dict[str, _Loop] = {}
         for name, node in self.network.nodes.items():
             if isinstance(node, HostNode):
-                around = Surroundings.of_the_process(lambda: timeline.now)
+                around = Environment.of_the_process(lambda: timeline.now)
                 driver = self.network.drivers[name]
                 loop = _Loop(timeline, node, driver, around, plan.hosts, finder.path)
                 loop.set_exception_handler(lambda _, context: self.problems.append(context))

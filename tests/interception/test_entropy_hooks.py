@@ -20,7 +20,7 @@ import pytest
 from computers import SetClock, computer
 
 from netsim.core.time import SECOND
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 from netsim.interception.generator_state import GeneratorState, words_of
 from netsim.interception.interception import Interception
 
@@ -65,8 +65,8 @@ def installed() -> Iterator[Interception]:
         yield interception
 
 
-def on(interception: Interception, surroundings: Surroundings, draw: Draw) -> Any:
-    interception.enter(surroundings)
+def on(interception: Interception, environment: Environment, draw: Draw) -> Any:
+    interception.enter(environment)
     try:
         return draw()
     finally:
@@ -174,7 +174,7 @@ def test_the_process_draws_from_the_kernel() -> None:
 
 
 def test_code_on_no_computer_has_the_randomness_of_the_process(installed: Interception) -> None:
-    here = Surroundings.of_the_process(SetClock())
+    here = Environment.of_the_process(SetClock())
     assert on(installed, here, uuid4) != on(installed, here, uuid4)
     state = getstate()
     on(installed, here, random_by_name)

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from computers import computer
 
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 from netsim.interception.interception import Interception
 
 NAME = "NETSIM_TEST_OF_ENVIRON"
@@ -79,7 +79,7 @@ def test_other_threads_have_that_of_the_process(installed: Interception) -> None
 
 
 def test_code_on_no_computer_changes_that_of_the_process(installed: Interception) -> None:
-    installed.enter(Surroundings.of_the_process(lambda: 0))
+    installed.enter(Environment.of_the_process(lambda: 0))
     os.environ[NAME] = "test"
     assert in_child_process() == "test"
     installed.uninstall()

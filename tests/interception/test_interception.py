@@ -128,7 +128,7 @@ from uuid import uuid4
 from netsim.core.streams import RandomStreams
 from netsim.interception.task_order import install_stable_order
 from netsim.interception.interception import Interception
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 
 @dataclass
 class Order:
@@ -153,7 +153,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 streams = RandomStreams(int(sys.argv[1]))
 now = iter(range(0, 10**12, 7_000_001))
-machines = [Surroundings(streams.below(name), {"HOST": name}, lambda: next(now), None, None)
+machines = [Environment(streams.below(name), {"HOST": name}, lambda: next(now), None, None)
             for name in ("alice", "bob")]
 seen = []
 with Interception() as interception:

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from computers import SetClock, computer
 
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 from netsim.interception.interception import Interception
 from netsim.interception.unrepeatable import Finding, Findings
 
@@ -93,7 +93,7 @@ def test_a_socket_within_the_process_is_none(installed: Interception, findings: 
 
 def test_nothing_is_noted_off_the_computers(installed: Interception, findings: Findings) -> None:
     start_thread()
-    installed.enter(Surroundings.of_the_process(SetClock()))
+    installed.enter(Environment.of_the_process(SetClock()))
     start_thread()
     installed.leave()
     installed.uninstall()

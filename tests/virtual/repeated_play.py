@@ -1,6 +1,6 @@
 """A play that is repeated: `python repeated_play.py TOPOLOGY TRACE SEED`, the seed "-" for its own.
 
-Everything that could make two runs differ takes part: the surroundings of programs, sets of tasks,
+Everything that could make two runs differ takes part: the environment of programs, sets of tasks,
 loss, jitter and reordering, connections that are kept alive, and faults while they are in use.
 It writes the trace of every frame, and prints JSON with what the programs saw.
 """

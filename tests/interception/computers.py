@@ -1,4 +1,4 @@
-"""Surroundings of computers for tests, whose clock the test sets."""
+"""Environment of computers for tests, whose clock the test sets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from netsim.core.streams import RandomStreams
-from netsim.interception.environment import Surroundings
+from netsim.interception.environment import Environment
 
 
 class SetClock:
@@ -27,9 +27,9 @@ def computer(
     environ: Mapping[str, str] | None = None,
     stdout: TextIO | None = None,
     stderr: TextIO | None = None,
-) -> Surroundings:
+) -> Environment:
     """Those of one computer; output goes to the process unless streams are given."""
-    return Surroundings(
+    return Environment(
         RandomStreams(seed).below(name),
         {} if environ is None else environ,
         SetClock() if clock is None else clock,
