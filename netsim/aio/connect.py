@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from netsim.aio.host_loop import HostLoop
 from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import bind_error
 from netsim.aio.tls import Tls
@@ -15,15 +15,12 @@ from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.connection import Connection
 from netsim.wire.address import IpAddress
 
-if TYPE_CHECKING:
-    from netsim.aio.loop import HostLoopMixin
-
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
 Local = tuple[IpAddress | None, int]
 
 
 async def open_connection(
-    loop: HostLoopMixin, remote: tuple[IpAddress, int], local: Local = (None, 0)
+    loop: HostLoop, remote: tuple[IpAddress, int], local: Local = (None, 0)
 ) -> Connection:
     """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted."""
     if local[0] is not None and not loop.host.ip.is_local(local[0]):
@@ -47,7 +44,7 @@ async def open_connection(
 
 
 async def adopt(
-    loop: HostLoopMixin, connection: Connection, factory: ProtocolFactory, tls: Tls | None
+    loop: HostLoop, connection: Connection, factory: ProtocolFactory, tls: Tls | None
 ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
     """Give an open connection to a protocol, after the TLS handshake where there is one."""
     try:

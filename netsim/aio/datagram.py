@@ -6,21 +6,19 @@ import asyncio
 import contextvars
 import errno
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netsim.aio import os_errors
+from netsim.aio.host_loop import HostLoop
 from netsim.aio.hosts_table import socket_address
 from netsim.aio.socket_facade import SocketFacade
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.udp_layer import UdpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
-if TYPE_CHECKING:
-    from netsim.aio.loop import HostLoopMixin
-
 
 def open_datagram_socket(
-    loop: HostLoopMixin,
+    loop: HostLoop,
     local_addr: tuple[str, int] | None,
     remote_addr: tuple[str, int] | None,
     family: int,
@@ -60,7 +58,7 @@ class DatagramTransport(asyncio.DatagramTransport):
 
     def __init__(
         self,
-        loop: HostLoopMixin,
+        loop: HostLoop,
         udp_socket: UdpSocket,
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None],

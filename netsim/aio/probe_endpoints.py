@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from netsim.aio.host_loop import HostLoop
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp_layer import EchoError, EchoReply, EchoSocket
 from netsim.stack.ip_layer import DEFAULT_TTL
 from netsim.stack.udp_layer import Datagram, UdpError, UdpSocket
 from netsim.wire.address import IpAddress
-
-if TYPE_CHECKING:
-    from netsim.aio.loop import HostLoopMixin
 
 
 class EchoEndpoint:
@@ -27,7 +24,7 @@ class EchoEndpoint:
     """
 
     def __init__(
-        self, loop: HostLoopMixin, socket: EchoSocket, clock: Callable[[], int] | None = None
+        self, loop: HostLoop, socket: EchoSocket, clock: Callable[[], int] | None = None
     ) -> None:
         self._loop = loop
         self._socket = socket
@@ -84,7 +81,7 @@ class EchoEndpoint:
 class ProbeEndpoint:
     """Sends UDP datagrams with a TTL and waits for answers and ICMP errors. Close it when done."""
 
-    def __init__(self, loop: HostLoopMixin, socket: UdpSocket) -> None:
+    def __init__(self, loop: HostLoop, socket: UdpSocket) -> None:
         self._loop = loop
         self._socket = socket
         self._arrived = asyncio.Event()

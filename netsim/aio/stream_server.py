@@ -6,17 +6,14 @@ import asyncio
 import contextvars
 import socket
 import sys
-from typing import TYPE_CHECKING
 
 from netsim.aio.connect import ProtocolFactory
+from netsim.aio.host_loop import HostLoop
 from netsim.aio.socket_facade import SocketFacade
 from netsim.aio.tls import Tls
 from netsim.aio.transport import StreamTransport, make_transport
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
-
-if TYPE_CHECKING:
-    from netsim.aio.loop import HostLoopMixin
 
 
 class Server(asyncio.AbstractServer):
@@ -24,7 +21,7 @@ class Server(asyncio.AbstractServer):
 
     def __init__(
         self,
-        loop: HostLoopMixin,
+        loop: HostLoop,
         listeners: list[Listener],
         factory: ProtocolFactory,
         tls: Tls | None,

@@ -12,22 +12,20 @@ import asyncio
 import errno
 import socket
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from netsim.aio.connect import open_connection
+from netsim.aio.host_loop import HostLoop
 from netsim.aio.os_errors import system_error
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.connection import Connection
 from netsim.wire.address import parse_ip
 
-if TYPE_CHECKING:
-    from netsim.aio.loop import HostLoopMixin
-
 
 class StreamSockets:
     """The tokens of one loop."""
 
-    def __init__(self, loop: HostLoopMixin) -> None:
+    def __init__(self, loop: HostLoop) -> None:
         self._loop = loop
         self._connections: weakref.WeakKeyDictionary[socket.socket, _Connected] = (
             weakref.WeakKeyDictionary()
@@ -42,7 +40,7 @@ class StreamSockets:
             raise system_error(errno.EAFNOSUPPORT)
         if sock.type != socket.SOCK_STREAM:
             raise system_error(errno.EPROTONOSUPPORT)
-        found = await self._loop.getaddrinfo(*address[:2], type=socket.SOCK_STREAM)
+        found = self._loop.hosts_table.getaddrinfo(address[0], address[1], kind=socket.SOCK_STREAM)
         text, port = found[0][4]
         connection = await open_connection(self._loop, (parse_ip(text), port))
         self._connections[sock] = _Connected(sock, connection)
@@ -68,7 +66,7 @@ class StreamSockets:
 class Stream:
     """A connection behind a token, for `sock_recv` and its like."""
 
-    def __init__(self, loop: HostLoopMixin, connection: Connection) -> None:
+    def __init__(self, loop: HostLoop, connection: Connection) -> None:
         self._reader = asyncio.StreamReader(loop=loop)
         self._protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
         self.transport = StreamTransport(loop, connection, self._protocol)

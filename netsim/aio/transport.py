@@ -13,23 +13,28 @@ import contextvars
 import logging
 from asyncio import constants, transports
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
+from netsim.aio.host_loop import HostLoop
 from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import system_error
 from netsim.aio.socket_facade import ConnectionFacade
 from netsim.aio.tls import Tls
 from netsim.stack.tcp.connection import Connection
 
-if TYPE_CHECKING:
-    from netsim.aio.loop import HostLoopMixin
-    from netsim.aio.stream_server import Server
-
 SEND_BUFFER: Final = 1 << 20
 """Bytes that a kernel would take before `send` blocks (Linux grows to 4 MiB; tcp_wmem)."""
 _log = logging.getLogger("asyncio")
 _READ_SIZE: Final = 256 * 1024
 """Bytes that a protocol gets in one call, at most, as from asyncio's own transports."""
+
+
+class _Server(Protocol):
+    """Who wants to know which connections there are."""
+
+    def attach(self, transport: StreamTransport) -> None: ...
+
+    def detach(self, transport: StreamTransport) -> None: ...
 
 
 class StreamTransport(transports._FlowControlMixin):
@@ -49,11 +54,11 @@ class StreamTransport(transports._FlowControlMixin):
 
     def __init__(
         self,
-        loop: HostLoopMixin,
+        loop: HostLoop,
         connection: Connection,
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None] | None = None,
-        server: Server | None = None,
+        server: _Server | None = None,
     ) -> None:
         super().__init__(
             {
@@ -308,12 +313,12 @@ class StreamTransport(transports._FlowControlMixin):
 
 
 def make_transport(
-    loop: HostLoopMixin,
+    loop: HostLoop,
     connection: Connection,
     protocol: asyncio.BaseProtocol,
     tls: Tls | None,
     waiter: asyncio.Future[None],
-    server: Server | None = None,
+    server: _Server | None = None,
 ) -> asyncio.Transport:
     """The transport that `protocol` sees; `waiter` is done when it may be used."""
     if tls is None:
