@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from netsim.network.network import Network as Network
-    from netsim.virtual.run import run as run
+    from netsim.virtual.loops import run as run
 else:
 
     def __getattr__(name: str) -> object:
@@ -21,7 +21,7 @@ else:
 
             return Network
         if name == "run":
-            from netsim.virtual.run import run
+            from netsim.virtual.loops import run
 
             return run
         raise AttributeError(f"module 'netsim' has no attribute {name!r}")

@@ -23,8 +23,7 @@ from netsim.interception.c_functions import (
     FunctionReplacement,
     Replacement,
 )
-from netsim.interception.environment import MONOTONIC_BASE_NS, WALL_EPOCH_NS
-from netsim.interception.presence import Presence
+from netsim.interception.environment import MONOTONIC_BASE_NS, WALL_EPOCH_NS, Presence
 
 _UNIX_EPOCH: Final = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
 _MONOTONIC_CLOCKS: Final = frozenset(

@@ -19,9 +19,8 @@ from operator import index
 from typing import Any, Final, cast
 
 from netsim.interception.c_functions import FunctionReplacement, Replacement
-from netsim.interception.environment import Environment
+from netsim.interception.environment import Environment, Presence
 from netsim.interception.generator_state import GeneratorState, words_of
-from netsim.interception.presence import Presence
 
 _SEED_BYTES: Final = 32
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, MutableMapping
 from typing import Any, cast
 
-from netsim.interception.presence import Presence
+from netsim.interception.environment import Presence
 
 
 class _EnvironOfWhoAsks(MutableMapping[bytes, bytes]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _thread import get_ident
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final, NamedTuple, TextIO
@@ -106,6 +107,23 @@ class Environment:
         slept = self._slept_ns - slept_before
         self._slept_ns, self._may_sleep = slept_before, may_sleep
         return Executed(result, error, slept)
+
+
+class Presence:
+    """On which computer the code of the one thread runs that runs computers; others are on none."""
+
+    __slots__ = ("environment", "thread")
+
+    def __init__(self) -> None:
+        self.thread = get_ident()
+        self.environment: Environment | None = None
+
+    def here(self) -> Environment | None:
+        """That of the computer that the caller runs on."""
+        environment = self.environment
+        if environment is None or get_ident() != self.thread:
+            return None
+        return environment
 
 
 def _nanoseconds(seconds: float) -> int:

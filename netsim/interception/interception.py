@@ -25,8 +25,7 @@ from netsim.interception.c_functions import Replacement
 from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
 from netsim.interception.environ_hooks import EnvironHooks
-from netsim.interception.environment import Executed, Environment
-from netsim.interception.presence import Presence
+from netsim.interception.environment import Environment, Executed, Presence
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import weakref
 import zlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -22,9 +23,11 @@ _PlainTask: Final = asyncio.Task
 class StableOrder:
     """Counts the tasks and futures of one loop."""
 
-    __slots__ = ("_last_hash", "_last_task")
+    __slots__ = ("_last_hash", "_last_task", "tasks")
 
     def __init__(self, loop_name: str) -> None:
+        self.tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        """Those that live. `asyncio.all_tasks` looks at the tasks of all loops for each of them."""
         self._last_hash = zlib.crc32(loop_name.encode()) << _LOOP_SHIFT
         self._last_task = 0
 
@@ -74,6 +77,8 @@ class StableTask(asyncio.Task[Any], metaclass=_TaskType):
             if name is None:
                 name = order.next_name()
         super().__init__(coro, loop=loop, name=name, **kwargs)
+        if order is not None and not self.done():
+            order.tasks.add(self)
 
     def __hash__(self) -> int:
         return self._hash
@@ -95,7 +100,7 @@ class StableFuture(asyncio.Future[Any]):
         return self._hash
 
 
-def install_stable_order(loop: asyncio.BaseEventLoop) -> None:
+def install_stable_order(loop: asyncio.BaseEventLoop) -> StableOrder:
     """Have a loop number what it creates; also when a program asks it for eager tasks (3.12).
 
     Loops that have a `name` differ in it.
@@ -115,6 +120,7 @@ def install_stable_order(loop: asyncio.BaseEventLoop) -> None:
     own.create_future = lambda: StableFuture(order, loop)
     own.set_task_factory = set_stable_task_factory
     set_stable_task_factory(None)
+    return order
 
 
 def _new_task(loop: asyncio.AbstractEventLoop, coro: Any, **kwargs: Any) -> StableTask:

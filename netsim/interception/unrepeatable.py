@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from netsim.interception.c_functions import FunctionReplacement
-from netsim.interception.presence import Presence
+from netsim.interception.environment import Presence
 
 Kind = Literal["thread", "tls", "subprocess", "socket"]
 """A thread that was started or that called into a loop; TLS, whose bytes are random; another

@@ -19,8 +19,7 @@ from netsim.scenario.results import ScenarioResult
 from netsim.scenario.runner import Runner
 from netsim.scenario.steps import Scenario
 from netsim.topology.planning import make_plan
-from netsim.virtual.loops import DirectorLoop
-from netsim.virtual.run import run
+from netsim.virtual.loops import DirectorLoop, run
 
 
 def execute(

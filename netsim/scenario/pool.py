@@ -34,7 +34,7 @@ _PRELOADED: Final = [
     "netsim.scenario.execute",
     "netsim.scenario.load_scenario",
     "netsim.virtual.virtual_backend",
-    "netsim.virtual.run",
+    "netsim.virtual.loops",
     "netsim.services.httpbin",
     "aiohttp.web",
 ]

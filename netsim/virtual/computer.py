@@ -81,10 +81,11 @@ class VirtualComputer:
             )
         deadline = loop.timeline.now + int(grace * SECOND)
         told: set[asyncio.Task[Any]] = set()
-        while not loop.is_over and (tasks := asyncio.all_tasks(loop)):
-            for task in sorted(tasks - told, key=hash):
-                loop.call_soon(task.cancel)
-            told |= tasks
+        while not loop.is_over and (tasks := loop.unfinished_tasks()):
+            for task in tasks:
+                if task not in told:
+                    loop.call_soon(task.cancel)
+            told.update(tasks)
             if loop.timeline.now > deadline:
                 break
             await asyncio.sleep(grace / 100)
@@ -93,7 +94,7 @@ class VirtualComputer:
                 await self.spawn(loop.shutdown_asyncgens())
         if loop.is_over:  # it has crashed meanwhile
             return
-        stuck = asyncio.all_tasks(loop)
+        stuck = loop.unfinished_tasks()
         self._end(f"{loop.name} has ended", bury=bool(stuck))
         if not stuck:
             loop.close()
@@ -106,7 +107,7 @@ class VirtualComputer:
     def _end(self, why: str, *, bury: bool) -> None:
         loop = self.loop
         if bury:
-            _GRAVEYARD.append((loop, asyncio.all_tasks(loop), loop.timeline.planned_by(loop)))
+            _GRAVEYARD.append((loop, loop.unfinished_tasks(), loop.timeline.planned_by(loop)))
         loop.timeline.leave(loop)
         loop.is_over = True
         for outcome in list(self._awaited):

@@ -12,20 +12,22 @@ import sys
 import threading
 from asyncio import events
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
-from netsim.aio.loop import HostLoopMixin, PathFinder
+from netsim.aio.host_loop import PathFinder
+from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
 from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
-from netsim.interception.task_order import install_stable_order
+from netsim.interception.task_order import StableTask, install_stable_order
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Driver
-from netsim.virtual.timeline import Timeline
-from netsim.virtual.timer import Timer
+from netsim.virtual.timeline import Timeline, Timer
 from netsim.wire.address import IpAddress
+
+Result = TypeVar("Result")
 
 _FOREVER: Final = 1e10
 """Seconds; timers beyond never come."""
@@ -49,7 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._is_woken = False
         self._thread = threading.get_ident()
         super().__init__()
-        install_stable_order(self)
+        self._order = install_stable_order(self)
         timeline.join(self)
 
     # Time
@@ -126,6 +128,17 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def step(self) -> None:
         """Run what is ready, and what that has made ready not before the next step."""
         raise NotImplementedError
+
+    def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        """As asyncio."""
+        task: asyncio.Task[Any] = super().create_task(coro, **kwargs)
+        if type(task) is not StableTask and not task.done():  # a program has its own factory
+            self._order.tasks.add(task)
+        return task
+
+    def unfinished_tasks(self) -> list[asyncio.Task[Any]]:
+        """In the order in which they were made."""
+        return sorted((task for task in self._order.tasks if not task.done()), key=hash)
 
     def _refuse_when_closed(self) -> None:
         if self.is_closed():
@@ -306,6 +319,16 @@ class DirectorLoop(VirtualLoop):
     async def sock_connect(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused."""
         raise _outside()
+
+
+def run(main: Coroutine[Any, Any, Result], *, debug: bool | None = None) -> Result:
+    """As `asyncio.run`, in virtual time: `netsim.run(main())`.
+
+    Networks with `time="virtual"` live in it, and `asyncio.sleep(600)` takes no real time.
+    DeadlockError when nothing is left that could let `main` go on.
+    """
+    with asyncio.Runner(debug=debug, loop_factory=DirectorLoop) as runner:
+        return runner.run(main)
 
 
 def _outside() -> OutsideError:

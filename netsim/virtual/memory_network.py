@@ -21,7 +21,7 @@ from netsim.site.driver import Driver
 from netsim.site.port_counters import node_books
 from netsim.stack.host import Host
 from netsim.topology.plan import NetworkPlan
-from netsim.virtual.schedule import Schedule
+from netsim.virtual.timeline import Schedule
 
 
 class MemoryNetwork:

@@ -7,23 +7,19 @@ time goes on. So an order never depends on addresses, threads or how long anythi
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from netsim.core.errors import NetsimError
 from netsim.core.units import format_duration
 from netsim.interception.interception import Interception
 from netsim.interception.unrepeatable import Findings
-from netsim.site.driver import Action, Entry
-from netsim.virtual.schedule import Schedule
-from netsim.virtual.timer import Timer
+from netsim.site.driver import Action, Agenda, Entry
 from netsim.virtual.waiting import describe_waiting
-
-if TYPE_CHECKING:
-    from netsim.virtual.loops import DirectorLoop, VirtualLoop
 
 _LOOK_AROUND: Final = 4096
 """Steps between looks at the limits."""
@@ -46,10 +42,39 @@ class WallLimitError(NetsimError):
     """The run has taken more real time than it may."""
 
 
+class Schedule:
+    """The present time, and what is going to happen, of all that lives in one virtual time."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        """ns."""
+        self.agenda: Agenda = []
+        """A heap, see `netsim.site.driver`."""
+
+
+class Timer(asyncio.TimerHandle):
+    """Is called when it is due, unless it was cancelled before: then it comes up for nothing."""
+
+    is_planned: bool = False
+    """It stands in the agenda."""
+
+
+class Stepped(Protocol):
+    """What runs in turn while time stands: an event loop."""
+
+    name: str
+
+    def step(self) -> None:
+        """Run what is ready, and what that has made ready not before the next step."""
+
+    def unfinished_tasks(self) -> list[asyncio.Task[Any]]:
+        """In the order in which they were made."""
+
+
 class Timeline(Schedule):
     """The time, in ns from 0, and all that is going to happen."""
 
-    def __init__(self, director: DirectorLoop) -> None:
+    def __init__(self, director: Stepped) -> None:
         super().__init__()
         self.findings = Findings()
         """What will not be the same in another run."""
@@ -57,8 +82,8 @@ class Timeline(Schedule):
         self.wall_limit: float | None = None
         """Seconds of real time, from when the limit was set."""
         self._director = director
-        self._loops: list[VirtualLoop] = []
-        self._woken: deque[VirtualLoop] = deque()
+        self._loops: list[Stepped] = []
+        self._woken: deque[Stepped] = deque()
         self._cancelled = 0
         self._count = 0
         self._sources = 0
@@ -75,22 +100,22 @@ class Timeline(Schedule):
         self._sources += count
         return first
 
-    def join(self, loop: VirtualLoop) -> None:
+    def join(self, loop: Stepped) -> None:
         """A loop lives in this time from now on."""
         self._loops.append(loop)
 
-    def leave(self, loop: VirtualLoop) -> None:
+    def leave(self, loop: Stepped) -> None:
         """The loop runs no more, and what it had planned does not happen."""
         self._loops.remove(loop)
         if loop in self._woken:
             self._woken.remove(loop)
         self._discard(lambda entry: _is_of(entry, loop))
 
-    def planned_by(self, loop: VirtualLoop) -> list[Entry]:
+    def planned_by(self, loop: Stepped) -> list[Entry]:
         """What the loop has in the agenda."""
         return [entry for entry in self.agenda if _is_of(entry, loop)]
 
-    def wake(self, loop: VirtualLoop) -> None:
+    def wake(self, loop: Stepped) -> None:
         """The loop has something to run now; it says so once, until it has run."""
         self._woken.append(loop)
 
@@ -134,7 +159,7 @@ class Timeline(Schedule):
             if len(agenda) <= self._cancelled:
                 raise DeadlockError(
                     f"nothing is left to happen at {format_duration(self.now)}, but "
-                    f"{describe_waiting(self._loops)}"
+                    f"{describe_waiting(self._waiting())}"
                 )
             due, _, _, action, argument, frame = heappop(agenda)
             self.now = due
@@ -142,6 +167,11 @@ class Timeline(Schedule):
             self._steps_to_look -= 1
             if not self._steps_to_look:
                 self._look_around()
+
+    def _waiting(self) -> Iterator[tuple[str, asyncio.Task[Any]]]:
+        for loop in self._loops:
+            for task in loop.unfinished_tasks():
+                yield loop.name, task
 
     def _look_around(self) -> None:
         self._steps_to_look = _LOOK_AROUND
@@ -172,7 +202,7 @@ def _real_seconds() -> float:
     return os.times().elapsed
 
 
-def _is_of(entry: Entry, loop: VirtualLoop) -> bool:
+def _is_of(entry: Entry, loop: Stepped) -> bool:
     return getattr(entry[3], "__self__", None) is loop
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from netsim.virtual.loops import VirtualLoop
+from typing import Any, Final
 
 _LIBRARY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))
 """Lines of these say nothing about who waits."""
@@ -16,16 +13,13 @@ _SHOWN: Final = 12
 """Tasks that are shown; the rest is counted."""
 
 
-def describe_waiting(loops: Iterable[VirtualLoop]) -> str:
-    """Every task of these loops and the line it stands at, in the order of loops and tasks.
+def describe_waiting(tasks: Iterable[tuple[str, asyncio.Task[Any]]]) -> str:
+    """Every task, with the name of its loop, and the line it stands at.
 
     Those without a line in anybody's program are shown only where there are no others.
     """
     places = [
-        (f"{loop.name} waits in {name}", line)
-        for loop in loops
-        for task in sorted(asyncio.all_tasks(loop), key=hash)
-        for name, line in (_place(task),)
+        (f"{loop} waits in {name}", line) for loop, task in tasks for name, line in (_place(task),)
     ]
     if not places:
         return "nobody waits either"

@@ -20,7 +20,7 @@ from netsim.network.node_view import (
     NoProgramsError,
     TransferFailedError,
 )
-from netsim.virtual.run import run
+from netsim.virtual.loops import run
 
 PLAN = plan_of(
     "alice s1 delay=1ms",
