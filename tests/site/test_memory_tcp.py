@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import random
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_runs import PORT, Transfer, ping, running
@@ -98,7 +96,6 @@ def test_a_host_talks_tcp_with_itself() -> None:
         assert network.accounts()["alice/eth0"].sent == 0
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
 def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> None:
     body = b"".join(b"line %d of a page\n" % number for number in range(6000))
     response = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % len(
