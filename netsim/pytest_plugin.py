@@ -148,7 +148,7 @@ except ImportError:
     @pytest.fixture
     def network() -> None:
         """Needs pytest-asyncio."""
-        pytest.fail("the fixture `network` needs pytest-asyncio: pip install 'netsim[test]'")
+        pytest.fail("the fixture `network` needs pytest-asyncio: pip install pytest-asyncio")
 
 else:
     network = pytest_asyncio.fixture(loop_scope="function", name="network")(_network)  # type: ignore[assignment]

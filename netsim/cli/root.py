@@ -70,7 +70,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
         from importlib.metadata import version
 
-        click.echo(f"netsim {version('netsim')}")
+        click.echo(f"netsim {version('netsim-internet')}")
         ctx.exit()
 
 

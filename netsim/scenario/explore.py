@@ -59,7 +59,7 @@ def explore(
     try:
         import hypothesis
     except ImportError:
-        message = "a search for faults needs hypothesis; pip install 'netsim[explore]'"
+        message = "a search for faults needs hypothesis; pip install hypothesis"
         raise MissingHypothesisError(message) from None
     budget = scenario.explore
     assert budget is not None

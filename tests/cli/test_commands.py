@@ -108,7 +108,7 @@ def test_a_bug_says_how_to_see_more(prompt: Prompt, monkeypatch: pytest.MonkeyPa
 
 def test_the_version(prompt: Prompt, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.version", lambda name: f"1.2.3 of {name}")
-    assert prompt.run("--version") == (0, "netsim 1.2.3 of netsim\n", "")
+    assert prompt.run("--version") == (0, "netsim 1.2.3 of netsim-internet\n", "")
 
 
 def test_validate_prints_every_mistake(prompt: Prompt) -> None:

@@ -1,0 +1,66 @@
+"""What users are told to install exists, and what is built from here is whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "netsim").rglob("*.py")),
+]
+PUBLISHED = False
+"""Whether PyPI has the distribution. Until then its name in a command would be a dead end."""
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project: dict[str, Any] = tomllib.load(file)["project"]
+    return project
+
+
+def commands() -> list[tuple[str, str]]:
+    """What follows each `pip install` of a page or a message, and where it stands."""
+    found = []
+    for page in PAGES:
+        for target in re.findall(r"pip install ('[^']*'|[^\s`\"')]+)", page.read_text()):
+            found.append((str(page.relative_to(ROOT)), target.strip("'")))
+    return [(page, target) for page, target in found if target != "a"]  # "you can pip install: a"
+
+
+def test_every_pip_install_names_what_can_be_installed(project: dict[str, Any]) -> None:
+    extras = project["optional-dependencies"]
+    packages = {re.split(r"[^\w.-]", it)[0] for extra in extras.values() for it in extra}
+    ours = {".", *(f".[{extra}]" for extra in extras)}
+    if PUBLISHED:
+        ours |= {project["name"], *(f"{project['name']}[{extra}]" for extra in extras)}
+    told = commands()
+    assert {target for _, target in told} >= {".", ".[test]", "hypothesis", "pytest-asyncio"}
+    assert [it for it in told if it[1] not in ours | packages] == []
+
+
+def test_the_wheel_is_whole(tmp_path: Path, project: dict[str, Any]) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    subprocess.run([*build, "--directory", str(tmp_path)], cwd=ROOT, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name == f"netsim_internet-{project['version']}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("netsim/")}
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "netsim"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert packed == {name for name in tracked.stdout.split() if (ROOT / name).exists()}
