@@ -1,0 +1,116 @@
+"""Fails when netsim does a quarter less for a CPU second than ratchet.toml says.
+
+Run it through `scripts/ratchet`. What is compared is work beside a pure-Python yardstick in the
+same process (workloads.py), so that neither the machine nor its other users count for much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent
+NUMBERS = SCRIPTS / "ratchet.toml"
+LIMIT = 0.75
+"""Of what is written there; less fails."""
+ROUNDS = {"forwarding": 5, "virtual requests": 5, "set-up": 4, "real requests": 3}
+UNITS = {
+    "forwarding": "frame-hops",
+    "virtual requests": "requests",
+    "set-up": "nodes",
+    "real requests": "requests",
+}
+HEAD = """\
+# What netsim does in the CPU time in which a pure-Python yardstick takes a million steps
+# (scripts/workloads.py): frame-hops of UDP through eight routers in virtual time; HTTP requests
+# over the campus in virtual time and in processes; nodes started and ended as processes.
+# `scripts/ratchet` fails when one falls by a quarter, in CI.
+#
+# Renewed by `scripts/ratchet --renew`, after a change that made something faster, or slower for a
+# reason that is worth it; the commit says which. Each version of Python has numbers of its own;
+# one without is measured and not judged.
+"""
+
+
+def measure(row: str, rounds: int, checkout: Path) -> float:
+    """Median of work for a million steps of the yardstick."""
+    environment = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{SCRIPTS}"}
+    with tempfile.TemporaryDirectory() as folder:
+        output = subprocess.run(
+            [sys.executable, "-m", "workloads", row, str(rounds)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            cwd=folder,
+        ).stdout
+    seen = [json.loads(line) for line in output.splitlines()]
+    return statistics.median(1e6 * each["rate"] / each["yardstick"] for each in seen)
+
+
+def write_numbers(numbers: dict[str, dict[str, object]]) -> None:
+    """The file anew."""
+    lines = [HEAD]
+    for version, rows in sorted(numbers.items()):
+        lines.append(f'["{version}"]')
+        lines += [f'"{row}" = {value}' for row, value in rows.items()]
+        lines.append("")
+    NUMBERS.write_text("\n".join(lines))
+
+
+def main() -> int:
+    """Measure, and compare or renew."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--renew", action="store_true", help="write what is measured as the norm")
+    parser.add_argument(
+        "--checkout", type=Path, default=SCRIPTS.parent, help="measure the netsim that lies there"
+    )
+    options = parser.parse_args()
+    numbers = tomllib.loads(NUMBERS.read_text()) if NUMBERS.exists() else {}
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    norm = numbers.get(version, {})
+    if not norm and not options.renew:
+        print(f"{NUMBERS.name} has no numbers of Python {version}: nothing can fail")
+    measured: dict[str, float] = {}
+    slower = []
+    for row, rounds in ROUNDS.items():
+        value = measure(row, rounds, options.checkout.resolve())
+        expected = norm.get(row)
+        if expected is not None and not options.renew and value < LIMIT * expected:
+            # A bad moment of the machine does not last.
+            value = max(value, measure(row, 2 * rounds, options.checkout.resolve()))
+        measured[row] = value
+        line = f"{row:17} {value:10,.1f} {UNITS[row]} for a million steps of Python"
+        if expected is not None:
+            line += f", {value / expected:.2f} of {expected:,}"
+            if value < LIMIT * expected:
+                slower.append(row)
+                line += ": slower"
+            elif value > expected / LIMIT:
+                line += ": faster; hold it with scripts/ratchet --renew"
+        print(line, flush=True)
+    if options.renew:
+        rows = {row: float(f"{value:.4g}") for row, value in measured.items()}
+        numbers[version] = {"renewed": datetime.date.today().isoformat(), **rows}
+        write_numbers(numbers)
+        return 0
+    if slower:
+        print(
+            f"slower by more than a quarter than {NUMBERS.name} says: {', '.join(slower)}. "
+            "Find the change that did it (git bisect run scripts/ratchet), or renew the numbers "
+            "and say why (scripts/ratchet --renew)",
+            file=sys.stderr,
+        )
+    return bool(slower)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
