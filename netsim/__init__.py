@@ -2,8 +2,9 @@
 
     from netsim import Network, run
 
-`Network` is the whole of the Python API; `run` is `asyncio.run` in virtual time. They are imported
-when they are asked for, so that `import netsim` costs nothing.
+`Network` is the whole of the Python API, and `run` is `asyncio.run` in virtual time; the rest is
+what they return, take and raise. Nothing deeper than `netsim` is a promise. All of it is imported
+when it is asked for, so that `import netsim` costs nothing.
 """
 
 from __future__ import annotations
@@ -11,20 +12,146 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from netsim.core.errors import AlreadyRunningError as AlreadyRunningError
+    from netsim.core.errors import BlockingSleepError as BlockingSleepError
+    from netsim.core.errors import CopyError as CopyError
+    from netsim.core.errors import DeadlockError as DeadlockError
+    from netsim.core.errors import HttpFailedError as HttpFailedError
+    from netsim.core.errors import InterceptionError as InterceptionError
+    from netsim.core.errors import InvalidFileError as InvalidFileError
+    from netsim.core.errors import InvalidGraphError as InvalidGraphError
+    from netsim.core.errors import InvalidNameError as InvalidNameError
+    from netsim.core.errors import InvalidValueError as InvalidValueError
+    from netsim.core.errors import NetsimError as NetsimError
+    from netsim.core.errors import NoPathError as NoPathError
+    from netsim.core.errors import NoProgramsError as NoProgramsError
+    from netsim.core.errors import NotInRealTimeError as NotInRealTimeError
+    from netsim.core.errors import NotRunningError as NotRunningError
+    from netsim.core.errors import OutsideError as OutsideError
+    from netsim.core.errors import Problem as Problem
+    from netsim.core.errors import StandstillError as StandstillError
+    from netsim.core.errors import StartError as StartError
+    from netsim.core.errors import TransferFailedError as TransferFailedError
+    from netsim.core.errors import UnitError as UnitError
+    from netsim.core.errors import UnknownNameError as UnknownNameError
+    from netsim.core.errors import UnsupportedInterpreterError as UnsupportedInterpreterError
+    from netsim.core.errors import WallLimitError as WallLimitError
+    from netsim.core.errors import WrongTimeError as WrongTimeError
+    from netsim.network.events import Event as Event
+    from netsim.network.events import Subscription as Subscription
+    from netsim.network.faults import Fault as Fault
+    from netsim.network.link_view import LinkView as LinkView
+    from netsim.network.log_lines import LogLine as LogLine
     from netsim.network.network import Network as Network
+    from netsim.network.node_view import Completed as Completed
+    from netsim.network.node_view import NodeView as NodeView
+    from netsim.network.reachability import Ping as Ping
+    from netsim.network.reachability import Reachability as Reachability
+    from netsim.observe.frame_log import FrameRecord as FrameRecord
+    from netsim.observe.link_account import LinkAccount as LinkAccount
+    from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
+    from netsim.realtime.launcher import Launcher as Launcher
+    from netsim.realtime.zygote import Zygote as Zygote
+    from netsim.tools.http_reply import HttpReply as HttpReply
+    from netsim.tools.http_reply import HttpTimings as HttpTimings
+    from netsim.tools.ping_measurement import PingReport as PingReport
+    from netsim.tools.transfer import Transfer as Transfer
+    from netsim.topology.load_topology import load_graph as load_graph
+    from netsim.topology.plan import NetworkPlan as NetworkPlan
+    from netsim.topology.planning import make_plan as make_plan
     from netsim.virtual.loops import run as run
 else:
 
     def __getattr__(name: str) -> object:
-        if name == "Network":
-            from netsim.network.network import Network
+        import importlib
 
-            return Network
-        if name == "run":
-            from netsim.virtual.loops import run
+        module = _HOMES.get(name)
+        if module is None and name in __all__:
+            module = "netsim.core.errors"
+        if module is None:
+            raise AttributeError(f"module 'netsim' has no attribute {name!r}")
+        found = globals()[name] = getattr(importlib.import_module(module), name)
+        return found
 
-            return run
-        raise AttributeError(f"module 'netsim' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
-__all__ = ["Network", "run"]
+__all__ = [
+    "AlreadyRunningError",
+    "BlockingSleepError",
+    "Completed",
+    "CopyError",
+    "DeadlockError",
+    "Event",
+    "Fault",
+    "FrameRecord",
+    "HttpFailedError",
+    "HttpReply",
+    "HttpTimings",
+    "InterceptionError",
+    "InvalidFileError",
+    "InvalidGraphError",
+    "InvalidNameError",
+    "InvalidValueError",
+    "Launcher",
+    "LinkAccount",
+    "LinkView",
+    "LogLine",
+    "NetsimError",
+    "Network",
+    "NetworkPlan",
+    "NoPathError",
+    "NoProgramsError",
+    "NodeView",
+    "NotInRealTimeError",
+    "NotRunningError",
+    "OutsideError",
+    "Ping",
+    "PingReport",
+    "Problem",
+    "Reachability",
+    "StandstillError",
+    "StartError",
+    "Subscription",
+    "Transfer",
+    "TransferFailedError",
+    "UnbalancedLinkError",
+    "UnitError",
+    "UnknownNameError",
+    "UnsupportedInterpreterError",
+    "WallLimitError",
+    "WrongTimeError",
+    "Zygote",
+    "load_graph",
+    "make_plan",
+    "run",
+]
+
+_HOMES = {
+    "Completed": "netsim.network.node_view",
+    "Event": "netsim.network.events",
+    "Fault": "netsim.network.faults",
+    "FrameRecord": "netsim.observe.frame_log",
+    "HttpReply": "netsim.tools.http_reply",
+    "HttpTimings": "netsim.tools.http_reply",
+    "Launcher": "netsim.realtime.launcher",
+    "LinkAccount": "netsim.observe.link_account",
+    "LinkView": "netsim.network.link_view",
+    "LogLine": "netsim.network.log_lines",
+    "Network": "netsim.network.network",
+    "NetworkPlan": "netsim.topology.plan",
+    "NodeView": "netsim.network.node_view",
+    "Ping": "netsim.network.reachability",
+    "PingReport": "netsim.tools.ping_measurement",
+    "Reachability": "netsim.network.reachability",
+    "Subscription": "netsim.network.events",
+    "Transfer": "netsim.tools.transfer",
+    "UnbalancedLinkError": "netsim.observe.link_account",
+    "Zygote": "netsim.realtime.zygote",
+    "load_graph": "netsim.topology.load_topology",
+    "make_plan": "netsim.topology.planning",
+    "run": "netsim.virtual.loops",
+}
+"""Where the names of `__all__` are defined; those that are missing here are errors."""

@@ -19,9 +19,8 @@ from ns.packet.sink import PacketSink
 from ns.port.port import Port
 from ns.port.wire import Wire
 
-from netsim import Network, run
+from netsim import Network, make_plan, run
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.topology.planning import make_plan
 from netsim.virtual.memory_network import MemoryNetwork
 
 ROUTERS = 8

@@ -38,7 +38,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
         Wait,
     )
 
-    from netsim.core.errors import InvalidFileError
+    from netsim import InvalidFileError
     from netsim.core.time import MILLISECOND
     from netsim.topology.load_topology import load_plan
     from netsim.virtual.memory_network import MemoryNetwork

@@ -26,8 +26,7 @@ import psutil
 from soak_growth import Growth, descriptors
 from soak_load import Disturbances, Load
 
-from netsim.network.network import Network
-from netsim.observe.link_account import UnbalancedLinkError
+from netsim import Network, UnbalancedLinkError
 
 ROOT = Path(__file__).resolve().parent.parent
 TOPOLOGIES = ROOT / "topologies"

@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from netsim.network.network import Network
+from netsim import Network
 
 KIB = 1 << 10
 PATIENCE = aiohttp.ClientTimeout(total=60)

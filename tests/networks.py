@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from netsim.network.network import Network
+from netsim import Network
 
 ROOT = Path(__file__).resolve().parent.parent
 CAMPUS = ROOT / "topologies" / "campus.yaml"

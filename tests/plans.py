@@ -11,8 +11,7 @@ from typing import Any
 
 import networkx
 
-from netsim.topology.plan import NetworkPlan
-from netsim.topology.planning import make_plan
+from netsim import NetworkPlan, make_plan
 
 KINDS = {"s": "switch", "r": "router"}
 

@@ -45,7 +45,7 @@ class StateError(NetsimError):
     """The place for state directories is not private to this user."""
 
 
-class AlreadyRunningError(NetsimError):
+class NameTakenError(NetsimError):
     """A running network has this name."""
 
 
@@ -70,14 +70,14 @@ class StateDirectory:
     def claim(cls, name: str) -> StateDirectory:
         """Make the directory of the network that this process supervises, and hold it.
 
-        Processes forked from this one do not hold it. Raises AlreadyRunningError.
+        Processes forked from this one do not hold it. Raises NameTakenError.
         """
         check_name(name, "network")
         with _exclusive(state_root()) as root:
             state = cls(root / name)
             if state._is_held():
                 pid = state.summary().get("supervisor_pid", "unknown")
-                raise AlreadyRunningError(
+                raise NameTakenError(
                     f"{name} is already running (pid {pid}); netsim down {name}, "
                     "or give this one another name with --name"
                 )

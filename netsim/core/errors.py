@@ -1,6 +1,9 @@
-"""The tree of errors that netsim raises on purpose.
+"""The errors that netsim raises on purpose, and that whoever calls it may catch.
 
-Three kinds of wrong are kept apart. Bad input from the wire raises `netsim.wire.WireError`
+All are in `netsim`, too: `from netsim import StartError`. Those of a room that no caller of the
+Python API gets to see (of the control API, of sockets inside a node) are in that room.
+
+Three kinds of wrong are kept apart. Bad input from the wire raises `netsim.wire.error.WireError`
 inside a node, which counts, traces and drops it; it never reaches a caller. Misuse of the API
 and mistakes in files raise a `NetsimError`, whose text says what to do. A broken invariant is
 an assertion.
@@ -13,6 +16,9 @@ from dataclasses import dataclass
 
 class NetsimError(Exception):
     """Base of every error netsim raises on purpose; its text is one line for a person."""
+
+
+# What a person wrote
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -45,25 +51,121 @@ class InvalidFileError(NetsimError):
         self.problems = problems
 
 
+class InvalidGraphError(NetsimError):
+    """A graph that cannot be a network; `mistakes` lists every one, in a line for a person."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class InvalidNameError(NetsimError, ValueError):
+    """A name that no network, node, domain or interface can have; the text says what can be."""
+
+
+class InvalidValueError(NetsimError, ValueError):
+    """A value that cannot be; the text says what to write."""
+
+
+class UnitError(NetsimError, ValueError):
+    """Text that is not a quantity of the wanted kind; the message says which units exist."""
+
+
+class UnknownNameError(NetsimError):
+    """A node, interface or command that this network does not have."""
+
+
+# Networks and nodes that begin and end
+
+
 class StartError(NetsimError):
     """The network did not come up; the text names the node and the reason."""
-
-
-class WrongTimeError(NetsimError):
-    """A network was started on an event loop whose time is not its own."""
 
 
 class AlreadyRunningError(NetsimError):
     """A node that is up was to be started."""
 
 
+class NotRunningError(NetsimError):
+    """No network of that name runs, or this one has not been started."""
+
+
+class WrongTimeError(NetsimError):
+    """A network was started on an event loop whose time is not its own."""
+
+
 class NotInRealTimeError(NetsimError):
     """Something was asked for that only virtual time has."""
 
 
-class NotRunningError(NetsimError):
-    """No running network has the name that was asked for."""
+# What was asked of a node
 
 
-class UnknownNameError(NetsimError):
-    """A node, interface or command that this network does not have."""
+class NoProgramsError(NetsimError, TypeError):
+    """A switch was asked for what only computers and routers can do."""
+
+
+class CopyError(NetsimError, TypeError):
+    """An argument or a result cannot be copied from one computer to another."""
+
+
+class NoPathError(NetsimError):
+    """Packets do not arrive; `routers` are those that they got to, nearest first."""
+
+    def __init__(self, text: str, routers: list[str]) -> None:
+        super().__init__(text, routers)
+        self.routers = routers
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class HttpFailedError(NetsimError):
+    """There was no reply, or only a part of one.
+
+    `reason` says why in curl's manner: "connection refused", "timed out after 2 s".
+    """
+
+    def __init__(self, method: str, url: str, reason: str) -> None:
+        super().__init__(method, url, reason)
+        self.method = method
+        self.url = url
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}: {self.reason}"
+
+
+class TransferFailedError(NetsimError):
+    """Not every byte has arrived; the text says how many, and why no more."""
+
+
+# Virtual time
+
+
+class DeadlockError(NetsimError):
+    """Nothing is left to happen while somebody waits; the text says who waits for what."""
+
+
+class StandstillError(NetsimError):
+    """So much happens at one time that time does not go on."""
+
+
+class WallLimitError(NetsimError):
+    """The run has taken more real time than it may."""
+
+
+class OutsideError(NetsimError, OSError):
+    """The test's own loop is on no computer of the network."""
+
+
+class BlockingSleepError(NetsimError, RuntimeError):
+    """`time.sleep` on an event loop: in virtual time it would stop the whole network."""
+
+
+class InterceptionError(NetsimError, RuntimeError):
+    """Two networks in virtual time at once, or code on two computers at once."""
+
+
+class UnsupportedInterpreterError(NetsimError, RuntimeError):
+    """Virtual time needs CPython 3.11, 3.12 or 3.13 as usually built."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import UnitError
 
 _DURATIONS: Final = {
     "ns": 1,
@@ -43,10 +43,6 @@ SIZE_UNITS: Final = tuple(_SIZES)
 # Eighteen digits hold 30 years in ns; a bound keeps hostile text from making huge integers.
 _QUANTITY: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))? ?([^\W0-9_]+|%)", re.ASCII)
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
-
-
-class UnitError(NetsimError, ValueError):
-    """Text that is not a quantity of the wanted kind; the message says which units exist."""
 
 
 def parse_duration(text: object) -> int:

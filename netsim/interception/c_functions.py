@@ -37,7 +37,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final, Protocol
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import UnsupportedInterpreterError
 
 _VARARGS: Final = 0x01
 _KEYWORDS: Final = 0x02
@@ -56,10 +56,6 @@ _M_ML: Final = 16
 _M_SELF: Final = 24
 _POINTER: Final = 8
 _BUILTIN_SIZE: Final = 56
-
-
-class UnsupportedInterpreterError(NetsimError, RuntimeError):
-    """Virtual time needs CPython 3.11, 3.12 or 3.13 as usually built."""
 
 
 class _Method(ctypes.Structure):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final, NamedTuple, TextIO
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import BlockingSleepError
 from netsim.core.streams import RandomStreams
 from netsim.core.time import SECOND
 from netsim.interception.generator_state import GeneratorState
@@ -20,10 +20,6 @@ MONOTONIC_BASE_NS: Final = 1_000 * SECOND
 
 _MULTICAST: Final = 1 << 40
 """RFC 9562 (6.10): the bit that a node number has set which is no interface's address."""
-
-
-class BlockingSleepError(NetsimError, RuntimeError):
-    """`time.sleep` on an event loop: in virtual time it would stop the whole network."""
 
 
 class Executed(NamedTuple):

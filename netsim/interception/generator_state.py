@@ -11,11 +11,8 @@ import array
 from random import Random
 from typing import Final
 
-from netsim.interception.c_functions import (
-    UnsupportedInterpreterError,
-    check_interpreter,
-    memory_of,
-)
+from netsim.core.errors import UnsupportedInterpreterError
+from netsim.interception.c_functions import check_interpreter, memory_of
 
 _HEAD: Final = object.__basicsize__
 _SIZE: Final = 4 * (1 + 624)

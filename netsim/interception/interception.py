@@ -20,7 +20,7 @@ from functools import cache
 from types import TracebackType
 from typing import Any, TextIO
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import Replacement
 from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
@@ -28,10 +28,6 @@ from netsim.interception.environ_hooks import EnvironHooks
 from netsim.interception.environment import Environment, Executed, Presence
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
-
-
-class InterceptionError(NetsimError, RuntimeError):
-    """Two networks in virtual time at once, or code on two computers at once."""
 
 
 class _Hooks:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from netsim.core.errors import UnknownNameError
+from netsim.core.errors import InvalidValueError, UnknownNameError
 from netsim.core.units import parse_duration
 from netsim.network.faults import Change, Edit, Fault, Flap, LinkFaults, all_values
-from netsim.topology.direction_words import InvalidValueError, direction_attributes
+from netsim.topology.direction_words import direction_attributes
 from netsim.topology.naming import suggest
 from netsim.topology.plan import LinkPlan, NetworkPlan
 

@@ -8,56 +8,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
 
-from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.core.errors import (
+    NoPathError,
+    NoProgramsError,
+    UnknownNameError,
+)
 from netsim.core.units import parse_size
 from netsim.tools.http_exchange import Headers, http_exchange
-from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
+from netsim.tools.http_reply import HttpReply
 from netsim.tools.path_trace import PathTrace, trace_path
 from netsim.tools.ping_measurement import PingReport, ping
 from netsim.tools.resolve import resolve
-from netsim.tools.transfer import (
-    Sent,
-    Transfer,
-    TransferFailedError,
-    close_sink,
-    drain_sink,
-    open_sink,
-    send_bytes,
-)
+from netsim.tools.transfer import Sent, Transfer, close_sink, drain_sink, open_sink, send_bytes
 from netsim.topology.plan import Kind, NetworkPlan
 from netsim.wire.address import format_ip
 
-__all__ = [
-    "Completed",
-    "HttpFailedError",
-    "HttpReply",
-    "HttpTimings",
-    "NoPathError",
-    "NoProgramsError",
-    "NodeOperations",
-    "NodeView",
-    "PingReport",
-    "Transfer",
-    "TransferFailedError",
-]
-
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-class NoProgramsError(NetsimError, TypeError):
-    """A switch was asked for what only computers and routers can do."""
-
-
-class NoPathError(NetsimError):
-    """Packets do not arrive; `routers` are those that they got to, nearest first."""
-
-    def __init__(self, text: str, routers: list[str]) -> None:
-        super().__init__(text, routers)
-        self.routers = routers
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 @dataclass(frozen=True, slots=True)

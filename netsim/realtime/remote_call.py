@@ -12,7 +12,8 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from netsim.site.calls import CopyError, pack
+from netsim.core.errors import CopyError
+from netsim.site.calls import pack
 
 
 class RemoteTraceback(Exception):  # noqa: N818  # as in concurrent.futures

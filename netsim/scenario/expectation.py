@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from netsim.core.errors import UnitError
 from netsim.core.units import (
-    UnitError,
     format_duration,
     format_percentage,
     format_rate,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import HttpFailedError, NetsimError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.beside import call_beside
@@ -27,7 +27,7 @@ from netsim.scenario.check_words import (
 from netsim.scenario.expectation import Expectation
 from netsim.scenario.results import Sample
 from netsim.scenario.steps import Step
-from netsim.tools.http_reply import HttpFailedError, HttpReply
+from netsim.tools.http_reply import HttpReply
 from netsim.tools.transfer import Transfer
 
 if TYPE_CHECKING:

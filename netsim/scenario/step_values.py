@@ -9,8 +9,9 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from netsim.core.errors import InvalidNameError
 from netsim.core.units import parse_duration, parse_size
-from netsim.topology.naming import InvalidNameError, check_attribute
+from netsim.topology.naming import check_attribute
 from netsim.topology.values import Endpoint, endpoint, ip_address, node_name
 
 _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")

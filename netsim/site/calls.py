@@ -5,11 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
-from netsim.core.errors import NetsimError
-
-
-class CopyError(NetsimError, TypeError):
-    """An argument or a result cannot be copied from one computer to another."""
+from netsim.core.errors import CopyError
 
 
 def pack(what: str, value: Any) -> bytes:

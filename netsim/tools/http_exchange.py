@@ -14,8 +14,9 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 
+from netsim.core.errors import HttpFailedError
 from netsim.tools.curl_connections import Connector
-from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
+from netsim.tools.http_reply import HttpReply, HttpTimings
 from netsim.tools.resolve import computer_loop
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]

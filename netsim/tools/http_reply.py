@@ -9,24 +9,6 @@ from typing import Any
 
 from multidict import CIMultiDict
 
-from netsim.core.errors import NetsimError
-
-
-class HttpFailedError(NetsimError):
-    """There was no reply, or only a part of one.
-
-    `reason` says why in curl's manner: "connection refused", "timed out after 2 s".
-    """
-
-    def __init__(self, method: str, url: str, reason: str) -> None:
-        super().__init__(method, url, reason)
-        self.method = method
-        self.url = url
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.method} {self.url}: {self.reason}"
-
 
 @dataclass(frozen=True, slots=True)
 class HttpTimings:

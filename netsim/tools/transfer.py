@@ -14,17 +14,13 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.core.errors import NetsimError
+from netsim.core.errors import TransferFailedError
 from netsim.core.time import SECOND
 from netsim.tools.resolve import computer_loop
 from netsim.wire.address import parse_ip
 
 _CHUNK: Final = bytes(65_536)
 _DONE: Final = b"\x06"
-
-
-class TransferFailedError(NetsimError):
-    """Not every byte has arrived; the text says how many, and why no more."""
 
 
 @dataclass(frozen=True, slots=True)

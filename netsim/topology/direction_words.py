@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import InvalidValueError
 from netsim.core.link_attributes import GilbertElliott
 from netsim.topology.findings import Findings, report_words
 from netsim.topology.topology_words import DirectionWords, LossWords
@@ -23,10 +23,6 @@ _FIELDS: Final = {
     "bandwidth": "bandwidth_bps",
 }
 """Words and the fields of `LinkAttributes` that they are."""
-
-
-class InvalidValueError(NetsimError, ValueError):
-    """A value that cannot be; the text says what to write."""
 
 
 def direction_attributes(written: Mapping[str, object], mtu: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import InvalidNameError
 
 # A node's name is a host name (RFC 1123, 2.1) in lower case. A network's name is also the name of
 # a directory, so nothing that could walk out of it may pass.
@@ -14,10 +14,6 @@ _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")  # Linux: IFNAMSIZ is 16
 _ATTRIBUTE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _SUGGESTION_LIMIT: Final = 2_000
-
-
-class InvalidNameError(NetsimError, ValueError):
-    """A name that no network, node, domain or interface can have; the text says what can be."""
 
 
 def check_name(name: object, what: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import networkx
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import InvalidGraphError
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes
 from netsim.core.units import format_duration, format_percentage, format_rate, format_size
 from netsim.topology.check import check_topology
@@ -32,14 +32,6 @@ from netsim.topology.topology_words import LinkWords, NodeWords, TopologyWords, 
 from netsim.topology.yaml_source import PathTo
 
 _DERIVED: Final = frozenset(("delay_ns", "order", "file"))
-
-
-class InvalidGraphError(NetsimError):
-    """A graph that cannot be a network; `mistakes` lists every one, in a line for a person."""
-
-    def __init__(self, mistakes: list[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = mistakes
 
 
 # To a graph -----------------------------------------------------------------------------------

@@ -11,8 +11,7 @@ from typing import Any, Final
 import networkx
 from networkx.algorithms.flow import preflow_push
 
-from netsim.core.errors import UnknownNameError
-from netsim.topology.direction_words import InvalidValueError
+from netsim.core.errors import InvalidValueError, UnknownNameError
 from netsim.topology.naming import suggest
 from netsim.topology.plan import NetworkPlan
 

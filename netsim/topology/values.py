@@ -10,8 +10,9 @@ import ipaddress
 import re
 from typing import Final, TypeAlias
 
-from netsim.core.units import UnitError, parse_rate, parse_size
-from netsim.topology.naming import InvalidNameError, check_interface, check_name
+from netsim.core.errors import InvalidNameError, UnitError
+from netsim.core.units import parse_rate, parse_size
+from netsim.topology.naming import check_interface, check_name
 from netsim.topology.plan import PortPlan, Restart
 
 MAX_NODES: Final = 10_000

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from netsim.aio.host_loop import PathFinder
 from netsim.aio.loop import HostLoopMixin
-from netsim.core.errors import NetsimError
+from netsim.core.errors import OutsideError
 from netsim.core.time import SECOND
 from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
 from netsim.interception.task_order import StableTask, install_stable_order
@@ -31,10 +31,6 @@ Result = TypeVar("Result")
 
 _FOREVER: Final = 1e10
 """Seconds; timers beyond never come."""
-
-
-class OutsideError(NetsimError, OSError):
-    """The test's own loop is on no computer of the network."""
 
 
 class VirtualLoop(asyncio.BaseEventLoop):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any, Final, Protocol
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import DeadlockError, StandstillError, WallLimitError
 from netsim.core.units import format_duration
 from netsim.interception.interception import Interception
 from netsim.interception.unrepeatable import Findings
@@ -28,18 +28,6 @@ _STANDSTILL: Final = 250
 _LAST_SOURCE: Final = 1 << 60
 """The test comes after whatever else happens at the same time: it sees it all done."""
 _FEWEST_CANCELLED: Final = 1000
-
-
-class DeadlockError(NetsimError):
-    """Nothing is left to happen while somebody waits; the text says who waits for what."""
-
-
-class StandstillError(NetsimError):
-    """So much happens at one time that time does not go on."""
-
-
-class WallLimitError(NetsimError):
-    """The run has taken more real time than it may."""
 
 
 class Schedule:

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import pytest
 from plans import plan_of
 
+from netsim import NetworkPlan
 from netsim.interception.environment import Environment
 from netsim.node.host_node import HostNode
 from netsim.site.paths import PathFinder
-from netsim.topology.plan import NetworkPlan
 from netsim.virtual.loops import ComputerLoop, DirectorLoop
 from netsim.virtual.memory_network import MemoryNetwork
 

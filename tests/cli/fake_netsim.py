@@ -23,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "control"))
 import click
 from fake_network import FakeNetwork
 
+from netsim import StartError, Zygote
 from netsim.control.operations import Output
-from netsim.core.errors import StartError
-from netsim.realtime.zygote import Zygote, die_with_parent
+from netsim.realtime.zygote import die_with_parent
 from netsim.topology.load_topology import load_plan
 
 BEHAVIOUR = os.environ.get("FAKE", "")

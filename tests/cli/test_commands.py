@@ -11,10 +11,10 @@ import click
 import pytest
 from netsim_shell import FAKE_NETSIM, HOME, Shell
 
+from netsim import NotRunningError
 from netsim.cli.outcome import run
 from netsim.cli.root import netsim
 from netsim.cli.text import columns
-from netsim.core.errors import NotRunningError
 
 COMMANDS = netsim.list_commands(click.Context(netsim))
 

@@ -4,16 +4,22 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from netsim.core.errors import AlreadyRunningError, StartError, UnknownNameError
+from netsim import (
+    AlreadyRunningError,
+    Fault,
+    LinkView,
+    NetworkPlan,
+    StartError,
+    UnknownNameError,
+    make_plan,
+)
 from netsim.core.link_attributes import LinkCondition
-from netsim.network.faults import Fault, LinkFaults
+from netsim.network.faults import LinkFaults
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_facts import condition_words
-from netsim.network.link_view import LinkView, find_link
+from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
 from netsim.site.backend import LinkChange
-from netsim.topology.plan import NetworkPlan
-from netsim.topology.planning import make_plan
 
 
 def two_computers() -> NetworkPlan:

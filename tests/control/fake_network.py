@@ -7,14 +7,22 @@ from typing import Any
 
 from fake_links import FakeLinks, two_computers
 
+from netsim import (
+    Event,
+    LogLine,
+    NetsimError,
+    NetworkPlan,
+    Ping,
+    Reachability,
+    Subscription,
+    UnknownNameError,
+)
 from netsim.control.control_server import ControlServer
 from netsim.control.operations import Output
 from netsim.control.state_directory import StateDirectory
-from netsim.core.errors import NetsimError, UnknownNameError
-from netsim.network.events import Event, EventHub, Subscription
-from netsim.network.log_lines import LogBook, LogLine
-from netsim.network.reachability import OnPing, Ping, Reachability
-from netsim.topology.plan import NetworkPlan
+from netsim.network.events import EventHub
+from netsim.network.log_lines import LogBook
+from netsim.network.reachability import OnPing
 
 
 class FakeNetwork(FakeLinks):

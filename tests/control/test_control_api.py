@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from fake_network import FakeNetwork, Served
 
+from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError
 from netsim.control.state_directory import StateDirectory
-from netsim.core.errors import UnknownNameError
 
 
 @pytest_asyncio.fixture

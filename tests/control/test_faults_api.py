@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 from fake_network import FakeNetwork, Served
 
+from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError, RefusedError
 from netsim.control.state_directory import StateDirectory
-from netsim.core.errors import UnknownNameError
 from netsim.core.link_attributes import LinkAttributes
 
 pytestmark = pytest.mark.asyncio

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from netsim import InvalidFileError
 from netsim.control import preflight
 from netsim.control.state_directory import StateDirectory
-from netsim.core.errors import InvalidFileError
 from netsim.topology.load_topology import load_plan
 
 FILE = """name: shop

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from netsim import NetsimError, NotRunningError
 from netsim.control import state_directory
-from netsim.control.state_directory import AlreadyRunningError, StateDirectory, StateError
-from netsim.core.errors import NetsimError, NotRunningError
+from netsim.control.state_directory import NameTakenError, StateDirectory, StateError
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def test_a_claimed_network_is_found_until_it_is_released(runtime_directory: Path
 def test_a_running_name_is_refused_with_its_pid() -> None:
     process = claim_in_another_process("campus")
     try:
-        with pytest.raises(AlreadyRunningError, match=rf"already running \(pid {process.pid}\)"):
+        with pytest.raises(NameTakenError, match=rf"already running \(pid {process.pid}\)"):
             StateDirectory.claim("campus")
         other = StateDirectory.claim("campus-2")
         with pytest.raises(NotRunningError, match="say which with --name: campus, campus-2"):

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import NetsimError, UnitError
 from netsim.core.units import (
-    UnitError,
     format_duration,
     format_percentage,
     format_rate,

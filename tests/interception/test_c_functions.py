@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import NetsimError, UnsupportedInterpreterError
 from netsim.interception import c_functions
 from netsim.interception.c_functions import (
     ClassMethodReplacement,
     FunctionReplacement,
-    UnsupportedInterpreterError,
     check_interpreter,
 )
 

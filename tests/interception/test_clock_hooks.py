@@ -20,12 +20,9 @@ from typing import Any
 import pytest
 from computers import SetClock, computer
 
+from netsim.core.errors import BlockingSleepError
 from netsim.core.time import SECOND
-from netsim.interception.environment import (
-    MONOTONIC_BASE_NS,
-    WALL_EPOCH_NS,
-    BlockingSleepError,
-)
+from netsim.interception.environment import MONOTONIC_BASE_NS, WALL_EPOCH_NS
 from netsim.interception.interception import Interception
 
 NOW = 3_661 * SECOND + 123_456_789

@@ -15,9 +15,9 @@ from threading import Thread
 import pytest
 from computers import SetClock, computer
 
-from netsim.core.errors import NetsimError
+from netsim.core.errors import InterceptionError, NetsimError
 from netsim.interception.environment import WALL_EPOCH_NS
-from netsim.interception.interception import Interception, InterceptionError
+from netsim.interception.interception import Interception
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,15 +10,12 @@ from typing import Any
 import pytest
 from plans import plan_of
 
-from netsim.core.errors import UnknownNameError
+from netsim import Fault, InvalidValueError, LinkView, NetworkPlan, UnitError, UnknownNameError
 from netsim.core.link_attributes import LinkCondition
-from netsim.core.units import UnitError
-from netsim.network.faults import Fault, LinkFaults
+from netsim.network.faults import LinkFaults
 from netsim.network.link_conditions import LinkConditions
-from netsim.network.link_view import LinkView, find_link
+from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
-from netsim.topology.direction_words import InvalidValueError
-from netsim.topology.plan import NetworkPlan
 
 
 class FakeNetwork:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from netsim.network.log_lines import LONGEST_LINE, LogBook, LogLine
+from netsim import LogLine
+from netsim.network.log_lines import LONGEST_LINE, LogBook
 from netsim.site import line_stream
 from netsim.site.line_stream import LineStream
 

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import networkx
 import pytest
 from networks import Curl, tool, url
 
-import netsim
-from netsim import Network
-from netsim.topology.network_graph import InvalidGraphError
-from netsim.topology.planning import make_plan
+from netsim import InvalidGraphError, Network, make_plan
 
 
 @pytest.mark.asyncio
@@ -53,19 +47,3 @@ def test_mistakes_in_a_graph_are_all_told() -> None:
 def test_a_plan_may_get_another_name() -> None:
     plan = make_plan(networkx.path_graph(2))
     assert Network(plan, name="twin", seed=3).plan.name == "twin"
-
-
-def test_import_netsim_is_light_and_network_is_there() -> None:
-    assert netsim.__all__ == ["Network", "run"]
-    with pytest.raises(AttributeError, match="no attribute 'network'"):
-        getattr(netsim, "net" + "work")
-    program = (
-        "import sys\n"
-        "import netsim\n"
-        "heavy = {'aiohttp', 'asyncio', 'networkx', 'pydantic', 'click', 'netsim.network'}\n"
-        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
-        "from netsim import Network\n"
-        "assert Network.__module__ == 'netsim.network.network'\n"
-        "assert 'networkx' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from netsim import Ping
 from netsim.network import reachability
-from netsim.network.reachability import Ping, PingAll
+from netsim.network.reachability import PingAll
 
 pytestmark = pytest.mark.asyncio
 

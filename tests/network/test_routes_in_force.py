@@ -7,12 +7,13 @@ from dataclasses import replace
 from memory_runs import ping, running
 from plans import chain, plan_of
 
+from netsim import NetworkPlan
 from netsim.network.convergence import Convergence
 from netsim.node.host_node import HostNode
 from netsim.site.build import install_routes
 from netsim.site.paths import PathFinder
 from netsim.stack.icmp_layer import EchoReply
-from netsim.topology.plan import NetworkPlan, RoutePlan
+from netsim.topology.plan import RoutePlan
 from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire.address import parse_ip
 

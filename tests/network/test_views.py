@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from plans import plan_of
 
-from netsim.core.errors import UnknownNameError
-from netsim.core.time import MILLISECOND, SECOND
-from netsim.core.units import UnitError
-from netsim.network.network import Network
-from netsim.network.node_view import (
+from netsim import (
     HttpFailedError,
+    Network,
     NoPathError,
     NoProgramsError,
     TransferFailedError,
+    UnitError,
+    UnknownNameError,
+    run,
 )
-from netsim.virtual.loops import run
+from netsim.core.time import MILLISECOND, SECOND
 
 PLAN = plan_of(
     "alice s1 delay=1ms",

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from netsim.core.errors import CopyError
 from netsim.realtime.remote_call import pack_call, run_call, unpack_outcome
-from netsim.site.calls import CopyError
 
 pytestmark = pytest.mark.asyncio
 

@@ -12,15 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from netsim.core.errors import AlreadyRunningError
-from netsim.network.log_lines import LogBook, LogLine
-from netsim.observe.frame_log import FrameRecord
+from netsim import AlreadyRunningError, FrameRecord, HttpFailedError, LogLine, NetworkPlan
+from netsim.network.log_lines import LogBook
 from netsim.scenario.execute import execute
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
-from netsim.tools.http_reply import HttpFailedError
-from netsim.topology.plan import NetworkPlan
 
 LAN = """\
 name: lan

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netsim.core.errors import InvalidFileError
+from netsim import InvalidFileError
 from netsim.scenario.load_scenario import load_scenario
 
 MARK = "▶"

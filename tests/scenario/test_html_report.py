@@ -9,9 +9,8 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+from netsim import FrameRecord, LogLine
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.network.log_lines import LogLine
-from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.html.axes import TimeAxis, round_step, time_axis
 from netsim.scenario.html.ladder import ladder, node_order
 from netsim.scenario.html.markup import clean, duration, fitted, rate

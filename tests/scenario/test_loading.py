@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 from played_network import LAN
 
-from netsim.core.errors import InvalidFileError
+from netsim import InvalidFileError
 from netsim.scenario.json_schema import scenario_schema
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.scenario_words import VERBS

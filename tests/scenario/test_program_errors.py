@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 
-from netsim.network.log_lines import LogLine
+from netsim import LogLine
 from netsim.scenario.program_errors import ProgramError, program_errors
 
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from networks import SITE, Curl, StartNetwork, campus_text, tool, url
 
-from netsim.network.network import Network
+from netsim import Network
 from netsim.observe.tcp_streams import reassemble
 
 pytestmark = pytest.mark.asyncio

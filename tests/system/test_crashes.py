@@ -17,8 +17,7 @@ import psutil
 import pytest
 from networks import StartNetwork, campus_text, tool
 
-from netsim.core.errors import AlreadyRunningError, NetsimError, StartError
-from netsim.network.network import Network
+from netsim import AlreadyRunningError, NetsimError, Network, StartError
 from netsim.realtime.launcher import START_METHODS, StartMethod
 
 pytestmark = pytest.mark.asyncio

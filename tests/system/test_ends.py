@@ -12,9 +12,7 @@ from typing import Literal
 import psutil
 import pytest
 
-from netsim.core.errors import StartError
-from netsim.network.network import Network
-from netsim.realtime.zygote import Zygote
+from netsim import Network, StartError, Zygote
 
 pytestmark = pytest.mark.asyncio
 

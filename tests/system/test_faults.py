@@ -7,9 +7,8 @@ import asyncio
 import pytest
 from networks import StartNetwork
 
+from netsim import Network, NoPathError
 from netsim.core.time import MILLISECOND
-from netsim.network.network import Network
-from netsim.network.node_view import NoPathError
 
 pytestmark = pytest.mark.asyncio
 

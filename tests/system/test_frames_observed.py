@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from networks import StartNetwork, tool
 
-from netsim.core.errors import NotInRealTimeError
+from netsim import NotInRealTimeError
 from netsim.observe.frame_log import DELIVERED
 
 pytestmark = pytest.mark.asyncio

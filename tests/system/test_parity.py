@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from netsim import Network, run
+from netsim import HttpFailedError, Network, NoPathError, run
 from netsim.core.time import MILLISECOND
 from netsim.network.network import Time
-from netsim.network.node_view import HttpFailedError, NoPathError
 
 TOPOLOGY: Final = """
 name: parity

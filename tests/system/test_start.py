@@ -14,8 +14,7 @@ import psutil
 import pytest
 from networks import campus_text
 
-from netsim.core.errors import StartError
-from netsim.network.network import Network
+from netsim import Network, StartError
 
 pytestmark = pytest.mark.asyncio
 

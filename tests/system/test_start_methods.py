@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from networks import Curl, url
 
-from netsim.network.network import Network
+from netsim import Network
 from netsim.realtime.launcher import START_METHODS, StartMethod
 
 SMALL = """

@@ -12,21 +12,21 @@ from aiohttp import web
 from plans import chain, plan_of
 from virtual_computers import World, world
 
-from netsim.core.errors import UnknownNameError
+from netsim import (
+    HttpFailedError,
+    HttpReply,
+    HttpTimings,
+    PingReport,
+    TransferFailedError,
+    UnknownNameError,
+)
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.tools.http_exchange import http_exchange
-from netsim.tools.http_reply import HttpFailedError, HttpReply, HttpTimings
 from netsim.tools.path_trace import PathTrace, trace_path
-from netsim.tools.ping_measurement import PingReport, ping
+from netsim.tools.ping_measurement import ping
 from netsim.tools.resolve import resolve
-from netsim.tools.transfer import (
-    TransferFailedError,
-    close_sink,
-    drain_sink,
-    open_sink,
-    send_bytes,
-)
+from netsim.tools.transfer import close_sink, drain_sink, open_sink, send_bytes
 
 __all__ = ["world"]
 

@@ -18,10 +18,10 @@ from typing import Any, TypeVar
 import pytest
 from virtual_computers import ComputerLoop, World
 
+from netsim import NetworkPlan
 from netsim.site.paths import PathFinder
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
-from netsim.topology.plan import NetworkPlan
 from netsim.virtual.memory_network import MemoryNetwork
 
 Result = TypeVar("Result")

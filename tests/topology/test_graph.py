@@ -6,10 +6,8 @@ from typing import Any
 import networkx
 import pytest
 
-from netsim.core.errors import NetsimError
-from netsim.topology.load_topology import load_graph, load_plan
-from netsim.topology.network_graph import InvalidGraphError
-from netsim.topology.planning import make_plan
+from netsim import InvalidGraphError, NetsimError, load_graph, make_plan
+from netsim.topology.load_topology import load_plan
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 

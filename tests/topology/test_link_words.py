@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from netsim.core.errors import InvalidValueError
 from netsim.core.link_attributes import GilbertElliott
-from netsim.topology.direction_words import InvalidValueError, direction_attributes
+from netsim.topology.direction_words import direction_attributes
 
 
 def test_words_become_the_fields_that_they_name_and_no_others() -> None:

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netsim.core.errors import InvalidFileError
+from netsim.core.errors import InvalidFileError, InvalidNameError
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes
 from netsim.topology.load_topology import load_plan
-from netsim.topology.naming import InvalidNameError
 from netsim.topology.plan import NetworkPlan, PortPlan, ProgramPlan, ServicePlan
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"

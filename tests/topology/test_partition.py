@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plans import plan_of
 
-from netsim.core.errors import UnknownNameError
-from netsim.topology.direction_words import InvalidValueError
+from netsim.core.errors import InvalidValueError, UnknownNameError
 from netsim.topology.plan import LinkPlan, NetworkPlan, NodePlan
 from netsim.topology.smallest_cut import smallest_cut
 

@@ -11,10 +11,8 @@ from typing import Any
 import pytest
 from plans import plan_of
 
-from netsim import Network, run
-from netsim.core.errors import AlreadyRunningError, StartError
+from netsim import AlreadyRunningError, HttpFailedError, Network, NoPathError, StartError, run
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.network.node_view import HttpFailedError, NoPathError
 
 RING = plan_of(
     "alice s1",

@@ -16,10 +16,16 @@ import pytest
 from plans import plan_of
 
 import netsim
-from netsim import Network, run
-from netsim.core.errors import StartError, WrongTimeError
+from netsim import (
+    DeadlockError,
+    Network,
+    StandstillError,
+    StartError,
+    WallLimitError,
+    WrongTimeError,
+    run,
+)
 from netsim.virtual.loops import DirectorLoop
-from netsim.virtual.timeline import DeadlockError, StandstillError, WallLimitError
 
 ROOT: Final = Path(netsim.__file__).parent.parent
 PLAN = plan_of("alice web delay=1ms")

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plans import plan_of
 
-from netsim import Network, run
+from netsim import Network, NetworkPlan, run
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.topology.plan import NetworkPlan
 
 DELAY = 10 * MILLISECOND
 PLAN = plan_of("alice web delay=10ms")
