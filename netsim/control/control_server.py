@@ -214,7 +214,7 @@ class ControlServer:
             for line in document["lines"]:
                 await _write_line(response, line)
             async for line in subscription:
-                if node in (None, line["node"]):
+                if node is None or line["node"] in (node, ""):  # "": lines that were lost
                     await _write_line(response, line)
             await response.write_eof()
             return response
