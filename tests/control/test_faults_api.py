@@ -201,7 +201,7 @@ async def test_the_client_tells_wrong_values_from_wrong_names(served: Served) ->
 async def test_a_node_that_stands_still_is_reported(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netsim.control.fault_operations.LINK_TIMEOUT", 0.01)
+    monkeypatch.setattr("netsim.control.fault_handlers.LINK_TIMEOUT", 0.01)
     served.network.is_stuck.set()
     with pytest.raises(ControlError, match="does not answer"):
         await change(served, {"down": True})
