@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from netsim.stack.tcp import retransmission
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp import handshake, retransmission
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 from netsim.wire.icmp import (
@@ -20,6 +19,9 @@ from netsim.wire.icmp import (
     PROTOCOL_UNREACHABLE,
     TIME_EXCEEDED,
 )
+
+if TYPE_CHECKING:
+    from netsim.stack.tcp.connection import Connection
 
 _SEQUENCE: Final = slice(4, 8)
 _ERRNO_OF_CODE: Final = {
@@ -79,7 +81,7 @@ def path_changed(connection: Connection, now: int) -> None:
     if sender.search is not None:
         # It is a path that tells, after all.
         sender.search = None
-    mss = connection.segment_size()
+    mss = handshake.segment_size(connection)
     if mss < sender.mss:
         retransmission.lower_mss(sender, mss, now)
     elif mss > sender.mss:

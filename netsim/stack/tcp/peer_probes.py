@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from netsim.stack.tcp.sender import Sender
+from typing import TYPE_CHECKING
+
 from netsim.wire.tcp import ACK, PSH
+
+if TYPE_CHECKING:
+    from netsim.stack.tcp.sender import Sender
 
 
 def probe_window(sender: Sender, now: int) -> None:
@@ -15,8 +19,12 @@ def probe_window(sender: Sender, now: int) -> None:
     size = min(sender.window_edge, buffer.end, sender.nxt + sender.mss) - sender.nxt
     if size > 0:
         sender.transmitter.prepare(now)
-        sender.send_new(size, now, ACK | PSH)
-        sender.sent_new(sender.una, now)
+        text = buffer.cut(sender.nxt, sender.nxt + size)
+        sender.transmitter.write(sender.nxt, ACK | PSH, text, now)
+        sender.nxt += size
+        sender.flights.append((sender.nxt, now))
+        sender.last_sent_at = now
+        sender.timer.start(now + sender.round_trip.timeout)
         return
     sender.counters.zero_window_probes += 1
     send_probe(sender, now)
@@ -26,7 +34,7 @@ def probe_window(sender: Sender, now: int) -> None:
 
 
 def send_probe(sender: Sender, now: int) -> None:
-    """A segment that asks for an acknowledgement: SEG.SEQ = SND.NXT - 1, no data.
+    """A segment that asks for an acknowledgement: SEG.SEQ = SND.NXT - 1, no text.
 
     As Linux and BSD do, even of a window: no new octet, but an old number, which every TCP
     answers with its window; so nothing has to be taken back if that is shut.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.tcp_counters import TcpCounters
-from netsim.stack.tcp.transmitter import PROTOCOL, UNSENT, IpLayer
+from netsim.stack.tcp.transmitter import PROTOCOL, IpSender
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import ACK, FIN, RST, SYN, TcpSegment
 
 
 def refuse(
-    ip: IpLayer,
-    drop: Callable[[str], None],
+    ip: IpSender,
     counters: TcpCounters,
     source: bytes,
     destination: bytes,
@@ -41,7 +37,4 @@ def refuse(
     counters.segments_out += 1
     counters.resets_out += 1
     pseudo_sum = pseudo_header_sum(destination, source, PROTOCOL)
-    try:
-        ip.send(PROTOCOL, destination, source, reset.pack(pseudo_sum), now)
-    except SocketError:
-        drop(UNSENT)
+    ip.send(PROTOCOL, destination, source, reset.pack(pseudo_sum), now)

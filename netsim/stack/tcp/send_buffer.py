@@ -1,4 +1,4 @@
-"""What is to be sent: data that is not acknowledged yet, and whether a FIN follows it."""
+"""What is to be sent: text that is not acknowledged yet, and whether a FIN follows it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from __future__ import annotations
 class SendBuffer:
     """Octets by sequence number; deleting at the front of a `bytearray` moves nothing."""
 
-    __slots__ = ("base", "data", "fin_queued")
+    __slots__ = ("base", "fin_queued", "text")
 
     def __init__(self, base: int) -> None:
         self.base = base
-        """Sequence number of the first octet in `data`."""
-        self.data = bytearray()
+        """Sequence number of the first octet in `text`."""
+        self.text = bytearray()
         self.fin_queued = False
         """Nothing is appended any more."""
 
     def __len__(self) -> int:
-        return len(self.data)
+        return len(self.text)
 
     @property
     def end(self) -> int:
         """Sequence number after the last octet; the FIN's, once it is queued."""
-        return self.base + len(self.data)
+        return self.base + len(self.text)
 
     def cut(self, start: int, stop: int) -> bytearray:
         """The octets from `start` to `stop`."""
         base = self.base
-        return self.data[start - base : stop - base]
+        return self.text[start - base : stop - base]
 
     def release(self, ack: int) -> None:
         """Everything below `ack` has arrived; the FIN, which that may cover, is not in here."""
-        octets = min(ack - self.base, len(self.data))
-        del self.data[:octets]
+        octets = min(ack - self.base, len(self.text))
+        del self.text[:octets]
         self.base += octets
