@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
+import pytest
 from networks import curl, start_network
+
+from netsim.interception.interception import Interception
 
 pytest_plugins = ["pytester"]
 __all__ = ["curl", "start_network"]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """A test may end on a computer of virtual time: pytest, which takes times, is on none."""
+    try:
+        return (yield)
+    finally:
+        installed = Interception.installed()
+        if installed is not None and installed.is_entered:
+            installed.leave()

@@ -13,15 +13,17 @@ also where a program imported them by name. Not covered: numpy.random, process_t
 
 from __future__ import annotations
 
+import atexit
 import sys
 from _thread import get_ident
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from types import TracebackType
 from typing import Any, TextIO
 
 from netsim.core.errors import InterceptionError
-from netsim.interception.c_functions import Replacement
+from netsim.interception.c_functions import Replacement, check_interpreter
 from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
 from netsim.interception.environ_hooks import EnvironHooks
@@ -48,7 +50,16 @@ class _Hooks:
 
 @cache
 def _hooks() -> _Hooks:
+    check_interpreter()
+    # The interpreter's own end must not find the hooks: it frees what they stand on.
+    atexit.register(_uninstall)
     return _Hooks()
+
+
+def _uninstall() -> None:
+    installed = Interception.installed()
+    if installed is not None:
+        installed.uninstall()
 
 
 class Interception:
@@ -71,24 +82,33 @@ class Interception:
             raise InterceptionError(
                 "a network in virtual time runs already in this process, and there can be only one"
             )
-        hooks = self._hooks = _hooks()
+        hooks = _hooks()
         hooks.presence.thread = get_ident()
         hooks.watch.findings = self._findings
+        with ExitStack() as undo:
+            for each in hooks.all:
+                undo.callback(each.uninstall)
+                each.install()
+            undo.pop_all()
+        self._hooks = hooks
         Interception._installed = self
-        for each in hooks.all:
-            each.install()
 
     def uninstall(self) -> None:
         """Put back exactly what was; nothing happens if it is not installed."""
         hooks = self._hooks
         if hooks is None:
             return
-        if hooks.presence.environment is not None:
+        if self.is_entered:
             self.leave()
         for each in reversed(hooks.all):
             each.uninstall()
         self._hooks = None
         Interception._installed = None
+
+    @classmethod
+    def installed(cls) -> Interception | None:
+        """The one of this process."""
+        return cls._installed
 
     def __enter__(self) -> Interception:
         self.install()
@@ -101,6 +121,11 @@ class Interception:
         traceback: TracebackType | None,
     ) -> None:
         self.uninstall()
+
+    @property
+    def is_entered(self) -> bool:
+        """Code runs on a computer."""
+        return self._hooks is not None and self._hooks.presence.environment is not None
 
     def enter(self, environment: Environment) -> None:
         """From now on, and until `leave`, this thread's code runs on that computer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as datetime_module
+import functools
 import logging
 import os
 import pickle
@@ -73,10 +74,17 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def here(clock: SetClock) -> Iterator[Interception]:
-    """On a computer, at NOW."""
+def here(clock: SetClock, request: pytest.FixtureRequest) -> Iterator[Interception]:
+    """The test is on a computer, at NOW. From its first line on: pytest takes times."""
+    test = request.node.obj
     with Interception() as interception:
-        interception.enter(computer(clock=clock))
+
+        @functools.wraps(test)
+        def on_a_computer(**arguments: Any) -> None:
+            interception.enter(computer(clock=clock))
+            test(**arguments)
+
+        request.node.obj = on_a_computer
         yield interception
 
 
