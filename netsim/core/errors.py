@@ -168,4 +168,4 @@ class InterceptionError(NetsimError, RuntimeError):
 
 
 class UnsupportedInterpreterError(NetsimError, RuntimeError):
-    """Virtual time needs CPython 3.11, 3.12 or 3.13 as usually built."""
+    """This interpreter does not allow what virtual time needs; the text says what."""

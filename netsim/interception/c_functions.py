@@ -2,7 +2,7 @@
 
 `from time import monotonic` and `default_factory=time.time` hold the C function itself; a new
 value for the attribute `time.monotonic` does not reach them. So the object is changed in place.
-In CPython 3.11 to 3.13 it is
+In CPython it is (3.11 to 3.15; `check_interpreter` tries it)
 
     builtin (PyCFunctionObject)                 method (PyMethodDef)
      0  ob_refcnt                             0  ml_name   the name, ASCII
@@ -31,9 +31,11 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-import sysconfig
+import time
 import traceback
 from collections.abc import Callable
+from functools import cache
+from inspect import getattr_static
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final, Protocol
 
@@ -56,6 +58,7 @@ _M_ML: Final = 16
 _M_SELF: Final = 24
 _POINTER: Final = 8
 _BUILTIN_SIZE: Final = 56
+_PROBED: Final = object()
 
 
 class _Method(ctypes.Structure):
@@ -92,33 +95,59 @@ def _pointer_at(thing: object, offset: int) -> int:
     return int.from_bytes(memory_of(thing, _POINTER, offset), sys.byteorder)
 
 
+@cache
 def check_interpreter() -> None:
-    """UnsupportedInterpreterError unless objects are laid out as this module expects."""
-    usual = (
-        sys.implementation.name == "cpython"
-        and (3, 11) <= sys.version_info[:2] <= (3, 13)
-        and not sysconfig.get_config_var("Py_GIL_DISABLED")
-        and ctypes.sizeof(ctypes.c_void_p) == _POINTER
-        and object.__basicsize__ == _M_ML
-        and BuiltinFunctionType.__basicsize__ == _BUILTIN_SIZE
-    )
-    if not usual:
+    """UnsupportedInterpreterError unless C functions can be replaced here.
+
+    What is needed is tried, on a builtin made for it; no version is asked for.
+    """
+    this = f"; this is {sys.version.split()[0]} ({sys.implementation.name})"
+    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != _POINTER:
+        raise UnsupportedInterpreterError(f"virtual time needs CPython of 64 bits{this}")
+    if object.__basicsize__ != _M_ML:
         raise UnsupportedInterpreterError(
-            "virtual time needs CPython 3.11, 3.12 or 3.13 of 64 bits with its global lock; "
-            f"this is {sys.version.split()[0]} ({sys.implementation.name})"
+            "virtual time needs CPython as usually built, with its global lock and no tracing of "
+            f"references{this}"
         )
+    if hasattr(sys, "gettotalrefcount"):
+        raise UnsupportedInterpreterError(
+            "virtual time does not run on a debug build of CPython, which aborts when a type "
+            f"written in C is changed{this}"
+        )
+    if BuiltinFunctionType.__basicsize__ != _BUILTIN_SIZE or not _replacement_works():
+        raise UnsupportedInterpreterError(f"functions written in C cannot be replaced here{this}")
+
+
+def _replacement_works() -> bool:
+    address, method = _method_of(time.monotonic)
+    probe = _new_builtin(address, time, "time")
+    if method.ml_flags not in _CALLERS:
+        return False
+    replacement = FunctionReplacement(probe, lambda: _PROBED)
+    replacement.install()
+    found = probe()
+    replacement.uninstall()
+    return found is _PROBED and isinstance(probe(), float)
 
 
 def _method_of(builtin: Any) -> tuple[int, _Method]:
     """Where the method of a builtin is, and what it says, after checks that it is one."""
-    check_interpreter()
     if _pointer_at(builtin, _M_SELF) != id(builtin.__self__):
-        raise UnsupportedInterpreterError(f"{builtin!r} is not laid out as in CPython 3.11 to 3.13")
+        raise UnsupportedInterpreterError(f"{builtin!r} is not laid out as was expected")
     address = _pointer_at(builtin, _M_ML)
     method = _Method.from_address(address)
     if method.ml_name != builtin.__name__.encode():
         raise UnsupportedInterpreterError(f"{builtin!r} has the method {method.ml_name!r}")
     return address, method
+
+
+def set_in_type(owner: type, name: str, value: Any) -> None:
+    """Set an attribute of a class that is written in C and may be immutable."""
+    dictionary: dict[str, Any] = gc.get_referents(owner.__dict__)[0]
+    dictionary[name] = value
+    _type_modified(owner)
+    if getattr_static(owner, name) is not value:
+        raise UnsupportedInterpreterError(f"{owner.__name__}.{name} cannot be replaced here")
 
 
 class Replacement(Protocol):
@@ -128,7 +157,7 @@ class Replacement(Protocol):
         """Take it."""
 
     def uninstall(self) -> None:
-        """Put back exactly what was."""
+        """Put back exactly what was; nothing happens if it is not installed."""
 
 
 class FunctionReplacement:
@@ -166,7 +195,9 @@ class FunctionReplacement:
         self._pointers[:] = self._after
 
     def uninstall(self) -> None:
-        """Put back exactly what was."""
+        """Put back exactly what was; nothing happens if it is not installed."""
+        if self._pointers == self._before:
+            return
         self._pointers[:] = self._before
         _decrement(self._callable)
         _decrement(self._method)
@@ -201,8 +232,7 @@ class ClassMethodReplacement:
         self._owner = owner
         self._name = name
         self._replacement = classmethod(replacement)
-        self._dictionary: dict[str, Any] = gc.get_referents(owner.__dict__)[0]
-        self._descriptor = self._dictionary[name]
+        self._descriptor = owner.__dict__[name]
         self._live = method
         self._original = _Method(method.ml_name, method.ml_meth, method.ml_flags, method.ml_doc)
         # Builtins of `original` may outlive this object, and so may calls that are under way.
@@ -219,13 +249,11 @@ class ClassMethodReplacement:
     def install(self) -> None:
         """From now on calls go to the replacement."""
         self._live.ml_meth = ctypes.cast(self._callback, ctypes.c_void_p).value
-        self._dictionary[self._name] = self._replacement
-        _type_modified(self._owner)
+        set_in_type(self._owner, self._name, self._replacement)
 
     def uninstall(self) -> None:
         """Put back exactly what was."""
-        self._dictionary[self._name] = self._descriptor
-        _type_modified(self._owner)
+        set_in_type(self._owner, self._name, self._descriptor)
         self._live.ml_meth = self._original.ml_meth
 
 

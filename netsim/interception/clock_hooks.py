@@ -14,7 +14,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from netsim.core.time import SECOND
@@ -55,6 +55,7 @@ class ClockHooks:
             self._sleep(),
             self._datetime_now(),
             self._datetime_utcnow(),
+            self._date_today(),
         ]
         self._zone = os.environ.get("TZ")
 
@@ -146,7 +147,6 @@ class ClockHooks:
         return replacement
 
     def _datetime_utcnow(self) -> ClassMethodReplacement:
-        # datetime.today and date.today call time.time and need no replacement.
         def utcnow(cls: type[datetime]) -> datetime:
             environment = self._here()
             if environment is None:
@@ -163,6 +163,18 @@ class ClockHooks:
             return _moment(cls, environment.now_ns(), None)
 
         replacement = ClassMethodReplacement(datetime, "utcnow", utcnow)
+        return replacement
+
+    def _date_today(self) -> ClassMethodReplacement:
+        """Of `date` and `datetime`; from 3.15 on it reads the clock without `time.time`."""
+
+        def today(cls: type[date]) -> date:
+            if self._here() is not None:
+                return cls.fromtimestamp(time.time())
+            moment: date = replacement.original(cls)()
+            return moment
+
+        replacement = ClassMethodReplacement(date, "today", today)
         return replacement
 
 

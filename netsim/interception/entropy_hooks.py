@@ -16,9 +16,9 @@ import random
 import sys
 import uuid
 from operator import index
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from netsim.interception.c_functions import FunctionReplacement, Replacement
+from netsim.interception.c_functions import FunctionReplacement, Replacement, set_in_type
 from netsim.interception.environment import Environment, Presence
 from netsim.interception.generator_state import GeneratorState, words_of
 
@@ -68,7 +68,7 @@ class EntropyHooks:
         self._uuid: dict[str, Any] = vars(uuid)
         self._uuid_outside = (None, None)
         self._original_seed: Any = vars(_random.Random)["seed"]
-        self._generate_time_safe: Any = None
+        self._generate_time_safe: Any = self._uuid["_generate_time_safe"]
 
     def install(self) -> None:
         """From now on who is on a computer draws from its streams."""
@@ -85,11 +85,11 @@ class EntropyHooks:
                 a = int.from_bytes(os.urandom(_SEED_BYTES), "big")
             original(generator, a)
 
-        cast(Any, _random.Random).seed = seed
+        set_in_type(_random.Random, "seed", seed)
 
     def uninstall(self) -> None:
         """Put back what was."""
-        cast(Any, _random.Random).seed = self._original_seed
+        set_in_type(_random.Random, "seed", self._original_seed)
         self._uuid["_generate_time_safe"] = self._generate_time_safe
         for replacement in self._replacements:
             replacement.uninstall()

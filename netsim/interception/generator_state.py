@@ -41,7 +41,5 @@ def words_of(generator: Random) -> memoryview:
     words = memory_of(generator, _SIZE, _HEAD)
     index, *state = array.array("I", bytes(words))
     if (*state, index) != generator.getstate()[1]:
-        raise UnsupportedInterpreterError(
-            "random.Random is not laid out as in CPython 3.11 to 3.13"
-        )
+        raise UnsupportedInterpreterError("random.Random is not laid out as was expected")
     return words

@@ -128,15 +128,26 @@ def test_unknown_ways_to_take_arguments_are_refused() -> None:
         FunctionReplacement(os.putenv, lambda *args: None)
 
 
-@pytest.mark.parametrize("version", [(3, 10, 0), (3, 14, 0), (4, 0, 0)])
-def test_unknown_interpreters_are_refused(
-    monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...]
+@pytest.mark.parametrize(
+    ("owner", "name", "value", "text"),
+    [
+        (sys.implementation, "name", "pypy", "needs CPython of 64 bits"),
+        (c_functions, "_POINTER", 4, "needs CPython of 64 bits"),
+        (c_functions, "_M_ML", 32, "global lock"),
+        (sys, "gettotalrefcount", lambda: 0, "debug build"),
+        (c_functions, "_BUILTIN_SIZE", 64, "cannot be replaced"),
+        (c_functions, "_replacement_works", lambda: False, "cannot be replaced"),
+    ],
+)
+def test_interpreters_that_do_not_allow_it_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, value: Any, text: str
 ) -> None:
-    check_interpreter()
-    monkeypatch.setattr(sys, "version_info", version)
-    with pytest.raises(UnsupportedInterpreterError, match=r"CPython 3\.11"):
-        check_interpreter()
-    monkeypatch.undo()
-    monkeypatch.setattr(c_functions, "_BUILTIN_SIZE", 64)
-    with pytest.raises(NetsimError):
+    monkeypatch.setattr(owner, name, value, raising=False)
+    with pytest.raises(UnsupportedInterpreterError, match=f"{text}.*this is 3"):
+        check_interpreter.__wrapped__()
+
+
+def test_an_unknown_layout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(c_functions, "_M_SELF", 8)
+    with pytest.raises(NetsimError, match="not laid out"):
         FunctionReplacement(time.process_time, lambda: 0)
