@@ -12,7 +12,7 @@ from netsim.aio.os_errors import bind_error
 from netsim.aio.tls import Tls
 from netsim.aio.transport import make_transport
 from netsim.stack.socket_errors import SocketError
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress
 
 ProtocolFactory = Callable[[], asyncio.BaseProtocol]
@@ -21,7 +21,7 @@ Local = tuple[IpAddress | None, int]
 
 async def open_connection(
     loop: HostLoop, remote: tuple[IpAddress, int], local: Local = (None, 0)
-) -> Connection:
+) -> TcpSocket:
     """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted."""
     if local[0] is not None and not loop.host.ip.is_local(local[0]):
         raise bind_error(errno.EADDRNOTAVAIL, socket_address(local))
@@ -44,7 +44,7 @@ async def open_connection(
 
 
 async def adopt(
-    loop: HostLoop, connection: Connection, factory: ProtocolFactory, tls: Tls | None
+    loop: HostLoop, connection: TcpSocket, factory: ProtocolFactory, tls: Tls | None
 ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
     """Give an open connection to a protocol, after the TLS handshake where there is one."""
     try:
@@ -69,7 +69,7 @@ def _connect_failure(code: int, remote: tuple[IpAddress, int]) -> OSError:
 class _Attempt:
     """Owns a connection during its handshake."""
 
-    def __init__(self, connection: Connection, done: asyncio.Future[None]) -> None:
+    def __init__(self, connection: TcpSocket, done: asyncio.Future[None]) -> None:
         self._connection = connection
         self.done = done
 

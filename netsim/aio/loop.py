@@ -32,8 +32,8 @@ from netsim.aio.stream_sockets import StreamSockets
 from netsim.aio.tls import client_tls, server_tls
 from netsim.stack.host import Host
 from netsim.stack.socket_errors import SocketError
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
@@ -127,7 +127,7 @@ class HostLoopMixin(HostLoop):
         proto: int,
         flags: int,
         local_addr: tuple[str, int] | None,
-    ) -> Connection:
+    ) -> TcpSocket:
         # A name has one address here, so there is no race to run for happy eyeballs.
         found = self.hosts_table.getaddrinfo(host, port, family, socket.SOCK_STREAM, proto, flags)
         address, number = found[0][4]

@@ -11,8 +11,8 @@ from typing import Any, Final
 from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import system_error
 from netsim.core.time import SECOND
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.settings import KeepAlive
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress
 
 Endpoint = tuple[IpAddress | None, int]
@@ -90,7 +90,7 @@ class SocketFacade:
 class ConnectionFacade(SocketFacade):
     """Of a TCP connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: TcpSocket) -> None:
         super().__init__(socket.SOCK_STREAM, connection.local, connection.remote)
         self._connection = connection
 
@@ -100,7 +100,7 @@ class ConnectionFacade(SocketFacade):
         if (level, option) == _NODELAY:
             self._connection.no_delay = bool(value)
         elif (level, option) in _KEEP_ALIVE_OPTIONS:
-            self._connection.keep_alive = self._wanted_keep_alive()
+            self._connection.set_keep_alive(self._wanted_keep_alive())
 
     def getsockopt(self, level: int, option: int, *_: Any) -> Any:
         """As of the connection."""

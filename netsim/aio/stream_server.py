@@ -12,8 +12,8 @@ from netsim.aio.host_loop import HostLoop
 from netsim.aio.socket_facade import SocketFacade
 from netsim.aio.tls import Tls
 from netsim.aio.transport import StreamTransport, make_transport
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 
 class Server(asyncio.AbstractServer):
@@ -48,7 +48,7 @@ class Server(asyncio.AbstractServer):
             while self._serving and (connection := listener.accept()) is not None:
                 self._context.copy().run(self._serve, connection)
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: TcpSocket) -> None:
         waiter: asyncio.Future[None] = self._loop.create_future()
         # A failed TLS handshake is the client's affair and ends the connection by itself.
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())

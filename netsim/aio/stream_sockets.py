@@ -18,7 +18,7 @@ from netsim.aio.connect import open_connection
 from netsim.aio.host_loop import HostLoop
 from netsim.aio.os_errors import system_error
 from netsim.aio.transport import StreamTransport
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import parse_ip
 
 
@@ -45,7 +45,7 @@ class StreamSockets:
         connection = await open_connection(self._loop, (parse_ip(text), port))
         self._connections[sock] = _Connected(sock, connection)
 
-    def take(self, sock: socket.socket) -> Connection:
+    def take(self, sock: socket.socket) -> TcpSocket:
         """The connection behind a token, which is closed: it has served."""
         connected = self._connections.pop(sock, None)
         if connected is None:
@@ -66,7 +66,7 @@ class StreamSockets:
 class Stream:
     """A connection behind a token, for `sock_recv` and its like."""
 
-    def __init__(self, loop: HostLoop, connection: Connection) -> None:
+    def __init__(self, loop: HostLoop, connection: TcpSocket) -> None:
         self._reader = asyncio.StreamReader(loop=loop)
         self._protocol = asyncio.StreamReaderProtocol(self._reader, loop=loop)
         self.transport = StreamTransport(loop, connection, self._protocol)
@@ -87,11 +87,11 @@ class Stream:
 class _Connected:
     """A connection that nobody has taken over yet."""
 
-    def __init__(self, sock: socket.socket, connection: Connection) -> None:
+    def __init__(self, sock: socket.socket, connection: TcpSocket) -> None:
         self._connection = connection
         self._finalizer = weakref.finalize(sock, connection.close)
         self._finalizer.atexit = False
 
-    def take(self) -> Connection:
+    def take(self) -> TcpSocket:
         self._finalizer.detach()
         return self._connection

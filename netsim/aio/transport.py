@@ -20,7 +20,7 @@ from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import system_error
 from netsim.aio.socket_facade import ConnectionFacade
 from netsim.aio.tls import Tls
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 SEND_BUFFER: Final = 1 << 20
 """Bytes that a kernel would take before `send` blocks (Linux grows to 4 MiB; tcp_wmem)."""
@@ -55,7 +55,7 @@ class StreamTransport(transports._FlowControlMixin):
     def __init__(
         self,
         loop: HostLoop,
-        connection: Connection,
+        connection: TcpSocket,
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None] | None = None,
         server: _Server | None = None,
@@ -131,12 +131,12 @@ class StreamTransport(transports._FlowControlMixin):
         reading = not (self._paused or self._eof_delivered)
         return reading or self._closing or self._connection.buffered_bytes > SEND_BUFFER
 
-    def _deliver(self, connection: Connection) -> None:
+    def _deliver(self, connection: TcpSocket) -> None:
         while connection.readable_bytes:
             if self._buffered:
                 self._deliver_buffered(connection)
             else:
-                data = connection.read(_READ_SIZE)
+                data = connection.receive(_READ_SIZE)
                 self._call("data_received", self._protocol.data_received, data)
             # The protocol may have done so in its call.
             if self._paused or self._closing:
@@ -146,11 +146,11 @@ class StreamTransport(transports._FlowControlMixin):
             if not self._call("eof_received", self._protocol.eof_received):
                 self.close()
 
-    def _deliver_buffered(self, connection: Connection) -> None:
+    def _deliver_buffered(self, connection: TcpSocket) -> None:
         buffer = self._call("get_buffer", self._get_buffer)
         if buffer is not None:
             with memoryview(buffer) as view:
-                data = connection.read(len(view))
+                data = connection.receive(len(view))
                 view[: len(data)] = data
             self._call("buffer_updated", self._protocol.buffer_updated, len(data))
 
@@ -217,7 +217,7 @@ class StreamTransport(transports._FlowControlMixin):
         if connection.error is not None:
             self._lose(system_error(connection.error))
             return
-        connection.write(data if isinstance(data, bytes) else bytes(data))
+        connection.send(data if isinstance(data, bytes) else bytes(data))
         if connection.buffered_bytes > SEND_BUFFER:
             self._maybe_pause_protocol()
 
@@ -314,7 +314,7 @@ class StreamTransport(transports._FlowControlMixin):
 
 def make_transport(
     loop: HostLoop,
-    connection: Connection,
+    connection: TcpSocket,
     protocol: asyncio.BaseProtocol,
     tls: Tls | None,
     waiter: asyncio.Future[None],

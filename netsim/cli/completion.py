@@ -14,23 +14,10 @@ if TYPE_CHECKING:
 
     from netsim.control.control_client import ControlClient
 
-VARIABLE = "_NETSIM_COMPLETE"
-"""Set by the shell's function, as click defines it."""
-
-
-def complete(instruction: str) -> int:
-    """Answer the shell's question, which is in the environment; the exit code."""
-    from click.shell_completion import shell_complete
-
-    from netsim.cli.root import netsim
-
-    return shell_complete(netsim, {}, "netsim", VARIABLE, instruction)
-
 
 def network_names(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """The networks that run."""
     from netsim.control.state_directory import running
 
     try:
@@ -40,7 +27,6 @@ def network_names(
 
 
 def node_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The nodes of the running network."""
     return matching(_kinds(ctx), incomplete)
 
 

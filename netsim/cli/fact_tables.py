@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from netsim.cli.text import heading, print_table
+from netsim.cli.printing import heading, print_table
 
 Facts = dict[str, Any]
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from netsim.cli.outcome import FAILED, FINE
+from netsim.cli.printing import print_json
 from netsim.cli.progress import ProgressBar
-from netsim.cli.text import print_json
 from netsim.core.errors import InvalidFileError, Problem
 
 if TYPE_CHECKING:
     from netsim.scenario.explore import Exploration
-    from netsim.scenario.pool import Pool
+    from netsim.scenario.process_pool import Pool
     from netsim.scenario.results import ScenarioResult
-    from netsim.scenario.steps import Scenario
+    from netsim.scenario.scenario_model import Scenario
 
 EXAMPLES: Final = 100
 """Sets of faults to try where nothing is said."""
@@ -34,7 +34,7 @@ def explore_all(
     as_json: bool,
 ) -> int:
     """Search in one after the other; write and show what is found. Returns the exit code."""
-    from netsim.scenario.pool import Pool
+    from netsim.scenario.process_pool import Pool
 
     if write is not None and len(scenarios) > 1:
         raise click.UsageError("`--write` is for one scenario; name one file")
@@ -59,7 +59,7 @@ def explore_all(
 
 def _check(scenarios: Sequence[Scenario], write: str | None) -> None:
     """Raise `InvalidFileError` with what keeps scenarios from being explored."""
-    from netsim.scenario.found_file import unmovable
+    from netsim.scenario.found_scenario import unmovable
 
     problems = []
     for scenario in scenarios:
@@ -86,7 +86,7 @@ def _explore(
 ) -> dict[str, Any]:
     """Search, write, show; what came of it, for JSON."""
     from netsim.scenario.explore import explore
-    from netsim.scenario.found_file import default_file, found_text
+    from netsim.scenario.found_scenario import default_file, found_text
 
     with _Progress(examples) as progress:
         exploration = explore(scenario, pool, seed=seed, examples=examples, progress=progress.show)
@@ -123,15 +123,15 @@ def _explore(
 def _again(file: str, pool: Pool) -> ScenarioResult:
     """What the written file comes to, by itself."""
     from netsim.scenario.load_scenario import load_scenario
-    from netsim.scenario.pool import Job
+    from netsim.scenario.process_pool import Job
 
     ((_, result),) = pool.run([Job(load_scenario(file))])
     return result
 
 
 def _show_found(scenario: Scenario, exploration: Exploration, again: ScenarioResult) -> None:
-    from netsim.scenario.found_file import fault_lines
-    from netsim.scenario.report import failure_lines
+    from netsim.scenario.found_scenario import fault_lines
+    from netsim.scenario.text_report import failure_lines
 
     count = len(exploration.faults)
     faults = "1 fault" if count == 1 else f"{count} faults"
@@ -154,7 +154,7 @@ def _show_found(scenario: Scenario, exploration: Exploration, again: ScenarioRes
 
 
 def _show_faultless(result: ScenarioResult) -> None:
-    from netsim.scenario.report import again, failure_lines
+    from netsim.scenario.text_report import again, failure_lines
 
     click.secho(
         f"FAILED  {result.file}: {result.name} (without any fault, seed {result.seed})", fg="red"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from netsim.cli import options
-from netsim.cli.text import print_json
+from netsim.cli.printing import print_json
 
 if TYPE_CHECKING:
     from netsim.drawing.picture import Picture

@@ -7,7 +7,7 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.fact_tables import show_network, show_node
-from netsim.cli.text import print_json
+from netsim.cli.printing import print_json
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 

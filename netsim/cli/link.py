@@ -9,30 +9,52 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names, peer_names
-from netsim.cli.link_options import check_word
-from netsim.cli.text import print_json, print_table
+from netsim.cli.printing import print_json, print_table
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
+from netsim.core.link_attributes import LINK_ATTRIBUTES
+from netsim.core.units import DURATION
 
 Document = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_WORDS: Final = (
-    "delay",
-    "jitter",
-    "loss",
-    "duplicate",
-    "reorder",
-    "corrupt",
-    "bandwidth",
-    "queue",
-)
+_CHANGING: Final = tuple(each for each in LINK_ATTRIBUTES if each.can_change)
 _VERBS: Final = ("down", "up", "hold", "release", "reset")
-_SHOWN: Final = ("state", *_WORDS, "mtu")
+_SHOWN: Final = ("state", *(each.word for each in LINK_ATTRIBUTES))
 
 
-def _word(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
-    return click.option(f"--{name}", metavar=metavar, callback=check_word, help=text)
+def _checked(parse: Callable[[object], object]) -> Callable[..., str | None]:
+    """A callback: what was written stays, BadParameter says what to write instead."""
+
+    def check(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                parse(value)
+            except ValueError as error:
+                raise click.BadParameter(str(error)) from None
+        return value
+
+    return check
+
+
+def _parse_period(text: object) -> int:
+    period_ns = DURATION.parse(text)
+    if period_ns == 0:
+        raise ValueError("a period of 0 is none; write for example `2s`")
+    return int(period_ns)
+
+
+def _attribute_options(command: Command) -> Command:
+    """An option for each attribute that can change."""
+    for each in reversed(_CHANGING):
+        option = click.option(
+            f"--{each.word}",
+            metavar=each.quantity.metavar,
+            callback=_checked(each.quantity.parse),
+            help=each.help,
+        )
+        command = option(command)
+    return command
 
 
 @click.command(
@@ -44,21 +66,17 @@ def _word(name: str, metavar: str, text: str) -> Callable[[Command], Command]:
     "  netsim link r1 r2 --flap 2s --times 5\n"
     "  netsim link r1:eth2 r2 --reset",
 )
-@_word("delay", "TIME", "Time on the cable, one way.")
-@_word("jitter", "TIME", "The delay varies by up to this.")
-@_word("loss", "PERCENT", "Frames that are lost.")
-@_word("duplicate", "PERCENT", "Frames that are delivered twice.")
-@_word("reorder", "PERCENT", "Frames that overtake others.")
-@_word("corrupt", "PERCENT", "Frames with one bit of their packet flipped.")
-@_word("bandwidth", "RATE", "How fast bits are put on the cable.")
-@_word("queue", "LIMIT", "What may wait for it, in packets or bytes.")
+@_attribute_options
 @click.option("--down", is_flag=True, help="Take the carrier away.")
 @click.option("--up", is_flag=True, help="Give it back.")
 @click.option("--hold", is_flag=True, help="Let frames wait; none is lost.")
 @click.option("--release", is_flag=True, help="Let them go on.")
 @click.option("--reset", is_flag=True, help="Make it what it is in the file.")
 @click.option(
-    "--flap", metavar="PERIOD", callback=check_word, help="Take it down and up each PERIOD."
+    "--flap",
+    metavar="PERIOD",
+    callback=_checked(_parse_period),
+    help="Take it down and up each PERIOD.",
 )
 @click.option(
     "--times",
@@ -101,7 +119,7 @@ def _order(
     **others: Any,
 ) -> Document:
     """The one thing that is asked for, as the control API takes it; nothing to show the link."""
-    changes = {word: others[word] for word in _WORDS if others[word] is not None}
+    changes = {each.word: value for each in _CHANGING if (value := others[each.word]) is not None}
     asked = [verb for verb in _VERBS if others[verb]]
     asked += ["flap"] if flap is not None else []
     asked += list(changes)[:1]

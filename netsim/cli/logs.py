@@ -9,7 +9,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names
-from netsim.cli.text import print_json, print_json_line
+from netsim.cli.printing import print_json, print_json_line
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 

@@ -25,10 +25,10 @@ INTERRUPTED: Final = 130
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; errors are printed, none is raised."""
-    from netsim.cli.root import netsim
-
     context = None
     try:
+        from netsim.cli.root import netsim
+
         with netsim.make_context("netsim", list(arguments)) as context:
             code = netsim.invoke(context)
             sys.stdout.flush()

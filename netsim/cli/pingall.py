@@ -9,8 +9,8 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
+from netsim.cli.printing import print_json
 from netsim.cli.progress import ProgressBar
-from netsim.cli.text import print_json
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 

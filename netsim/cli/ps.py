@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from netsim.cli import options
-from netsim.cli.text import print_json, print_table
+from netsim.cli.printing import print_json, print_table
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import StateDirectory, running
 from netsim.core.errors import NetsimError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from netsim.cli import options
-from netsim.cli.text import link_ends, print_json
+from netsim.cli.printing import link_ends, print_json
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from netsim.cli.text import print_json
+from netsim.cli.printing import print_json
 
 
 @click.command(

@@ -12,14 +12,14 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
+from netsim.cli.printing import print_json
 from netsim.cli.progress import ProgressBar
-from netsim.cli.text import print_json
 from netsim.core.errors import InvalidFileError, Problem
 
 if TYPE_CHECKING:
     from netsim.scenario.results import ScenarioResult
-    from netsim.scenario.runs import Runs
-    from netsim.scenario.steps import Scenario
+    from netsim.scenario.scenario_model import Scenario
+    from netsim.scenario.seed_sweep import Runs
 
 _SEEDS: Final = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _MOST_SEEDS: Final = 100_000
@@ -114,7 +114,7 @@ def command(
             where = "not with" if explores else "only with"
             raise click.UsageError(f"`{option}` goes {where} `--explore`; leave it out")
     from netsim.scenario.load_scenario import load_scenario  # pydantic takes a while
-    from netsim.scenario.runs import Runs
+    from netsim.scenario.seed_sweep import Runs
 
     scenarios, problems = [], []
     for file in _files(paths):
@@ -180,7 +180,7 @@ def _check_trace(trace: str | None, scenarios: list[Scenario]) -> None:
 
 def _follow(runs: Runs, as_json: bool) -> list[ScenarioResult]:
     """Show results as they come, in the order of the files."""
-    from netsim.scenario.report import again, failure_lines, verdict_line
+    from netsim.scenario.text_report import again, failure_lines, verdict_line
 
     bar = ProgressBar("running")
     results = []

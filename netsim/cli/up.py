@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from netsim.cli import options
-from netsim.cli.audiences import OneDocument, Program, Reader
 from netsim.cli.detach import run_detached
 from netsim.cli.supervision import run_network
+from netsim.cli.watchers import OneDocument, Program, Reader
 
 if TYPE_CHECKING:
     from netsim.realtime.launcher import StartMethod

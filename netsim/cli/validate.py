@@ -8,7 +8,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FINE, MISUSED
-from netsim.cli.text import counted, print_json
+from netsim.cli.printing import counted, print_json
 from netsim.core.errors import InvalidFileError
 
 

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterator
 from typing import Any, Final, Self
 
-from netsim.control.lines import Stream, decode_line
+from netsim.control.exec_lines import Stream, decode_line
 from netsim.control.state_directory import StateDirectory
 from netsim.core.errors import NetsimError, UnknownNameError
 

@@ -32,8 +32,8 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from netsim.control.fault_operations import Faults
-from netsim.control.lines import Stream, encode_error, encode_exit, encode_output
+from netsim.control.exec_lines import Stream, encode_error, encode_exit, encode_output
+from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
 from netsim.control.requests import exec_request, logs_request, pingall_request
 from netsim.core.errors import NetsimError, UnknownNameError
@@ -214,7 +214,7 @@ class ControlServer:
             for line in document["lines"]:
                 await _write_line(response, line)
             async for line in subscription:
-                if node in (None, line["node"]):
+                if node is None or line["node"] in (node, ""):  # "": lines that were lost
                     await _write_line(response, line)
             await response.write_eof()
             return response

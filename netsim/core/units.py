@@ -11,9 +11,10 @@ Every `format_…` gives text that its `parse_…` turns back into the same numb
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from netsim.core.errors import UnitError
 
@@ -40,7 +41,9 @@ DURATION_UNITS: Final = tuple(_DURATIONS)
 RATE_UNITS: Final = tuple(_RATES)
 SIZE_UNITS: Final = tuple(_SIZES)
 
-# Eighteen digits hold 30 years in ns; a bound keeps hostile text from making huge integers.
+LARGEST: Final = 10**18
+"""In ns (31 years), bit/s and bytes."""
+# The bound on digits keeps hostile text from making huge integers.
 _QUANTITY: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))? ?([^\W0-9_]+|%)", re.ASCII)
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 
@@ -101,12 +104,14 @@ def _parse(text: object, what: str, units: Mapping[str, int], example: str) -> i
     if rest:
         smallest = next(iter(units))
         raise UnitError(f"`{text}` is not a whole number of {smallest}; round it")
+    if value > LARGEST:
+        raise UnitError(f"`{text}` is more than netsim can count; {_choice(what, units, example)}")
     return value
 
 
 def _split(text: object, what: str, units: Mapping[str, int], example: str) -> tuple[int, int, int]:
     """`text` as (number without its point, what to divide it by, size of the unit)."""
-    choice = f"write a {what} in {_one_of(list(units))}, for example `{example}`"
+    choice = _choice(what, units, example)
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise UnitError(f"this is not a {what}; {choice}")
     written = str(text).strip()
@@ -124,6 +129,10 @@ def _split(text: object, what: str, units: Mapping[str, int], example: str) -> t
     raise UnitError(f"`{unit}` is not a unit of a {what}; {choice}")
 
 
+def _choice(what: str, units: Mapping[str, int], example: str) -> str:
+    return f"write a {what} in {_one_of(list(units))}, for example `{example}`"
+
+
 def _one_of(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
@@ -138,3 +147,52 @@ def _format_decimal(value: int, units: Mapping[str, int], zero: str) -> str:
 def _plain(number: Decimal) -> str:
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+# Kinds of quantities --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A kind of value that people write."""
+
+    metavar: str
+    """On a command line: `TIME`."""
+    parse: Callable[[object], Any]
+    """From what is written; `UnitError` says what to write."""
+    format: Callable[[Any], Any]
+    """To what is written; None where nothing is limited."""
+    form: dict[str, Any]
+    """In JSON Schema: what can be written, as far as a pattern can say."""
+
+
+def quantity_pattern(units: Iterable[str]) -> str:
+    """A number and one of `units` in any case, as a pattern of ECMA 262."""
+    words = "|".join(
+        "".join(f"[{letter.lower()}{letter.upper()}]" for letter in unit) for unit in units
+    )
+    return rf"[0-9]{{1,18}}(\.[0-9]{{1,18}})? ?({words})"
+
+
+def _form(pattern: str, *examples: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
+
+
+DURATION: Final = Quantity(
+    "TIME",
+    parse_duration,
+    format_duration,
+    _form(quantity_pattern(DURATION_UNITS), "10ms", "250us", "1.5s"),
+)
+RATE: Final = Quantity(
+    "RATE", parse_rate, format_rate, _form(quantity_pattern(RATE_UNITS), "100mbit", "1gbit")
+)
+SIZE: Final = Quantity(
+    "SIZE", parse_size, format_size, _form(quantity_pattern(SIZE_UNITS), "64KiB", "256KiB")
+)
+PERCENTAGE: Final = Quantity(
+    "PERCENT",
+    parse_percentage,
+    format_percentage,
+    _form(r"(0*100(\.0{1,18})?|0*[0-9]{1,2}(\.[0-9]{1,18})?) ?%", "0.5%", "1%", "20%"),
+)

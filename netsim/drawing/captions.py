@@ -5,12 +5,11 @@ from __future__ import annotations
 import ipaddress
 from typing import Final
 
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
-from netsim.core.units import format_duration, format_percentage, format_rate, format_size
+from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes
 from netsim.drawing.picture import Figure, Line, Picture
 from netsim.topology.plan import InterfacePlan
 
-_BARE: Final = LinkAttributes()
+_IN_ORDER: Final = sorted(LINK_ATTRIBUTES, key=lambda each: not each.leads)
 
 
 def address(interface: InterfacePlan) -> str:
@@ -75,29 +74,5 @@ def line_phrases(picture: Picture, line: Line) -> list[list[str]]:
 
 def _words(attributes: LinkAttributes) -> list[str]:
     """The words for what is not as in a bare link, in the units of a topology file."""
-    words = []
-    if attributes.bandwidth_bps is not None:
-        words.append(format_rate(attributes.bandwidth_bps))
-    if attributes.delay_ns:
-        delay = format_duration(attributes.delay_ns)
-        jitter = f"±{format_duration(attributes.jitter_ns)}" if attributes.jitter_ns else ""
-        words.append(delay + jitter)
-    elif attributes.jitter_ns:
-        words.append(f"jitter {format_duration(attributes.jitter_ns)}")
-    loss = attributes.loss
-    if isinstance(loss, GilbertElliott):
-        words.append(f"bursts {format_percentage(loss.p)}/{format_percentage(loss.r)}")
-    elif loss:
-        words.append(f"loss {format_percentage(loss)}")
-    words += [
-        f"{word} {format_percentage(chance)}"
-        for word in ("duplicate", "reorder", "corrupt")
-        if (chance := getattr(attributes, word))
-    ]
-    if attributes.queue_bytes is not None:
-        words.append(f"queue {format_size(attributes.queue_bytes)}")
-    elif attributes.queue_packets != _BARE.queue_packets:
-        words.append(f"queue {attributes.queue_packets}")
-    if attributes.mtu != _BARE.mtu:
-        words.append(f"mtu {attributes.mtu}")
-    return words
+    phrases = [each.caption(attributes) for each in _IN_ORDER]
+    return [phrase for phrase in phrases if phrase]

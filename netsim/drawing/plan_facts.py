@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import asdict
 from typing import Any
 
+from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.plan import InterfacePlan, NetworkPlan
 
 
@@ -56,13 +57,19 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
                 "index": index,
                 "a": {"node": link.a[0], "interface": link.a[1]},
                 "b": {"node": link.b[0], "interface": link.b[1]},
-                "a_to_b": asdict(ends[link.a].egress),
-                "b_to_a": asdict(ends[link.b].egress),
+                "a_to_b": _numbers(ends[link.a].egress),
+                "b_to_a": _numbers(ends[link.b].egress),
             }
             for index, link in enumerate(plan.links)
         ],
         "subnets": [{"prefix": prefix, "nodes": list(nodes)} for prefix, nodes in members.items()],
     }
+
+
+def _numbers(attributes: LinkAttributes) -> dict[str, Any]:
+    numbers = asdict(attributes)
+    limits = numbers.pop("queue")
+    return numbers | {f"queue_{unit}": limit for unit, limit in limits.items()}
 
 
 def _addresses(interface: InterfacePlan) -> list[str]:

@@ -61,7 +61,7 @@ class SimplexLink:
         self.counters = LinkCounters()
         self.on_drop: OnDrop | None = None
         """Is shown every frame that this direction drops."""
-        self._limits = attributes.queue_packets, attributes.queue_bytes
+        self._limits = attributes.queue.packets, attributes.queue.bytes
         self._queue = DropTail(*self._limits)
         self._impairments = Impairments(attributes, streams)
         self._departed: list[Departure] = []
@@ -134,7 +134,7 @@ class SimplexLink:
         shrinks. A smaller queue limit drops nothing that waits already.
         """
         self._transmit(now)
-        self._limits = attributes.queue_packets, attributes.queue_bytes
+        self._limits = attributes.queue.packets, attributes.queue.bytes
         if not self._held:
             self._queue.limit(*self._limits)
         self._impairments.change(attributes)

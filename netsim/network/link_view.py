@@ -8,7 +8,7 @@ from typing import Any
 from netsim.core.errors import InvalidValueError, UnknownNameError
 from netsim.core.units import parse_duration
 from netsim.network.faults import Change, Edit, Fault, Flap, LinkFaults, all_values
-from netsim.topology.direction_words import direction_attributes
+from netsim.topology.link_changes import changed_attributes
 from netsim.topology.naming import suggest
 from netsim.topology.plan import LinkPlan, NetworkPlan
 
@@ -51,16 +51,16 @@ class LinkView:
 
             link.set(delay="80ms", loss="5%", from_="r1")
 
-        The words are delay, jitter, loss, duplicate, reorder, corrupt, bandwidth and queue; a
-        number has its unit. `from_` is the end that sends: one direction instead of both. What is
-        on its way keeps its time. InvalidValueError says what to write; UnknownNameError when
-        `from_` is no end of this link.
+        The words are those of a link in a topology file, except `mtu`; a number has its unit.
+        `from_` is the end that sends: one direction instead of both. What is on its way keeps its
+        time. InvalidValueError says what to write; UnknownNameError when `from_` is no end of this
+        link.
         """
         senders = [node for node, _ in _ends(self._plan)]
         if from_ is not None:
             senders = [self._sender(from_)]
-        mtu = self._faults.network.condition(self.index, senders[0]).attributes.mtu
-        values = direction_attributes(words, mtu)
+        now = self._faults.network.condition(self.index, senders[0]).attributes
+        values = changed_attributes(words, now)
         return self._change(lambda: [(self.index, sender, values) for sender in senders])
 
     def flap(self, period: str, times: int = 1) -> Fault:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from netsim.network.events import EventHub, Subscription, wall_time
+from netsim.network.events import EventHub, Subscription, missed_text, wall_time
 
 CAPACITY: Final = 10_000
 """Lines of the whole network; the oldest go first."""
@@ -23,6 +23,7 @@ class LogLine:
     time_ns: int
     """Network time."""
     node: str
+    """Empty where it is about the network."""
     level: int
     """As in `logging`; what a program prints is INFO, or WARNING on stderr."""
     text: str
@@ -44,7 +45,7 @@ class LogBook:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._lines: deque[LogLine] = deque(maxlen=capacity)
-        self._hub = EventHub()
+        self._hub = EventHub(_missed_line)
         self.dropped = 0
         """Lines that had to make room."""
 
@@ -73,3 +74,7 @@ class LogBook:
     def close(self) -> None:
         """End every subscription."""
         self._hub.close()
+
+
+def _missed_line(count: int, time_ns: int) -> dict[str, Any]:
+    return LogLine(time_ns, "", logging.WARNING, missed_text(count, "line")).as_dict()

@@ -25,12 +25,11 @@ from netsim.core.errors import (
     UnknownNameError,
     WrongTimeError,
 )
-from netsim.core.link_attributes import LinkCondition
+from netsim.core.link_attributes import LinkCondition, condition_words
 from netsim.network.events import Event, EventHub, Subscription
 from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_conditions import LinkConditions
-from netsim.network.link_facts import condition_words
 from netsim.network.link_view import LinkView, find_link
 from netsim.network.log_lines import LogBook, LogLine
 from netsim.network.node_view import NodeView

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
-from netsim.core.units import parse_duration
+from netsim.core import units
 from netsim.scenario import step_forms, step_values
 from netsim.scenario.expectation import (
     COUNT,
@@ -21,8 +21,7 @@ from netsim.scenario.expectation import (
     Quantity,
     parse_expectation,
 )
-from netsim.topology import forms
-from netsim.topology.topology_words import Attribute, NodeName, Words
+from netsim.topology.vocabulary import Attribute, NodeName, Words
 
 
 class ScenarioPart(Words):
@@ -46,15 +45,14 @@ ExpectedPercentage = Annotated[
 ExpectedStatus = Annotated[
     Expectation, _expected(COUNT), WithJsonSchema(step_forms.EXPECTED_STATUS)
 ]
-Duration = Annotated[int, PlainValidator(parse_duration), WithJsonSchema(forms.DURATION)]
 Period = Annotated[
-    int, PlainValidator(step_values.positive_duration), WithJsonSchema(forms.DURATION)
+    int, PlainValidator(step_values.positive_duration), WithJsonSchema(units.DURATION.form)
 ]
 Text = Annotated[str, PlainValidator(step_values.text), WithJsonSchema(step_forms.TEXT)]
 Host = Annotated[str, PlainValidator(step_values.host), WithJsonSchema(step_forms.HOST)]
 Times = Annotated[int, PlainValidator(step_values.times), WithJsonSchema(step_forms.COUNT)]
-_Size = Annotated[int, PlainValidator(step_values.size), WithJsonSchema(forms.SIZE)]
-_PingSize = Annotated[int, PlainValidator(step_values.ping_size), WithJsonSchema(forms.SIZE)]
+_Size = Annotated[int, PlainValidator(step_values.size), WithJsonSchema(units.SIZE.form)]
+_PingSize = Annotated[int, PlainValidator(step_values.ping_size), WithJsonSchema(units.SIZE.form)]
 
 
 class OutcomeWords(ScenarioPart):

@@ -18,9 +18,9 @@ from typing import Final
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
 from netsim.scenario.fault_draws import FaultSet, fault_sets, polished
-from netsim.scenario.pool import Job, Pool
+from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.steps import Scenario
+from netsim.scenario.scenario_model import Scenario
 
 Progress = Callable[[int, bool], None]
 """Told how many sets of faults were tried, and whether one that fails is being shrunk."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
-from netsim.scenario.steps import ExploreBudget, PlannedFault
+from netsim.scenario.scenario_model import ExploreBudget, PlannedFault
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from netsim.core.errors import AlreadyRunningError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.scenario.describe import endpoint_text
 from netsim.scenario.recording import Recording
-from netsim.scenario.steps import PlannedFault as PlannedFault
-from netsim.scenario.steps import Step
+from netsim.scenario.scenario_model import PlannedFault as PlannedFault
+from netsim.scenario.scenario_model import Step
+from netsim.scenario.step_text import endpoint_text
 
 if TYPE_CHECKING:
     from netsim.network.network import Network

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import PurePath
 from xml.etree import ElementTree
 
-from netsim.scenario.report import again, failure_lines
 from netsim.scenario.results import ScenarioResult
+from netsim.scenario.text_report import again, failure_lines
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

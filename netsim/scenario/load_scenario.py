@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.scenario.check_words import CheckWords
-from netsim.scenario.describe import describe, endpoint_text
+from netsim.scenario.scenario_model import ExploreBudget, PlannedFault, Scenario, Step, Time
 from netsim.scenario.scenario_words import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
-from netsim.scenario.steps import ExploreBudget, PlannedFault, Scenario, Step, Time
+from netsim.scenario.step_text import describe, endpoint_text
 from netsim.scenario.topology_names import check_names
 from netsim.topology.findings import FileFindings, report_words
 from netsim.topology.load_topology import load_topology

@@ -9,7 +9,7 @@ from typing import Final
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.results import FaultRecord, Role, Sample, ScenarioResult, StepResult
-from netsim.scenario.steps import Step, Time
+from netsim.scenario.scenario_model import Step, Time
 
 _HELD_INNER: Final = 500
 """Inner steps that held which are kept; a `repeat` may have many."""

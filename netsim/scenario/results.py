@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.scenario.steps import Time
+from netsim.scenario.scenario_model import Time
 
 Role = Literal["step", "load", "invariant", "always", "errors", "limit"]
 """What was looked at: a step of the file, one beside planned faults (it counts for nothing), an

@@ -20,7 +20,6 @@ from netsim.scenario import step_forms, step_values
 from netsim.scenario.check_words import (
     CHECKS,
     CheckWords,
-    Duration,
     Period,
     ScenarioPart,
     Text,
@@ -28,8 +27,9 @@ from netsim.scenario.check_words import (
     one_of,
 )
 from netsim.topology import forms
-from netsim.topology.topology_words import DirectionWords, NodeName
+from netsim.topology.link_words import DirectionWords
 from netsim.topology.values import seed as parse_seed
+from netsim.topology.vocabulary import Duration, NodeName
 
 LinkName = Annotated[
     tuple[Any, Any],
@@ -67,7 +67,7 @@ class SetWords(DirectionWords, LinkFaultWords):
 
     @model_validator(mode="after")
     def _changes_something(self) -> SetWords:
-        if all(getattr(self, word) is None for word in DirectionWords.model_fields):
+        if all(getattr(self, word) is None for word in DirectionWords.words()):
             raise ValueError("nothing is set; write for example `loss: 5%` or `delay: 80ms`")
         return self
 

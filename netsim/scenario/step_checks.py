@@ -26,7 +26,7 @@ from netsim.scenario.check_words import (
 )
 from netsim.scenario.expectation import Expectation
 from netsim.scenario.results import Sample
-from netsim.scenario.steps import Step
+from netsim.scenario.scenario_model import Step
 from netsim.tools.http_reply import HttpReply
 from netsim.tools.transfer import Transfer
 

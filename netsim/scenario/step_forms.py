@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from netsim.core.units import DURATION_UNITS, RATE_UNITS
-from netsim.topology.forms import NAME, Form, either, quantity_pattern, text, whole
+from netsim.core.units import DURATION_UNITS, RATE_UNITS, quantity_pattern
+from netsim.topology.forms import NAME, Form, either, text, whole
 
 _COUNT_PATTERN: Final = "[0-9]{1,18}"
 _PERCENTAGE_PATTERN: Final = r"[0-9]{1,18}(\.[0-9]{1,18})? ?%"

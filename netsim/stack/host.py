@@ -16,12 +16,11 @@ from netsim.stack.icmp_layer import Icmp
 from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import Ip
 from netsim.stack.neighbour import NeighbourCache
-from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
 from netsim.stack.udp_layer import Udp
-from netsim.wire import arp, ethernet, icmp, ipv4
+from netsim.wire import arp, ethernet, ipv4
 from netsim.wire.address import IpAddress
 from netsim.wire.error import WireError
 
@@ -75,17 +74,18 @@ class Host:
         self.icmp = Icmp(self.ip, self.ready, self._drop)
         self.udp = Udp(self.ip, self.icmp, streams.stream("udp"), self.ready, self._drop)
         self.tcp = Tcp(
-            _BelowTcp(self.ip, self._drop),
+            self.ip,
             self.timers,
             streams.stream("tcp"),
             self.ready,
+            self._drop,
             settings=tcp_settings or TcpSettings(),
         )
         self.ip.icmp = self.icmp
         self.ip.uppers = {
             ipv4.PROTOCOL_ICMP: self.icmp,
             ipv4.PROTOCOL_UDP: self.udp,
-            ipv4.PROTOCOL_TCP: _AboveIp(self.tcp, self.ip, self._drop),
+            ipv4.PROTOCOL_TCP: self.tcp,
         }
         self._add_connected_routes()
 
@@ -194,49 +194,3 @@ class Host:
         self.drops[reason] += 1
         if self.on_drop is not None:
             self.on_drop(reason)
-
-
-class _BelowTcp:
-    """IP as TCP sees it: a segment that cannot leave is lost, which TCP knows how to mend."""
-
-    def __init__(self, ip: Ip, count: Callable[[str], None]) -> None:
-        self._send = ip.send
-        self._count = count
-        self.source_for = ip.source_for
-        self.mtu_to = ip.mtu_to
-
-    def send(
-        self, protocol: int, source: IpAddress, destination: IpAddress, payload: bytes, now: int
-    ) -> None:
-        """`Ip.send`, with errors counted."""
-        try:
-            self._send(protocol, source, destination, payload, now)
-        except SocketError:
-            self._count("tcp-unsent")
-
-
-class _AboveIp:
-    """TCP as IP sees it. TCP does not look at IP headers, which keeps it neutral to the family."""
-
-    def __init__(self, tcp: Tcp, ip: Ip, count: Callable[[str], None]) -> None:
-        self._tcp = tcp
-        self._ip = ip
-        self._count = count
-
-    def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
-        """A segment; one that was sent to everybody is for nobody (RFC 1122 4.2.3.10)."""
-        if self._ip.is_broadcast(header.destination):
-            self._count("tcp-broadcast")
-            return
-        self._tcp.receive(header.source, header.destination, payload, now)
-
-    def receive_error(
-        self,
-        quoted: ipv4.Ipv4Header,
-        head: bytes,
-        error: icmp.IcmpMessage,
-        reporter: IpAddress | None,
-        now: int,
-    ) -> bool:
-        """An ICMP error about a segment we sent."""
-        return self._tcp.icmp_error(quoted.source, quoted.destination, head, error.type, error.code)

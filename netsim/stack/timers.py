@@ -70,12 +70,16 @@ class Timers:
         self._sweep_at = 2 * len(kept) + SLACK
 
 
+def _nothing(now: int) -> None:
+    """What timers do that were given no action, or retired."""
+
+
 class Timer:
     """One timer; `action` is called with `now` when it fires. Not running until started."""
 
     __slots__ = ("_timers", "action", "due", "entry")
 
-    def __init__(self, timers: Timers, action: Callable[[int], None]) -> None:
+    def __init__(self, timers: Timers, action: Callable[[int], None] = _nothing) -> None:
         self._timers = timers
         self.action = action
         self.due: int | None = None
@@ -103,7 +107,3 @@ class Timer:
         collector otherwise."""
         self.due = None
         self.action = _nothing
-
-
-def _nothing(now: int) -> None:
-    """What retired timers do."""

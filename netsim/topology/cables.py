@@ -8,17 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from netsim.core.link_attributes import LinkAttributes
-from netsim.topology.direction_words import loss_model, queue_mistake
+from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes, contradiction
 from netsim.topology.findings import Findings
+from netsim.topology.link_words import DirectionWords, LinkDefaultWords, LinkWords
 from netsim.topology.model import End, Link
 from netsim.topology.naming import suggest
-from netsim.topology.topology_words import (
-    DirectionWords,
-    LinkDefaultWords,
-    LinkWords,
-    TopologyWords,
-)
+from netsim.topology.topology_words import TopologyWords
 from netsim.topology.values import Endpoint
 
 MAX_LINKS: Final = 50_000
@@ -168,24 +163,14 @@ def _attributes(
     chosen = {
         word: value
         for layer in reversed(layers)
-        for word in LinkDefaultWords.model_fields
+        for word in LinkDefaultWords.words()
         if (value := getattr(layer, word, None)) is not None
     }
-    bare = LinkAttributes()
-    mtu = chosen.get("mtu", bare.mtu)
-    packets, size = chosen.get("queue", (bare.queue_packets, bare.queue_bytes))
-    mistake = queue_mistake(size, mtu)
-    if mistake is not None:
-        findings.report((*path, "queue"), mistake)
-    return LinkAttributes(
-        delay_ns=chosen.get("delay", bare.delay_ns),
-        jitter_ns=chosen.get("jitter", bare.jitter_ns),
-        loss=loss_model(chosen["loss"]) if "loss" in chosen else bare.loss,
-        duplicate=chosen.get("duplicate", bare.duplicate),
-        reorder=chosen.get("reorder", bare.reorder),
-        corrupt=chosen.get("corrupt", bare.corrupt),
-        bandwidth_bps=chosen.get("bandwidth", bare.bandwidth_bps),
-        queue_packets=packets,
-        queue_bytes=size,
-        mtu=mtu,
+    attributes = LinkAttributes(
+        **{each.field: chosen[each.word] for each in LINK_ATTRIBUTES if each.word in chosen}
     )
+    mistake = contradiction(attributes)
+    if mistake is not None:
+        word, message = mistake
+        findings.report((*path, word), message)
+    return attributes

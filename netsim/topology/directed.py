@@ -6,8 +6,8 @@ from typing import Any
 
 import networkx
 
+from netsim.topology.link_words import DirectionWords
 from netsim.topology.naming import host_name
-from netsim.topology.topology_words import DirectionWords
 
 
 def undirected(graph: networkx.Graph[Any]) -> networkx.MultiGraph[Any]:
@@ -36,5 +36,5 @@ def undirected(graph: networkx.Graph[Any]) -> networkx.MultiGraph[Any]:
 
 def _taken_out(attributes: dict[str, Any]) -> dict[str, Any]:
     """The words of one direction, which leave `attributes`."""
-    known = {*DirectionWords.model_fields, *DirectionWords.not_yet}
+    known = {*DirectionWords.words(), *DirectionWords.not_yet}
     return {word: attributes.pop(word) for word in list(attributes) if word in known}

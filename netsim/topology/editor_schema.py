@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from netsim.topology.nodes import ONLY_ADDRESSED, ONLY_COMPUTERS
-from netsim.topology.topology_words import TopologyWords, Words
+from netsim.topology.topology_words import TopologyWords
+from netsim.topology.vocabulary import Words
 
 _DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 _NAMES: Final = ("properties", "patternProperties", "definitions")

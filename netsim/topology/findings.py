@@ -9,27 +9,22 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.link_attributes import LINK_ATTRIBUTES
 from netsim.topology.naming import nearest, suggest
 from netsim.topology.plan import Kind
-from netsim.topology.topology_words import NodeWords, TopologyWords, Words
+from netsim.topology.topology_words import NodeWords, TopologyWords
+from netsim.topology.vocabulary import Words
 from netsim.topology.yaml_source import PathTo, YamlSource
 
-# What Mininet, containerlab, netlab, tc-netem, Toxiproxy and Filius call the same.
+# What Mininet, containerlab, netlab and Filius call the same.
 _WORDS_ELSEWHERE: Final = {
-    "bw": "bandwidth",
     "environment": "env",
     "hosts": "nodes",
     "ip": "address",
     "ipv4": "address",
-    "latency": "delay",
-    "limit": "queue",
-    "max_queue_size": "queue",
     "nodes": "endpoints",
-    "packet_loss": "loss",
-    "rate": "bandwidth",
-    "speed": "bandwidth",
     "type": "kind",
-}
+} | {name: each.word for each in LINK_ATTRIBUTES for name in each.elsewhere}
 _KINDS_ELSEWHERE: Final = {
     "bridge": "switch",
     "client": "computer",

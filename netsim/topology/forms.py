@@ -7,10 +7,7 @@ Whatever depends on another word of the file is left to `netsim validate`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
-
-from netsim.core.units import DURATION_UNITS, RATE_UNITS, SIZE_UNITS
 
 Form: TypeAlias = dict[str, Any]
 
@@ -29,18 +26,6 @@ def text(pattern: str, *examples: str) -> Form:
     return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
 
 
-def quantity_pattern(units: Iterable[str]) -> str:
-    """A number and one of `units` in any case."""
-    words = "|".join(
-        "".join(f"[{letter.lower()}{letter.upper()}]" for letter in unit) for unit in units
-    )
-    return rf"[0-9]{{1,18}}(\.[0-9]{{1,18}})? ?({words})"
-
-
-def _quantity(units: Iterable[str], *examples: str) -> Form:
-    return text(quantity_pattern(units), *examples)
-
-
 def whole(least: int, most: int | None = None) -> Form:
     """A whole number in these bounds."""
     return {"type": "integer", "minimum": least} | ({} if most is None else {"maximum": most})
@@ -50,14 +35,6 @@ def either(*forms: Form) -> Form:
     """Any of several forms."""
     return {"anyOf": list(forms)}
 
-
-DURATION: Final = _quantity(DURATION_UNITS, "10ms", "250us", "1.5s")
-BANDWIDTH: Final = _quantity(RATE_UNITS, "100mbit", "1gbit")
-PERCENTAGE: Final = text(
-    r"(0*100(\.0{1,18})?|0*[0-9]{1,2}(\.[0-9]{1,18})?) ?%", "0.5%", "1%", "20%"
-)
-QUEUE: Final = either(whole(1), _quantity(SIZE_UNITS, "256KiB", "64KiB"))
-MTU: Final = whole(68, 65535)
 
 # Names may look like numbers to YAML: `1: {kind: router}`.
 NAME: Final = {
@@ -88,7 +65,6 @@ TCP_PORT: Final = text(_TCP_PORT, "80")
 VARIABLE: Final = text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
 VALUE: Final = {"type": ["string", "integer"]}
 ATTRIBUTE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
-SIZE: Final = _quantity(SIZE_UNITS, "20MiB", "1500B")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["reno"]}
 RESTART: Final = {"enum": ["never", "on-failure"]}

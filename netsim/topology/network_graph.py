@@ -20,15 +20,17 @@ from typing import Any, Final
 import networkx
 
 from netsim.core.errors import InvalidGraphError
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
-from netsim.core.units import format_duration, format_percentage, format_rate, format_size
+from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes
+from netsim.core.units import format_duration
 from netsim.topology.check import check_topology
 from netsim.topology.directed import undirected
 from netsim.topology.findings import Findings
+from netsim.topology.link_words import LinkWords
 from netsim.topology.model import Link, Node, Topology
 from netsim.topology.naming import host_name, nearest
 from netsim.topology.plan import PortPlan
-from netsim.topology.topology_words import LinkWords, NodeWords, TopologyWords, Words
+from netsim.topology.topology_words import NodeWords, TopologyWords
+from netsim.topology.vocabulary import Words
 from netsim.topology.yaml_source import PathTo
 
 _DERIVED: Final = frozenset(("delay_ns", "order", "file"))
@@ -91,7 +93,7 @@ def _node_words(node: Node) -> dict[str, Any]:
 
 
 def _link_words(link: Link) -> dict[str, Any]:
-    first, second = _direction_words(link.a_to_b), _direction_words(link.b_to_a)
+    first, second = _link_changes(link.a_to_b), _link_changes(link.b_to_a)
     shared = {word: value for word, value in first.items() if second.get(word) == value}
     egress = {
         end.node: own
@@ -105,46 +107,13 @@ def _link_words(link: Link) -> dict[str, Any]:
     return words
 
 
-def _direction_words(attributes: LinkAttributes) -> dict[str, Any]:
+def _link_changes(attributes: LinkAttributes) -> dict[str, Any]:
     """The words for what is not as in a bare link."""
-    loss = attributes.loss
-    written: dict[str, Any] = {
-        "delay": format_duration(attributes.delay_ns),
-        "jitter": format_duration(attributes.jitter_ns),
-        "duplicate": format_percentage(attributes.duplicate),
-        "reorder": format_percentage(attributes.reorder),
-        "corrupt": format_percentage(attributes.corrupt),
-        "mtu": attributes.mtu,
-        "queue": attributes.queue_packets
-        if attributes.queue_bytes is None
-        else format_size(attributes.queue_bytes),
+    return {
+        each.word: each.written(attributes)
+        for each in LINK_ATTRIBUTES
+        if getattr(attributes, each.field) != each.default
     }
-    if isinstance(loss, GilbertElliott):
-        chances = {word: getattr(loss, word) for word in ("p", "r", "loss_bad", "loss_good")}
-        written["loss"] = {
-            "gilbert_elliott": {word: format_percentage(each) for word, each in chances.items()}
-        }
-    else:
-        written["loss"] = format_percentage(loss)
-    if attributes.bandwidth_bps is not None:
-        written["bandwidth"] = format_rate(attributes.bandwidth_bps)
-    if attributes == _BARE:
-        return {}
-    bare = _BARE_WORDS
-    return {word: value for word, value in written.items() if bare.get(word) != value}
-
-
-_BARE: Final = LinkAttributes()
-_BARE_WORDS: Final = {
-    "delay": "0s",
-    "jitter": "0s",
-    "loss": "0%",
-    "duplicate": "0%",
-    "reorder": "0%",
-    "corrupt": "0%",
-    "mtu": _BARE.mtu,
-    "queue": _BARE.queue_packets,
-}
 
 
 def _network(address: bytes, length: int) -> str:

@@ -13,9 +13,10 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from netsim.topology.findings import meant_word
+from netsim.topology.link_words import LinkWords
 from netsim.topology.naming import nearest
 from netsim.topology.plan import Kind
-from netsim.topology.topology_words import LinkWords, NodeWords, TopologyWords
+from netsim.topology.topology_words import NodeWords, TopologyWords
 
 _LOST_LINK = LinkWords.model_construct(endpoints=[])
 

@@ -11,72 +11,24 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    GetJsonSchemaHandler,
     PlainValidator,
     WithJsonSchema,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema
 
-from netsim.core.units import parse_duration, parse_percentage
 from netsim.topology import forms, naming, values
+from netsim.topology.link_words import LinkDefaultWords, LinkWords
 from netsim.topology.plan import Kind, PortPlan, Restart
-
-
-class Words(BaseModel):
-    """A mapping with a fixed vocabulary. A key without a value counts as not written."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
-
-    not_yet: ClassVar[dict[str, str]] = {}
-    short_form: ClassVar[forms.Form | None] = None
-    """In JSON Schema: what may be written instead of the mapping."""
-    noun: ClassVar[str] = "key"
-    """What one of its words is called."""
-    page: ClassVar[str] = "docs/topology.md"
-    """Where the words are explained."""
-
-    @classmethod
-    def words(cls) -> dict[str, FieldInfo]:
-        """Its fields by what is written for them."""
-        return {field.alias or name: field for name, field in cls.model_fields.items()}
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> forms.Form:
-        form = handler(core_schema)
-        return form if cls.short_form is None else forms.either(cls.short_form, form)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_keys(cls, written: Any) -> Any:
-        if written is None:
-            return {}
-        if isinstance(written, dict):
-            return {key: value for key, value in written.items() if value is not None}
-        return written
-
-
-def _attribute(written: object) -> str:
-    return naming.check_attribute(written, "mypackage.mymodule:create_app")
+from netsim.topology.vocabulary import Attribute, Duration, NodeName, Words
 
 
 def _by_interface(written: object) -> object:
     return written if isinstance(written, dict) else {"": written}
 
 
-Duration = Annotated[int, PlainValidator(parse_duration), WithJsonSchema(forms.DURATION)]
-Percentage = Annotated[float, PlainValidator(parse_percentage), WithJsonSchema(forms.PERCENTAGE)]
-Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema(forms.ATTRIBUTE)]
-NodeName = Annotated[str, PlainValidator(values.node_name), WithJsonSchema(forms.NAME)]
 InterfaceName = Annotated[
     str,
     PlainValidator(lambda name: name and values.interface_name(name)),
@@ -88,11 +40,6 @@ HostAddress = Annotated[
     WithJsonSchema(forms.HOST_ADDRESS),
 ]
 NextHop = Annotated[bytes | str, PlainValidator(values.next_hop), WithJsonSchema(forms.NEXT_HOP)]
-Endpoint = Annotated[
-    values.Endpoint,
-    PlainValidator(values.endpoint),
-    WithJsonSchema(forms.ENDPOINT),
-]
 Variable = Annotated[str, PlainValidator(values.variable_name), WithJsonSchema(forms.VARIABLE)]
 Value = Annotated[str, PlainValidator(values.variable_value), WithJsonSchema(forms.VALUE)]
 _AddressForms = HostAddress | dict[InterfaceName, HostAddress]
@@ -234,125 +181,6 @@ class NodeWords(ProgramWords):
         | None
     ) = None
     """Real ports that enter the network here, as in `ssh -L`: LISTEN:PORT:HOST:PORT."""
-
-
-# Links ----------------------------------------------------------------------------------------
-
-
-class GilbertElliottWords(Words):
-    """tc-netem's `loss gemodel`, with the loss in each state instead of its complement."""
-
-    p: Percentage = Field(examples=["1%"])
-    """Chance to go from the good state to the bad one with each frame."""
-    r: Percentage = Field(examples=["20%"])
-    """Chance to go back."""
-    loss_bad: Percentage | None = None
-    """Loss in the bad state; 100% where it is left out."""
-    loss_good: Percentage | None = None
-    """Loss in the good state; 0% where it is left out."""
-
-
-class LossWords(Words):
-    """Independent losses (`loss: 1%` is short for `{random: 1%}`), or bursts."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["random"]}, {"required": ["gilbert_elliott"]}],
-        }
-    )
-    short_form = forms.PERCENTAGE
-
-    random: Percentage | None = None
-    """Each frame by itself."""
-    gilbert_elliott: GilbertElliottWords | None = None
-    """Bursts."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, written: Any) -> Any:
-        return written if isinstance(written, dict) else {"random": written}
-
-    @model_validator(mode="after")
-    def _is_one_model(self) -> LossWords:
-        if (self.random is None) == (self.gilbert_elliott is None):
-            raise ValueError(
-                "loss is one model; write `0.1%`, or `{gilbert_elliott: {p: 1%, r: 20%}}`"
-            )
-        return self
-
-
-class DirectionWords(Words):
-    """What one direction of a link does to frames."""
-
-    not_yet: ClassVar[dict[str, str]] = {
-        "ecn": "leave it out: queues drop what does not fit",
-        "attach": "leave it out",
-    }
-
-    delay: Duration | None = None
-    """Time on the cable, one way; 0s where it is left out."""
-    jitter: Duration | None = None
-    """The delay varies by up to this, either way; order is kept."""
-    loss: LossWords | None = None
-    """How many frames are lost: `0.1%`, or bursts."""
-    duplicate: Percentage | None = None
-    """How many frames are delivered twice."""
-    reorder: Percentage | None = None
-    """How many frames skip the delay and overtake."""
-    corrupt: Percentage | None = None
-    """How many frames arrive with one bit of their IPv4 packet flipped."""
-    bandwidth: (
-        Annotated[int, PlainValidator(values.bandwidth), WithJsonSchema(forms.BANDWIDTH)] | None
-    ) = None
-    """Rate at which the sender puts bits on the cable; unlimited where it is left out."""
-    queue: (
-        Annotated[
-            tuple[int | None, int | None],
-            PlainValidator(values.queue),
-            WithJsonSchema(forms.QUEUE),
-        ]
-        | None
-    ) = None
-    """What may wait for the bandwidth, in packets (`100`) or bytes (`256KiB`); what comes then is
-    dropped. 1000 packets where it is left out."""
-
-
-class LinkDefaultWords(DirectionWords):
-    """What both directions of a link share."""
-
-    mtu: Annotated[int, PlainValidator(values.mtu), WithJsonSchema(forms.MTU)] | None = None
-    """Bytes of the largest IP packet; 1500 where it is left out."""
-
-
-class LinkWords(LinkDefaultWords):
-    """A link; `[alice, s1]` is short for `{endpoints: [alice, s1]}`."""
-
-    short_form = forms.ENDPOINTS
-
-    endpoints: Annotated[list[Endpoint], WithJsonSchema(forms.ENDPOINTS)] = Field(
-        examples=["[alice, s1]"]
-    )
-    """The two ends: `NODE`, or `NODE:INTERFACE`. A counted node gets a link for each."""
-    egress: dict[Endpoint, DirectionWords] | None = None
-    """NODE → what is different in the direction that leaves it."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, written: Any) -> Any:
-        if isinstance(written, LinkWords):
-            return written
-        if isinstance(written, list):
-            written = {"endpoints": written}
-        if not isinstance(written, dict):
-            raise ValueError(
-                "this is no link; write `[alice, s1]`, or a mapping with `endpoints: [alice, s1]`"
-            )
-        ends = written.get("endpoints")
-        if isinstance(ends, list) and len(ends) != 2:
-            raise ValueError(
-                f"a link has two ends, not {len(ends)}; write for example `[alice, s1]`"
-            )
-        return written
 
 
 # The file -------------------------------------------------------------------------------------

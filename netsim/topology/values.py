@@ -10,8 +10,7 @@ import ipaddress
 import re
 from typing import Final, TypeAlias
 
-from netsim.core.errors import InvalidNameError, UnitError
-from netsim.core.units import parse_rate, parse_size
+from netsim.core.errors import InvalidNameError
 from netsim.topology.naming import check_interface, check_name
 from netsim.topology.plan import PortPlan, Restart
 
@@ -31,46 +30,6 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNUSABLE: Final = tuple(
     ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
 )
-
-
-def bandwidth(written: object) -> int:
-    """bit/s above 0."""
-    rate = parse_rate(written)
-    if rate == 0:
-        raise ValueError("a bandwidth of 0 carries nothing; write at least `1bit`")
-    return rate
-
-
-def queue(written: object) -> tuple[int | None, int | None]:
-    """A limit as (packets, None) or (None, bytes)."""
-    if isinstance(written, dict):
-        raise ValueError(
-            "queue disciplines (fq_codel, codel, red) are not there yet; write a limit in "
-            "packets (`100`) or in bytes (`256KiB`)"
-        )
-    if isinstance(written, int) and not isinstance(written, bool):
-        if written < 1:
-            raise ValueError("a queue holds at least one packet; write `1` or more")
-        return written, None
-    try:
-        size = parse_size(written)
-    except UnitError as error:
-        reason = str(error).partition(";")[0]
-        raise ValueError(f"{reason}; write packets (`100`) or bytes (`256KiB`)") from None
-    if size == 0:
-        raise ValueError("a queue of 0 bytes holds nothing; write for example `64KiB`")
-    return None, size
-
-
-def mtu(written: object) -> int:
-    """Bytes of the largest IP packet."""
-    # RFC 791 (3.2): every IP module forwards 68 bytes without fragmenting.
-    if isinstance(written, bool) or not isinstance(written, int) or not 68 <= written <= 65535:
-        raise ValueError(
-            f"`{written}` is not an MTU; write a bare number of bytes from 68 to 65535, for "
-            "example `1500`"
-        )
-    return written
 
 
 def count(written: object) -> int:

@@ -13,8 +13,8 @@ from netsim_shell import FAKE_NETSIM, HOME, Shell
 
 from netsim import NotRunningError
 from netsim.cli.outcome import run
+from netsim.cli.printing import columns
 from netsim.cli.root import netsim
-from netsim.cli.text import columns
 
 COMMANDS = netsim.list_commands(click.Context(netsim))
 

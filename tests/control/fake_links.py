@@ -13,10 +13,9 @@ from netsim import (
     UnknownNameError,
     make_plan,
 )
-from netsim.core.link_attributes import LinkCondition
+from netsim.core.link_attributes import LinkCondition, condition_words
 from netsim.network.faults import LinkFaults
 from netsim.network.link_conditions import LinkConditions
-from netsim.network.link_facts import condition_words
 from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
 from netsim.site.backend import LinkChange

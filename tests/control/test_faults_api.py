@@ -15,7 +15,7 @@ from fake_network import FakeNetwork, Served
 from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError, RefusedError
 from netsim.control.state_directory import StateDirectory
-from netsim.core.link_attributes import LinkAttributes
+from netsim.core.link_attributes import LinkAttributes, QueueLimit
 
 pytestmark = pytest.mark.asyncio
 FIRST = ("/v1/links/alice:eth0/web", "/v1/links/web/alice:eth0")
@@ -81,7 +81,7 @@ async def test_only_what_is_named_changes(served: Served) -> None:
     for before, after in zip(document["before"], document["after"], strict=True):
         assert after == {**before, "delay": "80ms", "queue": 7}
     assert served.network.condition(0, "web").attributes == LinkAttributes(
-        delay_ns=80_000_000, loss=0.01, queue_packets=7
+        delay_ns=80_000_000, loss=0.01, queue=QueueLimit(packets=7)
     )
     # Both directions in one go, at one time.
     assert [len(changes) for changes in served.network.changes] == [2]
@@ -201,7 +201,7 @@ async def test_the_client_tells_wrong_values_from_wrong_names(served: Served) ->
 async def test_a_node_that_stands_still_is_reported(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netsim.control.fault_operations.LINK_TIMEOUT", 0.01)
+    monkeypatch.setattr("netsim.control.fault_handlers.LINK_TIMEOUT", 0.01)
     served.network.is_stuck.set()
     with pytest.raises(ControlError, match="does not answer"):
         await change(served, {"down": True})

@@ -22,7 +22,7 @@ from netsim.node.switch import Switch
 from netsim.observe.tap import Direction
 from netsim.stack.icmp_layer import EchoReply
 from netsim.stack.socket_errors import SocketError
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.switching import mac_table
 from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire.address import BROADCAST_MAC
@@ -150,7 +150,7 @@ class Attack:
         subnets = {address[:3] for address in self._homes}
         self.addresses = [*self._homes, *NOBODYS, *(net + b"\xff" for net in sorted(subnets))]
         """Of everybody, and of nobody."""
-        self._connections: list[Connection] = []
+        self._connections: list[TcpSocket] = []
         """That programs own."""
         self._begin()
 
@@ -282,8 +282,8 @@ class Attack:
         network.run_for(20 * MILLISECOND)
         self._accept(0)
         text, half_closed, over, *_ = self._connections
-        text.write(bytes(range(256)) * 12)
-        half_closed.write(b"half a word")
+        text.send(bytes(range(256)) * 12)
+        half_closed.send(b"half a word")
         half_closed.shutdown()
         over.close()
         network.run_for(20 * MILLISECOND)
@@ -291,7 +291,7 @@ class Attack:
             if connection.remote == over.local:
                 connection.close()
         # What leaves now is not acknowledged yet when the attack begins.
-        text.write(bytes(5000))
+        text.send(bytes(5000))
         nobody = web_at[:3] + bytes((web_at[3] ^ 0x40,))
         alice.tcp.connect((nobody, 80), network.now)
         network.flush()
@@ -308,11 +308,11 @@ class Attack:
     def _write(self, size: int) -> None:
         for connection in self._connections:
             if not connection.orphan and not connection.sender.buffer.fin_queued:
-                connection.write(bytes(size))
+                connection.send(bytes(size))
 
     def _read(self, size: int) -> None:
         for connection in self._connections:
-            connection.read(size)
+            connection.receive(size)
 
     def _read_datagrams(self, size: int) -> None:
         for host in self.hosts:

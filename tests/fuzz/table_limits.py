@@ -26,7 +26,7 @@ def check_tables(host: Host) -> None:
     for echo in host.icmp._echo_sockets.values():
         assert len(echo.inbox) <= icmp_layer.INBOX_LIMIT
     shared = host.tcp._shared
-    assert len(shared.waiting) <= shared.settings.time_wait_limit
+    assert len(shared.time_wait.entries) <= shared.settings.time_wait_limit
     half_open = queued = 0
     for listener in host.tcp._listeners.values():
         assert len(listener._half_open) <= shared.settings.syn_backlog
@@ -38,7 +38,7 @@ def check_tables(host: Host) -> None:
         check_connection(connection)
     things = (
         len(shared.connections)
-        + len(shared.waiting)
+        + len(shared.time_wait.entries)
         + sum(len(cache.entries()) for cache in host.neighbours)
     )
     assert len(host.timers._heap) <= 2 * timers.SLACK + 2 * TIMERS_OF_ONE_THING * things

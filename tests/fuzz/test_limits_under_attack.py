@@ -22,10 +22,10 @@ from netsim.node.switch import Switch
 from netsim.stack import icmp_layer, neighbour
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface, InterfaceAddress
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.out_of_order import MAX_RANGES
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.switching import mac_table
 from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire import arp, ethernet, ipv4, tcp, udp
@@ -148,7 +148,7 @@ def open_connection(victim: Victim, peer: tuple[bytes, int] = PEER) -> None:
     victim.receive(segment(tcp.ACK, 101, answer_number(victim) + 1, peer=peer))
 
 
-def accepted(victim: Victim, listener: Listener) -> Connection:
+def accepted(victim: Victim, listener: Listener) -> TcpSocket:
     open_connection(victim)
     connection = listener.accept()
     assert connection is not None
@@ -299,7 +299,7 @@ def test_text_in_single_octets_behind_a_hole_costs_what_it_is_worth(order: str) 
     check_connection(connection)
     victim.receive(segment(tcp.ACK, 101, here, payload=b"y"))
     check_connection(connection)
-    assert connection.read() == b"y" + b"x" * 20_000
+    assert connection.receive() == b"y" + b"x" * 20_000
 
 
 def test_what_nobody_reads_is_kept_up_to_a_limit() -> None:

@@ -200,7 +200,7 @@ def test_another_seed_is_another_run() -> None:
 def test_the_interpreter_may_end_while_installed(enters: bool) -> None:
     program = (
         "import sys, time, datetime\n"
-        f"sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests' / 'virtual')!r}]\n"
+        f"sys.path[:0] = [{str(ROOT)!r}, {str(Path(__file__).parent)!r}]\n"
         "from computers import computer\n"
         "from netsim.interception.interception import Interception\n"
         "now = datetime.datetime.now\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
 from netsim.core.streams import RandomStreams
 from netsim.link.simplex_link import Departure, SimplexLink
 
@@ -28,8 +28,9 @@ ATTRIBUTES = st.builds(
     reorder=CHANCES,
     corrupt=CHANCES,
     bandwidth_bps=st.sampled_from([MBIT, 7 * MBIT, 10 * MBIT, None]),
-    queue_packets=st.sampled_from([None, 0, 1, 3, 10]),
-    queue_bytes=st.sampled_from([None, 0, 1600, 5000]),
+    queue=st.builds(
+        QueueLimit, st.sampled_from([None, 0, 1, 3, 10]), st.sampled_from([None, 0, 1600, 5000])
+    ),
     mtu=st.sampled_from([576, 1500]),
 )
 ARRIVALS = st.lists(
@@ -60,7 +61,7 @@ def counted(link: SimplexLink) -> dict[str, object]:
 
 
 def test_one_frame_in_the_transmitter_and_the_limit_waiting() -> None:
-    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=2))
+    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(packets=2)))
     for size in (100, 101, 102, 103):
         link.enqueue(bytes(size), 0)
     assert [len(frame) for _, _, frame in link.dequeue(FOREVER)] == [100, 101, 102]
@@ -68,7 +69,7 @@ def test_one_frame_in_the_transmitter_and_the_limit_waiting() -> None:
 
 
 def test_a_queue_limited_in_bytes() -> None:
-    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=None, queue_bytes=300))
+    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(bytes=300)))
     for size in (1000, 200, 101, 100, 14):
         link.enqueue(bytes(size), 0)
     assert [len(frame) for _, _, frame in link.dequeue(FOREVER)] == [1000, 200, 100]
@@ -78,8 +79,8 @@ def test_a_queue_limited_in_bytes() -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=2),
-        LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=None, queue_bytes=2500),
+        LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(packets=2)),
+        LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(bytes=2500)),
     ],
     ids=["packets", "bytes"],
 )
@@ -97,7 +98,7 @@ def test_frames_dequeued_ahead_of_their_departure_still_fill_the_queue(
 
 
 def test_frames_dequeued_late_do_not_fill_the_queue() -> None:
-    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=1))
+    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(packets=1)))
     link.enqueue(bytes(1000), 0)
     link.enqueue(bytes(1000), 0)
     link.enqueue(bytes(1000), 1_000_000)
@@ -106,7 +107,7 @@ def test_frames_dequeued_late_do_not_fill_the_queue() -> None:
 
 
 def test_a_queue_of_nothing_still_sends_when_idle() -> None:
-    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=0))
+    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(packets=0)))
     link.enqueue(bytes(1000), 0)
     link.enqueue(bytes(1000), 999_999)
     link.enqueue(bytes(1000), 1_000_000)
@@ -115,10 +116,10 @@ def test_a_queue_of_nothing_still_sends_when_idle() -> None:
 
 
 def test_a_new_limit_counts_for_what_comes_then() -> None:
-    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=3))
+    link = link_with(LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(packets=3)))
     for _ in range(4):
         link.enqueue(bytes(1000), 0)
-    link.change(LinkAttributes(bandwidth_bps=8 * MBIT, queue_packets=1), 1)
+    link.change(LinkAttributes(bandwidth_bps=8 * MBIT, queue=QueueLimit(packets=1)), 1)
     link.enqueue(bytes(1000), 2)
     assert link.counters.dropped == {"queue": 1}
     assert link.queued() == 4

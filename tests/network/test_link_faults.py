@@ -11,7 +11,7 @@ import pytest
 from plans import plan_of
 
 from netsim import Fault, InvalidValueError, LinkView, NetworkPlan, UnitError, UnknownNameError
-from netsim.core.link_attributes import LinkCondition
+from netsim.core.link_attributes import LinkCondition, QueueLimit
 from netsim.network.faults import LinkFaults
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
@@ -104,8 +104,7 @@ def test_set_changes_what_is_named_and_one_direction_where_asked(
         await link.set(loss="5%", from_="r1:eth1")
         assert both(network, "loss") == [0.05, 0.01]
         await link.set(queue="64KiB")
-        assert both(network, "queue_bytes") == [65_536, 65_536]
-        assert both(network, "queue_packets") == [None, None]
+        assert both(network, "queue") == [QueueLimit(bytes=65_536)] * 2
         await link.down()
         await link.reset()
         assert network.condition(1, "r2") == network.planned_condition(1, "r2")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from netsim import LogLine
+from netsim import Event, LogLine
+from netsim.network.events import BACKLOG, EventHub
 from netsim.network.log_lines import LONGEST_LINE, LogBook
 from netsim.site import line_stream
 from netsim.site.line_stream import LineStream
@@ -66,6 +67,36 @@ async def test_who_follows_hears_every_line_until_the_end() -> None:
     book.add(line("b"))
     book.close()
     assert [each["text"] async for each in subscription] == ["a", "b"]
+
+
+@pytest.mark.asyncio
+async def test_who_is_too_slow_is_told_how_much_is_lost() -> None:
+    hub = EventHub()
+    subscription = hub.subscribe()
+    for number in range(BACKLOG + 3):
+        hub.publish(Event(number, "carrier", "r1", str(number)))
+    first, then = await anext(subscription), await anext(subscription)
+    assert (first["kind"], first["node"], first["time_ns"]) == ("missed", "", 2)
+    assert first["text"] == "3 events were not taken in time and are lost"
+    assert then["text"] == "3"
+    for number in range(2):
+        hub.publish(Event(number, "carrier", "r1", "late"))
+    assert (await anext(subscription))["text"] == "1 event was not taken in time and is lost"
+    hub.close()
+    assert len([each async for each in subscription]) == BACKLOG
+    assert subscription.missed == 4
+
+
+@pytest.mark.asyncio
+async def test_who_follows_a_log_too_slowly_is_told_as_well() -> None:
+    book = LogBook()
+    subscription = book.subscribe()
+    for number in range(BACKLOG + 2):
+        book.add(line(str(number)))
+    first = await anext(subscription)
+    assert first == line(
+        "2 lines were not taken in time and are lost", "", logging.WARNING
+    ).as_dict() | {"wall": first["wall"]}
 
 
 def test_a_program_that_prints_without_an_end_of_line_fills_no_memory() -> None:

@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 
 from netsim import AlreadyRunningError, FrameRecord, HttpFailedError, LogLine, NetworkPlan
 from netsim.network.log_lines import LogBook
-from netsim.scenario.execute import execute
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
+from netsim.scenario.scenario_run import execute
 
 LAN = """\
 name: lan

@@ -9,9 +9,9 @@ import pytest
 from stores import write_stores
 
 from netsim.scenario.explore import Exploration, explore
-from netsim.scenario.found_file import fault_lines, found_text, unmovable
+from netsim.scenario.found_scenario import fault_lines, found_text, unmovable
 from netsim.scenario.load_scenario import load_scenario
-from netsim.scenario.pool import Job, Pool
+from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
 
 SECOND = 10**9

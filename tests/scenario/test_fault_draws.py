@@ -11,7 +11,7 @@ from hypothesis.errors import NoSuchExample
 from hypothesis.strategies import integers
 
 from netsim.scenario.fault_draws import FaultSet, fault_sets, polished, tick_of
-from netsim.scenario.steps import ExploreBudget, PlannedFault
+from netsim.scenario.scenario_model import ExploreBudget, PlannedFault
 
 MS = 1_000_000
 SECOND = 1000 * MS

@@ -12,7 +12,7 @@ from netsim import InvalidFileError
 from netsim.scenario.json_schema import scenario_schema
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.steps import PlannedFault
+from netsim.scenario.scenario_model import PlannedFault
 from netsim.topology.yaml_source import read_yaml
 
 SECOND = 10**9

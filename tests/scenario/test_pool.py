@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from netsim.scenario.load_scenario import load_scenario
-from netsim.scenario.pool import Job, Pool
+from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.runs import Runs
-from netsim.scenario.steps import Scenario
+from netsim.scenario.scenario_model import Scenario
+from netsim.scenario.seed_sweep import Runs
 
 LAN = """\
 name: lan
@@ -92,7 +92,7 @@ def test_a_process_that_dies_is_a_scenario_that_fails(
 def test_a_process_that_hangs_is_killed_when_its_time_is_over(
     tmp_path: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netsim.scenario.pool._GRACE", 0.2)
+    monkeypatch.setattr("netsim.scenario.process_pool._GRACE", 0.2)
     job = Job(scenario(tmp_path, "busy", more="limits: {wall: 100ms}\n"))
     ((_, result),) = pool.run([job])
     assert result.problem == "the limit of 100ms of real time is over; it was killed"

@@ -8,8 +8,8 @@ import pytest
 from played_network import FakeNetwork, World
 
 from netsim.scenario.fault_steps import PlannedFault
-from netsim.scenario.report import failure_lines
 from netsim.scenario.results import ScenarioResult
+from netsim.scenario.text_report import failure_lines
 
 SECOND = 10**9
 HTTP = 'http: {from: alice, url: "http://web/ip"}'

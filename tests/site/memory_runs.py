@@ -12,7 +12,7 @@ from plans import chain
 from netsim.core.time import SECOND
 from netsim.observe.tap import Direction, RingTap
 from netsim.stack.icmp_layer import EchoError, EchoReply
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.topology.plan import NetworkPlan
 from netsim.virtual.memory_network import MemoryNetwork
 
@@ -65,7 +65,7 @@ class Transfer:
         self._listener = self._hosts[1].tcp.listen(None, PORT)
         address = network.plan.hosts[destination]
         self.sender = self._hosts[0].tcp.connect((address, PORT), network.now)
-        self.receiver: Connection | None = None
+        self.receiver: TcpSocket | None = None
 
     def run(self, limit: int) -> bytes:
         """Let it happen for at most `limit` ns; the bytes that arrived."""
@@ -83,14 +83,14 @@ class Transfer:
         if sender.connected and self._left:
             room = BUFFER - sender.buffered_bytes
             if room > 0:
-                sender.write(bytes(self._left[:room]))
+                sender.send(bytes(self._left[:room]))
                 self._left = self._left[room:]
         if sender.connected and not self._left:
             sender.shutdown()
         if self.receiver is None:
             self.receiver = self._listener.accept()
         if self.receiver is not None:
-            self.received += self.receiver.read()
+            self.received += self.receiver.receive()
             if self.receiver.at_eof:
                 self.receiver.shutdown()
         self.finished = sender.closed

@@ -115,17 +115,17 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
         listener = web.tcp.listen(None, PORT)
         address = network.plan.hosts["web"]
         client = alice.tcp.connect((address, PORT), network.now)
-        client.write(request)
+        client.send(request)
         network.run_for(SECOND)
         server = listener.accept()
         assert server is not None
-        assert server.read() == request
-        server.write(response + body)
+        assert server.receive() == request
+        server.send(response + body)
         server.shutdown()
         received = b""
         while not client.at_eof and network.now < 60 * SECOND:
             network.run_for(10_000 * MICROSECOND)
-            received += client.read()
+            received += client.receive()
         client.shutdown()
         network.run_for(SECOND)
         assert received == response + body

@@ -123,12 +123,12 @@ def test_two_connections_share_what_one_was_told() -> None:
         assert transfer.run(20 * SECOND) == TEXT
         assert other.sender.mss == 948
         refused = network.host("r1").drops["too-big"]
-        other.write(TEXT[:50_000])
+        other.send(TEXT[:50_000])
         network.flush()
         network.run_for(2 * SECOND)
         taken = listener.accept()
         assert taken is not None
-        assert taken.read() == TEXT[:50_000]
+        assert taken.receive() == TEXT[:50_000]
         assert network.host("r1").drops["too-big"] == refused
 
 
@@ -138,13 +138,13 @@ def test_a_connection_tries_larger_segments_when_the_path_is_forgotten() -> None
         network.host("c2").tcp.listen(None, 81)
         connection = tcp.connect((network.plan.hosts["c2"], 81), network.now)
         network.run_for(SECOND)
-        connection.write(TEXT[:5000])
+        connection.send(TEXT[:5000])
         network.flush()
         network.run_for(SECOND)
         assert connection.sender.mss == 948
         network.run_for(LIFETIME)
         assert connection.sender.mss == 1448
-        connection.write(TEXT[:5000])
+        connection.send(TEXT[:5000])
         network.flush()
         network.run_for(SECOND)
         assert (connection.sender.mss, connection.buffered_bytes) == (948, 0)

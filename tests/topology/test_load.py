@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netsim.core.errors import InvalidFileError, InvalidNameError
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
 from netsim.topology.load_topology import load_plan
 from netsim.topology.plan import NetworkPlan, PortPlan, ProgramPlan, ServicePlan
 
@@ -101,7 +101,9 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
 
     uplink = a.interfaces[0]
     assert (uplink.name, uplink.peer, uplink.peer_interface) == ("uplink", "s", "eth1")
-    assert uplink.egress == LinkAttributes(delay_ns=200_000, bandwidth_bps=10**9, queue_packets=50)
+    assert uplink.egress == LinkAttributes(
+        delay_ns=200_000, bandwidth_bps=10**9, queue=QueueLimit(packets=50)
+    )
     assert [each.name for each in plan.node("s").interfaces] == ["eth1", "eth0", "eth2", "eth3"]
     out, back = plan.node("r").interfaces[1].egress, plan.node("q").interfaces[0].egress
     assert out == LinkAttributes(
@@ -112,8 +114,7 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
         reorder=0.02,
         corrupt=0.03,
         bandwidth_bps=10**8,
-        queue_packets=None,
-        queue_bytes=256 * 1024,
+        queue=QueueLimit(bytes=256 * 1024),
         mtu=1400,
     )
     assert (back.loss, back.delay_ns, back.duplicate) == (0.02, 3_000_000, 0.01)

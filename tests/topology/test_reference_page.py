@@ -8,26 +8,25 @@ from pathlib import Path
 import pytest
 
 from netsim.core.errors import InvalidFileError
+from netsim.core.link_attributes import GilbertElliott, described
+from netsim.topology.link_words import LinkWords
 from netsim.topology.load_topology import load_plan
 from netsim.topology.topology_words import (
     AddressingWords,
-    GilbertElliottWords,
     KindWords,
-    LinkWords,
     NodeWords,
     RouteWords,
     RunWords,
     ServiceWords,
     TopologyWords,
-    Words,
 )
+from netsim.topology.vocabulary import Words
 
 PAGE = (Path(__file__).parents[2] / "docs" / "topology.md").read_text()
 EXAMPLE = PAGE.split("```yaml\n")[1].split("```")[0]
 
 MODELS = [
     AddressingWords,
-    GilbertElliottWords,
     KindWords,
     LinkWords,
     NodeWords,
@@ -43,6 +42,7 @@ def test_every_key_is_on_the_page(model: type[Words]) -> None:
     words = set(re.findall(r"[a-z_]+", PAGE))
     assert set(model.model_fields) <= words
     assert set(model.not_yet) <= words
+    assert {part.word for part in described(GilbertElliott)} <= words
 
 
 def test_the_example_is_a_network(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from netsim.drawing.lettering import text_width
 from netsim.observe.frame_log import DELIVERED, IN_FLIGHT, FrameRecord
 from netsim.observe.summary import summarise
 from netsim.scenario.html.markup import clean, count, fitted, label, picture
-from netsim.scenario.report import packet_line, seconds
+from netsim.scenario.text_report import packet_line, seconds
 
 _ROW: Final = 20.0
 _TOP: Final = 34.0

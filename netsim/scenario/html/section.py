@@ -11,8 +11,8 @@ from netsim.scenario.html.ladder import ladder
 from netsim.scenario.html.markup import clean, count, duration, table
 from netsim.scenario.html.plots import plots
 from netsim.scenario.html.timeline_chart import step_name, timeline
-from netsim.scenario.report import again, seconds
 from netsim.scenario.results import ScenarioResult, StepResult
+from netsim.scenario.text_report import again, seconds
 
 _MOST_FAILURES: Final = 20
 _MOST_STEPS: Final = 600

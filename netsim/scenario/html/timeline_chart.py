@@ -10,8 +10,8 @@ from netsim.drawing.lettering import text_width
 from netsim.network.log_lines import LogLine
 from netsim.scenario.html.axes import LEFT, RIGHT, WIDTH, TimeAxis
 from netsim.scenario.html.markup import clean, count, duration, fitted, label, picture
-from netsim.scenario.report import seconds
 from netsim.scenario.results import FaultRecord, ScenarioResult, StepResult
+from netsim.scenario.text_report import seconds
 
 _FIRST: Final = 8.0
 _ROW: Final = 20.0

@@ -7,16 +7,17 @@ and RFC 7323 (PAWS). There is no third step: security compartments are gone.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import Final
 
-from netsim.stack.tcp import handshake, time_wait, timeouts
+from netsim.core.time import SECOND
+from netsim.stack.tcp import acknowledgement, handshake, output, timeouts
+from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.reset import refuse
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import MAY_RECEIVE, State
 from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, TcpSegment
 
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
+_CHALLENGE_PERIOD: Final = 5 * SECOND
 
 
 def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:
@@ -33,14 +34,14 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
         _reset_arrives(connection, sequence, now)
         return
     if segment.flags & SYN:
-        connection.challenge(now)  # fourth; RFC 5961 4.2
+        _challenge(connection, now)  # fourth; RFC 5961 4.2
         return
     if not segment.flags & ACK:
         return
     if connection.transmitter.timestamps and segment.timestamp is not None:
         receiver.note_timestamp(sequence, segment.timestamp, now)
     if _acknowledgement_arrives(connection, sequence, segment, now):  # fifth
-        text_arrives(connection, sequence, segment, now)
+        data_arrives(connection, sequence, segment, now)
 
 
 def _syn_again(connection: Connection, segment: TcpSegment, now: int) -> bool:
@@ -66,16 +67,16 @@ def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, n
     if connection.transmitter.timestamps and not reset:
         if segment.timestamp is None:
             if segment.flags & SYN:  # of a peer that restarted and offers other options
-                connection.challenge(now)
+                _challenge(connection, now)
                 return False
             counters.missing_timestamps += 1  # RFC 7323 3.2
             return False
         if receiver.timestamp_is_old(segment.timestamp, now):  # R1 of RFC 7323 5.3
             counters.old_timestamps += 1
-            connection.challenge(now)
+            _challenge(connection, now)
             return False
     # A little wider than the RFC's test, as in Linux: acknowledgements that were overtaken by
-    # text, or follow text that was lost, are heard. Each later step takes what is new to it.
+    # data, or follow data that was lost, are heard. Each later step takes what is new to it.
     end = sequence + len(segment.payload) + (segment.flags & FIN)
     if receiver.last_ack_sent <= end and sequence <= receiver.edge:
         return True
@@ -88,8 +89,19 @@ def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, n
                     receiver.duplicate = (sequence, sequence + len(segment.payload))
             connection.transmitter.acknowledge(connection.sender.nxt, now)
     elif not reset:
-        connection.challenge(now)  # limited: two peers could answer each other for ever
+        _challenge(connection, now)  # limited: two peers could answer each other for ever
     return False
+
+
+def _challenge(connection: Connection, now: int) -> None:
+    """Send an ACK that lets a genuine peer show itself, within limits (RFC 5961 7)."""
+    if now - connection.challenges_since >= _CHALLENGE_PERIOD:
+        connection.challenges_since = now
+        connection.challenges = 0
+    if connection.challenges < connection.shared.settings.challenge_acks:
+        connection.challenges += 1
+        connection.shared.counters.challenge_acks += 1
+        connection.transmitter.acknowledge(connection.sender.nxt, now)
 
 
 def _reset_arrives(connection: Connection, sequence: int, now: int) -> None:
@@ -97,7 +109,7 @@ def _reset_arrives(connection: Connection, sequence: int, now: int) -> None:
     receiver = connection.receiver
     if sequence != receiver.nxt:
         if receiver.nxt < sequence < receiver.edge:
-            connection.challenge(now)
+            _challenge(connection, now)
         return
     connection.shared.counters.resets_in += 1
     state = connection.state
@@ -113,7 +125,7 @@ def _reset_arrives(connection: Connection, sequence: int, now: int) -> None:
 def _acknowledgement_arrives(
     connection: Connection, sequence: int, segment: TcpSegment, now: int
 ) -> bool:
-    """Fifth step: ACK, and window; whether the segment's text is of interest."""
+    """Fifth step: ACK, and window; whether the segment's data is of interest."""
     sender = connection.sender
     ack = unwrap(segment.acknowledgement, sender.una)
     if connection.state is State.SYN_RECEIVED:
@@ -127,9 +139,9 @@ def _acknowledgement_arrives(
         return True
     if not sender.una - sender.max_window <= ack <= sender.nxt:  # RFC 5961 5.2
         connection.shared.counters.bad_acknowledgements += 1
-        connection.challenge(now)
+        _challenge(connection, now)
         return False
-    if ack >= sender.una and sender.acknowledge(ack, sequence, segment, now):
+    if ack >= sender.una and acknowledgement.acknowledged(sender, ack, sequence, segment, now):
         connection.notify()
     if sender.fin_acknowledged:
         state = connection.state
@@ -137,7 +149,7 @@ def _acknowledgement_arrives(
             connection.state = State.FIN_WAIT_2
             timeouts.start_fin_wait_2(connection, now)
         elif state is State.CLOSING:
-            time_wait.enter(connection, now)
+            connection.enter_time_wait(now)
             return False
         elif state is State.LAST_ACK:
             connection.end(None)
@@ -150,13 +162,13 @@ def refuse_acknowledgement(connection: Connection, segment: TcpSegment, now: int
     shared = connection.shared
     shared.counters.bad_acknowledgements += 1
     source, destination = connection.remote[0], connection.local[0]
-    refuse(shared.ip, shared.counters, source, destination, segment, now)
+    refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
 
 
-def text_arrives(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> None:
-    """Seventh and eighth step: text and FIN; then send what all of this has made possible.
+def data_arrives(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> None:
+    """Seventh and eighth step: data and FIN; then send what all of this has made possible.
 
-    The sixth is the urgent pointer: urgent text is delivered in line (RFC 9293 3.8.5)."""
+    The sixth is the urgent pointer: urgent data is delivered in line (RFC 9293 3.8.5)."""
     receiver = connection.receiver
     payload = segment.payload
     if connection.state in MAY_RECEIVE:
@@ -167,7 +179,7 @@ def text_arrives(connection: Connection, sequence: int, segment: TcpSegment, now
                 connection.transmitter.reset(connection.sender.nxt, now)
                 connection.end(None)
                 return
-            _take_text(connection, sequence, segment, now)
+            _take_data(connection, sequence, segment, now)
         if segment.flags & FIN:
             receiver.ack_now = True
             if receiver.fin_at is None and receiver.nxt <= end <= receiver.edge:
@@ -179,15 +191,15 @@ def text_arrives(connection: Connection, sequence: int, segment: TcpSegment, now
     elif payload or segment.flags & FIN:
         receiver.ack_now = True  # sent again by a peer that did not get our ACK
     if receiver.ack_now and (receiver.reassembly or receiver.duplicate):
-        # Alone, for the peer counts only segments without text as duplicate acknowledgements
-        # (RFC 5681 2), and text leaves no room for SACK blocks.
+        # Alone, for the peer counts only segments without data as duplicate acknowledgements
+        # (RFC 5681 2), and data leaves no room for SACK blocks.
         connection.transmitter.acknowledge(connection.sender.nxt, now)
-    connection.sender.output(now)
+    output.output(connection.sender, now)
     if receiver.ack_now:
         connection.transmitter.acknowledge(connection.sender.nxt, now)
 
 
-def _take_text(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> None:
+def _take_data(connection: Connection, sequence: int, segment: TcpSegment, now: int) -> None:
     receiver = connection.receiver
     payload = segment.payload
     if receiver.fin_at is not None:
@@ -223,4 +235,4 @@ def _finished(connection: Connection, now: int) -> None:
         connection.state = State.CLOSING
     elif state is State.FIN_WAIT_2:
         connection.transmitter.acknowledge(connection.sender.nxt, now)
-        time_wait.enter(connection, now)
+        connection.enter_time_wait(now)

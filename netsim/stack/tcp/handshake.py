@@ -5,22 +5,17 @@ RFC 9293 3.5, options of RFC 7323 and RFC 2018, MSS of RFC 9293 3.7.1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from netsim.stack.tcp.connection import TIMESTAMP_LENGTH, Connection
 from netsim.stack.tcp.receiver import MAX_WINDOW_SCALE, window_scale_for
 from netsim.stack.tcp.state import State
-from netsim.wire.tcp import ACK, HEADER_LENGTH, TcpSegment
+from netsim.wire.tcp import ACK, TcpSegment
 
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
-
-_IP_HEADER: Final = {4: 20, 16: 40}
-"""Octets, by those of an address."""
 _DEFAULT_MSS: Final = {4: 536, 16: 1220}
 """Of a peer that names none (RFC 9293 3.7.1, MUST-15)."""
 _LEAST_MSS: Final = 88
 """Less would be an attack: Linux does not go below 48, we leave room for options besides."""
-_TIMESTAMP_LENGTH: Final = 12
 
 
 def begin(connection: Connection, state: State, now: int) -> None:
@@ -47,27 +42,12 @@ def send_syn(connection: Connection, now: int) -> None:
     if timestamps:
         offers.timestamp = 0
     transmitter.synchronize(
-        connection.sender.iss, ACK if answer else 0, _own_mss(connection), offers, now
+        connection.sender.iss, ACK if answer else 0, connection.own_mss(), offers, now
     )
 
 
-def _own_mss(connection: Connection) -> int:
-    """What we announce and, at most, send; without options (RFC 6691)."""
-    mtu = connection.shared.ip.mtu_to(connection.remote[0])
-    return mtu - _IP_HEADER[len(connection.remote[0])] - HEADER_LENGTH
-
-
-def segment_size(connection: Connection) -> int:
-    """Octets of text that fit into a segment: Eff.snd.MSS (RFC 9293 3.7.1)."""
-    mss = min(connection.peer_mss, _own_mss(connection))
-    if connection.transmitter.timestamps:
-        mss -= _TIMESTAMP_LENGTH
-    search = connection.sender.search
-    return mss if search is None else min(mss, search.low)
-
-
 def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
-    """Take the peer's SYN: where its text begins and what both of us offered."""
+    """Take the peer's SYN: where its data begins and what both of us offered."""
     settings = connection.shared.settings
     receiver, sender, transmitter = connection.receiver, connection.sender, connection.transmitter
     if settings.window_scaling and segment.window_scale is not None:
@@ -77,13 +57,13 @@ def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
     receiver.synchronize(segment.sequence, scale)
     default = _DEFAULT_MSS[len(connection.remote[0])]
     connection.peer_mss = max(default if segment.mss is None else segment.mss, _LEAST_MSS)
-    receiver.mss = min(connection.peer_mss, _own_mss(connection))
+    receiver.mss = min(connection.peer_mss, connection.own_mss())
     transmitter.sack = settings.selective_acknowledgement and segment.sack_permitted
     if settings.timestamps and segment.timestamp is not None:
         transmitter.timestamps = True
         receiver.recent = segment.timestamp
         receiver.recent_at = now
-        receiver.mss -= _TIMESTAMP_LENGTH
+        receiver.mss -= TIMESTAMP_LENGTH
     sender.start_window(receiver.irs, sender.iss + 1, segment.window)
 
 
@@ -98,9 +78,9 @@ def establish(connection: Connection, now: int) -> None:
     sender.una = sender.iss + 1
     sender.retries = 0
     connection.retransmission_timer.stop()
-    sender.establish(segment_size(connection), connection.shared.settings, repeated, now)
+    sender.establish(connection.segment_size(), connection.shared.settings, repeated, now)
     connection.connected = True
-    # A half-close asked for before now takes effect as soon as text may leave.
+    # A half-close asked for before now takes effect as soon as data may leave.
     connection.state = State.FIN_WAIT_1 if sender.buffer.fin_queued else State.ESTABLISHED
     connection.notify()
     # What the owner asked for on a connection that was still opening, such as keep-alive.

@@ -6,10 +6,11 @@ from collections import deque
 from typing import Any
 
 from netsim.stack.tcp import handshake
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.connection import Connection, Shared
+from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.reset import refuse
-from netsim.stack.tcp.shared import Endpoint, Shared, key_of
 from netsim.stack.tcp.state import State
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import LIMITED_BROADCAST, is_multicast_ip
 from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
 
@@ -34,8 +35,8 @@ class Listener:
         self.local = local
         """Address, None for any of this host's, and port."""
         self._backlog = max(backlog, 1)
-        self._half_open: dict[Connection, None] = {}
-        self._queue: deque[Connection] = deque()
+        self._half_open: dict[Connection, TcpSocket] = {}
+        self._queue: deque[TcpSocket] = deque()
         self._unseen: dict[Any, None] = {}
         """`ready` of connections that nobody owns yet."""
 
@@ -49,7 +50,7 @@ class Listener:
         """How many may wait."""
         return self._backlog
 
-    def accept(self) -> Connection | None:
+    def accept(self) -> TcpSocket | None:
         """The connection that has waited longest, or None; it may have ended meanwhile."""
         if not self._queue:
             return None
@@ -64,7 +65,7 @@ class Listener:
         """Listen no more, and reset the connections that nobody accepted."""
         if self._table.get(self.local) is self:
             del self._table[self.local]
-        for connection in [*self._half_open, *self._queue]:
+        for connection in [*self._half_open.values(), *self._queue]:
             connection.listener = None
             connection.abort(now)
         self._half_open.clear()
@@ -88,7 +89,7 @@ class Listener:
             return
         if flags & ACK:  # second
             shared.counters.no_match += 1
-            refuse(shared.ip, shared.counters, source, destination, segment, now)
+            refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
             return
         # RFC 9293 3.9.2.3 (MUST-57): never for a SYN to many.
         if not flags & SYN or is_multicast_ip(destination) or destination == LIMITED_BROADCAST:
@@ -101,11 +102,11 @@ class Listener:
         local: Endpoint = (destination, segment.destination_port)
         if iss is None:
             iss = shared.sequence_numbers.initial(key_of(remote, local), now)
-        connection = Connection(shared, local, remote, iss)
+        connection = TcpSocket(shared, local, remote, iss)
         connection.listener = self
         connection.ready = self._unseen
         connection.last_heard = now
-        self._half_open[connection] = None
+        self._half_open[connection] = connection
         shared.connections[connection.key] = connection
         handshake.synchronize(connection, segment, now)
         handshake.begin(connection, State.SYN_RECEIVED, now)
@@ -117,13 +118,12 @@ class Listener:
             self._shared.counters.accept_drops += 1
             return False
         self._shared.counters.passive_opens += 1
-        self._half_open.pop(connection, None)
-        self._queue.append(connection)
+        self._queue.append(self._half_open.pop(connection))
         self._shared.ready[self] = None
         return True
 
     def lost(self, connection: Connection) -> None:
         """A connection ended before it was accepted; one that was open is handed out still,
         with what it received."""
-        if self._half_open.pop(connection, self) is None:
+        if self._half_open.pop(connection, None) is not None:
             self._unseen.pop(connection, None)  # nobody will ever look

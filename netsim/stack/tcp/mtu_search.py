@@ -2,38 +2,29 @@
 
 When nothing of a full segment arrives time after time, it is tried in smaller ones, as Linux does
 with `tcp_mtu_probing=1`. What was taken for a black hole may have been a link that was down, so
-as soon as segments arrive again a larger one is sent among them: it is new text, and if it alone
+as soon as segments arrive again a larger one is sent among them: it is new data, and if it alone
 is lost the path takes no more than before (RFC 4821 7).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from netsim.core.time import SECOND
-from netsim.stack.tcp import handshake
-from netsim.stack.tcp.recovery import Phase
-from netsim.wire.tcp import ACK
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
-    from netsim.stack.tcp.sender import Sender
 
 RETRIES: Final = 3
 """Unanswered retransmissions after which size is suspected (Linux: tcp_retries1)."""
 STEPS: Final = (1024, 500)
-"""Octets of text to go down to (Linux: tcp_base_mss and half of it). With all options that is a
+"""Octets of data to go down to (Linux: tcp_base_mss and half of it). With all options that is a
 packet of 552 octets, which netsim's IP does not go below either."""
 PAUSE: Final = 600 * SECOND
 """Before another search when one has ended (Linux: tcp_probe_interval)."""
 _PRECISION: Final = 8
 """Octets that are not worth another probe (Linux: tcp_probe_threshold)."""
-_FOLLOWERS: Final = 3
-"""Segments behind a probe, so that duplicate acknowledgements tell at once if it was lost."""
 
 
 class MtuSearch:
-    """What is known about the size of segments that arrive; sizes are octets of text."""
+    """What is known about the size of segments that arrive; sizes are octets of data."""
 
     __slots__ = ("_end", "_start", "ceiling", "due", "high", "low")
 
@@ -85,49 +76,3 @@ class MtuSearch:
     def _rest_if_done(self, now: int) -> None:
         if self.high - self.low <= _PRECISION:
             self.due = now + PAUSE
-
-
-def suspect_black_hole(connection: Connection, now: int) -> None:
-    """The retransmission timer went off. Perhaps what is outstanding is too large."""
-    sender = connection.sender
-    search = sender.search
-    if search is not None:
-        search.lost(sender.una, now)
-    if sender.retries < RETRIES:
-        return
-    size = min(sender.nxt - sender.una, sender.mss)
-    smaller = next((step for step in STEPS if step < size), None)
-    if smaller is None:
-        return
-    connection.shared.counters.black_holes += 1
-    if search is None:
-        sender.search = MtuSearch(smaller, sender.mss)
-    else:
-        search.low, search.high = smaller, search.ceiling
-    sender.set_mss(handshake.segment_size(connection))
-
-
-def send_probe(sender: Sender, search: MtuSearch, now: int) -> bool:
-    """Send the next new text in a larger segment, where all is well and enough follows it; True
-    where smaller ones must wait until acknowledgements have made room for it."""
-    if sender.recovery.phase is not Phase.OPEN or not sender.recovery.in_order:
-        return False
-    size = search.next_size(now)
-    if size is None:
-        return False
-    una, nxt = sender.una, sender.nxt
-    window = sender.congestion.window
-    enough = size + _FOLLOWERS * sender.mss
-    if window < enough or min(sender.buffer.end, sender.window_edge) - nxt < enough:
-        return False
-    if una + window - nxt < size:
-        return True
-    sender.transmitter.prepare(now)
-    sender.transmitter.write(nxt, ACK, sender.buffer.cut(nxt, nxt + size), now)
-    sender.nxt = nxt + size
-    sender.flights.append((sender.nxt, now))
-    sender.last_sent_at = now
-    sender.timer.start_if_stopped(now + sender.round_trip.timeout)
-    sender.counters.mtu_probes += 1
-    search.sent(nxt, sender.nxt)
-    return False

@@ -1,4 +1,4 @@
-"""Text that came before what precedes it (RFC 9293 3.10.7.4, seventh; SACK blocks RFC 2018).
+"""Data that came before what precedes it (RFC 9293 3.10.7.4, seventh; SACK blocks RFC 2018).
 
 Disjoint, non-adjacent ranges in order, each with the payloads it is made of. Everything lies in
 the receive window, which therefore bounds the octets; the number of holes is bounded here.
@@ -55,7 +55,7 @@ class Reassembly:
         grown = chunks[index]
         following = index + 1
         while following < len(starts) and starts[following] <= end:
-            # The new text runs into the next range: keep of both what the other lacks.
+            # The new data runs into the next range: keep of both what the other lacks.
             if ends[following] > end:
                 data = data[: len(data) - (end - starts[following])]
                 if data:

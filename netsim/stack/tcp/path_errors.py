@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from netsim.stack.tcp import handshake, retransmission
+from netsim.stack.tcp import retransmission
+from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 from netsim.wire.icmp import (
@@ -19,9 +20,6 @@ from netsim.wire.icmp import (
     PROTOCOL_UNREACHABLE,
     TIME_EXCEEDED,
 )
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
 
 _SEQUENCE: Final = slice(4, 8)
 _ERRNO_OF_CODE: Final = {
@@ -81,7 +79,7 @@ def path_changed(connection: Connection, now: int) -> None:
     if sender.search is not None:
         # It is a path that tells, after all.
         sender.search = None
-    mss = handshake.segment_size(connection)
+    mss = connection.segment_size()
     if mss < sender.mss:
         retransmission.lower_mss(sender, mss, now)
     elif mss > sender.mss:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from netsim.stack.tcp.sender import Sender
 from netsim.wire.tcp import ACK, PSH
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.sender import Sender
 
 
 def probe_window(sender: Sender, now: int) -> None:
@@ -19,12 +15,8 @@ def probe_window(sender: Sender, now: int) -> None:
     size = min(sender.window_edge, buffer.end, sender.nxt + sender.mss) - sender.nxt
     if size > 0:
         sender.transmitter.prepare(now)
-        text = buffer.cut(sender.nxt, sender.nxt + size)
-        sender.transmitter.write(sender.nxt, ACK | PSH, text, now)
-        sender.nxt += size
-        sender.flights.append((sender.nxt, now))
-        sender.last_sent_at = now
-        sender.timer.start(now + sender.round_trip.timeout)
+        sender.send_new(size, now, ACK | PSH)
+        sender.sent_new(sender.una, now)
         return
     sender.counters.zero_window_probes += 1
     send_probe(sender, now)
@@ -34,7 +26,7 @@ def probe_window(sender: Sender, now: int) -> None:
 
 
 def send_probe(sender: Sender, now: int) -> None:
-    """A segment that asks for an acknowledgement: SEG.SEQ = SND.NXT - 1, no text.
+    """A segment that asks for an acknowledgement: SEG.SEQ = SND.NXT - 1, no data.
 
     As Linux and BSD do, even of a window: no new octet, but an old number, which every TCP
     answers with its window; so nothing has to be taken back if that is shut.

@@ -1,4 +1,4 @@
-"""The receiving half of a connection: text in order, the window, when to acknowledge.
+"""The receiving half of a connection: data in order, the window, when to acknowledge.
 
 RFC 9293 3.8.6 (window, silly window avoidance, delayed acknowledgements), RFC 7323 (scaling,
 TS.Recent), RFC 2018 and 2883 (what to report as SACK and D-SACK).
@@ -76,7 +76,7 @@ class Receiver:
         self.mss = 0
         """What the peer seems to fill a segment with: two of these are acknowledged at once."""
         self.chunks: deque[bytes] = deque()
-        """Text in order, not read yet."""
+        """Data in order, not read yet."""
         self.readable = 0
         """Octets in `chunks`."""
         self.reassembly = Reassembly()
@@ -92,7 +92,7 @@ class Receiver:
         self.ack_now = False
         """An acknowledgement has to leave before we return to the runtime."""
         self._unacknowledged = 0
-        """Octets of text since the last acknowledgement."""
+        """Octets of data since the last acknowledgement."""
         self._quick_acks = _QUICK_ACKS
         self._last_length = 0
 
@@ -116,7 +116,7 @@ class Receiver:
     # -- arrivals
 
     def take(self, payload: bytes, pushed: bool, now: int) -> None:
-        """Text that continues the stream; `pushed` is its PSH flag."""
+        """Data that continues the stream; `pushed` is its PSH flag."""
         size = len(payload)
         append(self.chunks, payload)
         self.readable += size
@@ -139,7 +139,7 @@ class Receiver:
             self.delayed_ack.start_if_stopped(now + self._delayed_ack_ns)
 
     def take_out_of_order(self, sequence: int, payload: bytes, now: int) -> bool | None:
-        """Text that begins anywhere in or before the window; whether any of it was new, or
+        """Data that begins anywhere in or before the window; whether any of it was new, or
         None if it could not be kept. Always answered at once (RFC 5681 4.2)."""
         self.ack_now = True
         end = sequence + len(payload)
@@ -244,7 +244,7 @@ class Receiver:
         return window >= 2 * held and window - held >= min(self._limit // 2, self.mss)
 
     def owes_acknowledgement(self) -> bool:
-        """Whether text came since the last acknowledgement."""
+        """Whether data came since the last acknowledgement."""
         return self._unacknowledged > 0
 
     def sack_blocks(self, limit: int) -> list[tuple[int, int]]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.tcp_counters import TcpCounters
-from netsim.stack.tcp.transmitter import PROTOCOL, IpSender
+from netsim.stack.tcp.transmitter import PROTOCOL, UNSENT, IpLayer
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import ACK, FIN, RST, SYN, TcpSegment
 
 
 def refuse(
-    ip: IpSender,
+    ip: IpLayer,
+    drop: Callable[[str], None],
     counters: TcpCounters,
     source: bytes,
     destination: bytes,
@@ -37,4 +41,7 @@ def refuse(
     counters.segments_out += 1
     counters.resets_out += 1
     pseudo_sum = pseudo_header_sum(destination, source, PROTOCOL)
-    ip.send(PROTOCOL, destination, source, reset.pack(pseudo_sum), now)
+    try:
+        ip.send(PROTOCOL, destination, source, reset.pack(pseudo_sum), now)
+    except SocketError:
+        drop(UNSENT)

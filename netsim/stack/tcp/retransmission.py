@@ -5,12 +5,7 @@ RFC 5681 3.1 and 3.2, RFC 6582, RFC 6675 5, RFC 6298 (5.4) to (5.6), RFC 1191 6.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from netsim.wire.tcp import ACK, FIN, PSH
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.sender import Sender
+from netsim.stack.tcp.sender import Sender
 
 
 def send_lost(sender: Sender, first_at_once: bool, now: int) -> None:
@@ -24,7 +19,7 @@ def send_lost(sender: Sender, first_at_once: bool, now: int) -> None:
             if in_flight + stop - start > sender.congestion.window:
                 return
         first_at_once = False
-        recovery.sent_again(_send_again(sender, start, stop, now))
+        recovery.sent_again(sender.send_again(start, stop, now))
 
 
 def rescue_tail(sender: Sender, now: int) -> None:
@@ -34,7 +29,7 @@ def rescue_tail(sender: Sender, now: int) -> None:
     if in_flight + sender.mss <= sender.congestion.window:
         tail = recovery.rescue(sender.una, sender.nxt, sender.mss)
         if tail is not None:
-            _send_again(sender, *tail, now)
+            sender.send_again(*tail, now)
 
 
 def timed_out(sender: Sender, now: int) -> None:
@@ -50,29 +45,9 @@ def timed_out(sender: Sender, now: int) -> None:
 
 
 def lower_mss(sender: Sender, mss: int, now: int) -> None:
-    """The path takes only `mss` octets of text in a segment: cut smaller what is outstanding
+    """The path takes only `mss` octets of data in a segment: cut smaller what is outstanding
     and send it again, without taking it for congestion (RFC 1191 6.4)."""
     sender.set_mss(mss)
     if sender.una < sender.nxt:
         sender.recovery.begin_again(sender.una, sender.nxt)
         send_lost(sender, True, now)
-
-
-def _send_again(sender: Sender, start: int, stop: int, now: int) -> int:
-    """Repeat the octets from `start` to `stop`; returns where the segment ended."""
-    buffer = sender.buffer
-    end = buffer.end
-    flags = ACK
-    if stop >= end:
-        flags = ACK | PSH
-        if sender.nxt > end:
-            flags = ACK | PSH | FIN if start < end else ACK | FIN
-            stop = end + 1
-    sender.transmitter.prepare(now)
-    sender.transmitter.write(start, flags, buffer.cut(start, stop), now)
-    sender.resent_below = max(sender.resent_below, stop)
-    sender.resent_at = sender.last_sent_at = now
-    sender.retransmissions += 1
-    sender.counters.retransmissions += 1
-    sender.timer.start_if_stopped(now + sender.round_trip.timeout)
-    return stop

@@ -1,4 +1,4 @@
-"""What is to be sent: text that is not acknowledged yet, and whether a FIN follows it."""
+"""What is to be sent: data that is not acknowledged yet, and whether a FIN follows it."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from __future__ import annotations
 class SendBuffer:
     """Octets by sequence number; deleting at the front of a `bytearray` moves nothing."""
 
-    __slots__ = ("base", "fin_queued", "text")
+    __slots__ = ("base", "data", "fin_queued")
 
     def __init__(self, base: int) -> None:
         self.base = base
-        """Sequence number of the first octet in `text`."""
-        self.text = bytearray()
+        """Sequence number of the first octet in `data`."""
+        self.data = bytearray()
         self.fin_queued = False
         """Nothing is appended any more."""
 
     def __len__(self) -> int:
-        return len(self.text)
+        return len(self.data)
 
     @property
     def end(self) -> int:
         """Sequence number after the last octet; the FIN's, once it is queued."""
-        return self.base + len(self.text)
+        return self.base + len(self.data)
 
     def cut(self, start: int, stop: int) -> bytearray:
         """The octets from `start` to `stop`."""
         base = self.base
-        return self.text[start - base : stop - base]
+        return self.data[start - base : stop - base]
 
     def release(self, ack: int) -> None:
         """Everything below `ack` has arrived; the FIN, which that may cover, is not in here."""
-        octets = min(ack - self.base, len(self.text))
-        del self.text[:octets]
+        octets = min(ack - self.base, len(self.data))
+        del self.data[:octets]
         self.base += octets

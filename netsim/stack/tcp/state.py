@@ -43,4 +43,4 @@ MAY_WRITE: Final = frozenset(
 """Our FIN is not queued yet, so `write` adds to the stream."""
 
 MAY_RECEIVE: Final = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2})
-"""The peer's FIN has not come yet, so its text is welcome (RFC 9293 3.10.7.4, seventh)."""
+"""The peer's FIN has not come yet, so its data is welcome (RFC 9293 3.10.7.4, seventh)."""

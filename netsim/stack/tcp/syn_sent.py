@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from netsim.stack.tcp import arrival, handshake
+from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import State
 from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
 
 
 def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:
@@ -34,8 +31,8 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
     if flags & ACK:
         handshake.establish(connection, now)
         connection.receiver.ack_now = True
-        # A SYN-ACK may carry text; in any case what we have to say may leave now.
-        arrival.text_arrives(connection, connection.receiver.nxt, segment, now)
+        # A SYN-ACK may carry data; in any case what we have to say may leave now.
+        arrival.data_arrives(connection, connection.receiver.nxt, segment, now)
     else:
         # Simultaneous open (RFC 9293 3.5, figure 7).
         connection.state = State.SYN_RECEIVED

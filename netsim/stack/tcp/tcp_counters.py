@@ -36,7 +36,7 @@ class TcpCounters:
     out_of_order: int = 0
     """Segments kept for later because something before them is missing."""
     duplicates: int = 0
-    """Segments whose text had all arrived before."""
+    """Segments whose data had all arrived before."""
     out_of_window: int = 0
     beyond_buffer: int = 0
     """Segments dropped because the reassembly queue has too many holes."""

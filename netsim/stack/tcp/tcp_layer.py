@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 from netsim.stack.socket_errors import AddressInUseError
-from netsim.stack.tcp import handshake, path_errors
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp import handshake, header_prediction, path_errors, tcp_socket
+from netsim.stack.tcp.connection import Shared
+from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.ephemeral_ports import ephemeral_port
 from netsim.stack.tcp.isn import SequenceNumbers
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.reset import refuse
 from netsim.stack.tcp.settings import TcpSettings
-from netsim.stack.tcp.shared import Endpoint, Shared, key_of
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.tcp_counters import TcpCounters
-from netsim.stack.tcp.transmitter import PROTOCOL, IpSender
+from netsim.stack.tcp.tcp_socket import TcpSocket
+from netsim.stack.tcp.time_wait import TimeWaitTable
+from netsim.stack.tcp.transmitter import PROTOCOL, IpLayer
 from netsim.stack.tcp.view import ConnectionView, ListenerView, view_connection, view_time_wait
 from netsim.stack.timers import Timers
+from netsim.wire import icmp, ipv4
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import parse
 
@@ -34,15 +38,26 @@ class Tcp:
 
     def __init__(
         self,
-        ip: IpSender,
+        ip: IpLayer,
         timers: Timers,
         random: Random,
         ready: dict[Any, None],
+        drop: Callable[[str], None],
         *,
         settings: TcpSettings = TcpSettings(),  # noqa: B008 - frozen
     ) -> None:
         self._random = random
-        self._shared = Shared(ip, timers, ready, settings, SequenceNumbers(random))
+        counters = TcpCounters()
+        self._shared = Shared(
+            ip,
+            timers,
+            ready,
+            settings,
+            SequenceNumbers(random),
+            drop,
+            counters,
+            TimeWaitTable(timers, settings, counters),
+        )
         self._listeners: dict[tuple[bytes | None, int], Listener] = {}
 
     @property
@@ -62,20 +77,25 @@ class Tcp:
 
     # -- the IP layer's side
 
-    def receive(self, source: bytes, destination: bytes, data: bytes, now: int) -> None:
+    def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
         """A segment came in an IP packet; WireError if it is malformed."""
-        segment = parse(data, pseudo_header_sum(source, destination, PROTOCOL))
+        source, destination = header.source, header.destination
         shared = self._shared
+        if shared.ip.is_broadcast(destination):
+            # One that was sent to everybody is for nobody (RFC 1122 4.2.3.10).
+            shared.drop("tcp-broadcast")
+            return
+        segment = parse(payload, pseudo_header_sum(source, destination, PROTOCOL))
         shared.counters.segments_in += 1
-        key = source + destination + data[:4]
+        key = source + destination + payload[:4]
         connection = shared.connections.get(key)
         if connection is not None:
-            connection.receive(segment, now)
+            header_prediction.segment_arrives(connection, segment, now)
             return
         port = segment.destination_port
         listener = self._listeners.get((destination, port)) or self._listeners.get((None, port))
         iss = None
-        waiting = shared.waiting.get(key)
+        waiting = shared.time_wait.entries.get(key)
         if waiting is not None:
             iss = None if listener is None else waiting.successor_iss(segment)
             if iss is None:
@@ -86,42 +106,45 @@ class Tcp:
             listener.receive(source, destination, segment, iss, now)
             return
         shared.counters.no_match += 1
-        refuse(shared.ip, shared.counters, source, destination, segment, now)
+        refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
 
-    def icmp_error(
+    def receive_error(
         self,
-        source: bytes,
-        destination: bytes,
-        segment_head: bytes,
-        kind: int,
-        code: int,
+        quoted: ipv4.Ipv4Header,
+        head: bytes,
+        error: icmp.IcmpMessage,
+        reporter: bytes | None,
+        now: int,
     ) -> bool:
-        """An ICMP error quotes a segment that we sent from `source` to `destination`.
-
-        `segment_head` is the IP payload it quotes; less than eight octets are ignored. Whether
-        it is about something outstanding: of "fragmentation needed" IP takes note then.
-        """
-        if len(segment_head) < 8:
+        """An ICMP error quotes a segment that we sent; `head` is what it has of it, and less
+        than eight octets are ignored. Whether it is about something outstanding: of
+        "fragmentation needed" IP takes note then."""
+        if len(head) < 8:
             return False
-        key = destination + source + segment_head[2:4] + segment_head[:2]
+        key = quoted.destination + quoted.source + head[2:4] + head[:2]
         connection = self._shared.connections.get(key)
         if connection is None:
             self._shared.counters.icmp_out_of_window += 1
             return False
-        return path_errors.icmp_error_arrives(connection, segment_head, kind, code)
+        return path_errors.icmp_error_arrives(connection, head, error.type, error.code)
 
     def path_changed(self, destination: bytes | None, now: int | None) -> None:
         """`mtu_to` may have another answer for `destination`, or for all; connections take note
         now, or without a time at the next `flush`."""
         for connection in self._shared.connections.values():
-            if destination is None or connection.remote[0] == destination:
-                connection.path_changed(now)
+            if destination is not None and connection.remote[0] != destination:
+                continue
+            if now is not None:
+                path_errors.path_changed(connection, now)
+            else:
+                connection.path_changed = True
+                connection.mark_dirty()
 
     # -- the owners' side
 
     def connect(
         self, remote: Endpoint, now: int, *, local: tuple[bytes | None, int] = (None, 0)
-    ) -> Connection:
+    ) -> TcpSocket:
         """Active open: the SYN leaves at once.
 
         Raises NoRouteError, AddressInUseError when `local` is connected to `remote` already,
@@ -133,7 +156,7 @@ class Tcp:
 
         def is_free(port: int) -> bool:
             key = key_of(remote, (address, port))
-            return key not in shared.connections and key not in shared.waiting
+            return key not in shared.connections and key not in shared.time_wait.entries
 
         port = local[1] or ephemeral_port(
             self._random, lambda port: is_free(port) and not self._is_listened_on(address, port)
@@ -142,7 +165,7 @@ class Tcp:
             raise AddressInUseError(f"port {port} is connected to that peer already")
         endpoint = (address, port)
         iss = shared.sequence_numbers.initial(key_of(remote, endpoint), now)
-        connection = Connection(shared, endpoint, remote, iss)
+        connection = TcpSocket(shared, endpoint, remote, iss)
         shared.connections[connection.key] = connection
         shared.counters.active_opens += 1
         connection.last_heard = now
@@ -168,7 +191,7 @@ class Tcp:
         while dirty:
             connection = next(iter(dirty))
             del dirty[connection]
-            connection.flush(now)
+            tcp_socket.flush(connection, now)
 
     # -- views
 
@@ -177,7 +200,7 @@ class Tcp:
         shared = self._shared
         return [
             *map(view_connection, shared.connections.values()),
-            *map(view_time_wait, shared.waiting.values()),
+            *map(view_time_wait, shared.time_wait.entries.values()),
         ]
 
     def listeners(self) -> list[ListenerView]:

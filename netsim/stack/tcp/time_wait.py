@@ -5,39 +5,73 @@ A light object takes the connection's place, since a busy client leaves thousand
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from netsim.stack.tcp.endpoints import Endpoint
 from netsim.stack.tcp.seq import MASK, is_older, unwrap
-from netsim.stack.tcp.shared import Endpoint, Shared
-from netsim.stack.tcp.state import State
-from netsim.stack.timers import Timer
+from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_counters import TcpCounters
+from netsim.stack.tcp.transmitter import Transmitter
+from netsim.stack.timers import Timer, Timers
 from netsim.wire.tcp import FIN, RST, SYN, TcpSegment
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
-    from netsim.stack.tcp.transmitter import Transmitter
 
 _ISN_GAP = 65_537
 """Between an old connection's SND.NXT and the ISN of its successor, as in Linux."""
 
 
+class TimeWaitTable:
+    """The connections of one host that are in TIME-WAIT, oldest first."""
+
+    __slots__ = ("counters", "entries", "settings", "timers")
+
+    def __init__(self, timers: Timers, settings: TcpSettings, counters: TcpCounters) -> None:
+        self.timers = timers
+        self.settings = settings
+        self.counters = counters
+        self.entries: dict[bytes, TimeWait] = {}
+        """By `endpoints.key_of`."""
+
+    def add(
+        self,
+        key: bytes,
+        local: Endpoint,
+        remote: Endpoint,
+        transmitter: Transmitter,
+        nxt: int,
+        now: int,
+    ) -> None:
+        """Wait in place of a connection whose SND.NXT was `nxt`."""
+        if len(self.entries) >= self.settings.time_wait_limit:
+            self.counters.time_wait_overflows += 1
+            next(iter(self.entries.values())).end()
+        waiting = TimeWait(self, key, local, remote, transmitter, nxt)
+        self.entries[key] = waiting
+        waiting.start(now)
+
+
 class TimeWait:
     """Answers what still comes for a connection that is over."""
 
-    __slots__ = ("_nxt", "_shared", "_timer", "_transmitter", "key", "local", "remote")
+    __slots__ = ("_nxt", "_table", "_timer", "_transmitter", "key", "local", "remote")
 
-    def __init__(self, connection: Connection, shared: Shared) -> None:
-        self.key = connection.key
-        self.local: Endpoint = connection.local
-        self.remote: Endpoint = connection.remote
-        self._transmitter: Transmitter = connection.transmitter
-        self._nxt = connection.sender.nxt
-        self._shared = shared
-        self._timer = Timer(shared.timers, self._expired)
+    def __init__(
+        self,
+        table: TimeWaitTable,
+        key: bytes,
+        local: Endpoint,
+        remote: Endpoint,
+        transmitter: Transmitter,
+        nxt: int,
+    ) -> None:
+        self.key = key
+        self.local = local
+        self.remote = remote
+        self._transmitter = transmitter
+        self._nxt = nxt
+        self._table = table
+        self._timer = Timer(table.timers, self._expired)
 
     def start(self, now: int) -> None:
         """Wait 2 MSL from now on."""
-        self._timer.start(now + 2 * self._shared.settings.msl_ns)
+        self._timer.start(now + 2 * self._table.settings.msl_ns)
 
     @property
     def ends_at(self) -> int | None:
@@ -47,7 +81,7 @@ class TimeWait:
     def end(self) -> None:
         """CLOSED"""
         self._timer.retire()
-        self._shared.waiting.pop(self.key, None)
+        self._table.entries.pop(self.key, None)
 
     def successor_iss(self, segment: TcpSegment) -> int | None:
         """If `segment` is a SYN that may open the connection anew (RFC 9293 3.6.1: its number is
@@ -66,7 +100,7 @@ class TimeWait:
         sequence = unwrap(segment.sequence, receiver.nxt)
         if segment.flags & RST:
             if sequence == receiver.nxt:  # RFC 5961 3.2
-                self._shared.counters.resets_in += 1
+                self._table.counters.resets_in += 1
                 self.end()
             return
         end = sequence + len(segment.payload) + (segment.flags & FIN)
@@ -77,16 +111,3 @@ class TimeWait:
 
     def _expired(self, now: int) -> None:
         self.end()
-
-
-def enter(connection: Connection, now: int) -> None:
-    """Both FINs are exchanged and we closed first: the owner is done, the addresses wait."""
-    shared = connection.shared
-    connection.end(None)
-    connection.state = State.TIME_WAIT
-    if len(shared.waiting) >= shared.settings.time_wait_limit:
-        shared.counters.time_wait_overflows += 1
-        next(iter(shared.waiting.values())).end()
-    waiting = TimeWait(connection, shared)
-    shared.waiting[connection.key] = waiting
-    waiting.start(now)

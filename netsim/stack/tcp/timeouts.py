@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
-from netsim.stack.tcp import handshake, mtu_search, peer_probes, retransmission
+from netsim.stack.tcp import handshake, mtu_probes, peer_probes, retransmission
+from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.state import SYNCHRONIZED, State
-
-if TYPE_CHECKING:
-    from netsim.stack.tcp.connection import Connection
 
 
 def retransmission_timer_fired(connection: Connection, now: int) -> None:
@@ -32,7 +29,7 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
     if sender.retries >= (settings.orphan_retries if connection.orphan else settings.retries):
         connection.fail(errno.ETIMEDOUT)
     elif sender.una < sender.nxt:
-        mtu_search.suspect_black_hole(connection, now)
+        mtu_probes.suspect_black_hole(connection, now)
         retransmission.timed_out(sender, now)
     else:
         unsent = sender.unsent

@@ -1,10 +1,12 @@
-"""The pen of one connection: what it writes becomes a segment and leaves through IP at once."""
+"""How the segments of one connection are built, and leave through IP at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from netsim.core.time import MILLISECOND
+from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.receiver import Receiver
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.tcp_counters import TcpCounters
@@ -13,25 +15,30 @@ from netsim.wire.tcp import ACK, RST, SYN, TcpSegment, build, timestamp_option
 
 PROTOCOL: Final = 6
 """TCP's number in the IP header."""
+UNSENT: Final = "tcp-unsent"
+"""Why a segment was dropped that IP could not send: it is lost, which TCP knows how to mend."""
 
 _SACK_ROOM: Final = 4
 _SACK_ROOM_BESIDE_TIMESTAMPS: Final = 3
 
 
-class IpSender(Protocol):
+class IpLayer(Protocol):
     """The IP layer below. It never calls back into TCP from within `send`: what is addressed
     to this host itself comes in later, like any other packet."""
 
     def send(
         self, protocol: int, source: bytes, destination: bytes, payload: bytes, now: int
     ) -> None:
-        """Let a packet leave, with DF set for TCP; what cannot leave is counted and dropped."""
+        """Let a packet leave, with DF set for TCP; SocketError when it cannot."""
 
     def source_for(self, destination: bytes) -> bytes:
         """Our address on the way to `destination`; NoRouteError when there is no way."""
 
     def mtu_to(self, destination: bytes) -> int:
         """Octets of the largest IP packet that can go there, as far as is known."""
+
+    def is_broadcast(self, address: bytes) -> bool:
+        """Whether packets to that address are for everybody on a link."""
 
 
 class Transmitter:
@@ -42,6 +49,7 @@ class Transmitter:
         "_counters",
         "_destination",
         "_destination_port",
+        "_drop",
         "_ip",
         "_options",
         "_pseudo_sum",
@@ -56,7 +64,8 @@ class Transmitter:
 
     def __init__(
         self,
-        ip: IpSender,
+        ip: IpLayer,
+        drop: Callable[[str], None],
         local: tuple[bytes, int],
         remote: tuple[bytes, int],
         receiver: Receiver,
@@ -64,6 +73,7 @@ class Transmitter:
         counters: TcpCounters,
     ) -> None:
         self._ip = ip
+        self._drop = drop
         self._source, self._source_port = local
         self._destination, self._destination_port = remote
         self._pseudo_sum = pseudo_header_sum(self._source, self._destination, PROTOCOL)
@@ -93,26 +103,24 @@ class Transmitter:
     def write(self, sequence: int, flags: int, payload: bytes | bytearray, now: int) -> None:
         """One segment with the ACK that was prepared; `sequence` unwrapped."""
         self._counters.segments_out += 1
-        self._ip.send(
-            PROTOCOL,
-            self._source,
-            self._destination,
-            build(
-                self._source_port,
-                self._destination_port,
-                sequence & MASK,
-                self._acknowledgement,
-                flags,
-                self._window,
-                self._options,
-                payload,
-                self._pseudo_sum,
-            ),
-            now,
+        segment = build(
+            self._source_port,
+            self._destination_port,
+            sequence & MASK,
+            self._acknowledgement,
+            flags,
+            self._window,
+            self._options,
+            payload,
+            self._pseudo_sum,
         )
+        try:
+            self._ip.send(PROTOCOL, self._source, self._destination, segment, now)
+        except SocketError:
+            self._drop(UNSENT)
 
     def acknowledge(self, sequence: int, now: int) -> None:
-        """A segment without text; `sequence` is SND.NXT."""
+        """A segment without data; `sequence` is SND.NXT."""
         receiver = self.receiver
         self.prepare(now)
         if self.sack and (receiver.reassembly or receiver.duplicate):
@@ -158,6 +166,8 @@ class Transmitter:
 
     def _send(self, segment: TcpSegment, now: int) -> None:
         self._counters.segments_out += 1
-        self._ip.send(
-            PROTOCOL, self._source, self._destination, segment.pack(self._pseudo_sum), now
-        )
+        data = segment.pack(self._pseudo_sum)
+        try:
+            self._ip.send(PROTOCOL, self._source, self._destination, data, now)
+        except SocketError:
+            self._drop(UNSENT)

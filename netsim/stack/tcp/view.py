@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.endpoints import Endpoint
 from netsim.stack.tcp.reno import UNLIMITED
-from netsim.stack.tcp.shared import Endpoint
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.time_wait import TimeWait
 
@@ -68,8 +68,8 @@ def view_connection(connection: Connection) -> ConnectionView:
         connection.local,
         connection.remote,
         connection.state,
-        connection.readable_bytes,
-        connection.buffered_bytes,
+        connection.receiver.readable,
+        len(sender.buffer),
         window,
         threshold,
         sender.round_trip.smoothed,

@@ -11,6 +11,7 @@ from netsim.core.time import MILLISECOND
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
+from netsim.wire.ipv4 import Ipv4Header
 
 Fate = list[int]
 """When each copy of a packet arrives, in ns after it left; empty for a lost one."""
@@ -31,7 +32,10 @@ class End:
         self.address = ADDRESSES[index]
         self.timers = Timers()
         self.ready: dict[Any, None] = {}
-        self.tcp = Tcp(self, self.timers, Random(index), self.ready, settings=settings)
+        self.drops: list[str] = []
+        self.tcp = Tcp(
+            self, self.timers, Random(index), self.ready, self.drops.append, settings=settings
+        )
         self.owner: Owner = lambda: None
         self.wake_at: int | None = None
 
@@ -46,6 +50,9 @@ class End:
 
     def mtu_to(self, destination: bytes) -> int:
         return self._mtu
+
+    def is_broadcast(self, address: bytes) -> bool:
+        return False
 
 
 class Channel:
@@ -87,7 +94,8 @@ class Channel:
             while self._flying and self._flying[0][0] <= self.now:
                 _, _, to, packet = heappop(self._flying)
                 end = self.ends[to]
-                end.tcp.receive(ADDRESSES[1 - to], ADDRESSES[to], packet, self.now)
+                header = Ipv4Header(0, 0, 0, 0, 64, 6, ADDRESSES[1 - to], ADDRESSES[to])
+                end.tcp.receive(header, packet, self.now)
             for end in self.ends:
                 end.timers.fire(self.now)
             self._settle()

@@ -16,8 +16,11 @@ from netsim.stack.tcp.recovery import Phase
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.tcp_layer import Tcp
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.stack.timers import Timers
 from netsim.wire.checksum import pseudo_header_sum
+from netsim.wire.icmp import IcmpMessage
+from netsim.wire.ipv4 import Ipv4Header
 from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, TcpSegment, parse
 
 HERE = bytes((10, 0, 0, 1))
@@ -42,6 +45,11 @@ def flag_bits(letters: str) -> int:
 
 def flag_letters(flags: int) -> str:
     return "".join(letter for letter, bit in _LETTERS.items() if flags & bit)
+
+
+def ip_header(source: bytes, destination: bytes) -> Ipv4Header:
+    """That of a packet with a segment in it."""
+    return Ipv4Header(0, 0, 0, 0, 64, 6, source, destination)
 
 
 class Sent(NamedTuple):
@@ -75,6 +83,9 @@ class Wire:
     def mtu_to(self, destination: bytes) -> int:
         return self.mtu
 
+    def is_broadcast(self, address: bytes) -> bool:
+        return False
+
 
 class Dialogue:
     """See the module; every method that takes a time first lets everything before it happen."""
@@ -85,7 +96,10 @@ class Dialogue:
         self.ready: dict[Any, None] = {}
         self.timers = Timers()
         self.wire = Wire(self)
-        self.tcp = Tcp(self.wire, self.timers, Random(1), self.ready, settings=settings)
+        self.drops: list[str] = []
+        self.tcp = Tcp(
+            self.wire, self.timers, Random(1), self.ready, self.drops.append, settings=settings
+        )
         self.iss = 0
         """Ours; known once our SYN was expected."""
         self.our_port = PORT
@@ -139,7 +153,7 @@ class Dialogue:
         return (PEER_CLOCK + self.now // MILLISECOND) & 0xFFFFFFFF
 
     def deliver(self, data: bytes) -> None:
-        self.tcp.receive(PEER, HERE, data, self.now)
+        self.tcp.receive(ip_header(PEER, HERE), data, self.now)
         self.tcp.flush(self.now)
 
     def icmp(self, kind: int, code: int, seq: int, mtu: int = 0) -> None:
@@ -149,7 +163,8 @@ class Dialogue:
             + self.peer_port.to_bytes(2, "big")
             + ((self.iss + seq) & 0xFFFFFFFF).to_bytes(4, "big")
         )
-        if self.tcp.icmp_error(HERE, PEER, head, kind, code) and mtu:
+        error = IcmpMessage(kind, code, 0, b"")
+        if self.tcp.receive_error(ip_header(HERE, PEER), head, error, PEER, self.now) and mtu:
             self.wire.mtu = mtu
             self.tcp.path_changed(PEER, self.now)
         self.tcp.flush(self.now)
@@ -218,7 +233,7 @@ def in_state(connection: Connection, state: State) -> bool:
     return connection.state is state
 
 
-def in_phase(connection: Connection, phase: Phase) -> bool:
+def in_phase(connection: TcpSocket, phase: Phase) -> bool:
     """The same for what the sender does about losses."""
     return connection.sender.recovery.phase is phase
 
@@ -226,7 +241,7 @@ def in_phase(connection: Connection, phase: Phase) -> bool:
 # -- a factory for each state
 
 
-def syn_sent(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def syn_sent(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue = Dialogue(settings)
     connection = dialogue.tcp.connect((PEER, PEER_PORT), 0)
     dialogue.expect("S", seq=0)
@@ -243,19 +258,20 @@ def options(settings: TcpSettings, dialogue: Dialogue) -> dict[str, Any]:
     }
 
 
-def syn_received(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def syn_received(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue = Dialogue(settings)
     dialogue.tcp.listen(None, PORT)
     dialogue.send("S", seq=0, **options(settings, dialogue))
     dialogue.expect("SA", seq=0, ack=1)
     (connection,) = dialogue.tcp._shared.connections.values()
+    assert isinstance(connection, TcpSocket)
     assert connection.state is State.SYN_RECEIVED
     return dialogue, connection
 
 
 def established(
     settings: TcpSettings = PLAIN, window: int = 65535, rtt: int = 0, **fields: Any
-) -> tuple[Dialogue, Connection]:
+) -> tuple[Dialogue, TcpSocket]:
     """Actively opened; both numbers are at 1."""
     dialogue, connection = syn_sent(settings)
     dialogue.run(rtt)
@@ -269,7 +285,7 @@ def established(
     return dialogue, connection
 
 
-def accepted(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def accepted(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     """Passively opened and accepted; both numbers are at 1."""
     dialogue = Dialogue(settings)
     listener = dialogue.tcp.listen(None, PORT)
@@ -282,7 +298,7 @@ def accepted(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
     return dialogue, connection
 
 
-def fin_wait_1(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def fin_wait_1(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue, connection = established(settings)
     connection.shutdown()
     dialogue.expect("FA", seq=1, ack=1)
@@ -290,14 +306,14 @@ def fin_wait_1(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
     return dialogue, connection
 
 
-def fin_wait_2(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def fin_wait_2(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue, connection = fin_wait_1(settings)
     dialogue.send("A", seq=1, ack=2)
     assert connection.state is State.FIN_WAIT_2
     return dialogue, connection
 
 
-def close_wait(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def close_wait(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue, connection = established(settings)
     dialogue.send("FA", seq=1, ack=1)
     dialogue.expect("A", seq=1, ack=2)
@@ -305,7 +321,7 @@ def close_wait(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
     return dialogue, connection
 
 
-def closing(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def closing(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue, connection = fin_wait_1(settings)
     dialogue.send("FA", seq=1, ack=1)
     dialogue.expect("A", seq=2, ack=2)
@@ -313,7 +329,7 @@ def closing(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
     return dialogue, connection
 
 
-def last_ack(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def last_ack(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue, connection = close_wait(settings)
     connection.shutdown()
     dialogue.expect("FA", seq=1, ack=2)
@@ -321,7 +337,7 @@ def last_ack(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
     return dialogue, connection
 
 
-def time_wait(settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def time_wait(settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     dialogue, connection = fin_wait_2(settings)
     dialogue.send("FA", seq=1, ack=2)
     dialogue.expect("A", seq=2, ack=2)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tcp_channel import ADDRESSES, Channel, Fate
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 PORT = 80
 
@@ -28,7 +28,7 @@ class Program:
     its text."""
 
     def __init__(self, to_write: bytes, pieces: list[int], bite: int, buffer: int) -> None:
-        self.connection: Connection | None = None
+        self.connection: TcpSocket | None = None
         self._left = to_write
         self._pieces = pieces
         self._piece = 0
@@ -40,7 +40,7 @@ class Program:
         connection = self.connection
         if connection is None:
             return None
-        self.got += connection.read(self._bite)
+        self.got += connection.receive(self._bite)
         if (
             connection.connected
             and not connection.sender.buffer.fin_queued
@@ -49,11 +49,11 @@ class Program:
             self._write(connection)
         return 20 * MILLISECOND if connection.readable_bytes else None
 
-    def _write(self, connection: Connection) -> None:
+    def _write(self, connection: TcpSocket) -> None:
         while self._left and connection.buffered_bytes < self._buffer:
             size = self._pieces[self._piece % len(self._pieces)]
             self._piece += 1
-            connection.write(self._left[:size])
+            connection.send(self._left[:size])
             self._left = self._left[size:]
         if not self._left:
             connection.shutdown()

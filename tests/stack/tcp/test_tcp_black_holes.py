@@ -5,10 +5,10 @@ from __future__ import annotations
 from tcp_dialogue import Dialogue, established, in_phase
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.mtu_search import PAUSE
 from netsim.stack.tcp.recovery import Phase
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 LARGE = 1460
 
@@ -53,7 +53,7 @@ class Path:
         self.dialogue.send("A", seq=1, ack=self.edge, sack=sack)
 
 
-def large(settings: TcpSettings) -> tuple[Dialogue, Connection]:
+def large(settings: TcpSettings) -> tuple[Dialogue, TcpSocket]:
     d, connection = established(settings, window=60_000)
     d.wire.mtu = 1500
     connection.peer_mss = LARGE
@@ -67,7 +67,7 @@ SACK = TcpSettings(timestamps=False, window_scaling=False)
 
 def test_full_segments_that_vanish_are_made_smaller() -> None:
     path = Path(1100, SACK)
-    path.connection.write(bytes(20_000))
+    path.connection.send(bytes(20_000))
     path.run(20 * SECOND)
     assert path.edge == 20_001
     assert path.connection.shared.counters.black_holes == 1
@@ -77,7 +77,7 @@ def test_full_segments_that_vanish_are_made_smaller() -> None:
 def test_and_once_more_if_that_is_not_enough() -> None:
     for settings in (SACK, PLAIN):
         path = Path(512, settings)
-        path.connection.write(bytes(20_000))
+        path.connection.send(bytes(20_000))
         path.run(30 * SECOND)
         assert path.edge == 20_001
         assert path.connection.shared.counters.black_holes == 2
@@ -85,12 +85,12 @@ def test_and_once_more_if_that_is_not_enough() -> None:
 
 def test_the_size_is_not_blamed_at_the_first_loss_nor_when_it_is_small() -> None:
     d, connection = large(SACK)
-    connection.write(bytes(500))
+    connection.send(bytes(500))
     d.run(30 * SECOND)
     assert connection.sender.retries > 4
     assert connection.shared.counters.black_holes == 0
     d, connection = large(SACK)
-    connection.write(bytes(5000))
+    connection.send(bytes(5000))
     d.run(SECOND + 999 * MILLISECOND)
     assert connection.sender.retries in (1, 2, 3)
     assert connection.sender.mss == LARGE
@@ -101,7 +101,7 @@ def test_larger_segments_are_found_again_as_far_as_the_path_takes_them() -> None
         path = Path(1300, settings)
         connection = path.connection
         for _ in range(100):
-            connection.write(bytes(20_000))
+            connection.send(bytes(20_000))
             path.run(path.dialogue.now + SECOND)
         path.run(path.dialogue.now + 60 * SECOND)
         assert path.edge == 2_000_001
@@ -114,11 +114,11 @@ def test_larger_segments_are_found_again_as_far_as_the_path_takes_them() -> None
 
 def test_a_lost_probe_does_not_slow_the_sender_down() -> None:
     path = Path(1100, SACK)
-    path.connection.write(bytes(5000))
+    path.connection.send(bytes(5000))
     path.run(20 * SECOND)
     sender = path.connection.sender
     sender.congestion.window = window = 40_000
-    path.connection.write(bytes(30_000))
+    path.connection.send(bytes(30_000))
     path.run(path.dialogue.now + 2 * SECOND)
     assert path.connection.shared.counters.mtu_probes >= 1
     assert sender.congestion.window >= window
@@ -128,7 +128,7 @@ def test_a_lost_probe_does_not_slow_the_sender_down() -> None:
 def test_a_link_that_was_down_is_no_black_hole_for_long() -> None:
     path = Path(0, SACK)
     connection = path.connection
-    connection.write(bytes(200_000))
+    connection.send(bytes(200_000))
     path.run(60 * SECOND)
     assert connection.shared.counters.black_holes == 2
     path.takes = 9000
@@ -142,17 +142,17 @@ def test_the_search_begins_again_after_ten_minutes() -> None:
     path = Path(1100, SACK)
     connection = path.connection
     for _ in range(40):
-        connection.write(bytes(20_000))
+        connection.send(bytes(20_000))
         path.run(path.dialogue.now + SECOND)
     assert 1092 <= connection.sender.mss <= 1100
     before = connection.shared.counters.mtu_probes
-    connection.write(bytes(20_000))
+    connection.send(bytes(20_000))
     path.run(path.dialogue.now + SECOND)
     assert connection.shared.counters.mtu_probes == before
     path.takes = 9000
     path.run(path.dialogue.now + PAUSE)
     for _ in range(3):
-        connection.write(bytes(20_000))
+        connection.send(bytes(20_000))
         path.run(path.dialogue.now + SECOND)
     assert connection.sender.mss == LARGE
 
@@ -160,7 +160,7 @@ def test_the_search_begins_again_after_ten_minutes() -> None:
 def test_a_path_that_tells_is_believed_instead() -> None:
     path = Path(1100, SACK)
     connection = path.connection
-    connection.write(bytes(5000))
+    connection.send(bytes(5000))
     path.run(20 * SECOND)
     assert connection.sender.search is not None
     path.dialogue.wire.mtu = 1140

@@ -30,10 +30,10 @@ from tcp_dialogue import (
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.socket_errors import NotConnectedError
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.state import State
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
-Factory = Callable[[], tuple[Dialogue, Connection]]
+Factory = Callable[[], tuple[Dialogue, TcpSocket]]
 
 
 def test_active_close_to_time_wait() -> None:
@@ -82,7 +82,7 @@ def test_passive_close() -> None:
     assert connection.at_eof
     assert connection in d.ready
     assert not connection.closed
-    connection.write(b"last words")
+    connection.send(b"last words")
     d.expect("PA", seq=1, ack=2, payload=b"last words")
     connection.shutdown()
     assert in_state(connection, State.LAST_ACK)
@@ -105,13 +105,13 @@ def test_half_close_still_receives() -> None:
     d.expect_nothing(until=600 * SECOND)
     d.send("FPA", seq=5, ack=2, payload=b"!")
     d.expect("A", seq=2, ack=7)
-    assert connection.read() == b"more!"
+    assert connection.receive() == b"more!"
     assert connection.at_eof
 
 
 def test_fin_follows_all_text_and_waits_for_the_window() -> None:
     d, connection = established(window=1500)
-    connection.write(bytes(2000))
+    connection.send(bytes(2000))
     connection.shutdown()
     assert in_state(connection, State.FIN_WAIT_1)
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
@@ -125,7 +125,7 @@ def test_fin_follows_all_text_and_waits_for_the_window() -> None:
 
 def test_fin_rides_on_the_last_text() -> None:
     d, connection = established()
-    connection.write(b"bye")
+    connection.send(b"bye")
     connection.shutdown()
     d.expect("FPA", seq=1, ack=1, payload=b"bye")
     d.send("A", seq=1, ack=4)
@@ -153,7 +153,7 @@ def test_fin_out_of_order_waits_for_the_text_before_it() -> None:
     d.expect("A", seq=1, ack=8)
     assert in_state(connection, State.CLOSE_WAIT)
     assert not connection.at_eof
-    assert connection.read() == b"abcdef"
+    assert connection.receive() == b"abcdef"
     assert connection.at_eof
 
 
@@ -163,7 +163,7 @@ def test_text_behind_a_fin_is_ignored() -> None:
     d.expect("A", seq=1, ack=1)
     d.send("PA", seq=1, ack=1, payload=b"abcdef")
     d.expect("A", seq=1, ack=5)
-    assert connection.read() == b"abc"
+    assert connection.receive() == b"abc"
     assert connection.at_eof
 
 
@@ -172,7 +172,7 @@ def test_fin_behind_text_that_did_not_fit_is_not_taken() -> None:
     d.send("FPA", seq=1, ack=1, payload=bytes(1200))
     d.expect("A", seq=1, ack=1001, window=0)
     assert in_state(connection, State.ESTABLISHED)
-    connection.read()
+    connection.receive()
     d.expect("A", seq=1, ack=1001, window=1000)
     d.send("FPA", seq=1001, ack=1, payload=bytes(200))
     d.expect("A", seq=1, ack=1202)
@@ -312,7 +312,7 @@ def test_text_after_close_is_reset(half_closed_before: bool) -> None:
 
 def test_orderly_close() -> None:
     d, connection = established()
-    connection.write(b"all of it")
+    connection.send(b"all of it")
     connection.close()
     d.expect("FPA", seq=1, ack=1, payload=b"all of it")
     d.send("FA", seq=1, ack=11)
@@ -346,14 +346,14 @@ def test_write_after_shutdown_is_misuse() -> None:
     _, connection = established()
     connection.shutdown()
     with pytest.raises(NotConnectedError) as caught:
-        connection.write(b"x")
+        connection.send(b"x")
     assert caught.value.errno == errno.EPIPE
 
 
 def test_write_after_the_peer_reset_is_dropped() -> None:
     d, connection = established()
     d.send("R", seq=1)
-    connection.write(b"x")
+    connection.send(b"x")
     assert connection.buffered_bytes == 0
     connection.shutdown()
     connection.close()

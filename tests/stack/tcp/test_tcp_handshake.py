@@ -19,6 +19,7 @@ from tcp_dialogue import (
     accepted,
     established,
     in_state,
+    ip_header,
     syn_received,
     syn_sent,
 )
@@ -105,7 +106,7 @@ def test_scale_above_14_counts_as_14() -> None:
 def test_segment_size(offered: int | None, used: int) -> None:
     """RFC 9293 3.7.1: 536 unless the peer says otherwise, never above our own MTU."""
     d, connection = established(mss=offered)
-    connection.write(bytes(MSS * 2))
+    connection.send(bytes(MSS * 2))
     d.expect("A", seq=1, ack=1, payload=bytes(used))
 
 
@@ -130,7 +131,7 @@ def test_after_a_lost_syn_data_starts_slowly() -> None:
     d.expect("S", seq=0, at=SECOND)
     d.send("SA", seq=0, ack=1, mss=MSS)
     d.expect("A", seq=1, ack=1)
-    connection.write(bytes(3 * MSS))
+    connection.send(bytes(3 * MSS))
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
     d.expect_nothing(until=4 * SECOND - 1)
     d.expect("A", seq=1, ack=1, payload=bytes(MSS), at=4 * SECOND)
@@ -186,7 +187,7 @@ def test_simultaneous_open() -> None:
     d.send("SA", seq=0, ack=1, mss=MSS)
     assert in_state(connection, State.ESTABLISHED)
     assert connection.connected
-    connection.write(b"hello")
+    connection.send(b"hello")
     d.expect("PA", seq=1, ack=1, payload=b"hello")
 
 
@@ -210,7 +211,7 @@ def test_text_on_syn_ack_and_on_the_last_ack() -> None:
     d, connection = syn_sent()
     d.send("SA", seq=0, ack=1, payload=b"early", mss=MSS)
     d.expect("A", seq=1, ack=6)
-    assert connection.read() == b"early"
+    assert connection.receive() == b"early"
     d, connection = syn_received()
     d.send("PA", seq=1, ack=1, payload=b"question")
     assert in_state(connection, State.ESTABLISHED)
@@ -219,7 +220,7 @@ def test_text_on_syn_ack_and_on_the_last_ack() -> None:
 
 def test_what_was_written_before_the_handshake_leaves_with_its_last_ack() -> None:
     d, connection = syn_sent()
-    connection.write(b"first")
+    connection.send(b"first")
     d.expect_nothing()
     d.send("SA", seq=0, ack=1)
     d.expect("PA", seq=1, ack=1, payload=b"first")
@@ -227,7 +228,7 @@ def test_what_was_written_before_the_handshake_leaves_with_its_last_ack() -> Non
 
 def test_half_close_before_the_handshake() -> None:
     d, connection = syn_sent()
-    connection.write(b"all")
+    connection.send(b"all")
     connection.shutdown()
     d.send("SA", seq=0, ack=1)
     d.expect("FPA", seq=1, ack=1, payload=b"all")
@@ -296,7 +297,8 @@ def test_no_answer_to_a_broadcast_syn() -> None:
 
     for everybody in (b"\xff" * 4, bytes((224, 0, 0, 1))):
         syn = TcpSegment(PEER_PORT, PORT, 1, 0, SYN, 1000)
-        d.tcp.receive(PEER, everybody, syn.pack(pseudo_header_sum(PEER, everybody, 6)), 0)
+        data = syn.pack(pseudo_header_sum(PEER, everybody, 6))
+        d.tcp.receive(ip_header(PEER, everybody), data, 0)
     assert d.sent == []
 
 
@@ -385,7 +387,7 @@ def test_accepted_connection_tells_what_came_before() -> None:
     connection = listener.accept()
     assert connection is not None
     assert connection in d.ready
-    assert connection.read() == b"hi"
+    assert connection.receive() == b"hi"
 
 
 def test_connection_reset_before_accept_is_still_handed_out() -> None:
@@ -395,7 +397,7 @@ def test_connection_reset_before_accept_is_still_handed_out() -> None:
     d.send("R", seq=3)
     assert listener.accept() is connection
     assert connection.error == errno.ECONNRESET
-    assert connection.read() == b"hi"
+    assert connection.receive() == b"hi"
 
 
 def test_ports() -> None:

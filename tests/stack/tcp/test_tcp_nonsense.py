@@ -19,6 +19,7 @@ from tcp_dialogue import (
     established,
     fin_wait_1,
     fin_wait_2,
+    ip_header,
     last_ack,
     syn_received,
     syn_sent,
@@ -27,11 +28,11 @@ from tcp_dialogue import (
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.socket_errors import NotConnectedError
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.error import WireError
 
-FACTORIES: list[Callable[[TcpSettings], tuple[Dialogue, Connection]]] = [
+FACTORIES: list[Callable[[TcpSettings], tuple[Dialogue, TcpSocket]]] = [
     syn_sent,
     syn_received,
     established,
@@ -64,14 +65,14 @@ stamps = st.none() | st.integers(0, 0xFFFFFFFF)
 deeds = st.sampled_from(["write", "read", "shutdown", "close", "abort", "wait", "icmp"])
 
 
-def do(deed: str, d: Dialogue, connection: Connection) -> None:
+def do(deed: str, d: Dialogue, connection: TcpSocket) -> None:
     if deed == "write":
         try:
-            connection.write(bytes(1500))
+            connection.send(bytes(1500))
         except NotConnectedError:
             assert connection.sender.buffer.fin_queued or connection.orphan
     elif deed == "read":
-        connection.read(10)
+        connection.receive(10)
     elif deed == "shutdown":
         connection.shutdown()
     elif deed == "close":
@@ -84,7 +85,7 @@ def do(deed: str, d: Dialogue, connection: Connection) -> None:
         d.after(300 * MILLISECOND)
 
 
-def check(connection: Connection) -> None:
+def check(connection: TcpSocket) -> None:
     sender, receiver = connection.sender, connection.receiver
     assert sender.una <= sender.nxt <= sender.buffer.end + 1
     assert 0 <= sender.unsent <= len(sender.buffer)
@@ -106,7 +107,7 @@ def check(connection: Connection) -> None:
     stamp=stamps,
 )
 def test_nothing_escapes(
-    factory: Callable[[TcpSettings], tuple[Dialogue, Connection]],
+    factory: Callable[[TcpSettings], tuple[Dialogue, TcpSocket]],
     modern: bool,
     events: list[dict[str, Any] | str],
     stamp: int | None,
@@ -131,5 +132,5 @@ def test_nothing_escapes(
 def test_malformed_segments_raise_wire_error_only(data: bytes) -> None:
     d, _ = established()
     with pytest.raises(WireError):
-        d.tcp.receive(PEER, HERE, data, 0)
+        d.tcp.receive(ip_header(PEER, HERE), data, 0)
     assert d.tcp.counters.segments_in == 1

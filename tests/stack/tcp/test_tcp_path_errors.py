@@ -5,10 +5,22 @@ from __future__ import annotations
 import errno
 
 import pytest
-from tcp_dialogue import MSS, PLAIN, Dialogue, established, syn_received, syn_sent
+from tcp_dialogue import (
+    HERE,
+    MSS,
+    PEER,
+    PLAIN,
+    Dialogue,
+    established,
+    ip_header,
+    syn_received,
+    syn_sent,
+)
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.stack.tcp.tcp_socket import TcpSocket
+from netsim.wire.icmp import IcmpMessage
 
 UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM, SOURCE_QUENCH = 3, 11, 12, 4
 
@@ -46,7 +58,7 @@ def test_time_exceeded_does_not_end_a_connect_but_explains_its_failure() -> None
 )
 def test_no_error_ends_a_connection_that_works(kind: int, code: int) -> None:
     d, connection = established()
-    connection.write(b"x")
+    connection.send(b"x")
     d.expect("PA", seq=1, ack=1, payload=b"x")
     d.icmp(kind, code, seq=1)
     assert not connection.closed
@@ -57,7 +69,7 @@ def test_no_error_ends_a_connection_that_works(kind: int, code: int) -> None:
 
 def test_the_last_error_explains_a_timeout() -> None:
     d, connection = established()
-    connection.write(b"x")
+    connection.send(b"x")
     d.expect("PA", seq=1, ack=1, payload=b"x")
     d.icmp(UNREACHABLE, 1, seq=1)
     d.run(3000 * SECOND)
@@ -85,14 +97,14 @@ def test_source_quench_and_strangers_are_ignored() -> None:
     d.peer_port += 1
     d.icmp(UNREACHABLE, 1, seq=0)
     assert d.tcp.counters.icmp_out_of_window == 1
-    d.tcp.icmp_error(b"\x0a\0\0\1", b"\x0a\0\0\2", b"short", 3, 1)
+    d.tcp.receive_error(ip_header(HERE, PEER), b"short", IcmpMessage(3, 1, 0, b""), PEER, 0)
     assert not connection.closed
     assert connection.soft_error is None
 
 
 def outstanding(settings: TcpSettings = PLAIN) -> Dialogue:
     d, connection = established(settings)
-    connection.write(bytes(range(250)) * 12)
+    connection.send(bytes(range(250)) * 12)
     d.run(d.now)
     assert len(d.sent) == 3
     d.sent.clear()
@@ -106,11 +118,12 @@ def test_fragmentation_needed_cuts_smaller_at_once() -> None:
     assert [len(sent.segment.payload) for sent in d.sent] == [500] * 6
     assert b"".join(sent.segment.payload for sent in d.sent) == bytes(range(250)) * 12
     (connection,) = d.tcp._shared.connections.values()
+    assert isinstance(connection, TcpSocket)
     assert connection.sender.congestion.window == 10 * MSS
     assert d.tcp.counters.timeouts == 0
     d.sent.clear()
     d.send("A", seq=1, ack=3001)
-    connection.write(bytes(1000))
+    connection.send(bytes(1000))
     d.expect("A", seq=3001, ack=1, payload=bytes(500))
     d.expect("PA", seq=3501, ack=1, payload=bytes(500))
 
@@ -124,7 +137,8 @@ def test_a_path_that_is_larger_again_is_used_from_then_on() -> None:
     d.wire.mtu = MSS + 40
     d.tcp.path_changed(None, None)
     (connection,) = d.tcp._shared.connections.values()
-    connection.write(bytes(1000))
+    assert isinstance(connection, TcpSocket)
+    connection.send(bytes(1000))
     d.expect("PA", seq=3001, ack=1, payload=bytes(1000))
 
 
@@ -154,5 +168,5 @@ def test_a_connection_opened_later_knows_the_smaller_path() -> None:
     d.wire.mtu = 600
     d.send("SA", seq=0, ack=1, mss=MSS)
     d.expect("A", seq=1, ack=1)
-    connection.write(bytes(1000))
+    connection.send(bytes(1000))
     d.expect("A", seq=1, ack=1, payload=bytes(560))

@@ -9,19 +9,19 @@ import pytest
 from tcp_dialogue import MODERN, MSS, PLAIN, Dialogue, established
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 FULL = bytes(range(250)) * 4
 assert len(FULL) == MSS
 
 
-def settled() -> tuple[Dialogue, Connection]:
+def settled() -> tuple[Dialogue, TcpSocket]:
     """A connection past the quick acknowledgements of its beginning: number 16,001 is next."""
     d, connection = established()
     for index in range(16):
         d.send("A", seq=1 + index * MSS, ack=1, payload=FULL)
         d.expect("A", seq=1, ack=1 + (index + 1) * MSS)
-    connection.read()
+    connection.receive()
     d.ready.clear()
     return d, connection
 
@@ -32,9 +32,9 @@ def test_text_in_order_is_readable_and_announced() -> None:
     d.send("PA", seq=7, ack=1, payload=b"world")
     assert connection in d.ready
     assert connection.readable_bytes == 11
-    assert connection.read(4) == b"hell"
-    assert connection.read(100) == b"o world"
-    assert connection.read() == b""
+    assert connection.receive(4) == b"hell"
+    assert connection.receive(100) == b"o world"
+    assert connection.receive() == b""
     assert not connection.at_eof
 
 
@@ -58,7 +58,7 @@ def test_delayed_ack_is_counted_from_the_first_unacknowledged_text() -> None:
 def test_an_answer_carries_the_acknowledgement() -> None:
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"question")
-    connection.write(b"answer")
+    connection.send(b"answer")
     d.expect("PA", seq=1, ack=9, payload=b"answer")
     d.expect_nothing(until=100 * MILLISECOND)
 
@@ -106,7 +106,7 @@ def test_text_out_of_order_is_kept_and_answered_at_once() -> None:
     assert connection.readable_bytes == 2 * MSS
     d.send("A", seq=18_001, ack=1, payload=FULL)
     d.expect("A", seq=1, ack=20_001)
-    assert connection.read() == FULL * 4
+    assert connection.receive() == FULL * 4
     assert d.tcp.counters.out_of_order == 2
 
 
@@ -117,7 +117,7 @@ def test_overlaps_in_any_shape(step: int) -> None:
     for start in range(900 - step, -1, -step):
         d.send("A", seq=1 + start, ack=1, payload=text[start : start + step * 3])
     d.send("A", seq=1, ack=1, payload=text[: step * 2])
-    assert connection.read() == text
+    assert connection.receive() == text
     assert not connection.receiver.reassembly
 
 
@@ -125,7 +125,7 @@ def test_partly_old_text_gives_its_new_part() -> None:
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"abcdef")
     d.send("PA", seq=4, ack=1, payload=b"defghi")
-    assert connection.read() == b"abcdefghi"
+    assert connection.receive() == b"abcdefghi"
     d.expect("A", seq=1, ack=10)
 
 
@@ -134,7 +134,7 @@ def test_text_is_cut_at_the_edge_of_the_window() -> None:
     d.send("A", seq=1, ack=1, payload=FULL[:600])
     d.send("A", seq=601, ack=1, payload=FULL[:600])
     d.expect("A", seq=1, ack=1001, window=0)
-    assert connection.read() == FULL[:600] + FULL[:400]
+    assert connection.receive() == FULL[:600] + FULL[:400]
 
 
 # -- SACK
@@ -187,7 +187,7 @@ def test_no_sack_unless_agreed() -> None:
 
 def test_sack_goes_alone_even_when_there_is_text_to_send() -> None:
     d, connection = established(MODERN)
-    connection.write(b"mine")
+    connection.send(b"mine")
     d.send("A", seq=200, ack=1, payload=bytes(100))
     d.expect("PA", seq=1, ack=1, payload=b"mine", sack=[])
     d.expect("A", seq=5, ack=1, sack=[(200, 300)])
@@ -195,9 +195,9 @@ def test_sack_goes_alone_even_when_there_is_text_to_send() -> None:
 
 def test_sack_precedes_text_that_the_same_segment_lets_go() -> None:
     d, connection = established(MODERN)
-    connection.write(b"a")
+    connection.send(b"a")
     d.expect("PA", seq=1, ack=1, payload=b"a")
-    connection.write(b"b")
+    connection.send(b"b")
     d.send("A", seq=200, ack=2, payload=bytes(100))
     d.expect("A", seq=2, ack=1, sack=[(200, 300)])
     d.expect("PA", seq=2, ack=1, payload=b"b", sack=[])
@@ -244,15 +244,15 @@ def test_window_closes_and_opens_again_by_reading() -> None:
     for index in range(4):
         d.send("A", seq=1 + index * MSS, ack=1, payload=FULL)
         d.expect("A", seq=1, ack=1 + (index + 1) * MSS, window=3000 - index * MSS)
-    assert connection.read(500) == FULL[:500]
+    assert connection.receive(500) == FULL[:500]
     d.expect_nothing()  # RFC 9293 3.8.6.2.2: not yet worth a segment
     d.send("A", seq=4000, ack=1)
     d.expect("A", seq=1, ack=4001, window=0)  # nor to be mentioned
-    connection.read(500)
+    connection.receive(500)
     d.expect("A", seq=1, ack=4001, window=1000)
-    connection.read(500)
+    connection.receive(500)
     d.expect_nothing()
-    connection.read()
+    connection.receive()
     d.expect("A", seq=1, ack=4001, window=4000)
     d.expect_nothing(until=SECOND)
 
@@ -265,7 +265,7 @@ def test_the_right_edge_never_moves_left() -> None:
         d.send("PA", seq=sequence, ack=1, payload=payload)
         sequence += size
         if size % 2:
-            connection.read(200)
+            connection.receive(200)
         d.after(40 * MILLISECOND)
         for sent in d.sent:
             offered = sequence + sent.segment.window
@@ -294,7 +294,7 @@ def test_scaled_windows_are_honoured_to_the_octet() -> None:
 def test_zero_window_still_takes_acknowledgements_resets_and_a_fin() -> None:
     """RFC 9293 3.10.7.4: special allowance."""
     d, connection = established(replace(PLAIN, receive_buffer=1000))
-    connection.write(b"outgoing")
+    connection.send(b"outgoing")
     d.expect("PA", seq=1, ack=1, payload=b"outgoing")
     d.send("A", seq=1, ack=1, payload=FULL)
     d.expect("A", seq=9, ack=1001, window=0)
@@ -303,7 +303,7 @@ def test_zero_window_still_takes_acknowledgements_resets_and_a_fin() -> None:
     assert connection.buffered_bytes == 0
     d.send("FA", seq=1001, ack=9)
     d.expect("A", seq=9, ack=1002, window=0)
-    assert connection.read() == FULL
+    assert connection.receive() == FULL
     assert connection.at_eof
 
 
@@ -324,7 +324,7 @@ def test_single_octets_do_not_cost_an_object_each() -> None:
         d.send("PA", seq=1 + index, ack=1, payload=b"x")
     assert connection.readable_bytes == 3000
     assert len(connection.receiver.chunks) < 10
-    assert connection.read() == b"x" * 3000
+    assert connection.receive() == b"x" * 3000
 
 
 def test_holes_are_limited() -> None:
@@ -335,5 +335,5 @@ def test_holes_are_limited() -> None:
     assert d.tcp.counters.beyond_buffer == 188
     assert connection.receiver.reassembly.octets == 512
     d.send("A", seq=1, ack=1, payload=b"y" * 1500)
-    assert connection.read() == b"y" * 1500
+    assert connection.receive() == b"y" * 1500
     assert connection.receiver.reassembly.octets == 0

@@ -10,10 +10,10 @@ import pytest
 from tcp_dialogue import MODERN, MSS, PLAIN, Dialogue, established, in_phase, in_state, last_ack
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.recovery import Phase
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 RTT = 100 * MILLISECOND
 RTO = RTT + 200 * MILLISECOND
@@ -25,10 +25,10 @@ def text(segments: int) -> bytes:
     return b"".join(index.to_bytes(2, "big") * (MSS // 2) for index in range(segments))
 
 
-def sending(segments: int, settings: TcpSettings = PLAIN) -> tuple[Dialogue, Connection]:
+def sending(segments: int, settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     """`segments` full ones are written; as many as the window of ten allows have left."""
     d, connection = established(settings, rtt=RTT)
-    connection.write(text(segments))
+    connection.send(text(segments))
     d.run(d.now)
     assert [s.segment.payload for s in d.sent] == [piece(i) for i in range(min(segments, 10))]
     d.sent.clear()
@@ -58,7 +58,7 @@ def expect_pieces(d: Dialogue, *indices: int) -> None:
 
 def test_timeouts_back_off_and_give_up() -> None:
     d, connection = established(replace(PLAIN, retries=5), rtt=RTT)
-    connection.write(b"lost")
+    connection.send(b"lost")
     d.expect("PA", seq=1, ack=1, payload=b"lost")
     at = RTT
     for exponent in range(5):
@@ -76,7 +76,7 @@ def test_timeouts_back_off_and_give_up() -> None:
 
 def test_backed_off_timeout_is_bounded() -> None:
     d, connection = established(replace(PLAIN, max_rto_ns=SECOND), rtt=RTT)
-    connection.write(b"lost")
+    connection.send(b"lost")
     d.run(20 * SECOND)
     times = [sent.at for sent in d.sent]
     assert times[-1] - times[-2] == SECOND
@@ -84,7 +84,7 @@ def test_backed_off_timeout_is_bounded() -> None:
 
 def test_default_patience_is_about_a_quarter_of_an_hour() -> None:
     d, connection = established(rtt=RTT)
-    connection.write(b"lost")
+    connection.send(b"lost")
     d.run(13 * 60 * SECOND)
     assert not connection.closed
     d.run(25 * 60 * SECOND)
@@ -147,7 +147,7 @@ def test_karn_no_sample_from_what_was_sent_twice() -> None:
     assert connection.sender.round_trip.smoothed == RTT
     # And the timeout stays backed off until there is one.
     assert connection.sender.round_trip.timeout == 2 * RTO
-    connection.write(piece(1))
+    connection.send(piece(1))
     d.run(d.now)
     expect_pieces(d, 1)
     d.after(RTT)
@@ -157,7 +157,7 @@ def test_karn_no_sample_from_what_was_sent_twice() -> None:
 
 def test_timestamps_give_a_sample_of_what_was_sent_twice() -> None:
     d, connection = established(MODERN, rtt=RTT)
-    connection.write(b"x")
+    connection.send(b"x")
     d.run(RTT + RTO)
     assert len(d.sent) == 2
     d.run(RTT + RTO + 60 * MILLISECOND)
@@ -169,7 +169,7 @@ def test_timestamps_give_a_sample_of_what_was_sent_twice() -> None:
 
 def test_an_echo_of_what_was_sent_before_gives_none() -> None:
     d, connection = established(MODERN, rtt=RTT)
-    connection.write(b"x")
+    connection.send(b"x")
     d.run(RTT + RTO)
     d.run(RTT + RTO + 60 * MILLISECOND)
     d.send("A", seq=1, ack=2, timestamp_echo=d.sent[0].segment.timestamp)
@@ -193,7 +193,7 @@ def test_samples_are_smoothed() -> None:
 
 def test_three_duplicates_retransmit_at_once() -> None:
     d, connection = sending(10)
-    connection.write(text(20)[10 * MSS :])
+    connection.send(text(20)[10 * MSS :])
     d.run(d.now)
     d.after(RTT)
     d.send("A", seq=1, ack=seq(1))
@@ -253,7 +253,7 @@ def test_duplicates_after_a_timeout_do_not_retransmit_again() -> None:
         d.send("A", seq=1, ack=seq(5))
     d.expect_nothing()
     d.send("A", seq=1, ack=seq(10))
-    connection.write(text(4))
+    connection.send(text(4))
     d.run(d.now)
     d.sent.clear()
     for _ in range(5):
@@ -283,7 +283,7 @@ def test_no_duplicates_while_nothing_is_outstanding() -> None:
     d, connection = established()
     for _ in range(5):
         d.send("A", seq=1, ack=1)
-    connection.write(b"x")
+    connection.send(b"x")
     d.expect("PA", seq=1, ack=1, payload=b"x")
     assert connection.sender.recovery.in_order
 
@@ -436,7 +436,7 @@ def test_a_lost_fin_is_found_like_text() -> None:
 
 def test_text_and_fin_are_retransmitted_together() -> None:
     d, connection = established(rtt=RTT)
-    connection.write(b"end")
+    connection.send(b"end")
     connection.shutdown()
     d.expect("FPA", seq=1, ack=1, payload=b"end")
     d.expect("FPA", seq=1, ack=1, payload=b"end", at=RTT + RTO)
@@ -447,7 +447,7 @@ def test_retransmission_is_cut_to_what_is_missing() -> None:
     d, connection = established(rtt=RTT)
     connection.no_delay = True
     for index in range(5):
-        connection.write(bytes([index]) * 10)
+        connection.send(bytes([index]) * 10)
         d.run(d.now)
     assert len(d.sent) == 5
     d.sent.clear()

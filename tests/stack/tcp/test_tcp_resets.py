@@ -19,10 +19,10 @@ from tcp_dialogue import (
 )
 
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.state import State
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
-Factory = Callable[[], tuple[Dialogue, Connection]]
+Factory = Callable[[], tuple[Dialogue, TcpSocket]]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_text_before_a_reset_can_be_read() -> None:
     d.send("PA", seq=1, ack=1, payload=b"remains")
     d.send("R", seq=8)
     assert connection.closed
-    assert connection.read() == b"remains"
+    assert connection.receive() == b"remains"
     assert not connection.at_eof
 
 
@@ -122,11 +122,11 @@ def test_acknowledgement_of_what_was_never_sent_or_long_ago(ack: int) -> None:
 
 def test_text_with_an_old_but_plausible_acknowledgement_is_taken() -> None:
     d, connection = established()
-    connection.write(b"12345")
+    connection.send(b"12345")
     d.expect("PA", seq=1, ack=1, payload=b"12345")
     d.send("A", seq=1, ack=6)
     d.send("PA", seq=1, ack=1, payload=b"late")
-    assert connection.read() == b"late"
+    assert connection.receive() == b"late"
     assert connection.buffered_bytes == 0
 
 
@@ -148,7 +148,7 @@ def test_old_duplicates_are_acknowledged() -> None:
     d.expect("A", seq=1, ack=4)
     d.send("PA", seq=-2000, ack=1, payload=b"abc")
     d.expect("A", seq=1, ack=4)
-    assert connection.read() == b"abc"
+    assert connection.receive() == b"abc"
     assert d.tcp.counters.duplicates == 2
 
 
@@ -163,7 +163,7 @@ def test_text_beyond_the_window_is_dropped_and_answered() -> None:
 def test_urgent_text_is_delivered_in_line() -> None:
     d, connection = established()
     d.send("UPA", seq=1, ack=1, payload=b"urgent")
-    assert connection.read() == b"urgent"
+    assert connection.receive() == b"urgent"
 
 
 # -- PAWS (RFC 7323 5)
@@ -194,7 +194,7 @@ def test_a_peer_silent_for_24_days_is_heard() -> None:
     d, connection = established(MODERN)
     d.run(25 * 24 * 3600 * SECOND)
     d.send("PA", seq=1, ack=1, payload=b"back")
-    assert connection.read() == b"back"
+    assert connection.receive() == b"back"
 
 
 def test_segments_without_the_agreed_timestamp_are_dropped() -> None:

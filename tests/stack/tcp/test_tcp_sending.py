@@ -18,7 +18,7 @@ RTO = RTT + 200 * MILLISECOND
 def test_text_is_cut_into_segments() -> None:
     d, connection = established()
     text = bytes(range(256)) * 10
-    connection.write(text)
+    connection.send(text)
     assert connection.unsent_bytes == connection.buffered_bytes == 2560
     d.ready.clear()
     d.expect("A", seq=1, ack=1, payload=text[:1000])
@@ -37,15 +37,15 @@ def test_text_is_cut_into_segments() -> None:
 
 def test_write_sends_nothing_before_flush() -> None:
     d, connection = established()
-    connection.write(b"one ")
-    connection.write(b"two")
+    connection.send(b"one ")
+    connection.send(b"two")
     assert d.sent == []
     d.expect("PA", seq=1, ack=1, payload=b"one two")
 
 
 def test_the_peers_window_is_not_exceeded() -> None:
     d, connection = established(window=2500)
-    connection.write(bytes(10_000))
+    connection.send(bytes(10_000))
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
     d.expect("A", seq=1001, ack=1, payload=bytes(MSS))
     d.expect_nothing()  # 500 are less than half of the largest window seen
@@ -57,7 +57,7 @@ def test_the_peers_window_is_not_exceeded() -> None:
 def test_half_of_the_largest_window_is_worth_a_segment() -> None:
     """RFC 9293 3.8.6.2.1 (3)"""
     d, connection = established(window=800)
-    connection.write(bytes(2000))
+    connection.send(bytes(2000))
     d.expect("A", seq=1, ack=1, payload=bytes(800))
     d.send("A", seq=1, ack=801, window=399)
     d.expect_nothing()
@@ -68,7 +68,7 @@ def test_half_of_the_largest_window_is_worth_a_segment() -> None:
 def test_an_older_segment_does_not_change_the_window() -> None:
     """SND.WL1 and SND.WL2"""
     d, connection = established(window=2000)
-    connection.write(bytes(5000))
+    connection.send(bytes(5000))
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
     d.expect("A", seq=1001, ack=1, payload=bytes(MSS))
     d.send("PA", seq=1, ack=2001, payload=b"x", window=500)
@@ -84,10 +84,10 @@ def test_an_older_segment_does_not_change_the_window() -> None:
 
 def test_nagle_holds_a_part_while_a_part_is_outstanding() -> None:
     d, connection = established()
-    connection.write(b"a")
+    connection.send(b"a")
     d.expect("PA", seq=1, ack=1, payload=b"a")
-    connection.write(b"b")
-    connection.write(b"c")
+    connection.send(b"b")
+    connection.send(b"c")
     d.expect_nothing(until=100 * MILLISECOND)
     d.send("A", seq=1, ack=2)
     d.expect("PA", seq=2, ack=1, payload=b"bc")
@@ -95,10 +95,10 @@ def test_nagle_holds_a_part_while_a_part_is_outstanding() -> None:
 
 def test_nagle_lets_full_segments_and_their_tail_go() -> None:
     d, connection = established()
-    connection.write(bytes(MSS + 10))
+    connection.send(bytes(MSS + 10))
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
     d.expect("PA", seq=1001, ack=1, payload=bytes(10))
-    connection.write(bytes(MSS))
+    connection.send(bytes(MSS))
     d.expect("PA", seq=1011, ack=1, payload=bytes(MSS))
 
 
@@ -107,15 +107,15 @@ def test_no_delay() -> None:
     connection.no_delay = True
     assert connection.no_delay
     for index, octet in enumerate((b"a", b"b", b"c")):
-        connection.write(octet)
+        connection.send(octet)
         d.expect("PA", seq=1 + index, ack=1, payload=octet)
 
 
 def test_no_delay_releases_what_nagle_held() -> None:
     d, connection = established()
-    connection.write(b"a")
+    connection.send(b"a")
     d.expect("PA", seq=1, ack=1, payload=b"a")
-    connection.write(b"b")
+    connection.send(b"b")
     d.expect_nothing()
     connection.no_delay = True
     d.expect("PA", seq=2, ack=1, payload=b"b")
@@ -123,9 +123,9 @@ def test_no_delay_releases_what_nagle_held() -> None:
 
 def test_a_fin_is_not_held() -> None:
     d, connection = established()
-    connection.write(b"a")
+    connection.send(b"a")
     d.expect("PA", seq=1, ack=1, payload=b"a")
-    connection.write(b"b")
+    connection.send(b"b")
     connection.shutdown()
     d.expect("FPA", seq=2, ack=1, payload=b"b")
 
@@ -135,12 +135,12 @@ def test_a_fin_is_not_held() -> None:
 
 def test_zero_window_is_probed_with_growing_intervals() -> None:
     d, connection = established(rtt=RTT)
-    connection.write(bytes(MSS))
+    connection.send(bytes(MSS))
     d.expect("PA", seq=1, ack=1, payload=bytes(MSS))
     d.run(2 * RTT)
     d.send("A", seq=1, ack=1001, window=0)
     rto = connection.sender.round_trip.timeout
-    connection.write(b"waiting")
+    connection.send(b"waiting")
     d.expect_nothing()
     at = d.now
     for exponent in range(6):
@@ -158,7 +158,7 @@ def test_zero_window_is_probed_with_growing_intervals() -> None:
 def test_a_shut_window_may_stay_shut_for_ever_while_the_peer_answers() -> None:
     """RFC 9293 3.8.6.1 (MUST-37)"""
     d, connection = established(window=0)
-    connection.write(b"waiting")
+    connection.send(b"waiting")
     for _ in range(40):
         d.after(130 * SECOND)
         assert d.sent
@@ -170,7 +170,7 @@ def test_a_shut_window_may_stay_shut_for_ever_while_the_peer_answers() -> None:
 
 def test_unanswered_probes_time_out() -> None:
     d, connection = established(replace(PLAIN, retries=3), window=0)
-    connection.write(b"waiting")
+    connection.send(b"waiting")
     d.after(100 * SECOND)
     assert len(d.sent) == 3
     assert connection.closed
@@ -180,7 +180,7 @@ def test_unanswered_probes_time_out() -> None:
 def test_a_small_window_is_used_when_waiting_was_in_vain() -> None:
     """RFC 9293 3.8.6.2.1 (4): the override time-out."""
     d, connection = established(window=2000, rtt=RTT)
-    connection.write(bytes(4000))
+    connection.send(bytes(4000))
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
     d.expect("A", seq=1001, ack=1, payload=bytes(MSS))
     d.run(2 * RTT)
@@ -209,7 +209,7 @@ def test_keep_alive_is_off_by_default() -> None:
 
 def test_keep_alive_probes_and_gives_up() -> None:
     d, connection = established()
-    connection.keep_alive = KeepAlive(10 * SECOND, 2 * SECOND, 3)
+    connection.set_keep_alive(KeepAlive(10 * SECOND, 2 * SECOND, 3))
     d.run(5 * SECOND)
     d.send("PA", seq=1, ack=1, payload=b"x")
     d.expect("A", seq=1, ack=2, at=5 * SECOND + 40 * MILLISECOND)
@@ -224,21 +224,21 @@ def test_keep_alive_probes_and_gives_up() -> None:
 
 def test_an_answered_keep_alive_starts_over() -> None:
     d, connection = established()
-    connection.keep_alive = KeepAlive(10 * SECOND, 20 * SECOND, 1)
+    connection.set_keep_alive(KeepAlive(10 * SECOND, 20 * SECOND, 1))
     assert connection.keep_alive is not None
     for at in (10, 30, 50):
         d.expect("A", seq=0, ack=1, at=at * SECOND)
         d.send("A", seq=1, ack=1)
     d.expect_nothing(until=60 * SECOND)
-    connection.keep_alive = None
+    connection.set_keep_alive(None)
     d.expect_nothing(until=500 * SECOND)
     assert not connection.closed
 
 
 def test_keep_alive_leaves_outstanding_text_to_retransmission() -> None:
     d, connection = established()
-    connection.keep_alive = KeepAlive(SECOND, SECOND, 1)
-    connection.write(b"x")
+    connection.set_keep_alive(KeepAlive(SECOND, SECOND, 1))
+    connection.send(b"x")
     d.run(100 * SECOND)
     assert {sent.segment.payload for sent in d.sent} == {b"x"}
     assert not connection.closed
@@ -249,14 +249,14 @@ def test_keep_alive_leaves_outstanding_text_to_retransmission() -> None:
 
 def test_initial_window_is_ten_segments() -> None:
     d, connection = established()
-    connection.write(bytes(30 * MSS))
+    connection.send(bytes(30 * MSS))
     d.run(0)
     assert len(d.sent) == 10
 
 
 def test_slow_start_doubles() -> None:
     d, connection = established(rtt=RTT)
-    connection.write(bytes(60 * MSS))
+    connection.send(bytes(60 * MSS))
     d.run(d.now)
     d.sent.clear()
     for acknowledged in range(2, 11, 2):
@@ -268,7 +268,7 @@ def test_slow_start_doubles() -> None:
 def test_congestion_avoidance_adds_a_segment_each_round() -> None:
     d, connection = established(rtt=RTT)
     connection.sender.congestion.threshold = 10 * MSS
-    connection.write(bytes(60 * MSS))
+    connection.send(bytes(60 * MSS))
     d.run(d.now)
     d.sent.clear()
     for acknowledged in range(1, 11):
@@ -282,7 +282,7 @@ def test_a_window_that_is_not_used_does_not_grow() -> None:
     d, connection = established(rtt=RTT)
     acknowledged = 1
     for _ in range(50):
-        connection.write(b"request")
+        connection.send(b"request")
         d.run(d.now)
         acknowledged += 7
         d.send("A", seq=1, ack=acknowledged)
@@ -293,7 +293,7 @@ def test_congestion_avoidance_does_not_grow_an_unused_window() -> None:
     d, connection = established(rtt=RTT)
     connection.sender.congestion.threshold = 5 * MSS
     for index in range(50):
-        connection.write(bytes(MSS))
+        connection.send(bytes(MSS))
         d.run(d.now)
         d.send("A", seq=1, ack=1 + (index + 1) * MSS)
     assert connection.sender.congestion.window == 10 * MSS
@@ -302,7 +302,7 @@ def test_congestion_avoidance_does_not_grow_an_unused_window() -> None:
 def test_after_idle_the_window_starts_over() -> None:
     """RFC 5681 4.1"""
     d, connection = established(rtt=RTT)
-    connection.write(bytes(40 * MSS))
+    connection.send(bytes(40 * MSS))
     acknowledged = 0
     for _ in range(20):
         acknowledged += 2 * MSS
@@ -311,7 +311,7 @@ def test_after_idle_the_window_starts_over() -> None:
     assert connection.sender.congestion.window > 15 * MSS
     d.sent.clear()
     d.after(connection.sender.round_trip.timeout + 1)
-    connection.write(bytes(40 * MSS))
+    connection.send(bytes(40 * MSS))
     d.run(d.now)
     assert len(d.sent) == 10
 
@@ -323,7 +323,7 @@ def test_unknown_congestion_control() -> None:
 
 def test_the_view_of_a_connection() -> None:
     d, connection = established(MODERN, rtt=RTT)
-    connection.write(bytes(100))
+    connection.send(bytes(100))
     d.run(d.now)
     d.send("PA", seq=1, ack=1, payload=b"abc")
     (view,) = d.tcp.connections()

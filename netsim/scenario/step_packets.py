@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from netsim.observe.frame_log import FrameRecord
-from netsim.scenario.steps import Step
+from netsim.scenario.scenario_model import Step
 from netsim.topology.plan import NetworkPlan
 from netsim.wire.ethernet import ETHERTYPE_IPV4
 

@@ -16,8 +16,8 @@ from netsim.network.network import Network
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.runner import Runner
-from netsim.scenario.steps import Scenario
+from netsim.scenario.scenario_model import Scenario
+from netsim.scenario.step_runner import Runner
 from netsim.topology.planning import make_plan
 from netsim.virtual.loops import DirectorLoop, run
 

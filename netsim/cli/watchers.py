@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from netsim.cli.fact_tables import show_nodes
+from netsim.cli.printing import counted, print_json, print_json_line
 from netsim.cli.progress import ProgressBar
-from netsim.cli.text import counted, print_json, print_json_line
 
 _STYLES = {
     "node-died": "red",

@@ -15,12 +15,12 @@ from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.check_words import CHECKS
 from netsim.scenario.fault_steps import Faults, PlannedFault
-from netsim.scenario.packets import packets_around
 from netsim.scenario.program_errors import program_errors
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import Role
+from netsim.scenario.scenario_model import Scenario, Step
 from netsim.scenario.step_checks import Verdict, check
-from netsim.scenario.steps import Scenario, Step
+from netsim.scenario.step_packets import packets_around
 
 if TYPE_CHECKING:
     from netsim.network.network import Network

@@ -28,10 +28,10 @@ from netsim.core.units import format_duration
 from netsim.realtime.zygote import die_with_parent
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.steps import Scenario
+from netsim.scenario.scenario_model import Scenario
 
 _PRELOADED: Final = [
-    "netsim.scenario.execute",
+    "netsim.scenario.scenario_run",
     "netsim.scenario.load_scenario",
     "netsim.virtual.virtual_backend",
     "netsim.virtual.loops",
@@ -206,7 +206,7 @@ def _work(job: Job, answers: Connection, said: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    from netsim.scenario.execute import execute  # what takes a while is imported already
+    from netsim.scenario.scenario_run import execute  # what takes a while is imported already
 
     try:
         answers.send(execute(job.scenario, seed=job.seed, trace=job.trace, faults=job.faults))

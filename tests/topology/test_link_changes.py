@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from netsim.core.errors import InvalidValueError
-from netsim.core.link_attributes import GilbertElliott
-from netsim.topology.direction_words import direction_attributes
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
+from netsim.topology.link_changes import changed_attributes
+
+BARE = LinkAttributes()
 
 
 def test_words_become_the_fields_that_they_name_and_no_others() -> None:
     written = {"delay": "80ms", "bandwidth": "10mbit", "corrupt": "1%", "loss": "5%"}
-    assert direction_attributes(written, 1500) == {
+    assert changed_attributes(written, BARE) == {
         "delay_ns": 80_000_000,
         "bandwidth_bps": 10_000_000,
         "corrupt": 0.01,
@@ -22,13 +24,11 @@ def test_words_become_the_fields_that_they_name_and_no_others() -> None:
 
 
 def test_queues_and_bursts() -> None:
-    assert direction_attributes({"queue": 100}, 1500) == {
-        "queue_packets": 100,
-        "queue_bytes": None,
-    }
-    assert direction_attributes({"queue": "64KiB"}, 1500)["queue_bytes"] == 65_536
+    for written in (100, "100"):
+        assert changed_attributes({"queue": written}, BARE) == {"queue": QueueLimit(packets=100)}
+    assert changed_attributes({"queue": "64KiB"}, BARE) == {"queue": QueueLimit(bytes=65_536)}
     burst = {"gilbert_elliott": {"p": "1%", "r": "20%", "loss_bad": "50%"}}
-    assert direction_attributes({"loss": burst}, 1500) == {
+    assert changed_attributes({"loss": burst}, BARE) == {
         "loss": GilbertElliott(0.01, 0.2, 0.5, 0.0)
     }
 
@@ -37,7 +37,7 @@ def test_queues_and_bursts() -> None:
     ("written", "text"),
     [
         ({"delay": 80}, "delay: `80` has no unit; write a duration in"),
-        ({"delay": "80ms", "loss": 5}, "loss.*`5` has no unit"),
+        ({"delay": "80ms", "loss": 5}, "loss: `5` has no unit"),
         ({"dealy": "80ms"}, "unknown key `dealy`; write `delay`"),
         ({"mtu": 1400}, "`mtu` cannot change"),
         ({"queue": "100B"}, "queue: a queue of 100 bytes holds no full frame"),
@@ -48,5 +48,5 @@ def test_queues_and_bursts() -> None:
 )
 def test_mistakes_say_what_to_write(written: dict[str, Any], text: str) -> None:
     with pytest.raises(InvalidValueError, match=text) as caught:
-        direction_attributes(written, 1500)
+        changed_attributes(written, BARE)
     assert "\n" not in str(caught.value)

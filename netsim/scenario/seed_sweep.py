@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from netsim.scenario.pool import Job, Pool
+from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.steps import Scenario
+from netsim.scenario.scenario_model import Scenario
 
 
 class Runs:

@@ -1,0 +1,163 @@
+"""The owner's end of a connection: the user calls of RFC 9293 3.9.1."""
+
+from __future__ import annotations
+
+from netsim.stack.socket_errors import NotConnectedError
+from netsim.stack.tcp import output, path_errors, timeouts
+from netsim.stack.tcp.connection import Connection, Shared
+from netsim.stack.tcp.endpoints import Endpoint
+from netsim.stack.tcp.settings import KeepAlive
+from netsim.stack.tcp.state import MAY_WRITE, SYNCHRONIZED, State
+
+
+class TcpSocket(Connection):
+    """A connection with what its owner may do about it.
+
+    It puts itself into the host's `ready` whenever something happened that its owner can see.
+    `send`, `receive`, `shutdown` and `close` let nothing leave themselves: what they lead to
+    leaves when `Tcp.flush` is called.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, shared: Shared, local: Endpoint, remote: Endpoint, iss: int) -> None:
+        super().__init__(shared, local, remote, iss)
+        self.retransmission_timer.action = self._retransmission_timer_fired
+        self.idle_timer.action = self._idle_timer_fired
+        self.receiver.delayed_ack.action = self._delayed_ack_fired
+
+    # -- what the owner sees
+
+    @property
+    def readable_bytes(self) -> int:
+        """Octets in order that `receive` would give."""
+        return self.receiver.readable
+
+    @property
+    def at_eof(self) -> bool:
+        """The peer sends nothing more, and everything it sent has been received."""
+        return not self.receiver.readable and self.receiver.fin_received
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Octets sent by the owner and not yet acknowledged."""
+        return len(self.sender.buffer)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Octets that never left."""
+        return self.sender.unsent
+
+    @property
+    def no_delay(self) -> bool:
+        """Nagle's algorithm is off (TCP_NODELAY)."""
+        return self.sender.no_delay
+
+    @no_delay.setter
+    def no_delay(self, value: bool) -> None:
+        self.sender.no_delay = value
+        self.mark_dirty()
+
+    def set_keep_alive(self, value: KeepAlive | None) -> None:
+        """When to probe a silent peer; None (the default) for never (RFC 9293 3.8.4)."""
+        self.keep_alive = value
+        self.idle_timer.stop()
+        self.mark_dirty()
+
+    # -- what the owner does
+
+    def send(self, data: bytes) -> None:
+        """Append `data`, whole, to what is sent; the owner watches `buffered_bytes`.
+
+        NotConnectedError after `shutdown` or `close`. Once the connection has ended, `data` is
+        dropped: `closed` and `error` tell the owner, who may not have looked yet.
+        """
+        if self.sender.buffer.fin_queued or self.orphan:
+            raise NotConnectedError("send after shutdown or close of this end of the connection")
+        if self.state in MAY_WRITE:
+            self.sender.buffer.data += data
+            self.mark_dirty()
+
+    def receive(self, limit: int = -1) -> bytes:
+        """Take at most `limit` octets that came in order, all there are when negative; empty
+        when there are none."""
+        data = self.receiver.read(limit)
+        if self.receiver.owes_window_update():
+            self.window_opened = True
+            self.mark_dirty()
+        return data
+
+    def shutdown(self) -> None:
+        """Half-close: a FIN follows what is buffered. Receiving goes on. Harmless when
+        repeated."""
+        if self.sender.buffer.fin_queued or self.state is State.CLOSED:
+            return
+        self.sender.buffer.fin_queued = True
+        if self.state is State.ESTABLISHED:
+            self.state = State.FIN_WAIT_1
+        elif self.state is State.CLOSE_WAIT:
+            self.state = State.LAST_ACK
+        self.mark_dirty()
+
+    def close(self) -> None:
+        """Shut down, and receive no more: unread or later data is answered with RST, so that
+        the peer learns that it was not read (RFC 9293 3.6.1, MUST-17). The connection lives on
+        without an owner until both FINs are exchanged or it times out."""
+        if self.orphan or self.state is State.CLOSED:
+            return
+        self.orphan = True
+        if self.state is State.SYN_SENT:
+            self.end(None)
+        elif self.receiver.readable:
+            self.abort_wanted = True
+            self.mark_dirty()
+        else:
+            self.shutdown()
+            self.mark_dirty()
+
+    def abort(self, now: int) -> None:
+        """Forget the connection at once, and tell the peer with a RST (RFC 9293 3.10.5)."""
+        abort(self, now)
+
+    # -- timers
+
+    def _retransmission_timer_fired(self, now: int) -> None:
+        timeouts.retransmission_timer_fired(self, now)
+
+    def _idle_timer_fired(self, now: int) -> None:
+        timeouts.idle_timer_fired(self, now)
+
+    def _delayed_ack_fired(self, now: int) -> None:
+        if self.receiver.owes_acknowledgement():
+            self.transmitter.acknowledge(self.sender.nxt, now)
+
+
+def abort(connection: Connection, now: int) -> None:
+    """RFC 9293 3.10.5"""
+    state = connection.state
+    if state is State.SYN_RECEIVED or (
+        state in SYNCHRONIZED and state not in (State.CLOSING, State.LAST_ACK)
+    ):
+        connection.transmitter.reset(connection.sender.nxt, now)
+    if state is not State.CLOSED:
+        connection.end(None)
+
+
+def flush(connection: Connection, now: int) -> None:
+    """Send what the owner's calls have made possible."""
+    if connection.abort_wanted:
+        abort(connection, now)
+        return
+    if connection.path_changed:
+        connection.path_changed = False
+        path_errors.path_changed(connection, now)
+    timeouts.owner_acted(connection, now)
+    sender = connection.sender
+    sent_before = sender.nxt
+    output.output(sender, now)
+    if sender.nxt != sent_before:
+        connection.notify()
+    if connection.window_opened:
+        connection.window_opened = False
+        if connection.state in SYNCHRONIZED and connection.receiver.owes_window_update():
+            connection.transmitter.acknowledge(sender.nxt, now)

@@ -1,0 +1,70 @@
+"""What the vocabularies of files have in common: a mapping of words, and the types of values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
+
+from netsim.core.units import DURATION
+from netsim.topology import forms, naming, values
+
+
+class Words(BaseModel):
+    """A mapping with a fixed vocabulary. A key without a value counts as not written."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+    not_yet: ClassVar[dict[str, str]] = {}
+    short_form: ClassVar[forms.Form | None] = None
+    """In JSON Schema: what may be written instead of the mapping."""
+    noun: ClassVar[str] = "key"
+    """What one of its words is called."""
+    page: ClassVar[str] = "docs/topology.md"
+    """Where the words are explained."""
+
+    @classmethod
+    def words(cls) -> dict[str, FieldInfo]:
+        """Its fields by what is written for them."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> forms.Form:
+        form = handler(core_schema)
+        return form if cls.short_form is None else forms.either(cls.short_form, form)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_keys(cls, written: Any) -> Any:
+        if written is None:
+            return {}
+        if isinstance(written, dict):
+            return {key: value for key, value in written.items() if value is not None}
+        return written
+
+
+def _attribute(written: object) -> str:
+    return naming.check_attribute(written, "mypackage.mymodule:create_app")
+
+
+Duration = Annotated[int, PlainValidator(DURATION.parse), WithJsonSchema(DURATION.form)]
+Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema(forms.ATTRIBUTE)]
+NodeName = Annotated[str, PlainValidator(values.node_name), WithJsonSchema(forms.NAME)]
+Endpoint = Annotated[
+    values.Endpoint,
+    PlainValidator(values.endpoint),
+    WithJsonSchema(forms.ENDPOINT),
+]
