@@ -110,8 +110,9 @@ class Pool:
             while self._waiting and len(self._running) < self._workers:
                 self._start(*self._waiting.popleft())
             for run in self._ended():
-                self._running.remove(run)
-                yield run.index, self._result(run)
+                if run in self._running:  # not dropped by whoever took the result before it
+                    self._running.remove(run)
+                    yield run.index, self._result(run)
 
     def drop(self, unwanted: range) -> None:
         """Have jobs with these indexes not run, nor run on."""
