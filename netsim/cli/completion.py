@@ -49,11 +49,13 @@ def node_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The tools of the node that was named; behind a tool, the nodes that it may go to."""
     from netsim.tools.tool_names import HOST_TOOLS, SWITCH_TOOLS
+    from netsim.topology.kinds import KINDS
 
     kinds = _kinds(ctx)
     if ctx.params.get("tool"):
         return matching(kinds, incomplete)
-    tools = SWITCH_TOOLS if kinds.get(ctx.params["node"]) == "switch" else HOST_TOOLS
+    stackless = [kind for kind, traits in KINDS.items() if not traits.has_stack]
+    tools = SWITCH_TOOLS if kinds.get(ctx.params["node"]) in stackless else HOST_TOOLS
     return matching(dict.fromkeys(tools, ""), incomplete)
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from netsim.drawing.picture import Picture
 
 _FORMATS: Final = (".svg", ".dot", ".mmd")
-_STYLES: Final = {"router": "blue", "switch": "cyan", "computer": None, "": None}
 
 
 @click.command(
@@ -80,6 +79,7 @@ def _drawn(picture: Picture, suffix: str) -> str:
 
 
 def _print_tree(picture: Picture) -> None:
+    from netsim.drawing.looks import LOOKS
     from netsim.drawing.tree import tree_rows
 
     rows = tree_rows(picture)
@@ -90,6 +90,7 @@ def _print_tree(picture: Picture) -> None:
         padding = " " * (name_width - len(row.branch) - len(row.name))
         name = row.name
         if sys.stdout.isatty():
-            name = click.style(name, bold=row.kind != "computer", fg=_STYLES[row.kind])
-        cells = f"{padding}  {row.kind:8}  {row.link:{link_width}}  {row.facts}".rstrip()
+            colour = LOOKS[row.kind].terminal if row.kind else None
+            name = click.style(name, bold=colour is not None, fg=colour)
+        cells = f"{padding}  {row.kind or '':8}  {row.link:{link_width}}  {row.facts}".rstrip()
         click.echo(f"{row.branch}{name}{cells}")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from netsim.drawing.boxes import Box, Point, around
-from netsim.drawing.icons import drawing_of, icon_of
-from netsim.drawing.lettering import text_width
-from netsim.drawing.marks import band, path, plain, rectangle, text
-from netsim.drawing.palette import PLAIN, edge_of, fill_of
+from netsim.drawing.geometry import Box, Point, around, text_width
+from netsim.drawing.looks import PLAIN, drawing_of, edge_of, fill_of, icon_of
 from netsim.drawing.picture import Figure, Picture
+from netsim.drawing.svg_elements import band, path, plain, rectangle, text
 from netsim.drawing.tray import LINE_HEIGHT, NAME_SIZE, label_width
 
 _BAND: Final = 26.0

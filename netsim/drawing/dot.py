@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from netsim.drawing import captions
-from netsim.drawing.palette import fill_of, ink_of
+from netsim.drawing.looks import LOOKS, fill_of, ink_of
 from netsim.drawing.picture import Line, Picture
-
-_SHAPES: Final = {
-    "computer": 'shape=box, style="rounded,filled"',
-    "switch": "shape=box3d, style=filled",
-    "router": "shape=circle, style=filled",
-}
 
 
 def to_dot(picture: Picture) -> str:
@@ -47,9 +40,9 @@ def _lines(picture: Picture) -> Iterator[str]:
 def _node(picture: Picture, index: int) -> str:
     figure = picture.figures[index]
     label = [figure.name]
-    if figure.kind == "computer":
+    if not figure.traits.relays:
         label += captions.addresses(figure) + captions.services(figure) + captions.ports(figure)
-    attributes = [f"label={_quoted(*label)}", _SHAPES[figure.kind]]
+    attributes = [f"label={_quoted(*label)}", LOOKS[figure.kind].dot]
     if len(figure.members) > 1:
         attributes.append("peripheries=2")
     return f"{_quoted(figure.name)} [{', '.join(attributes)}]"
@@ -63,7 +56,7 @@ def _edge(picture: Picture, line: Line) -> str:
         label.insert(0, subnet.prefix)
     attributes = [f"label={_quoted(*label)}"] if label else []
     for word, figure, end in (("taillabel", a, line.a_end), ("headlabel", b, line.b_end)):
-        if figure.kind == "router":
+        if figure.traits.forwards:
             attributes.append(f"{word}={_quoted(captions.short_address(end))}")
     ways = f"{_quoted(a.name)} -- {_quoted(b.name)}"
     return f"{ways} [{', '.join(attributes)}]" if attributes else ways

@@ -12,7 +12,7 @@ from itertools import product
 from random import Random
 from typing import Final, NamedTuple, TypeAlias
 
-from netsim.drawing.boxes import Point
+from netsim.drawing.geometry import Point
 from netsim.drawing.stress import spread
 
 Edge: TypeAlias = tuple[int, int]

@@ -14,9 +14,9 @@ from enum import Enum
 from itertools import combinations
 from typing import Final
 
-from netsim.drawing.boxes import Box, Point
+from netsim.drawing.geometry import Box, Point, text_width
 from netsim.drawing.grid import DOWN, Spot, place
-from netsim.drawing.lettering import text_width
+from netsim.drawing.looks import LOOKS
 from netsim.drawing.packing import Extent, Packing
 from netsim.drawing.picture import Line, Picture
 from netsim.drawing.tray import (
@@ -29,7 +29,6 @@ from netsim.drawing.tray import (
 REGION_PADDING: Final = 12.0
 CAPTION_HEIGHT: Final = 28.0
 """Of the prefix at the outer edge of a region."""
-_HALF_ICON: Final = {"router": (30.0, 30.0), "switch": (36.0, 24.0), "computer": (28.0, 26.0)}
 _ATTEMPTS: Final = 6
 """The grid knows nothing of sizes: a slanting line may yet run over a wide tray."""
 _FEW: Final = 24
@@ -170,7 +169,7 @@ def _leaves(picture: Picture) -> dict[int, tuple[int, Line]]:
     """Computers with one link, each with the figure and the line that it hangs on."""
     leaves: dict[int, tuple[int, Line]] = {}
     for index, beside in enumerate(picture.neighbours()):
-        if picture.figures[index].kind == "computer" and len(beside) == 1:
+        if not picture.figures[index].traits.relays and len(beside) == 1:
             ((other, line),) = beside
             if other not in leaves:  # of two computers with a cable between one is the root
                 leaves[index] = (other, line)
@@ -180,7 +179,7 @@ def _leaves(picture: Picture) -> dict[int, tuple[int, Line]]:
 def _beside(
     picture: Picture, figure: int, lines: list[Line], spots: dict[int, Spot], tray: Tray
 ) -> Beside:
-    if tray.rows and picture.figures[figure].kind == "switch":
+    if tray.rows and picture.figures[figure].traits.bridges:
         return Beside.STEM
     own = spots[figure]
     ways = [math.copysign(math.pi / 2, own.side)] if tray.rows else []
@@ -202,7 +201,7 @@ def _beside(
 
 def _extent(picture: Picture, figure: int, tray: Tray, side: int, beside: Beside) -> Extent:
     drawn = picture.figures[figure]
-    half_width, half_height = _HALF_ICON[drawn.kind]
+    half_width, half_height = LOOKS[drawn.kind].half_room
     width, height = texts_size(drawn)
     left = right = half_width
     up = down = half_height
@@ -222,7 +221,7 @@ def _extent(picture: Picture, figure: int, tray: Tray, side: int, beside: Beside
     if tray.rows:
         left, right = max(left, tray.width / 2), max(right, tray.width / 2)
         up, down = (up, tray.depth) if side == DOWN else (tray.depth, down)
-    if drawn.kind == "switch":
+    if drawn.traits.bridges:
         prefix = next(each.prefix for each in picture.subnets if figure in each.switches)
         half_width = max(left, right, text_width(prefix, NAME_SIZE, bold=True) / 2)
         left = right = half_width + REGION_PADDING

@@ -6,13 +6,10 @@ GitHub, GitLab and many wikis draw it where it stands in a code block of the lan
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from netsim.drawing import captions
-from netsim.drawing.palette import fill_of, ink_of
+from netsim.drawing.looks import LOOKS, fill_of, ink_of
 from netsim.drawing.picture import Line, Picture
-
-_SHAPES: Final = {"computer": ("[", "]"), "switch": ("[[", "]]"), "router": ("((", "))")}
 
 
 def to_mermaid(picture: Picture) -> str:
@@ -38,17 +35,16 @@ def _lines(picture: Picture) -> Iterator[str]:
     for number, subnet in enumerate(picture.subnets):
         if subnet.switches:
             yield f"  style subnet{number} fill:{fill_of(number)},stroke:{ink_of(number)}"
-    yield "  classDef router fill:#2f5d9b,color:#fff,stroke:#1f4274"
-    yield "  classDef switch fill:#2a8c82,color:#fff,stroke:#1d655e"
-    yield "  classDef computer fill:#fff,color:#1e293b,stroke:#64748b"
+    for kind, look in LOOKS.items():
+        yield f"  classDef {kind} {look.mermaid_colours}"
 
 
 def _node(picture: Picture, index: int) -> str:
     figure = picture.figures[index]
     label = [figure.name]
-    if figure.kind == "computer":
+    if not figure.traits.relays:
         label += captions.addresses(figure) + captions.services(figure) + captions.ports(figure)
-    left, right = _SHAPES[figure.kind]
+    left, right = LOOKS[figure.kind].mermaid
     return f"n{index}{left}{_quoted(*label)}{right}:::{figure.kind}"
 
 

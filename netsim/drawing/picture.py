@@ -7,10 +7,20 @@ number only (`count: 20`) are one figure, so that a lab does not hide the networ
 from __future__ import annotations
 
 import ipaddress
+import re
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
-from netsim.drawing.alike import Ends, alike_runs
-from netsim.topology.plan import InterfacePlan, Kind, NetworkPlan, NodePlan
+from netsim.topology.kinds import Kind, Traits
+from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan
+
+Ends: TypeAlias = Mapping[tuple[str, str], InterfacePlan]
+"""Interfaces by the names of node and interface."""
+
+_FEWEST: Final = 5
+"""Up to four icons are as quick to read as `desk-1 … desk-4`."""
+_NUMBERED: Final = re.compile(r"(.*?)([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,11 @@ class Figure:
     def kind(self) -> Kind:
         """The kind of all of them."""
         return self.members[0].kind
+
+    @property
+    def traits(self) -> Traits:
+        """What their kind does."""
+        return self.members[0].traits
 
     @property
     def name(self) -> str:
@@ -82,11 +97,11 @@ class Picture:
         """Switches, and the computers whose only link leads to one, each with its subnet."""
         found: dict[int, int] = {}
         for index, beside in enumerate(self.neighbours()):
-            if self.figures[index].kind == "switch":
+            if self.figures[index].traits.bridges:
                 found[index] = next(
                     number for number, each in enumerate(self.subnets) if index in each.switches
                 )
-            elif len(beside) == 1 and self.figures[index].kind == "computer":
+            elif len(beside) == 1 and not self.figures[index].traits.relays:
                 ((_, line),) = beside
                 if self.subnets[line.subnet].switches:
                     found[index] = line.subnet
@@ -110,7 +125,7 @@ def picture_of(plan: NetworkPlan) -> Picture:
         for node in plan.nodes
         for interface in node.interfaces
     }
-    figures = tuple(Figure(run) for run in alike_runs(plan, ends))
+    figures = tuple(Figure(run) for run in _alike_runs(plan, ends))
     place = {node.name: index for index, figure in enumerate(figures) for node in figure.members}
     drawn: dict[tuple[int, int, int], list[int]] = {}
     for index, link in enumerate(plan.links):
@@ -127,6 +142,43 @@ def picture_of(plan: NetworkPlan) -> Picture:
     return Picture(plan, figures, tuple(lines), segments.subnets())
 
 
+def _alike_runs(plan: NetworkPlan, ends: Ends) -> list[tuple[NodePlan, ...]]:
+    """All nodes in the order of the file, those that are alike together, at the first of them."""
+    runs: list[list[NodePlan]] = []
+    latest: dict[Hashable, list[NodePlan]] = {}
+    for node in plan.nodes:
+        likeness = _likeness(node, ends)
+        run = latest.get(likeness)
+        if likeness is not None and run is not None and _follows(run[-1], node):
+            run.append(node)
+            continue
+        runs.append([node])
+        if likeness is not None:
+            latest[likeness] = runs[-1]
+    drawn: list[tuple[NodePlan, ...]] = []
+    for run in runs:
+        drawn += [tuple(run)] if len(run) >= _FEWEST else [(node,) for node in run]
+    return sorted(drawn, key=lambda nodes: plan.positions[nodes[0].name])
+
+
+def _likeness(node: NodePlan, ends: Ends) -> Hashable:
+    """What a computer must share with another to be drawn with it; None if it stands alone."""
+    match = _NUMBERED.fullmatch(node.name)
+    if match is None or node.traits.relays or len(node.interfaces) != 1 or node.ports:
+        return None
+    (interface,) = node.interfaces
+    peer = ends[interface.peer, interface.peer_interface]
+    way = (interface.peer, interface.egress, peer.egress)
+    return match.group(1), way, repr((node.services, node.run, node.env))
+
+
+def _follows(before: NodePlan, node: NodePlan) -> bool:
+    first, second = (_NUMBERED.fullmatch(each.name) for each in (before, node))
+    assert first is not None
+    assert second is not None
+    return int(second.group(2)) == int(first.group(2)) + 1
+
+
 class _Segments:
     """Finds the subnet of each line: connected switches are one, every other line is another."""
 
@@ -139,7 +191,7 @@ class _Segments:
     ) -> None:
         self._plan = plan
         self._ends = ends
-        self._leader = {index: index for index, each in enumerate(figures) if each.kind == "switch"}
+        self._leader = {index: index for index, each in enumerate(figures) if each.traits.bridges}
         for link in plan.links:
             a, b = place[link.a[0]], place[link.b[0]]
             if a in self._leader and b in self._leader:

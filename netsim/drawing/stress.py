@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from netsim.drawing.boxes import Point
+from netsim.drawing.geometry import Point
 
 _WORK: Final = 1_000_000
 """About how many pairs of figures are looked at in all."""

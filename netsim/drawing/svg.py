@@ -9,10 +9,10 @@ from typing import Final
 
 from netsim.core.errors import NetsimError
 from netsim.drawing.canvas import Canvas
+from netsim.drawing.geometry import text_width
 from netsim.drawing.layout import lay_out
-from netsim.drawing.lettering import text_width
-from netsim.drawing.marks import plain, text
 from netsim.drawing.picture import Picture
+from netsim.drawing.svg_elements import plain, text
 from netsim.drawing.svg_figures import draw_figures
 from netsim.drawing.svg_lines import draw_lines
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from netsim.drawing import captions
-from netsim.drawing.boxes import Point
 from netsim.drawing.canvas import Canvas
+from netsim.drawing.geometry import Point
 from netsim.drawing.grid import UP
 from netsim.drawing.layout import Beside, Item, Layout
-from netsim.drawing.palette import ink_of
+from netsim.drawing.looks import LOOKS, ink_of
 from netsim.drawing.picture import Figure, Line, Picture
 from netsim.drawing.tray import (
     BUS_DEPTH,
@@ -20,7 +20,6 @@ from netsim.drawing.tray import (
     texts,
 )
 
-_HALF_HEIGHT: Final = {"router": 28.0, "switch": 20.0, "computer": 23.0}
 _NOTE_LINE: Final = 13.0
 
 
@@ -71,7 +70,7 @@ class _Figures:
 
     def _write_texts(self, item: Item) -> None:
         figure = self._picture.figures[item.figure]
-        half = _HALF_HEIGHT[figure.kind]
+        half = LOOKS[figure.kind].half_height
         lines = texts(figure)
         middle = item.y + 4 - (len(lines) - 1) * LINE_HEIGHT / 2
         match item.beside:
@@ -94,7 +93,7 @@ class _Figures:
 
     def _draw_tray(self, item: Item) -> None:
         tray, side = item.tray, item.side
-        kind = self._picture.figures[item.figure].kind
+        traits = self._picture.figures[item.figure].traits
         for row in tray.rows:
             for leaf in row.leaves:
                 x, y = item.x + leaf.x, item.y + side * leaf.depth
@@ -102,7 +101,7 @@ class _Figures:
                 if not tray.is_fan:
                     bus = item.y + side * row.bus
                     points[1:1] = [(item.x, bus), (x, bus)]
-                shaded = tray.is_fan and kind != "switch"
+                shaded = tray.is_fan and not traits.bridges
                 self._canvas.link(leaf.line.subnet, points, shaded=shaded)
                 if tray.is_fan:
                     self.fans.append(Fan(leaf.line, item.figure, points))

@@ -6,15 +6,14 @@ import math
 from typing import Final
 
 from netsim.drawing import captions
-from netsim.drawing.boxes import Point, around, between
 from netsim.drawing.canvas import Canvas, note_box
+from netsim.drawing.geometry import Point, around, between, text_width
 from netsim.drawing.layout import Item, Layout
-from netsim.drawing.lettering import text_width
+from netsim.drawing.looks import LOOKS
 from netsim.drawing.picture import Line, Picture
 from netsim.drawing.svg_figures import Fan
 from netsim.drawing.tray import TEXT_SIZE, label_of
 
-_RADIUS: Final = {"router": 28.0, "computer": 28.0}
 _PARALLEL: Final = 44.0
 """Between lines that join the same two figures."""
 _DETOUR: Final = 72.0
@@ -69,7 +68,7 @@ class _Lines:
 
         In a dense fan there is no room for it; the tooltip of the router has it all the same.
         """
-        if self._picture.figures[figure].kind != "router":
+        if not self._picture.figures[figure].traits.forwards:
             return
         words = captions.short_address(line.a_end if figure == line.a else line.b_end)
         start, to = points[0], points[1]
@@ -103,10 +102,10 @@ class _Lines:
 
     def _leaving(self, item: Item, to: Point) -> Point:
         """Where a straight line leaves an icon, or the region of a switch."""
-        kind = self._picture.figures[item.figure].kind
+        figure = self._picture.figures[item.figure]
         across, along = to[0] - item.x, to[1] - item.y
-        if kind != "switch":
-            part = _RADIUS[kind] / math.hypot(across, along)
+        if not figure.traits.bridges:
+            part = LOOKS[figure.kind].radius / math.hypot(across, along)
         else:
             sides = (
                 (item.box.right if across > 0 else item.box.left, item.x, across),

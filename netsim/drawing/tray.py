@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from netsim.drawing import captions
-from netsim.drawing.lettering import text_width
+from netsim.drawing.geometry import text_width
 from netsim.drawing.picture import Figure, Line, Picture
 
 ICON_HEIGHT: Final = 44
@@ -66,7 +66,7 @@ class Tray:
 def texts(figure: Figure) -> list[tuple[str, str]]:
     """The lines of text at a figure, each with its style."""
     lines = [("name", figure.name)]
-    if figure.kind != "computer":
+    if figure.traits.relays:
         return lines  # a router's addresses are at the ends of its lines
     lines += [("address", each) for each in captions.addresses(figure)]
     lines += [("service", each) for each in captions.services(figure)]

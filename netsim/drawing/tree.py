@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from netsim.drawing import captions
 from netsim.drawing.picture import Line, Picture
+from netsim.topology.kinds import Kind, Traits
 
 
 class Row(NamedTuple):
@@ -15,8 +16,8 @@ class Row(NamedTuple):
     branch: str
     """`│   ├── `."""
     name: str
-    kind: str
-    """Empty for a link that closes a loop."""
+    kind: Kind | None
+    """None for a link that closes a loop."""
     link: str
     """What the link from the row above it does, and its subnet where it changes."""
     facts: str
@@ -31,11 +32,9 @@ def tree_rows(picture: Picture) -> list[Row]:
 def middle(picture: Picture) -> int:
     """The figure from which the others are nearest: a router, if there is one."""
     neighbours = picture.neighbours()
-    ranks = {"router": 0, "switch": 1, "computer": 2}
-    best = min(ranks[figure.kind] for figure in picture.figures)
-    candidates = [
-        index for index, figure in enumerate(picture.figures) if ranks[figure.kind] == best
-    ]
+    ranks = [_rank(figure.traits) for figure in picture.figures]
+    best = min(ranks)
+    candidates = [index for index, rank in enumerate(ranks) if rank == best]
     # Of hundreds of routers any well connected one will do.
     candidates.sort(key=lambda index: -len(neighbours[index]))
 
@@ -44,6 +43,10 @@ def middle(picture: Picture) -> int:
         return max(reached.values()), -len(neighbours[start])
 
     return min(candidates[:64], key=eccentricity)
+
+
+def _rank(traits: Traits) -> int:
+    return 0 if traits.forwards else 1 if traits.bridges else 2
 
 
 def _reach(start: int, neighbours: list[list[tuple[int, Line]]]) -> dict[int, int]:
@@ -88,7 +91,7 @@ class _Tree:
                 left -= 1
                 name = f"→ {self._picture.figures[beside].name}"
                 link = self._link(line, self._subnet_of_switch.get(figure))
-                yield Row(indent + _branch(left), name, "", link, "")
+                yield Row(indent + _branch(left), name, None, link, "")
             nested = []
             for beside in below:
                 left -= 1

@@ -336,8 +336,11 @@ class Network:
         One request for each pair, with `timeout` seconds for its answer; `on_ping` is told of
         each as it ends. A node that is dead reaches nobody.
         """
-        kinds = ("computer", "router") if routers else ("computer",)
-        names = [name for name, kind in self.kinds().items() if kind in kinds]
+        names = [
+            node.name
+            for node in self.plan.nodes
+            if node.traits.has_stack and (routers or not node.traits.forwards)
+        ]
         return await PingAll(self.exec, names, timeout).run(on_ping)
 
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:

@@ -20,7 +20,8 @@ from netsim.tools.path_trace import PathTrace, trace_path
 from netsim.tools.ping_measurement import PingReport, ping
 from netsim.tools.resolve import resolve
 from netsim.tools.transfer import Sent, Transfer, close_sink, drain_sink, open_sink, send_bytes
-from netsim.topology.plan import Kind, NetworkPlan
+from netsim.topology.kinds import KINDS, Kind
+from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip
 
 Arguments = ParamSpec("Arguments")
@@ -230,9 +231,9 @@ class NodeView:
         real time; arguments and result are copied in both times (CopyError). What it raises is
         raised.
         """
-        if self.kind == "switch":
+        if not KINDS[self.kind].has_stack:
             raise NoProgramsError(
-                f"{self.name} is a switch and runs no programs; ask a computer or a router"
+                f"{self.name} is a {self.kind} and runs no programs; ask a computer or a router"
             )
         return cast(Result, await self._network.call(self.name, function, args, kwargs))
 

@@ -93,7 +93,7 @@ class ProcessBackend:
     def install_routes(self, at: int, routes: Routes) -> None:
         """See `Backend`."""
         for node in self._fleet.nodes.values():
-            if node.up and self._plan.node(node.name).kind != "switch":
+            if node.up and self._plan.node(node.name).traits.has_stack:
                 node.send("routes", at, routes.get(node.name, ()), routes)
 
     # Watching
@@ -204,8 +204,8 @@ class ProcessBackend:
 
         Cancelling it cancels the function.
         """
-        if self._plan.node(node).kind == "switch":
-            raise NetsimError(f"{node} is a switch: no programs run on it")
+        if not (planned := self._plan.node(node)).traits.has_stack:
+            raise NetsimError(f"{node} is a {planned.kind}: no programs run on it")
         return unpack_outcome(await self._fleet.nodes[node].call(pack_call(function, args, kwargs)))
 
     async def capture(self, node: str, interface: str | None, path: str) -> None:

@@ -18,13 +18,15 @@ from netsim.scenario.step_text import endpoint_text
 from netsim.scenario.step_values import call
 from netsim.scenario.step_values import link as parse_link
 from netsim.topology.findings import Findings
+from netsim.topology.kinds import KINDS
 from netsim.topology.model import Topology
 from netsim.topology.naming import suggest
 from netsim.topology.values import Endpoint, endpoint
 from netsim.topology.yaml_source import PathTo
 
-HOSTS: Final = ("computer", "router")
+HOSTS: Final = tuple(kind for kind, traits in KINDS.items() if traits.has_stack)
 """Kinds of nodes that have an address."""
+ROUTERS: Final = tuple(kind for kind, traits in KINDS.items() if traits.forwards)
 
 
 def check_names(
@@ -186,7 +188,7 @@ class _Checker:
     def _path(self, words: dict[str, Any], path: PathTo) -> None:
         self._between_hosts(words, path)
         for index, name in enumerate(_list(words.get("expect"))):
-            self.node(name, (*path, "expect", index), ("router",))
+            self.node(name, (*path, "expect", index), ROUTERS)
 
     def _transfer(self, words: dict[str, Any], path: PathTo) -> None:
         ends = [words.get(key) for key in ("from", "to")]

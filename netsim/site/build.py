@@ -32,9 +32,9 @@ def build_node(plan: NetworkPlan, name: str, life: int = 0) -> Node:
         )
         for index, interface in enumerate(node_plan.interfaces)
     ]
-    if node_plan.kind == "switch":
+    if not node_plan.traits.has_stack:
         return Switch(name, ports)
-    node_class = Router if node_plan.kind == "router" else Computer
+    node_class = Router if node_plan.traits.forwards else Computer
     addresses = [_addresses(interface) for interface in node_plan.interfaces]
     node = node_class(name, ports, addresses, streams)
     install_routes(node, node_plan.routes)

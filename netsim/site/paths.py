@@ -75,7 +75,7 @@ class PathFinder:
             peer = self._nodes[way[-1].peer]
             if peer.name == end:
                 return [interface.peer for interface in way[:-1]]
-            if peer.kind == "switch":
+            if peer.traits.bridges:
                 arrived_by = way[-1].link
                 waiting += [[*way, on] for on in peer.interfaces if on.link != arrived_by]
         return None

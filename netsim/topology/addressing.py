@@ -48,7 +48,7 @@ def assign_addresses(
 def addressed_ends(layout: Layout) -> int:
     """How many ends of links need an address."""
     ends = [end for link in layout.links for end in (link.a, link.b)]
-    return sum(layout.nodes[end.node].kind != "switch" for end in ends)
+    return sum(layout.nodes[end.node].traits.has_stack for end in ends)
 
 
 # Given ----------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def _assign_hosts(
             addresses[end] = given[end]
             continue
         host = None
-        if layout.nodes[end.node].kind == "router":
+        if layout.nodes[end.node].traits.forwards:
             host = next((number for number in routers if number not in taken), None)
         if host is None:
             host = next((number for number in computers if number not in taken), None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from netsim.topology.nodes import ONLY_ADDRESSED, ONLY_COMPUTERS
+from netsim.topology.kinds import KINDS, refused_words
 from netsim.topology.topology_words import TopologyWords
 from netsim.topology.vocabulary import Words
 
@@ -24,8 +24,7 @@ def topology_schema() -> dict[str, Any]:
     """
     schema = schema_of(TopologyWords, "netsim topology")
     schema["definitions"]["NodeWords"]["allOf"] = [
-        _without("switch", (*ONLY_COMPUTERS, *ONLY_ADDRESSED)),
-        _without("router", ONLY_COMPUTERS),
+        _without(kind, words) for kind in KINDS if (words := refused_words(kind))
     ]
     return schema
 

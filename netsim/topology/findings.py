@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.core.link_attributes import LINK_ATTRIBUTES
+from netsim.topology.kinds import KINDS, Kind
 from netsim.topology.naming import nearest, suggest
-from netsim.topology.plan import Kind
 from netsim.topology.topology_words import NodeWords, TopologyWords
 from netsim.topology.vocabulary import Words
 from netsim.topology.yaml_source import PathTo, YamlSource
@@ -26,15 +26,7 @@ _WORDS_ELSEWHERE: Final = {
     "type": "kind",
 } | {name: each.word for each in LINK_ATTRIBUTES for name in each.elsewhere}
 _KINDS_ELSEWHERE: Final = {
-    "bridge": "switch",
-    "client": "computer",
-    "host": "computer",
-    "hub": "switch",
-    "laptop": "computer",
-    "linux": "computer",
-    "ovs-bridge": "switch",
-    "pc": "computer",
-    "server": "computer",
+    name: kind for kind, traits in KINDS.items() for name in traits.elsewhere
 }
 
 

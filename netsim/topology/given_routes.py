@@ -41,7 +41,7 @@ def resolve_given_routes(
 
     def mistake_in_hop(node: Node, hop: bytes) -> str | None:
         owner = owners.get(hop)
-        if owner is not None and layout.nodes[owner].kind == "router" and owner != node.name:
+        if owner is not None and layout.nodes[owner].traits.forwards and owner != node.name:
             return None
         address = ipaddress.IPv4Address(hop)
         if owner is None:
@@ -58,7 +58,7 @@ def resolve_given_routes(
             for interface in interfaces[node.name]
         ]
         for address, owner in owners.items():
-            if layout.nodes[owner].kind == "router" and owner != node.name:
+            if layout.nodes[owner].traits.forwards and owner != node.name:
                 shown = ipaddress.IPv4Address(address)
                 if any(shown in subnet for subnet in subnets):
                     return f"write `{owner}`, whose address there is {shown}"

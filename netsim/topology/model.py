@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.topology.plan import Kind, PortPlan, ProgramPlan, Restart, RoutePlan, ServicePlan
+from netsim.topology.kinds import KINDS, Kind, Traits
+from netsim.topology.plan import PortPlan, ProgramPlan, Restart, RoutePlan, ServicePlan
 
 DEFAULT_POOL = (bytes((10, 0, 0, 0)), 8)
 DEFAULT_SUBNET_LENGTH = 24
@@ -49,6 +50,11 @@ class Node:
     ports: tuple[PortPlan, ...] = ()
     run: ProgramPlan | None = None
     restart: Restart = "never"
+
+    @property
+    def traits(self) -> Traits:
+        """What its kind does."""
+        return KINDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

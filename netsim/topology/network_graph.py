@@ -25,6 +25,7 @@ from netsim.core.units import format_duration
 from netsim.topology.check import check_topology
 from netsim.topology.directed import undirected
 from netsim.topology.findings import Findings
+from netsim.topology.kinds import DEFAULT_KIND, FORWARDING_KIND
 from netsim.topology.link_words import LinkWords
 from netsim.topology.model import Link, Node, Topology
 from netsim.topology.naming import host_name, nearest
@@ -154,7 +155,7 @@ def topology_from_graph(graph: Any) -> Topology:
         if name in nodes:
             findings.report(path, "two nodes have this name in lowercase letters; rename one")
             continue
-        kind = "computer" if graph.degree(node) <= 1 else "router"
+        kind = DEFAULT_KIND if graph.degree(node) <= 1 else FORWARDING_KIND
         nodes[name] = {"kind": kind} | _words_of(attributes, NodeWords, path, findings)
     written["links"] = links = []
     for index, (a, b, attributes) in enumerate(edges):

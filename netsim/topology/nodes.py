@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from netsim.topology.findings import Findings
+from netsim.topology.kinds import ADDRESS_WORDS, KINDS, Kind, refused_words
 from netsim.topology.model import GivenRoute, Node
-from netsim.topology.plan import Kind, ProgramPlan, Restart, ServicePlan
+from netsim.topology.plan import ProgramPlan, Restart, ServicePlan
 from netsim.topology.topology_words import NodeWords, ProgramWords, TopologyWords
 from netsim.topology.values import MAX_NODES
-
-ONLY_COMPUTERS: Final = ("env", "services", "run", "ports", "congestion", "restart")
-ONLY_ADDRESSED: Final = ("address", "gateway", "routes")
 
 
 def count_members(topology: TopologyWords, findings: Findings) -> dict[str, list[str]]:
@@ -72,7 +69,7 @@ def _node(
     kind: Kind,
     words: NodeWords,
     path: Sequence[object],
-    common: _Programs,
+    common: Mapping[Kind, _Programs],
     folder: Path,
     findings: Findings,
 ) -> Node:
@@ -83,9 +80,9 @@ def _node(
     if words.gateway is not None:
         routes.append(GivenRoute(bytes(4), 0, words.gateway, (*path, "gateway")))
     # What was refused above stays out, so that nothing is said about it twice.
-    addressed = kind != "switch"
+    addressed = KINDS[kind].has_stack
     own = _Programs.of(words, path, folder, findings)
-    programs = own.over(common) if kind == "computer" else _Programs()
+    programs = own.over(common[kind]) if KINDS[kind].runs_programs else _Programs()
     return Node(
         name,
         kind,
@@ -143,23 +140,28 @@ class _Programs:
         return merged
 
 
-def _common_programs(topology: TopologyWords, folder: Path, findings: Findings) -> _Programs:
-    computer = topology.kinds.computer if topology.kinds else None
-    by_kind = _Programs.of(computer, ("kinds", "computer"), folder, findings)
-    return by_kind.over(_Programs.of(topology.defaults, ("defaults",), folder, findings))
+def _common_programs(
+    topology: TopologyWords, folder: Path, findings: Findings
+) -> dict[Kind, _Programs]:
+    """What the nodes of a kind have in common, of kinds that run programs."""
+    everywhere = _Programs.of(topology.defaults, ("defaults",), folder, findings)
+    common = {}
+    for kind, traits in KINDS.items():
+        if traits.runs_programs:
+            words = getattr(topology.kinds, kind, None)
+            common[kind] = _Programs.of(words, ("kinds", kind), folder, findings).over(everywhere)
+    return common
 
 
 def _check_kind(words: NodeWords, kind: Kind, path: Sequence[object], findings: Findings) -> None:
-    if kind != "computer":
-        for key in ONLY_COMPUTERS:
-            if getattr(words, key) is not None:
-                message = f"a {kind} runs no programs; write `{key}` at a computer"
-                findings.report((*path, key), message, at_key=True)
-    if kind == "switch":
-        for key in ONLY_ADDRESSED:
-            if getattr(words, key) is not None:
-                message = f"a switch has no addresses; remove `{key}`, or make it a router"
-                findings.report((*path, key), message, at_key=True)
+    for key in refused_words(kind):
+        if getattr(words, key) is None:
+            continue
+        if key in ADDRESS_WORDS:
+            message = f"a {kind} has no addresses; remove `{key}`, or make it a router"
+        else:
+            message = f"a {kind} runs no programs; write `{key}` at a computer"
+        findings.report((*path, key), message, at_key=True)
 
 
 def _check_counted(words: NodeWords, path: Sequence[object], findings: Findings) -> None:

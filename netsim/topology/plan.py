@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from netsim.core.link_attributes import LinkAttributes
+from netsim.topology.kinds import KINDS, Kind, Traits
 
-Kind = Literal["computer", "switch", "router"]
 Restart = Literal["never", "on-failure"]
 
 
@@ -92,6 +92,11 @@ class NodePlan:
     env: dict[str, str] = field(default_factory=dict)
     restart: Restart = "never"
     """Whether it is started again when it ends without having been told to."""
+
+    @property
+    def traits(self) -> Traits:
+        """What its kind does."""
+        return KINDS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def compute_routes(
     return {
         node.name: _with_given(node, derived.get(node.name, []))
         for node in plan.nodes
-        if node.kind != "switch" and node.name not in down_nodes
+        if node.traits.has_stack and node.name not in down_nodes
     }
 
 
@@ -65,7 +65,7 @@ def _without_dead(
     intact = compute_routes(plan)
     found = {}
     for node in plan.nodes:
-        if node.kind != "switch" and node.name not in down_nodes:
+        if node.traits.has_stack and node.name not in down_nodes:
             up = {each.name for each in node.interfaces if each.link not in dead}
             routes = intact[node.name]
             found[node.name] = tuple(route for route in routes if route.interface in up)
@@ -108,9 +108,9 @@ class _Segments:
                 continue
             delay = before + egress.egress.delay_ns
             peer = self._nodes[egress.peer]
-            if peer.kind == "router":
+            if peer.traits.forwards:
                 yield _Reach(delay, peer.name, self._ends[egress.peer, egress.peer_interface])
-            elif peer.kind == "switch":
+            elif peer.traits.bridges:
                 waiting += [
                     (onward, delay) for onward in self.trunks(peer) if onward.link != egress.link
                 ]
@@ -119,8 +119,7 @@ class _Segments:
         """Interfaces of a switch that lead to other switches or to routers."""
         found = self._trunks.get(switch.name)
         if found is None:
-            kinds = {name: self._nodes[name].kind for name in (i.peer for i in switch.interfaces)}
-            found = [each for each in switch.interfaces if kinds[each.peer] != "computer"]
+            found = [each for each in switch.interfaces if self._nodes[each.peer].traits.relays]
             self._trunks[switch.name] = found
         return found
 
@@ -134,9 +133,10 @@ def _default_routes(plan: NetworkPlan) -> dict[str, list[RoutePlan]]:
     beyond: dict[str, _Reach | None] = {}  # by switch: all that hang on it have the same nearest
     found = {}
     for node in plan.nodes:
-        for interface in node.interfaces if node.kind == "computer" else ():
+        is_host = node.traits.has_stack and not node.traits.forwards
+        for interface in node.interfaces if is_host else ():
             peer = nodes[interface.peer]
-            if peer.kind != "switch":
+            if not peer.traits.bridges:
                 nearest = _nearest(segments.routers_beyond(interface))
             elif peer.name in beyond:
                 nearest = beyond[peer.name]
@@ -207,7 +207,7 @@ def _router_routes(
     plan: NetworkPlan, dead: Collection[int], down_nodes: frozenset[str]
 ) -> dict[str, list[RoutePlan]]:
     segments = _Segments(plan, dead)
-    routers = [node for node in plan.nodes if node.kind == "router" and node.name not in down_nodes]
+    routers = [node for node in plan.nodes if node.traits.forwards and node.name not in down_nodes]
     hops = _Hops(routers, segments)
     attached: dict[tuple[bytes, int], list[int]] = {}
     for index, router in enumerate(routers):

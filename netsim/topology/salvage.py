@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from netsim.topology.findings import meant_word
+from netsim.topology.kinds import DEFAULT_KIND, KINDS
 from netsim.topology.link_words import LinkWords
 from netsim.topology.naming import nearest
-from netsim.topology.plan import Kind
 from netsim.topology.topology_words import NodeWords, TopologyWords
 
 _LOST_LINK = LinkWords.model_construct(endpoints=[])
@@ -54,7 +54,7 @@ def _take_out(rest: dict[Any, Any], path: Sequence[Any]) -> bool:
         return False
     elif section in ("defaults", "kinds") and isinstance(part, dict) and below:
         inner = part.get(below[0])
-        if len(below) > 1 and isinstance(inner, dict) and below[0] in ("link", "computer"):
+        if len(below) > 1 and isinstance(inner, dict) and (below[0] == "link" or below[0] in KINDS):
             inner.pop(below[1], None)
         else:
             part.pop(below[0], None)
@@ -70,7 +70,7 @@ def _take_out_of_node(nodes: dict[Any, Any], below: Sequence[Any]) -> bool:
         nodes.pop(name, None)
         return False
     if not isinstance(node, dict) or not rest:
-        nodes[name] = {"kind": "computer"}
+        nodes[name] = {"kind": DEFAULT_KIND}
         return False
     if rest[0] in ("kind", "count"):
         node.pop("count", None)
@@ -95,4 +95,4 @@ def _take_out_of_link(links: list[Any], below: Sequence[Any]) -> bool:
 
 
 def _kind_like(written: object) -> str:
-    return nearest(str(written), get_args(Kind)) or "computer"
+    return nearest(str(written), list(KINDS)) or DEFAULT_KIND

@@ -33,7 +33,7 @@ def find_segments(layout: Layout) -> list[Segment]:
     nodes. What a new node brings with it so comes after everything there was.
     """
     order = {name: index for index, name in enumerate(layout.nodes)}
-    leader = {name: name for name, node in layout.nodes.items() if node.kind == "switch"}
+    leader = {name: name for name, node in layout.nodes.items() if node.traits.bridges}
 
     def find(name: str) -> str:
         while leader[name] != name:

@@ -64,7 +64,7 @@ def _vertices(
     if both:
         raise InvalidValueError(f"{both[0]} is in both groups; write it in one of them")
     vertices: dict[str, str | int] = {
-        node.name: node.name for node in plan.nodes if node.kind != "computer"
+        node.name: node.name for node in plan.nodes if node.traits.relays
     }
     vertices.update(dict.fromkeys(group_a, _SOURCE))
     vertices.update(dict.fromkeys(group_b, _SINK))

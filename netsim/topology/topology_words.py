@@ -20,8 +20,9 @@ from pydantic import (
 )
 
 from netsim.topology import forms, naming, values
+from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
-from netsim.topology.plan import Kind, PortPlan, Restart
+from netsim.topology.plan import PortPlan, Restart
 from netsim.topology.vocabulary import Attribute, Duration, NodeName, Words
 
 

@@ -43,8 +43,9 @@ def check_ports(layout: Layout, domain: str, findings: Findings) -> None:
             if target not in layout.nodes and not re.fullmatch(r"[0-9.]+", target):
                 message = f"there is no node `{port.host}`; {suggest(target, list(layout.nodes))}"
                 findings.report(path, message)
-            elif target in layout.nodes and layout.nodes[target].kind == "switch":
-                message = f"`{target}` is a switch and has no address; write a computer"
+            elif target in layout.nodes and not layout.nodes[target].traits.has_stack:
+                what = f"`{target}` is a {layout.nodes[target].kind} and has no address"
+                message = f"{what}; write a computer"
                 findings.report(path, message)
 
 
@@ -54,7 +55,7 @@ def check_no_switch_loop(layout: Layout, findings: Findings) -> None:
     groups = _Groups(layout.nodes)
     for link in layout.links:
         a, b = link.a.node, link.b.node
-        if layout.nodes[a].kind != "switch" or layout.nodes[b].kind != "switch":
+        if not (layout.nodes[a].traits.bridges and layout.nodes[b].traits.bridges):
             continue
         if groups.joined(a, b):
             circle = "–".join([*_path(neighbours, a, b), a])
@@ -92,11 +93,12 @@ def check_connected(layout: Layout, findings: Findings) -> None:
 
 def _nearest_carrier(part: Sequence[str], layout: Layout) -> str:
     """The node that a new link would most likely lead to: a switch, else a router."""
-    for kind in ("switch", "router"):
-        for name in part:
-            if layout.nodes[name].kind == kind:
-                return name
-    return part[0]
+
+    def rank(name: str) -> int:
+        traits = layout.nodes[name].traits
+        return 0 if traits.bridges else 1 if traits.forwards else 2
+
+    return min(part, key=rank)
 
 
 class _Groups:

@@ -17,9 +17,8 @@ import networkx
 import pytest
 from plans import chain, plan_of
 
-from netsim.drawing.boxes import Box
+from netsim.drawing.geometry import Box, text_width
 from netsim.drawing.layout import lay_out
-from netsim.drawing.lettering import text_width
 from netsim.drawing.picture import picture_of
 from netsim.drawing.svg import MOST_FIGURES, TooLargeError, to_svg
 from netsim.topology.load_topology import load_plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from netsim.drawing.lettering import text_width
+from netsim.drawing.geometry import text_width
 from netsim.observe.frame_log import DELIVERED, IN_FLIGHT, FrameRecord
 from netsim.observe.summary import summarise
 from netsim.scenario.html.markup import clean, count, fitted, label, picture

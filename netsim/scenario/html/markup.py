@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
-from netsim.drawing.lettering import text_width
-from netsim.drawing.marks import plain
+from netsim.drawing.geometry import text_width
+from netsim.drawing.svg_elements import plain
 
 _UNSHOWN: Final = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from netsim.drawing.lettering import text_width
+from netsim.drawing.geometry import text_width
 from netsim.network.log_lines import LogLine
 from netsim.scenario.html.axes import LEFT, RIGHT, WIDTH, TimeAxis
 from netsim.scenario.html.markup import clean, count, duration, fitted, label, picture

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from xml.sax.saxutils import escape
 
-from netsim.drawing.boxes import Box, Point, between
+from netsim.drawing.geometry import Box, Point, between
 
 _CORNER: Final = 10.0
 

@@ -1,0 +1,29 @@
+"""What a kind of node is stands in one table."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import get_args
+
+import netsim
+from netsim.drawing.looks import LOOKS
+from netsim.topology.kinds import KINDS, Kind
+
+PACKAGE = Path(netsim.__file__).parent
+TABLES = ("topology/kinds.py", "drawing/looks.py")
+
+
+def test_every_kind_is_in_every_table() -> None:
+    assert list(KINDS) == list(LOOKS) == list(get_args(Kind))
+
+
+def test_nobody_else_writes_the_name_of_a_kind() -> None:
+    found = [
+        f"{module}:{node.lineno}"
+        for file in PACKAGE.rglob("*.py")
+        if (module := file.relative_to(PACKAGE).as_posix()) not in TABLES
+        for node in ast.walk(ast.parse(file.read_bytes()))
+        if isinstance(node, ast.Constant) and node.value in KINDS
+    ]
+    assert found == []
