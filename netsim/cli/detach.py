@@ -18,15 +18,15 @@ from typing import Any, Final
 import click
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED, explain
-from netsim.cli.supervision import Audience
+from netsim.cli.supervision import Watcher
 from netsim.control.state_directory import discard_log, draft_log
 
 _TAIL: Final = 2_000
 """Bytes of the log of a supervisor that died unexplained."""
 
 
-def run_detached(supervise: Callable[[Audience, Path], int], audience: Audience) -> int:
-    """Fork; run `supervise` in the child, and show its progress to `audience` here."""
+def run_detached(supervise: Callable[[Watcher, Path], int], watcher: Watcher) -> int:
+    """Fork; run `supervise` in the child, and show its progress to `watcher` here."""
     log = draft_log()
     read, write = os.pipe()
     sys.stdout.flush()
@@ -37,7 +37,7 @@ def run_detached(supervise: Callable[[Audience, Path], int], audience: Audience)
         _be_the_supervisor(supervise, log, write)
     os.close(write)
     with os.fdopen(read, "rb") as reports, open(log, "rb") as written:
-        code = _follow(reports, pid, audience)
+        code = _follow(reports, pid, watcher)
         if code is None:
             os.waitpid(pid, 0)
             tail = written.read()[-_TAIL:].decode(errors="replace").strip()
@@ -47,9 +47,9 @@ def run_detached(supervise: Callable[[Audience, Path], int], audience: Audience)
 
 
 def _be_the_supervisor(
-    supervise: Callable[[Audience, Path], int], log: Path, descriptor: int
+    supervise: Callable[[Watcher, Path], int], log: Path, descriptor: int
 ) -> None:
-    """The child's life; does not return."""
+    """In the child; does not return."""
     code = FAILED
     try:
         os.setsid()  # the terminal's signals are not for it any more
@@ -110,7 +110,7 @@ class _Reports:
             self._pipe = None
 
 
-def _follow(reports: Any, pid: int, audience: Audience) -> int | None:
+def _follow(reports: Any, pid: int, watcher: Watcher) -> int | None:
     """The exit code, or None when the child died without a word."""
     interrupted = False
 
@@ -124,9 +124,9 @@ def _follow(reports: Any, pid: int, audience: Audience) -> int | None:
         for line in reports:
             match json.loads(line):
                 case {"progress": [ready, total]}:
-                    audience.progress(ready, total)
+                    watcher.progress(ready, total)
                 case {"ready": network}:
-                    audience.ready(network)
+                    watcher.ready(network)
                     return FINE
                 case {"failed": text, "code": code}:
                     os.waitpid(pid, 0)

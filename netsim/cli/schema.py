@@ -20,6 +20,6 @@ def command(what: str) -> None:
 
         print_json(topology_schema())
     else:
-        from netsim.scenario.json_schema import scenario_schema
+        from netsim.scenario.scenario_words import scenario_schema
 
         print_json(scenario_schema())

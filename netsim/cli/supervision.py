@@ -1,6 +1,6 @@
-"""The life of a supervisor: from a topology file to the last process gone.
+"""What a supervisor does, from a topology file to the last process gone.
 
-The same in the foreground and detached; who watches (`Audience`) differs.
+The same in the foreground and detached; who watches (`Watcher`) differs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Audience(Protocol):
+class Watcher(Protocol):
     """Who is told how it goes. An OSError means that nobody listens any more."""
 
     def progress(self, ready: int, total: int) -> None:
@@ -46,7 +46,7 @@ def run_network(
     name: str | None,
     seed: int | None,
     start_method: StartMethod,
-    audience: Audience,
+    watcher: Watcher,
     log: Path | None = None,
 ) -> int:
     """Start the network in `file`, keep it until somebody stops it, return the exit code.
@@ -56,14 +56,14 @@ def run_network(
     # It imports what nodes need, while this process reads the file.
     zygote = Zygote.start() if start_method == "fork" else None
     try:
-        from netsim.control.preflight import check_surroundings
+        from netsim.control.preflight import check_programs_and_ports
         from netsim.control.state_directory import StateDirectory
         from netsim.network.network import Network
 
         network = Network(file, seed=seed, name=name, start_method=start_method, launcher=zygote)
         state = StateDirectory.claim(network.plan.name)
         try:
-            check_surroundings(file, network.plan)
+            check_programs_and_ports(file, network.plan)
         except BaseException:
             state.release()
             raise
@@ -76,18 +76,18 @@ def run_network(
         if log is not None:
             state.adopt_log(log)
         _set_process_title(f"netsim: {state.name}")
-        code = asyncio.run(_Supervisor(network, state, audience).run())
+        code = asyncio.run(_Supervisor(network, state, watcher).run())
     finally:
         state.release()
-    audience.down(state.name)
+    watcher.down(state.name)
     return code
 
 
 class _Supervisor:
-    def __init__(self, network: Network, state: StateDirectory, audience: Audience) -> None:
+    def __init__(self, network: Network, state: StateDirectory, watcher: Watcher) -> None:
         self._network = network
         self._state = state
-        self._audience: Audience | None = audience
+        self._watcher: Watcher | None = watcher
         self._stop = asyncio.Event()
         self._signals = 0
         self._code = FINE
@@ -134,7 +134,7 @@ class _Supervisor:
             document = await self._network.inspect()
             more = {"processes": family(os.getpid()), "ports": document["ports"]}
             self._state.publish({**self._network.summary(), **more})
-            self._tell(lambda audience: audience.ready(document))
+            self._tell(lambda watcher: watcher.ready(document))
             await self._stop.wait()
         finally:
             await server.close()
@@ -143,10 +143,10 @@ class _Supervisor:
 
     async def _watch(self, subscription: Any) -> None:
         async for event in subscription:
-            self._tell(lambda audience, event=event: audience.event(event))  # type: ignore[misc]
+            self._tell(lambda watcher, event=event: watcher.event(event))  # type: ignore[misc]
 
     def _on_progress(self, ready: int, total: int) -> None:
-        self._tell(lambda audience: audience.progress(ready, total))
+        self._tell(lambda watcher: watcher.progress(ready, total))
 
     def _on_signal(self) -> None:
         """The first asks for a graceful end, the second kills the nodes, a third waits no more."""
@@ -160,14 +160,14 @@ class _Supervisor:
             self._state.release()
             os._exit(INTERRUPTED)
 
-    def _tell(self, tell: Callable[[Audience], None]) -> None:
+    def _tell(self, tell: Callable[[Watcher], None]) -> None:
         """A network that nobody watches any more (`| head`, a closed terminal) ends."""
-        if self._audience is None:
+        if self._watcher is None:
             return
         try:
-            tell(self._audience)
+            tell(self._watcher)
         except OSError:
-            self._audience = None
+            self._watcher = None
             self._code = FAILED
             self._stop.set()
 

@@ -147,7 +147,7 @@ def command(
 
         Path(junit).write_bytes(junit_xml(results, wall))
     if html is not None:
-        from netsim.scenario.html_report import write_html
+        from netsim.scenario.html.page import write_html
 
         write_html(results, html)
     if as_json:

@@ -11,7 +11,7 @@ import click
 from netsim.cli import options
 from netsim.cli.detach import run_detached
 from netsim.cli.supervision import run_network
-from netsim.cli.watchers import OneDocument, Program, Reader
+from netsim.cli.watchers import JsonLines, OneDocument, Terminal
 
 if TYPE_CHECKING:
     from netsim.realtime.launcher import StartMethod
@@ -60,7 +60,7 @@ def command(
     """
     supervise = partial(run_network, file, name, seed, start_method)
     if as_json:
-        return supervise(Program()) if not detach else run_detached(supervise, OneDocument())
+        return supervise(JsonLines()) if not detach else run_detached(supervise, OneDocument())
     farewell = "netsim down takes it down" if detach else "Ctrl-C takes it down"
-    with closing(Reader(farewell)) as reader:
-        return run_detached(supervise, reader) if detach else supervise(reader)
+    with closing(Terminal(farewell)) as terminal:
+        return run_detached(supervise, terminal) if detach else supervise(terminal)

@@ -39,12 +39,12 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
 
 
 def _check(file: str) -> dict[str, Any]:
-    from netsim.control.preflight import check_surroundings
+    from netsim.control.preflight import check_programs_and_ports
     from netsim.topology.load_topology import load_plan  # pydantic takes a while
 
     try:
         plan = load_plan(file)
-        check_surroundings(file, plan)
+        check_programs_and_ports(file, plan)
     except InvalidFileError as error:
         problems = [
             {"file": each.file, "line": each.line, "column": each.column, "message": each.message}

@@ -21,7 +21,7 @@ _STYLES = {
 }
 
 
-class Reader:
+class Terminal:
     """A person: progress on a terminal, then tables, then a line for each event."""
 
     def __init__(self, farewell: str) -> None:
@@ -67,7 +67,7 @@ class Reader:
         _say_if_heard(f"{name} is down")
 
 
-class Program:
+class JsonLines:
     """A program: one document when the network is up, then one line for each event."""
 
     def progress(self, ready: int, total: int) -> None:
@@ -87,7 +87,7 @@ class Program:
         """Nothing."""
 
 
-class OneDocument(Program):
+class OneDocument(JsonLines):
     """A program that starts a detached network: it sees one document and no event."""
 
     def ready(self, network: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a topology file needs of its surroundings, looked at before anything starts.
+"""What a topology file needs of this machine, looked at before anything starts.
 
 Modules are imported in a throwaway process with a time limit, so that whatever they do at import
 is done to that process; host ports are bound and given back. Mistakes are reported at their
@@ -29,7 +29,7 @@ _OWN: Final = "netsim."
 _HINT: Final = "write `module:attr` of something that can be imported"
 
 
-def check_surroundings(file: str, plan: NetworkPlan) -> None:
+def check_programs_and_ports(file: str, plan: NetworkPlan) -> None:
     """InvalidFileError unless every program can be had and every host port is free."""
     wrong = [*_module_mistakes(plan), *_port_mistakes(plan)]
     if wrong:

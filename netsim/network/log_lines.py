@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,6 +14,12 @@ CAPACITY: Final = 10_000
 """Lines of the whole network; the oldest go first."""
 LONGEST_LINE: Final = 4_096
 """Characters; the rest of a longer line is cut off."""
+_GOES_ON: Final = (
+    "Traceback (most recent call last)",
+    "During handling of the above exception",
+    "The above exception was the direct cause",
+)
+"""Lines of a traceback that are not indented."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +84,30 @@ class LogBook:
 
 def _missed_line(count: int, time_ns: int) -> dict[str, Any]:
     return LogLine(time_ns, "", logging.WARNING, missed_text(count, "line")).as_dict()
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedError:
+    """One message of a program, with its traceback if it has one."""
+
+    node: str
+    text: str
+
+
+def logged_errors(lines: Iterable[LogLine]) -> Iterator[LoggedError]:
+    """The messages that these lines are: one with a traceback is logged in many."""
+    node, message = "", list[str]()
+    in_traceback = False
+    for line in lines:
+        indented = line.text[:1] in ("", " ", "\t")
+        goes_on = indented or line.text.startswith(_GOES_ON)
+        # A traceback ends with the exception, which is not indented.
+        is_exception = in_traceback and not goes_on
+        if message and (line.node != node or not (goes_on or is_exception)):
+            yield LoggedError(node, "\n".join(message))
+            message = []
+        node = line.node
+        message.append(line.text)
+        in_traceback = goes_on and (in_traceback or line.text.startswith(_GOES_ON))
+    if message:
+        yield LoggedError(node, "\n".join(message))

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 
 from netsim.core import units
-from netsim.scenario import step_forms, step_values
+from netsim.scenario import step_values
 from netsim.scenario.expectation import (
     COUNT,
     DURATION,
@@ -36,21 +36,22 @@ def _expected(quantity: Quantity) -> PlainValidator:
 
 
 ExpectedDuration = Annotated[
-    Expectation, _expected(DURATION), WithJsonSchema(step_forms.EXPECTED_DURATION)
+    Expectation, _expected(DURATION), WithJsonSchema(step_values.EXPECTED_DURATION)
 ]
-ExpectedRate = Annotated[Expectation, _expected(RATE), WithJsonSchema(step_forms.EXPECTED_RATE)]
+ExpectedRate = Annotated[Expectation, _expected(RATE), WithJsonSchema(step_values.EXPECTED_RATE)]
 ExpectedPercentage = Annotated[
-    Expectation, _expected(PERCENTAGE), WithJsonSchema(step_forms.EXPECTED_PERCENTAGE)
+    Expectation, _expected(PERCENTAGE), WithJsonSchema(step_values.EXPECTED_PERCENTAGE)
 ]
 ExpectedStatus = Annotated[
-    Expectation, _expected(COUNT), WithJsonSchema(step_forms.EXPECTED_STATUS)
+    Expectation, _expected(COUNT), WithJsonSchema(step_values.EXPECTED_STATUS)
 ]
 Period = Annotated[
     int, PlainValidator(step_values.positive_duration), WithJsonSchema(units.DURATION.form)
 ]
-Text = Annotated[str, PlainValidator(step_values.text), WithJsonSchema(step_forms.TEXT)]
-Host = Annotated[str, PlainValidator(step_values.host), WithJsonSchema(step_forms.HOST)]
-Times = Annotated[int, PlainValidator(step_values.times), WithJsonSchema(step_forms.COUNT)]
+Text = Annotated[str, PlainValidator(step_values.text), WithJsonSchema(step_values.TEXT)]
+Host = Annotated[str, PlainValidator(step_values.host), WithJsonSchema(step_values.HOST)]
+Times = Annotated[int, PlainValidator(step_values.times), WithJsonSchema(step_values.COUNT)]
+_Method = Annotated[str, PlainValidator(step_values.method), WithJsonSchema(step_values.METHOD)]
 _Size = Annotated[int, PlainValidator(step_values.size), WithJsonSchema(units.SIZE.form)]
 _PingSize = Annotated[int, PlainValidator(step_values.ping_size), WithJsonSchema(units.SIZE.form)]
 
@@ -82,12 +83,13 @@ class HttpWords(ScenarioPart):
 
     from_: NodeName = Field(examples=["alice"])
     """The computer that asks."""
-    url: Annotated[str, PlainValidator(step_values.url), WithJsonSchema(step_forms.URL)] = Field(
+    url: Annotated[str, PlainValidator(step_values.url), WithJsonSchema(step_values.URL)] = Field(
         examples=["http://web/ip"]
     )
     """What it asks for."""
     method: (
-        Annotated[str, PlainValidator(step_values.method), WithJsonSchema(step_forms.METHOD)] | None
+        Annotated[str, PlainValidator(step_values.method), WithJsonSchema(step_values.METHOD)]
+        | None
     ) = None
     """GET where it is left out; POST where there is a `body`."""
     headers: dict[str, Text] | None = None
@@ -143,7 +145,7 @@ class DnsExpectWords(ScenarioPart):
     """What a name is expected to resolve to."""
 
     a: (
-        Annotated[str, PlainValidator(step_values.a_record), WithJsonSchema(step_forms.A_RECORD)]
+        Annotated[str, PlainValidator(step_values.a_record), WithJsonSchema(step_values.A_RECORD)]
         | None
     ) = None
     """The address, or `none` where there is no such name."""

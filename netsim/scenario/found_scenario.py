@@ -10,8 +10,8 @@ from typing import Any, Final
 from netsim.core.errors import Problem
 from netsim.core.units import format_duration
 from netsim.scenario.explore import Exploration
-from netsim.scenario.module_search import missing_module
 from netsim.scenario.scenario_model import PlannedFault, Scenario, Step
+from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.yaml_edits import YamlEdits
 
 _PLACE: Final = "topology"

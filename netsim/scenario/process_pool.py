@@ -197,7 +197,7 @@ def _last_words(said: Path) -> str:
 
 
 def _work(job: Job, answers: Connection, said: Path) -> None:
-    """The life of a process: one run."""
+    """In a process of its own: one run."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's business
     die_with_parent(os.getppid())
     try:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from netsim.scenario import step_forms, step_values
+from netsim.scenario import step_values
 from netsim.scenario.check_words import (
     CHECKS,
     CheckWords,
@@ -27,6 +27,7 @@ from netsim.scenario.check_words import (
     one_of,
 )
 from netsim.topology import forms
+from netsim.topology.editor_schema import schema_of
 from netsim.topology.link_words import DirectionWords
 from netsim.topology.values import seed as parse_seed
 from netsim.topology.vocabulary import Duration, NodeName
@@ -36,7 +37,7 @@ LinkName = Annotated[
     PlainValidator(step_values.link),
     WithJsonSchema(forms.ENDPOINTS | {"examples": [["r1", "r2"]]}),
 ]
-FilePath = Annotated[str, PlainValidator(step_values.file_path), WithJsonSchema(step_forms.FILE)]
+FilePath = Annotated[str, PlainValidator(step_values.file_path), WithJsonSchema(step_values.FILE)]
 
 # Faults ---------------------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ class PartitionWords(ScenarioPart):
     between: Annotated[
         tuple[tuple[str, ...], tuple[str, ...]],
         PlainValidator(step_values.groups),
-        WithJsonSchema(step_forms.GROUPS),
+        WithJsonSchema(step_values.GROUPS),
     ] = Field(examples=["[[alice, bob], [web]]"])
     """The two groups."""
 
@@ -154,7 +155,7 @@ class StepWords(CheckWords):
     """One step: a verb and its arguments."""
 
     model_config = one_of(VERBS)
-    short_form = step_forms.REPAIR
+    short_form = step_values.REPAIR
     verbs: ClassVar[tuple[str, ...]] = VERBS
 
     eventually: EventuallyWords | None = None
@@ -302,7 +303,7 @@ class ScenarioWords(ScenarioPart):
     """A whole scenario file."""
 
     name: Annotated[
-        str, PlainValidator(step_values.scenario_name), WithJsonSchema(step_forms.SCENARIO_NAME)
+        str, PlainValidator(step_values.scenario_name), WithJsonSchema(step_values.SCENARIO_NAME)
     ] = Field(examples=["the uplink fails"])
     """What it shows, in a line."""
     topology: FilePath = Field(examples=["../../topologies/campus.yaml"])
@@ -348,3 +349,8 @@ class ScenarioWords(ScenarioPart):
 for _model in (RepeatWords, AlwaysWords):
     # They name steps, which are defined after them: only now their keys are known.
     _model.model_rebuild(force=True)
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The schema as a document, of draft 7; names are left to `netsim test`."""
+    return schema_of(ScenarioWords, "netsim scenario")

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from netsim.core.errors import HttpFailedError, NetsimError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.scenario.beside import call_beside
 from netsim.scenario.check_words import (
     DnsWords,
     HttpWords,
@@ -27,6 +26,7 @@ from netsim.scenario.check_words import (
 from netsim.scenario.expectation import Expectation
 from netsim.scenario.results import Sample
 from netsim.scenario.scenario_model import Step
+from netsim.scenario.scenario_modules import call_beside
 from netsim.tools.http_reply import HttpReply
 from netsim.tools.transfer import Transfer
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 from netsim.core.errors import NetsimError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import format_duration
-from netsim.network.log_lines import LogLine
+from netsim.network.log_lines import LogLine, logged_errors
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.check_words import CHECKS
 from netsim.scenario.fault_steps import Faults, PlannedFault
-from netsim.scenario.program_errors import program_errors
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import Role
 from netsim.scenario.scenario_model import Scenario, Step
@@ -289,7 +288,7 @@ class Runner:
             return  # what breaks beside faults may say so
         surprising = [
             error
-            for error in program_errors(new)
+            for error in logged_errors(new)
             if not any(part in error.text for part in self._scenario.expected_errors)
         ]
         if not surprising:

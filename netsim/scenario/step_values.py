@@ -1,6 +1,7 @@
 """What may stand behind one word of a scenario file: written form to checked value.
 
-As in `netsim.topology.values`: a ValueError says what is wrong and what to write instead.
+As in `netsim.topology.values`: a ValueError says what is wrong and what to write instead. At the
+end: how these words look in JSON Schema, beside those that topology files share.
 """
 
 from __future__ import annotations
@@ -10,7 +11,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from netsim.core.errors import InvalidNameError
-from netsim.core.units import parse_duration, parse_size
+from netsim.core.units import (
+    DURATION_UNITS,
+    RATE_UNITS,
+    parse_duration,
+    parse_size,
+    quantity_pattern,
+)
+from netsim.topology import forms
 from netsim.topology.naming import check_attribute
 from netsim.topology.values import Endpoint, endpoint, ip_address, node_name
 
@@ -150,3 +158,45 @@ def capture_point(written: object) -> Endpoint:
         raise
     except ValueError:
         raise ValueError("this is no interface; write `r1:eth0`, or `r1` for all of them") from None
+
+
+# How they look in JSON Schema -------------------------------------------------------------------
+
+_COUNT_PATTERN: Final = "[0-9]{1,18}"
+_PERCENTAGE_PATTERN: Final = r"[0-9]{1,18}(\.[0-9]{1,18})? ?%"
+
+
+def _expected(number: str, *examples: str) -> forms.Form:
+    """A number, compared or with a tolerance."""
+    tolerance = rf"(±|\+-|\+/-) ?({number}|{_PERCENTAGE_PATTERN})"
+    return forms.text(f"(((<=|>=|<|>) ?)?{number}|{number} ?{tolerance})", *examples)
+
+
+EXPECTED_DURATION: Final = _expected(quantity_pattern(DURATION_UNITS), "5.6ms ± 0.3ms", "< 50ms")
+EXPECTED_RATE: Final = _expected(quantity_pattern(RATE_UNITS), ">= 80mbit", "10mbit ± 5%")
+EXPECTED_PERCENTAGE: Final = _expected(_PERCENTAGE_PATTERN, "0%", "<= 5%", "5% ± 2%")
+EXPECTED_STATUS: Final = forms.either(forms.whole(0), _expected(_COUNT_PATTERN, "< 500"))
+
+SCENARIO_NAME: Final = {
+    "type": "string",
+    "minLength": 1,
+    "examples": ["the uplink fails and nobody notices"],
+}
+FILE: Final = {"type": "string", "minLength": 1}
+TEXT: Final = {"type": ["string", "integer", "number", "boolean"]}
+URL: Final = forms.text(r"https?://[^\s/]+(/\S*)?", "http://web/ip")
+METHOD: Final = forms.text("[A-Za-z]+", "GET", "POST")
+COUNT: Final = forms.whole(1, 1_000_000)
+HOST: Final = forms.either(forms.NAME, forms.text(r"[a-z0-9.-]+", "web.campus.test", "10.0.3.10"))
+NODE_LIST: Final = {"type": "array", "items": forms.NAME}
+GROUPS: Final = {
+    "type": "array",
+    "items": {"type": "array", "items": forms.NAME, "minItems": 1},
+    "minItems": 2,
+    "maxItems": 2,
+    "examples": [[["alice", "bob"], ["web"]]],
+}
+A_RECORD: Final = forms.either(
+    {"const": "none"}, forms.text(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", "10.0.3.10")
+)
+REPAIR: Final[forms.Form] = {"const": "repair"}

@@ -9,10 +9,9 @@ from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.network.log_lines import LogLine
+from netsim.network.log_lines import LogLine, logged_errors
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.summary import summarise
-from netsim.scenario.program_errors import program_errors
 from netsim.scenario.results import Role, ScenarioResult, StepResult
 
 _PACKETS: Final = 20
@@ -58,7 +57,7 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
                 yield f"    {packet_line(frame)}"
     if result.problem and not any(result.problem in step.seen for step in result.failures):
         yield result.problem
-    for error in program_errors(result.errors):
+    for error in logged_errors(result.errors):
         if not any(error.text in step.seen for step in result.failures):
             yield from _aligned(error.node, error.text)
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from netsim.scenario.check_words import CHECKS
-from netsim.scenario.module_search import missing_module
+from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.step_text import endpoint_text
 from netsim.scenario.step_values import call
 from netsim.scenario.step_values import link as parse_link

@@ -8,7 +8,7 @@ import pytest
 from netsim_shell import HOME
 
 from netsim.cli.outcome import run
-from netsim.scenario.json_schema import scenario_schema
+from netsim.scenario.scenario_words import scenario_schema
 from netsim.topology.editor_schema import topology_schema
 
 TREE = """\

@@ -1,4 +1,4 @@
-"""What a file needs of its surroundings is looked at before anything starts, and reported there."""
+"""What a file needs of this machine is looked at before anything starts, and reported there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def mistakes(folder: Path, text: str) -> list[str]:
     file = folder / "shop.yaml"
     file.write_text(text)
     try:
-        preflight.check_surroundings(str(file), load_plan(file))
+        preflight.check_programs_and_ports(str(file), load_plan(file))
     except InvalidFileError as error:
         return [f"{each.line}:{each.column}: {each.message}" for each in error.problems]
     return []

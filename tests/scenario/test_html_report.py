@@ -14,8 +14,8 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.scenario.html.axes import TimeAxis, round_step, time_axis
 from netsim.scenario.html.ladder import ladder, node_order
 from netsim.scenario.html.markup import clean, duration, fitted, rate
+from netsim.scenario.html.page import html_report, write_html
 from netsim.scenario.html.timeline_chart import timeline
-from netsim.scenario.html_report import html_report, write_html
 from netsim.scenario.results import FaultRecord, Sample, ScenarioResult, StepResult
 
 VOID = {"meta", "br", "hr", "img", "link"}

@@ -9,10 +9,10 @@ from jsonschema import Draft7Validator
 from played_network import LAN, World
 
 from netsim import InvalidFileError
-from netsim.scenario.json_schema import scenario_schema
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import PlannedFault
+from netsim.scenario.scenario_words import scenario_schema
 from netsim.topology.yaml_source import read_yaml
 
 SECOND = 10**9

@@ -6,7 +6,7 @@ import logging
 import traceback
 
 from netsim import LogLine
-from netsim.scenario.program_errors import ProgramError, program_errors
+from netsim.network.log_lines import LoggedError, logged_errors
 
 
 def lines(*texts: tuple[str, str]) -> list[LogLine]:
@@ -38,16 +38,16 @@ def during() -> str:
 def test_a_message_with_its_traceback_is_one_error() -> None:
     for trace in (chained(), during()):
         messages = [("web", f"it failed\n{trace}"), ("web", "next"), ("db", "other"), ("db", trace)]
-        found = list(program_errors(lines(*messages)))
+        found = list(logged_errors(lines(*messages)))
         assert found == [
-            *(ProgramError(node, text) for node, text in messages[:2]),
-            ProgramError("db", f"other\n{trace}"),
+            *(LoggedError(node, text) for node, text in messages[:2]),
+            LoggedError("db", f"other\n{trace}"),
         ]
 
 
 def test_plain_messages_stay_apart() -> None:
     messages = [("web", "a"), ("web", "b"), ("db", "c"), ("web", "d")]
-    assert list(program_errors(lines(*messages))) == [
-        ProgramError(node, text) for node, text in messages
+    assert list(logged_errors(lines(*messages))) == [
+        LoggedError(node, text) for node, text in messages
     ]
-    assert list(program_errors([])) == []
+    assert list(logged_errors([])) == []

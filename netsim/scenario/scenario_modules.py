@@ -1,4 +1,4 @@
-"""Whether the modules that a scenario names are there; none of them is imported for that."""
+"""Modules that a scenario names: those beside its file come first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib.machinery
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 
 def missing_module(reference: str, folder: Path) -> str | None:
@@ -28,3 +29,12 @@ def missing_module(reference: str, folder: Path) -> str | None:
 
 def _is_built_in(name: str) -> bool:
     return name in sys.builtin_module_names or name in sys.modules
+
+
+async def call_beside(folder: str, reference: str, arguments: dict[str, Any]) -> Any:
+    """Await `module:attr` with these keyword arguments; modules in `folder` come first."""
+    from netsim.site.programs import look_up  # aiohttp, which reading a file needs not
+
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return await look_up(reference)(**arguments)
