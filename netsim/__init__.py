@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from netsim.tools.ping_measurement import PingReport as PingReport
     from netsim.tools.transfer import Transfer as Transfer
     from netsim.topology.load_topology import load_graph as load_graph
+    from netsim.topology.make_plan import make_plan as make_plan
     from netsim.topology.plan import NetworkPlan as NetworkPlan
-    from netsim.topology.planning import make_plan as make_plan
     from netsim.virtual.loops import run as run
 else:
 
@@ -151,7 +151,7 @@ _HOMES = {
     "UnbalancedLinkError": "netsim.observe.link_account",
     "Zygote": "netsim.realtime.zygote",
     "load_graph": "netsim.topology.load_topology",
-    "make_plan": "netsim.topology.planning",
+    "make_plan": "netsim.topology.make_plan",
     "run": "netsim.virtual.loops",
 }
 """Where the names of `__all__` are defined; those that are missing here are errors."""

@@ -41,8 +41,8 @@ from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import Backend, LinkChange, Output, Progress
 from netsim.topology.load_topology import load_plan
+from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
-from netsim.topology.planning import make_plan
 
 if TYPE_CHECKING:
     import networkx

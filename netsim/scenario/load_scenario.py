@@ -15,9 +15,9 @@ from netsim.scenario.scenario_model import ExploreBudget, PlannedFault, Scenario
 from netsim.scenario.scenario_words import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
 from netsim.scenario.step_text import describe, endpoint_text
 from netsim.scenario.topology_names import check_names
+from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings, report_words
 from netsim.topology.load_topology import load_topology
-from netsim.topology.model import Topology
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 _KEYS: Final = "`name`, `topology` and `steps`"

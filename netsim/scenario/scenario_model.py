@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from netsim.core.units import format_duration
 
 if TYPE_CHECKING:
-    from netsim.topology.model import Topology
+    from netsim.topology.checked_topology import Topology
 
 Time = Literal["virtual", "real"]
 

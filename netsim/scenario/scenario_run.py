@@ -18,7 +18,7 @@ from netsim.scenario.recording import Recording
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import Scenario
 from netsim.scenario.step_runner import Runner
-from netsim.topology.planning import make_plan
+from netsim.topology.make_plan import make_plan
 from netsim.virtual.loops import DirectorLoop, run
 
 

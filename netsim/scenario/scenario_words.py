@@ -26,7 +26,7 @@ from netsim.scenario.check_words import (
     Times,
     one_of,
 )
-from netsim.topology import forms
+from netsim.topology import json_forms as forms
 from netsim.topology.editor_schema import schema_of
 from netsim.topology.link_words import DirectionWords
 from netsim.topology.values import seed as parse_seed

@@ -18,7 +18,7 @@ from netsim.core.units import (
     parse_size,
     quantity_pattern,
 )
-from netsim.topology import forms
+from netsim.topology import json_forms as forms
 from netsim.topology.naming import check_attribute
 from netsim.topology.values import Endpoint, endpoint, ip_address, node_name
 

@@ -17,9 +17,9 @@ from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.step_text import endpoint_text
 from netsim.scenario.step_values import call
 from netsim.scenario.step_values import link as parse_link
+from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import KINDS
-from netsim.topology.model import Topology
 from netsim.topology.naming import suggest
 from netsim.topology.values import Endpoint, endpoint
 from netsim.topology.yaml_source import PathTo

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Final, TypeAlias
 
+from netsim.topology.checked_topology import End, Layout, Node
 from netsim.topology.findings import Findings
-from netsim.topology.model import End, Layout, Node
 from netsim.topology.naming import suggest
 from netsim.topology.segments import Segment, find_segments
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 
+from netsim.topology.checked_topology import End, GivenRoute, Layout, Node
 from netsim.topology.findings import Findings
-from netsim.topology.model import End, GivenRoute, Layout, Node
 from netsim.topology.naming import suggest
 from netsim.topology.plan import RoutePlan
 

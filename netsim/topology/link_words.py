@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from netsim.core.link_attributes import LINK_ATTRIBUTES, Attribute, described
-from netsim.topology import forms
+from netsim.topology import json_forms as forms
 from netsim.topology.vocabulary import Endpoint, Words
 
 

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netsim.topology.check import check_topology
+from netsim.topology.check_topology import check_topology
+from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings
-from netsim.topology.model import Topology
+from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
-from netsim.topology.planning import make_plan
 from netsim.topology.yaml_source import read_yaml
 
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ import networkx
 from netsim.core.errors import InvalidGraphError
 from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes
 from netsim.core.units import format_duration
-from netsim.topology.check import check_topology
+from netsim.topology.check_topology import check_topology
+from netsim.topology.checked_topology import Link, Node, Topology
 from netsim.topology.directed import undirected
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import DEFAULT_KIND, FORWARDING_KIND
 from netsim.topology.link_words import LinkWords
-from netsim.topology.model import Link, Node, Topology
 from netsim.topology.naming import host_name, nearest
 from netsim.topology.plan import PortPlan
 from netsim.topology.topology_words import NodeWords, TopologyWords

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from netsim.topology.model import End, Layout
+from netsim.topology.checked_topology import End, Layout
 
 
 @dataclass(slots=True)

@@ -19,7 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from netsim.topology import forms, naming, values
+from netsim.topology import json_forms as forms
+from netsim.topology import naming, values
 from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
 from netsim.topology.plan import PortPlan, Restart

@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from netsim.core.units import DURATION
-from netsim.topology import forms, naming, values
+from netsim.topology import json_forms as forms
+from netsim.topology import naming, values
 
 
 class Words(BaseModel):

@@ -13,7 +13,7 @@ from netsim.drawing.picture import Picture, picture_of
 from netsim.drawing.plan_facts import facts_of
 from netsim.drawing.tree import middle, tree_rows
 from netsim.topology.load_topology import load_plan
-from netsim.topology.planning import make_plan
+from netsim.topology.make_plan import make_plan
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 

@@ -22,7 +22,7 @@ from netsim.drawing.layout import lay_out
 from netsim.drawing.picture import picture_of
 from netsim.drawing.svg import MOST_FIGURES, TooLargeError, to_svg
 from netsim.topology.load_topology import load_plan
-from netsim.topology.planning import make_plan
+from netsim.topology.make_plan import make_plan
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -40,7 +40,7 @@ from netsim.network.link_conditions import LinkConditions
 from netsim.scenario.load_scenario import load_scenario
 from netsim.topology.link_changes import changed_attributes
 from netsim.topology.load_topology import load_graph, load_plan
-from netsim.topology.planning import make_plan
+from netsim.topology.make_plan import make_plan
 
 plan = load_plan("cold.yaml")
 assert plan.node("a").interfaces[0].egress.frost == 0.05

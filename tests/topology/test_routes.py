@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netsim.topology.load_topology import load_plan
+from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan, RoutePlan
-from netsim.topology.planning import make_plan
 from netsim.topology.routes import compute_routes
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"

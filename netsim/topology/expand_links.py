@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes, contradiction
+from netsim.topology.checked_topology import End, Link
 from netsim.topology.findings import Findings
 from netsim.topology.link_words import DirectionWords, LinkDefaultWords, LinkWords
-from netsim.topology.model import End, Link
 from netsim.topology.naming import suggest
 from netsim.topology.topology_words import TopologyWords
 from netsim.topology.values import Endpoint

@@ -8,26 +8,26 @@ from typing import Any
 from pydantic import ValidationError
 
 from netsim.topology.addressing import addressed_ends, assign_addresses
-from netsim.topology.cables import expand_links
-from netsim.topology.findings import Findings, report_words
-from netsim.topology.given_routes import resolve_given_routes
-from netsim.topology.model import (
+from netsim.topology.checked_topology import (
     DEFAULT_CONVERGENCE_NS,
     DEFAULT_POOL,
     DEFAULT_SUBNET_LENGTH,
     Layout,
     Topology,
 )
-from netsim.topology.nodes import count_members, expand_nodes
-from netsim.topology.salvage import without_mistakes
-from netsim.topology.topology_words import AddressingWords, TopologyWords
-from netsim.topology.values import Prefix
-from netsim.topology.whole_network_checks import (
+from netsim.topology.expand_links import expand_links
+from netsim.topology.expand_nodes import count_members, expand_nodes
+from netsim.topology.findings import Findings, report_words
+from netsim.topology.given_routes import resolve_given_routes
+from netsim.topology.leave_out_mistakes import without_mistakes
+from netsim.topology.network_checks import (
     check_connected,
     check_given_addresses_differ,
     check_no_switch_loop,
     check_ports,
 )
+from netsim.topology.topology_words import AddressingWords, TopologyWords
+from netsim.topology.values import Prefix
 
 
 def check_topology(written: Any, findings: Findings, *, file: str, folder: Path) -> Topology:

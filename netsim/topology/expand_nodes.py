@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from netsim.topology.checked_topology import GivenRoute, Node
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import ADDRESS_WORDS, KINDS, Kind, refused_words
-from netsim.topology.model import GivenRoute, Node
 from netsim.topology.plan import ProgramPlan, Restart, ServicePlan
 from netsim.topology.topology_words import NodeWords, ProgramWords, TopologyWords
 from netsim.topology.values import MAX_NODES

@@ -6,8 +6,8 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 
+from netsim.topology.checked_topology import Layout
 from netsim.topology.findings import Findings
-from netsim.topology.model import Layout
 from netsim.topology.naming import suggest
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from netsim.topology.model import Topology
+from netsim.topology.checked_topology import Topology
 from netsim.topology.naming import check_name
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan
 from netsim.topology.routes import compute_routes
