@@ -1,9 +1,10 @@
 """An address for every interface that needs one.
 
-Each segment is one subnet. Where a person gave an address, its subnet is the segment's; every
-other segment gets the subnet of the pool whose number is its own place among all segments
-(10.0.1.0/24 for the first), so that one more at the end moves none. Where that one is given away
-or too small, the segment moves to the upper half of the pool.
+A segment is what hears each other's broadcasts: connected switches with all that hangs on them, or
+a link between two nodes that are not switches. Each is one subnet. Where a person gave an address,
+its subnet is the segment's; every other segment gets the subnet of the pool whose number is its own
+place among all segments (10.0.1.0/24 for the first), so that one more at the end moves none. Where
+that one is given away or too small, the segment moves to the upper half of the pool.
 
 Inside a subnet routers count up from .1 and computers from .10, in file order. Where computers run
 out of numbers they count down from .9.
@@ -14,13 +15,13 @@ from __future__ import annotations
 import ipaddress
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, TypeAlias
 
 from netsim.topology.checked_topology import End, Layout, Node
 from netsim.topology.findings import Findings
 from netsim.topology.naming import suggest
-from netsim.topology.segments import Segment, find_segments
 
 _FIRST_COMPUTER: Final = 10
 _Address: TypeAlias = tuple[bytes, int]
@@ -34,7 +35,7 @@ def assign_addresses(
     Addresses that were given and cannot be kept are reported.
     """
     given = _given_addresses(layout, findings)
-    segments = find_segments(layout)
+    segments = _find_segments(layout)
     subnets = _given_subnets(segments, given, layout, findings)
     _refuse_overlaps(segments, subnets, given, layout, findings)
     _assign_subnets(segments, subnets, ipaddress.IPv4Network(pool), subnet_length, findings)
@@ -49,6 +50,61 @@ def addressed_ends(layout: Layout) -> int:
     """How many ends of links need an address."""
     ends = [end for link in layout.links for end in (link.a, link.b)]
     return sum(layout.nodes[end.node].traits.has_stack for end in ends)
+
+
+# Segments -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Segment:
+    """One broadcast domain."""
+
+    switches: list[str] = field(default_factory=list)
+    ends: list[End] = field(default_factory=list)
+    """Interfaces with addresses, ordered by node, then by link."""
+
+    def title(self) -> str:
+        """What a person calls it."""
+        if self.switches:
+            return f"the network at {', '.join(self.switches[:4])}"
+        return f"the link {self.ends[0].node}–{self.ends[1].node}"
+
+
+def _find_segments(layout: Layout) -> list[_Segment]:
+    """All segments, in an order that nodes added at the end of the file do not disturb.
+
+    A segment stands where its first switch, or the later node of its link, stands among the
+    nodes. What a new node brings with it so comes after everything there was.
+    """
+    order = {name: index for index, name in enumerate(layout.nodes)}
+    leader = {name: name for name, node in layout.nodes.items() if node.traits.bridges}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    for link in layout.links:
+        if link.a.node in leader and link.b.node in leader:
+            first, second = sorted((find(link.a.node), find(link.b.node)), key=order.__getitem__)
+            leader[second] = first
+
+    switched = {name: _Segment() for name in leader if find(name) == name}
+    keyed = [((order[name], -1, -1), segment) for name, segment in switched.items()]
+    for name in leader:
+        switched[find(name)].switches.append(name)
+    for index, link in enumerate(layout.links):
+        ends = [end for end in (link.a, link.b) if end.node not in leader]
+        if len(ends) == 2:
+            near, far = sorted(order[end.node] for end in ends)
+            keyed.append(((far, near, index), _Segment(ends=ends)))
+        elif len(ends) == 1:
+            at_switch = link.a if link.a.node in leader else link.b
+            switched[find(at_switch.node)].ends.append(ends[0])
+    for _, segment in keyed:
+        segment.ends.sort(key=lambda end: order[end.node])
+    return [segment for _, segment in sorted(keyed, key=lambda entry: entry[0])]
 
 
 # Given ----------------------------------------------------------------------------------------
@@ -83,7 +139,7 @@ def _path(node: Node, interface: str) -> Sequence[object]:
 
 
 def _given_subnets(
-    segments: Sequence[Segment],
+    segments: Sequence[_Segment],
     given: dict[End, _Address],
     layout: Layout,
     findings: Findings,
@@ -110,7 +166,7 @@ def _given_subnets(
 
 
 def _refuse_overlaps(
-    segments: Sequence[Segment],
+    segments: Sequence[_Segment],
     subnets: dict[int, ipaddress.IPv4Network],
     given: dict[End, _Address],
     layout: Layout,
@@ -161,7 +217,7 @@ class _Space:
 
 
 def _assign_subnets(
-    segments: Sequence[Segment],
+    segments: Sequence[_Segment],
     subnets: dict[int, ipaddress.IPv4Network],
     pool: ipaddress.IPv4Network,
     length: int,
@@ -212,7 +268,7 @@ def _free_subnet(
 
 
 def _assign_hosts(
-    segment: Segment,
+    segment: _Segment,
     subnet: ipaddress.IPv4Network,
     given: dict[End, _Address],
     layout: Layout,

@@ -24,10 +24,9 @@ from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes
 from netsim.core.units import format_duration
 from netsim.topology.check_topology import check_topology
 from netsim.topology.checked_topology import Link, Node, Topology
-from netsim.topology.directed import undirected
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import DEFAULT_KIND, FORWARDING_KIND
-from netsim.topology.link_words import LinkWords
+from netsim.topology.link_words import DirectionWords, LinkWords
 from netsim.topology.naming import host_name, nearest
 from netsim.topology.plan import PortPlan
 from netsim.topology.topology_words import NodeWords, TopologyWords
@@ -142,7 +141,7 @@ def topology_from_graph(graph: Any) -> Topology:
             [f"a {what} is no network; write a path, a plan or a networkx graph"]
         )
     if graph.is_directed():
-        graph = undirected(graph)
+        graph = _undirected(graph)
     edges = list(graph.edges(data=True))
     edges.sort(key=lambda edge: edge[2].get("order", len(edges)))
     findings = _GraphFindings([f"{host_name(a)}–{host_name(b)}" for a, b, _ in edges])
@@ -169,6 +168,36 @@ def topology_from_graph(graph: Any) -> Topology:
     file = str(graph.graph.get("file", ""))
     folder = Path(file).parent if file else Path.cwd()
     return check_topology(written, findings, file=file, folder=folder)
+
+
+def _undirected(graph: networkx.Graph[Any]) -> networkx.MultiGraph[Any]:
+    """The same network as links: each edge together with one that leads back, if there is one.
+
+    Two such edges become a link whose directions differ as they do. An edge without another that
+    leads back becomes a link that is the same in both directions.
+    """
+    links: networkx.MultiGraph[Any] = networkx.MultiGraph(**graph.graph)
+    links.add_nodes_from(graph.nodes(data=True))
+    unpaired: dict[tuple[Any, Any], list[dict[str, Any]]] = {}
+    for a, b, attributes in graph.edges(data=True):
+        back = unpaired.get((b, a))
+        if back and a != b:
+            link = back.pop(0)
+            there, here = dict(link), dict(attributes)
+            link.clear()
+            egress = {host_name(b): _taken_out(there), host_name(a): _taken_out(here)}
+            link.update(here | there)
+            link["egress"] = {name: words for name, words in egress.items() if words}
+        else:
+            key = links.add_edge(a, b, **attributes)
+            unpaired.setdefault((a, b), []).append(links.edges[a, b, key])
+    return links
+
+
+def _taken_out(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The words of one direction, which leave `attributes`."""
+    known = {*DirectionWords.words(), *DirectionWords.not_yet}
+    return {word: attributes.pop(word) for word in list(attributes) if word in known}
 
 
 def _words_of(
