@@ -19,7 +19,7 @@ from typing import Final
 from netsim.control.program_lookup import Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import InvalidFileError, Problem
-from netsim.topology.plan import NetworkPlan, NodePlan, PortPlan
+from netsim.topology.plan import NetworkPlan, NodePlan, PublishedPortPlan
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 IMPORT_TIMEOUT: Final = 10.0
@@ -114,7 +114,7 @@ def _network_at(place: str) -> str | None:
     return None
 
 
-def _cannot_listen(port: PortPlan) -> str | None:
+def _cannot_listen(port: PublishedPortPlan) -> str | None:
     family = socket.AF_INET6 if ":" in port.listen_host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -21,11 +21,11 @@ _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER on with no time: closing sends a RST."""
 
 
-class PortError(NetsimError):
+class PublishedPortError(NetsimError):
     """A port cannot be listened on; the text says which and why."""
 
 
-class Port:
+class PublishedPort:
     """One open port."""
 
     def __init__(self, loop: HostLoopMixin, target_host: str, target_port: int) -> None:
@@ -52,7 +52,7 @@ class Port:
         return len(self._open)
 
     async def open(self, host: str, port: int) -> None:
-        """Listen; PortError when the address cannot be had."""
+        """Listen; PublishedPortError when the address cannot be had."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -61,7 +61,7 @@ class Port:
             self._server = await self.loop.outside.create_server(lambda: _Outer(self), sock)
         except OSError as error:
             sock.close()
-            raise PortError(f"cannot listen on {host}:{port}: {_reason(error)}") from error
+            raise PublishedPortError(f"cannot listen on {host}:{port}: {_reason(error)}") from error
         self.listen = sock.getsockname()[:2]
 
     def close(self) -> None:
@@ -99,12 +99,12 @@ class Port:
 
 async def open_port(
     loop: HostLoopMixin, listen_host: str, listen_port: int, target_host: str, target_port: int
-) -> Port:
+) -> PublishedPort:
     """Listen on a real address and relay to a simulated one; port 0 takes a free one.
 
-    PortError when the real address cannot be listened on.
+    PublishedPortError when the real address cannot be listened on.
     """
-    port = Port(loop, target_host, target_port)
+    port = PublishedPort(loop, target_host, target_port)
     await port.open(listen_host, listen_port)
     return port
 
@@ -122,7 +122,7 @@ class _Half(asyncio.Protocol):
     other: _Half | None = None
     _ended = False
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: PublishedPort) -> None:
         self._port = port
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -191,7 +191,7 @@ class _Outer(_Half):
 class _Inner(_Half):
     """The simulated side."""
 
-    def __init__(self, port: Port, outer: _Outer) -> None:
+    def __init__(self, port: PublishedPort, outer: _Outer) -> None:
         super().__init__(port)
         self._outer = outer
 

@@ -38,8 +38,7 @@ from typing import Any, Final, Literal
 import setproctitle
 
 from netsim.core.errors import NetsimError
-from netsim.gateway.published_ports import Port as GatewayPort
-from netsim.gateway.published_ports import open_port
+from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.node.switch import Switch
@@ -132,7 +131,7 @@ class NodeProcess:
         if plan.file:
             sys.path.insert(0, str(Path(plan.file).parent))
         self._programs = Programs(self._node_plan)
-        self._ports: list[GatewayPort] = []
+        self._ports: list[PublishedPort] = []
         self._executing: dict[int, asyncio.Event] = {}
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()

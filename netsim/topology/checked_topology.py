@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.kinds import KINDS, Kind, Traits
-from netsim.topology.plan import PortPlan, ProgramPlan, Restart, RoutePlan, ServicePlan
+from netsim.topology.plan import ProgramPlan, PublishedPortPlan, Restart, RoutePlan, ServicePlan
 
 DEFAULT_POOL = (bytes((10, 0, 0, 0)), 8)
 DEFAULT_SUBNET_LENGTH = 24
@@ -47,7 +47,7 @@ class Node:
     given_routes: tuple[GivenRoute, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     services: tuple[ServicePlan, ...] = ()
-    ports: tuple[PortPlan, ...] = ()
+    ports: tuple[PublishedPortPlan, ...] = ()
     run: ProgramPlan | None = None
     restart: Restart = "never"
 

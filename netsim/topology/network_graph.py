@@ -28,7 +28,7 @@ from netsim.topology.findings import Findings
 from netsim.topology.kinds import DEFAULT_KIND, FORWARDING_KIND
 from netsim.topology.link_words import DirectionWords, LinkWords
 from netsim.topology.naming import host_name, nearest
-from netsim.topology.plan import PortPlan
+from netsim.topology.plan import PublishedPortPlan
 from netsim.topology.topology_words import NodeWords, TopologyWords
 from netsim.topology.vocabulary import Words
 from netsim.topology.yaml_source import PathTo
@@ -120,7 +120,7 @@ def _network(address: bytes, length: int) -> str:
     return f"{ipaddress.ip_address(address)}/{length}"
 
 
-def _port(port: PortPlan) -> str:
+def _port(port: PublishedPortPlan) -> str:
     listen = f"[{port.listen_host}]" if ":" in port.listen_host else port.listen_host
     return f"{listen}:{port.listen_port}:{port.host}:{port.port}"
 

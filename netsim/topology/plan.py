@@ -58,7 +58,7 @@ class ServicePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class PortPlan:
+class PublishedPortPlan:
     """A real listening socket that enters the network at this node, as in `ssh -L`."""
 
     listen_host: str
@@ -87,7 +87,7 @@ class NodePlan:
     routes: tuple[RoutePlan, ...] = ()
     """Includes the default route of a computer."""
     services: tuple[ServicePlan, ...] = ()
-    ports: tuple[PortPlan, ...] = ()
+    ports: tuple[PublishedPortPlan, ...] = ()
     run: ProgramPlan | None = None
     env: dict[str, str] = field(default_factory=dict)
     restart: Restart = "never"

@@ -23,7 +23,7 @@ from netsim.topology import json_forms as forms
 from netsim.topology import naming, values
 from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
-from netsim.topology.plan import PortPlan, Restart
+from netsim.topology.plan import PublishedPortPlan, Restart
 from netsim.topology.vocabulary import Attribute, Duration, NodeName, Words
 
 
@@ -175,7 +175,7 @@ class NodeWords(ProgramWords):
     ports: (
         list[
             Annotated[
-                PortPlan,
+                PublishedPortPlan,
                 PlainValidator(values.port_forward),
                 WithJsonSchema(forms.PORT_FORWARD),
             ]

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from netsim.core.errors import InvalidNameError
 from netsim.topology.naming import check_interface, check_name
-from netsim.topology.plan import PortPlan, Restart
+from netsim.topology.plan import PublishedPortPlan, Restart
 
 MAX_NODES: Final = 10_000
 
@@ -195,7 +195,7 @@ def subnet_length(written: object) -> int:
     return written
 
 
-def port_forward(written: object) -> PortPlan:
+def port_forward(written: object) -> PublishedPortPlan:
     """`127.0.0.1:8080:web:80`, the form of `ssh -L`; without an address, 127.0.0.1 listens."""
     example = "write LISTEN:PORT:HOST:PORT, for example `127.0.0.1:8080:web:80`"
     match = _PORT.fullmatch(written) if isinstance(written, str) else None
@@ -207,7 +207,7 @@ def port_forward(written: object) -> PortPlan:
         raise ValueError(f"`{wrong}` is not a port; write a number from 1 to 65535")
     if _ADDRESS_LIKE.fullmatch(host):
         ip_address(host)
-    return PortPlan(_loopback(listen), int(listen_port), host, int(port))
+    return PublishedPortPlan(_loopback(listen), int(listen_port), host, int(port))
 
 
 def ip_address(written: str, *, usable: bool = True) -> bytes:

@@ -17,7 +17,7 @@ import pytest
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.streams import RandomStreams
-from netsim.gateway.published_ports import Port, open_port
+from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.host_node import Computer
 from netsim.realtime.engine import Engine
 from netsim.realtime.node_loop import NodeLoop
@@ -36,21 +36,25 @@ class Alice:
         self.loop.attach_host(node.host, {"alice": ALICE})
         self.problems: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda _, context: self.problems.append(context))
-        self._ports: list[Port] = []
+        self._ports: list[PublishedPort] = []
         self._clients: list[Client] = []
 
     def run(self, program: Coroutine[Any, Any, Result]) -> Result:
         """Run a program to its end, within 10 s."""
         return self.loop.run_until_complete(asyncio.wait_for(program, 10))
 
-    async def listen(self, host: str = "127.0.0.1", port: int = 0, to: str = "alice:80") -> Port:
+    async def listen(
+        self, host: str = "127.0.0.1", port: int = 0, to: str = "alice:80"
+    ) -> PublishedPort:
         """A real port that leads to a server in the network."""
         name, _, number = to.partition(":")
         opened = await open_port(self.loop, host, port, name, int(number))
         self._ports.append(opened)
         return opened
 
-    async def connect(self, port: Port, first: bytes = b"", *, then_end: bool = False) -> Client:
+    async def connect(
+        self, port: PublishedPort, first: bytes = b"", *, then_end: bool = False
+    ) -> Client:
         """A real client of a port; `first` is sent, and the end, before the port accepts."""
         sock = socket.create_connection(port.listen)
         if first:

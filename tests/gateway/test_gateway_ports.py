@@ -17,7 +17,7 @@ from aiohttp import web
 from real_clients import Alice, Client, alice
 
 from netsim.aio.transport import SEND_BUFFER
-from netsim.gateway.published_ports import Port, PortError
+from netsim.gateway.published_ports import PublishedPort, PublishedPortError
 
 __all__ = ["alice"]
 
@@ -27,7 +27,7 @@ RECEIVE_BUFFER = 4 << 20
 MEBIBYTE = 1 << 20
 
 
-async def port_to(alice: Alice, handler: Handler) -> Port:
+async def port_to(alice: Alice, handler: Handler) -> PublishedPort:
     """A free real port that leads to a simulated server."""
     await asyncio.start_server(handler, "alice", 80)
     return await alice.listen()
@@ -292,7 +292,7 @@ def test_an_address_in_use(alice: Alice) -> None:
     async def listen() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             number = taken.getsockname()[1]
-            with pytest.raises(PortError) as caught:
+            with pytest.raises(PublishedPortError) as caught:
                 await alice.listen(port=number)
         text = f"cannot listen on 127.0.0.1:{number}: address already in use"
         assert str(caught.value) == text
@@ -304,7 +304,9 @@ def test_an_address_in_use(alice: Alice) -> None:
 
 def test_an_address_that_is_not_ours(alice: Alice) -> None:
     async def listen() -> None:
-        with pytest.raises(PortError, match=r"192\.0\.2\.1:0: cannot assign requested address"):
+        with pytest.raises(
+            PublishedPortError, match=r"192\.0\.2\.1:0: cannot assign requested address"
+        ):
             await alice.listen("192.0.2.1")
 
     alice.run(listen())
@@ -315,7 +317,7 @@ def test_listening_on_ipv6(alice: Alice) -> None:
         await asyncio.start_server(echo, "alice", 80)
         try:
             port = await alice.listen("::1")
-        except PortError:
+        except PublishedPortError:
             pytest.skip("no IPv6 loopback on this machine")
         client = await alice.connect(port)
         await client.write(b"six to four")
@@ -410,7 +412,7 @@ def test_http_over_fifty_connections(alice: Alice) -> None:
     async def hello(request: web.Request) -> web.Response:
         return web.Response(text=f"hello {request.query['n']}")
 
-    async def ask(port: Port, number: int) -> None:
+    async def ask(port: PublishedPort, number: int) -> None:
         client = await alice.connect(port)
         for turn in range(4):
             before = len(client.received)

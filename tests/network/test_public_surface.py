@@ -23,7 +23,7 @@ import netsim
 from netsim import Event, LinkView, NetsimError, Network, NodeView
 
 STAYS_INSIDE = {
-    "PortError": "a StartError tells of it",
+    "PublishedPortError": "a StartError tells of it",
     "ProgramError": "a StartError tells of it",
     "SocketError": "programs on computers get OSError",
 }

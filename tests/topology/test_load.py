@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from netsim.core.errors import InvalidFileError, InvalidNameError
 from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
 from netsim.topology.load_topology import load_plan
-from netsim.topology.plan import NetworkPlan, PortPlan, ProgramPlan, ServicePlan
+from netsim.topology.plan import NetworkPlan, ProgramPlan, PublishedPortPlan, ServicePlan
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"
 
@@ -91,9 +91,9 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
     assert a.restart == "on-failure"
     assert plan.node("b-1").restart == "never"
     assert a.ports == (
-        PortPlan("127.0.0.1", 8080, "b-1", 80),
-        PortPlan("127.0.0.1", 8081, "b-2.words.example", 81),
-        PortPlan("::1", 0, "172.16.0.9", 82),
+        PublishedPortPlan("127.0.0.1", 8080, "b-1", 80),
+        PublishedPortPlan("127.0.0.1", 8081, "b-2.words.example", 81),
+        PublishedPortPlan("::1", 0, "172.16.0.9", 82),
     )
     assert plan.node("b-2").run == ProgramPlan("mycode.clients:main")
     assert plan.node("s").env == {}
