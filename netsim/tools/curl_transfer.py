@@ -13,12 +13,12 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from netsim.tools.context import Context, is_numeric
-from netsim.tools.curl_connections import Connector, Resolver
 from netsim.tools.curl_errors import curl_error, timeout_error
 from netsim.tools.curl_options import CurlError, Options
 from netsim.tools.curl_output import Output
 from netsim.tools.curl_report import Transfer
 from netsim.tools.curl_urls import parse_url, redirect_target
+from netsim.tools.http_connector import Connector, Resolver
 
 MAX_REDIRECTS: Final = 50
 _CHUNK: Final = 65_536

@@ -15,7 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 
 from netsim.core.errors import HttpFailedError
-from netsim.tools.curl_connections import Connector
+from netsim.tools.http_connector import Connector
 from netsim.tools.http_reply import HttpReply, HttpTimings
 from netsim.tools.resolve import computer_loop
 

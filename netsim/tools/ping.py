@@ -13,8 +13,8 @@ from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.socket_errors import NoRouteError
 from netsim.tools.arguments import Refusal, ToolParser, seconds, whole
 from netsim.tools.context import Context, is_numeric
+from netsim.tools.echo_series import Pings, Series
 from netsim.tools.ping_report import Failure, Reply, Report, reply_line, route_text
-from netsim.tools.pings import Pings, Series
 from netsim.wire import ipv4_options
 from netsim.wire.address import IpAddress
 

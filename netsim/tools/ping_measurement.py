@@ -7,8 +7,8 @@ import statistics
 from dataclasses import dataclass
 
 from netsim.core.time import SECOND
+from netsim.tools.echo_series import Pings, Series
 from netsim.tools.ping_report import Failure, Report
-from netsim.tools.pings import Pings, Series
 from netsim.tools.resolve import address_of, computer_loop
 from netsim.wire.address import format_ip
 
