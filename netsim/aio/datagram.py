@@ -142,7 +142,6 @@ class DatagramTransport(asyncio.DatagramTransport):
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """The current protocol."""
         protocol: asyncio.BaseProtocol = self._protocol
         return protocol
 

@@ -66,11 +66,9 @@ class Server(asyncio.AbstractServer):
     # What a transport calls
 
     def attach(self, transport: StreamTransport) -> None:
-        """A connection of this server has begun."""
         self._clients[transport] = None
 
     def detach(self, transport: StreamTransport) -> None:
-        """A connection of this server has ended."""
         self._clients.pop(transport, None)
         self._wake()
 

@@ -48,7 +48,7 @@ def node_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
 
 def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The tools of the node that was named; behind a tool, the nodes that it may go to."""
-    from netsim.tools.tool_names import HOST_TOOLS, SWITCH_TOOLS
+    from netsim.tools import HOST_TOOLS, SWITCH_TOOLS
     from netsim.topology.kinds import KINDS
 
     kinds = _kinds(ctx)

@@ -79,7 +79,6 @@ class JsonLines:
         sys.stdout.flush()
 
     def event(self, event: dict[str, Any]) -> None:
-        """One line."""
         print_json_line(event)
         sys.stdout.flush()
 

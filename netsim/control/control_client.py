@@ -38,7 +38,6 @@ class ControlClient:
 
     @property
     def name(self) -> str:
-        """The network's name."""
         return self._state.name
 
     def summary(self, timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:

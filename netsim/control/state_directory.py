@@ -58,7 +58,6 @@ class StateDirectory:
 
     @property
     def name(self) -> str:
-        """The network's name."""
         return self.path.name
 
     @property

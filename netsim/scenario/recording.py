@@ -44,7 +44,6 @@ class Recording:
     # Steps
 
     def begin(self, step: Step, now: int, *, role: Role = "step", depth: int = 0) -> OpenStep:
-        """A step begins."""
         result = StepResult(
             step.line, step.column, step.text, step.verb, role, depth, now, now, held=False
         )

@@ -54,7 +54,6 @@ class Runs:
 
     @property
     def total(self) -> int:
-        """Runs in all."""
         return len(self._jobs)
 
     @property

@@ -70,7 +70,6 @@ class YamlEdits:
             self._edits.append((start, end, plain(change(scalar.value))))
 
     def result(self) -> str:
-        """The changed text."""
         text = self._text
         # From the end: what is before a change keeps its place.
         in_order = sorted(self._edits, key=lambda edit: edit[:2])

@@ -28,7 +28,6 @@ class ToolParser(argparse.ArgumentParser):
         self._terminal = terminal
 
     def error(self, message: str) -> NoReturn:
-        """Complain and end with exit code 2."""
         # argparse reads `-tlx` as `-t -l` with a value, which is not what anybody meant.
         bundled = re.search(r"ignored explicit argument '(.)", message)
         if bundled:
@@ -55,7 +54,6 @@ class Refusal(argparse.Action):
         self._hint = hint
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        """Complain and end with exit code 2."""
         parser.error(f"{self.option_strings[0]} is not there; {self._hint}")
 
 

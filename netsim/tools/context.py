@@ -38,11 +38,9 @@ class Terminal:
     """Print one JSON document instead of text."""
 
     def print_line(self, line: str = "") -> None:
-        """A line on stdout."""
         self.stdout(line.encode(errors="replace") + b"\n")
 
     def print_error(self, line: str) -> None:
-        """A line on stderr."""
         self.stderr(line.encode(errors="replace") + b"\n")
 
     async def until_interrupted(self, program: Coroutine[Any, Any, int]) -> int:

@@ -14,10 +14,9 @@ from yarl import URL
 
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.curl_errors import curl_error, timeout_error
-from netsim.tools.curl_options import CurlError, Options
+from netsim.tools.curl_options import CurlError, Options, with_scheme
 from netsim.tools.curl_output import Output
 from netsim.tools.curl_report import Transfer
-from netsim.tools.curl_urls import parse_url, redirect_target
 from netsim.tools.http_connector import Connector, Resolver
 
 MAX_REDIRECTS: Final = 50
@@ -238,7 +237,6 @@ class Client:
         return error
 
     def _tell(self, line: str) -> None:
-        """A line of `-v`."""
         if self._options.verbose:
             self._context.print_error(line)
 
@@ -258,3 +256,30 @@ def _stat_size(path: Path) -> int:
 
 def _endpoint(address: Any) -> tuple[str, int]:
     return (str(address[0]), int(address[1])) if isinstance(address, tuple) else ("", 0)
+
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+def parse_url(text: str) -> URL:
+    """The URL, `http://` where no scheme is written; CurlError as curl words it."""
+    text = with_scheme(text)
+    scheme = text.partition("://")[0]
+    if scheme.lower() not in ("http", "https"):
+        raise CurlError(1, f'Protocol "{scheme}" not supported')
+    try:
+        url = URL(text, encoded=text.isascii() and " " not in text)
+        port = url.port
+    except ValueError as error:
+        raise CurlError(3, f"URL rejected: {error}") from None
+    if not url.host or port is None:
+        raise CurlError(3, "URL rejected: No host part in the URL")
+    return url
+
+
+def redirect_target(response: aiohttp.ClientResponse, base: URL) -> URL | None:
+    """Where a redirect leads; None when the answer is none."""
+    location = response.headers.get("Location")
+    if response.status not in _REDIRECTS or not location:
+        return None
+    return parse_url(str(base.join(URL(location, encoded=location.isascii()))))

@@ -39,12 +39,10 @@ class PingReport:
 
     @property
     def max_ns(self) -> int | None:
-        """The longest round trip."""
         return max(self.rtts_ns, default=None)
 
     @property
     def avg_ns(self) -> float | None:
-        """The mean."""
         return math.fsum(self.rtts_ns) / len(self.rtts_ns) if self.rtts_ns else None
 
     @property

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from netsim.tools.arguments import ToolParser
 from netsim.tools.context import Context
-from netsim.tools.ss_lines import Naming, lines
-from netsim.tools.ss_sockets import Socket, document, sockets_of
+from netsim.tools.ss_sockets import Naming, Socket, document, lines, sockets_of
 
 
 async def ss(argv: Sequence[str], context: Context) -> int:

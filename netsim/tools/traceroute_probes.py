@@ -62,7 +62,6 @@ class UdpProber:
         self._data = data
 
     def send(self, number: int, ttl: int) -> int:
-        """Send one datagram."""
         return self._endpoint.send((self._target, FIRST_PORT + number), self._data, ttl=ttl)
 
     async def receive(self) -> tuple[int, Answer]:
@@ -88,7 +87,6 @@ class EchoProber:
         self._data = data
 
     def send(self, number: int, ttl: int) -> int:
-        """Send one request."""
         return self._endpoint.send(self._target, number, self._data, ttl=ttl)
 
     async def receive(self) -> tuple[int, Answer]:

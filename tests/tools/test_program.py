@@ -10,7 +10,7 @@ import pytest
 from plans import chain
 from tool_lab import MakeLab, make_lab
 
-from netsim.tools import tool_names
+from netsim import tools
 from netsim.tools.context import Context
 from netsim.tools.program import SWITCH_TOOLS, TOOLS
 
@@ -57,8 +57,8 @@ def test_tools_of_another_kind_of_node_say_what_there_is(make_lab: MakeLab) -> N
 
 
 def test_the_names_of_the_tools() -> None:
-    assert tuple(TOOLS) == tool_names.HOST_TOOLS
-    assert tuple(SWITCH_TOOLS) == tool_names.SWITCH_TOOLS
+    assert tuple(TOOLS) == tools.HOST_TOOLS
+    assert tuple(SWITCH_TOOLS) == tools.SWITCH_TOOLS
 
 
 @pytest.mark.parametrize("name", TOOLS)
