@@ -79,10 +79,6 @@ class HostLoop(_Base):
                     {"message": f"Exception in callback of {owner!r}", "exception": error}
                 )
 
-    def dispatch_soon(self) -> None:
-        """Have `dispatch_ready` called by the loop."""
-        self.call_soon(self.dispatch_ready)
-
     # Between the sockets of the stack and what stands for them in asyncio
 
     def own(self, stack_socket: Any, owner: SocketOwner) -> None:

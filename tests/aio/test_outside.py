@@ -38,7 +38,7 @@ class _FlushingSelector(selectors.SelectSelector):
         loop = self._loop
         loop.host.flush(loop.network_now())
         if loop.host.ready:
-            loop.dispatch_soon()
+            loop.call_soon(loop.dispatch_ready)
             timeout = 0
         return super().select(timeout)
 

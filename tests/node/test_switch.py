@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from frames_seen import FramesSeen
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,7 @@ from netsim.core.streams import RandomStreams
 from netsim.link.simplex_link import SimplexLink
 from netsim.node.port import Port
 from netsim.node.switch import Switch
-from netsim.observe.tap import Direction, RingTap
+from netsim.observe.tap import Direction
 from netsim.switching.mac_table import AGEING_TIME
 
 A = bytes.fromhex("02000000000a")
@@ -153,19 +154,19 @@ def test_a_switch_waits_for_nothing() -> None:
 
 def test_taps_see_what_passes_a_port_and_nothing_on_a_dead_one() -> None:
     bench = Bench(2)
-    tap = RingTap(10)
+    tap = FramesSeen()
     for port in bench.ports:
         port.taps.append(tap)
     content = frame(B, A)
     bench.receive(0, content)
-    assert [(row.interface, row.direction, row.frame) for row in tap.frames()] == [
+    assert [(row.interface, row.direction, row.frame) for row in tap.frames] == [
         ("eth0", Direction.INBOUND, content),
         ("eth1", Direction.OUTBOUND, content),
     ]
     bench.switch.set_carrier(bench.ports[1], False, 0)
     bench.ports[1].transmit(content, 0)
     bench.receive(1, content)
-    assert len(tap.frames()) == 2
+    assert len(tap.frames) == 2
     assert bench.ports[1].egress.counters.dropped == {"carrier": 1}
 
 

@@ -4,8 +4,8 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tcp_streams import Flow, reassemble
 
-from netsim.observe.tcp_streams import Flow, reassemble
 from netsim.wire import ethernet, ipv4, tcp
 from netsim.wire.checksum import pseudo_header_sum
 

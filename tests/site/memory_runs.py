@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from frames_seen import FramesSeen
 from plans import chain
 
 from netsim.core.time import SECOND
-from netsim.observe.tap import Direction, RingTap
+from netsim.observe.tap import Direction
 from netsim.stack.icmp_layer import EchoError, EchoReply
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.topology.plan import NetworkPlan
@@ -96,19 +97,19 @@ class Transfer:
         self.finished = sender.closed
 
 
-def watch(network: MemoryNetwork) -> RingTap:
+def watch(network: MemoryNetwork) -> FramesSeen:
     """A tap on every port, which names it `node/interface`."""
-    ring = RingTap(1_000_000)
+    ring = FramesSeen()
     for node in network.nodes.values():
         for port in node.ports:
             port.taps.append(_Named(ring, node.name))
     return ring
 
 
-def fingerprint(ring: RingTap) -> str:
+def fingerprint(ring: FramesSeen) -> str:
     """A hash of every frame, when and where it passed."""
     digest = hashlib.sha256()
-    for row in ring.frames():
+    for row in ring.frames:
         digest.update(f"{row.time_ns} {row.interface} {row.direction:d} ".encode())
         digest.update(row.frame)
     return digest.hexdigest()
@@ -130,7 +131,7 @@ def busy_trace(seed: int) -> str:
 
 
 class _Named:
-    def __init__(self, ring: RingTap, node: str) -> None:
+    def __init__(self, ring: FramesSeen, node: str) -> None:
         self._ring = ring
         self._node = node
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from heapq import heappop
 
+from frames_seen import FramesSeen
 from plans import plan_of
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.link.simplex_link import Departure
 from netsim.node.port import Port
-from netsim.observe.tap import RingTap
 from netsim.site.build import build_node, direction_source, node_source
 from netsim.site.driver import LOOKAHEAD, Agenda, Driver
 from netsim.stack.timers import Timer
@@ -88,7 +88,7 @@ def test_an_earlier_departure_does_not_wait_for_a_later_one() -> None:
 
 def test_arrivals_are_handled_when_they_are_due_and_in_order() -> None:
     bench = Bench(plan_of("s1 c2", "s1 c3"), "s1")
-    tap = RingTap(10)
+    tap = FramesSeen()
     for port in bench.node.ports:
         port.taps.append(tap)
     one, two = bench.node.ports
@@ -97,7 +97,7 @@ def test_arrivals_are_handled_when_they_are_due_and_in_order() -> None:
     bench.driver.arrive(one, [(0, 5, frames[2]), (0, 5, frames[3])])
     assert (one.received, one.in_flight, two.in_flight) == (2, 2, 2)
     bench.run(100)
-    inbound = [(row.time_ns, row.frame) for row in tap.frames() if row.direction == 1]
+    inbound = [(row.time_ns, row.frame) for row in tap.frames if row.direction == 1]
     assert inbound == [(5, frames[2]), (5, frames[3]), (5, frames[0]), (7, frames[1])]
     assert (one.in_flight, one.delivered) == (0, 2)
 

@@ -163,7 +163,7 @@ def test_frames_that_arrive_at_one_time_are_handled_in_the_order_of_their_cables
             for sender in senders:
                 network.host(sender).udp.bind(None, 1).send(b"", (b"\xff" * 4, 9), 0)
             network.run_until(0)
-            inbound = [row for row in ring.frames() if row.direction is Direction.INBOUND]
+            inbound = [row for row in ring.frames if row.direction is Direction.INBOUND]
             orders.add(tuple(row.interface for row in inbound))
     assert orders == {("r1/eth0", "r1/eth1", "r1/eth2")}
 

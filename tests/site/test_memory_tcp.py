@@ -6,15 +6,15 @@ import random
 import subprocess
 from pathlib import Path
 
+from frames_seen import FramesSeen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from memory_runs import PORT, Transfer, ping, running
 from plans import chain, plan_of
+from tcp_streams import Flow, reassemble
 
 from netsim.core.time import MICROSECOND, SECOND
 from netsim.observe.capture import PcapngTap
-from netsim.observe.tap import RingTap
-from netsim.observe.tcp_streams import Flow, reassemble
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -103,7 +103,7 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
     )
     request = b"GET / HTTP/1.1\r\nHost: web\r\n\r\n"
     file = tmp_path / "exchange.pcapng"
-    ring = RingTap(100_000)
+    ring = FramesSeen()
     with file.open("wb") as stream, running(chain("delay=2ms bandwidth=20mbit")) as network:
         port = network.port("r1", "eth0")
         port.taps += [PcapngTap(stream, hostname="r1", epoch_ns=1_700_000_000 * SECOND), ring]
@@ -130,7 +130,7 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
         network.run_for(SECOND)
         assert received == response + body
         assert len(udp.errors) == 1
-        captured = reassemble(row.frame for row in ring.frames())
+        captured = reassemble(row.frame for row in ring.frames)
         assert captured[Flow(*client.local, *client.remote)] == request
         assert captured[Flow(*client.remote, *client.local)] == response + body
     fields = [
@@ -146,7 +146,7 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
     rows = tshark(file, fields)
     protocols = {row["frame.protocols"].split(":")[-1] for row in rows}
     assert {"arp", "data", "tcp", "data-text-lines"} <= protocols
-    assert len(rows) == len(ring.frames()) > 80
+    assert len(rows) == len(ring.frames) > 80
     for row in rows:
         # Severities are bits: chat 0x200000, note 0x400000, warning 0x600000, error 0x800000.
         severities = [int(each) for each in row["_ws.expert.severity"].split(",") if each]

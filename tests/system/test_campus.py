@@ -13,9 +13,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from networks import SITE, Curl, StartNetwork, campus_text, tool, url
+from tcp_streams import reassemble
 
 from netsim import Network
-from netsim.observe.tcp_streams import reassemble
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
