@@ -1,19 +1,18 @@
 """Every mistake a person makes in a scenario file, where it is shown and what is said.
 
-As in `test_bad_files`: `▶` stands in front of each place that must be named.
+The marks (`▶`) are explained in mistakes.py.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from mistakes import check_mistakes
 
 from netsim import InvalidFileError
 from netsim.scenario.load_scenario import load_scenario
 
-MARK = "▶"
 LAN = """\
 name: lan
 nodes:
@@ -305,29 +304,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_mistake_is_shown_where_it_is(case: str, tmp_path: Path) -> None:
-    marked, messages = CASES[case]
-    places = [
-        (before.count("\n") + 1, len(before) - before.rfind("\n"))
-        for before in (
-            marked[: match.start()].replace(MARK, "") for match in re.finditer(MARK, marked)
-        )
-    ]
     (tmp_path / "lan.yaml").write_text(LAN)
-    file = tmp_path / "bad.yaml"
-    file.write_text(marked.replace(MARK, ""))
-    with pytest.raises(InvalidFileError) as caught:
-        load_scenario(file)
-    problems = caught.value.problems
-    assert [(p.line, p.column) for p in problems] == places, str(caught.value)
-    if len(problems) == 1:
-        assert [words for words in messages if words not in problems[0].message] == [], problems[0]
-    else:
-        for problem, words in zip(problems, messages, strict=True):
-            assert words in problem.message
-    for problem in problems:
-        assert problem.file == str(file)
-        assert ";" in problem.message, "no word on what to write instead"
-        assert "\n" not in problem.message
+    check_mistakes(tmp_path / "bad.yaml", *CASES[case], load=load_scenario)
 
 
 def test_mistakes_in_the_topology_are_shown_too(

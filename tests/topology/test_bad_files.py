@@ -1,20 +1,16 @@
 """Every mistake a person makes in a topology file, where it is shown and what is said.
 
-In the table `▶` stands in front of each place that must be named; it is no part of the file. Each
-place has words that its message must hold; where there is one place it has all of them.
+The marks (`▶`) are explained in mistakes.py.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from mistakes import MARK, check_mistakes
 
-from netsim.core.errors import InvalidFileError
 from netsim.topology.load_topology import load_plan
-
-MARK = "▶"
 
 # A network that holds, to put one mistake into: computers a and b at switch s.
 NODES = """\
@@ -426,25 +422,4 @@ CASES: dict[str, tuple[str, list[str]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_mistake_is_shown_where_it_is(case: str, tmp_path: Path) -> None:
-    marked, messages = CASES[case]
-    places = [
-        (before.count("\n") + 1, len(before) - before.rfind("\n"))
-        for before in (
-            marked[: match.start()].replace(MARK, "") for match in re.finditer(MARK, marked)
-        )
-    ]
-    file = tmp_path / "bad.yaml"
-    file.write_text(marked.replace(MARK, ""))
-    with pytest.raises(InvalidFileError) as caught:
-        load_plan(file)
-    problems = caught.value.problems
-    assert [(p.line, p.column) for p in problems] == places, str(caught.value)
-    if len(problems) == 1:
-        assert [words for words in messages if words not in problems[0].message] == []
-    else:
-        for problem, words in zip(problems, messages, strict=True):
-            assert words in problem.message
-    for problem in problems:
-        assert problem.file == str(file)
-        assert ";" in problem.message, "no word on what to write instead"
-        assert "\n" not in problem.message
+    check_mistakes(tmp_path / "bad.yaml", *CASES[case], load=load_plan)
