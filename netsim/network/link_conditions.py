@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from netsim.core.link_attributes import LinkCondition
@@ -11,11 +11,14 @@ from netsim.topology.plan import NetworkPlan
 
 
 class LinkConditions:
-    """Conditions by link and by the node that owns the direction. All begin as planned."""
+    """Conditions by link and by the node that owns the direction. All begin as planned.
 
-    def __init__(self, plan: NetworkPlan) -> None:
+    `down_nodes` is somebody else's set, and followed.
+    """
+
+    def __init__(self, plan: NetworkPlan, down_nodes: Set[str] = frozenset()) -> None:
         self._plan = plan
-        self.down_nodes: set[str] = set()
+        self._down_nodes = down_nodes
         self._meant: dict[tuple[int, str], LinkCondition] = {}
         for index, link in enumerate(plan.links):
             for node, _ in (link.a, link.b):
@@ -61,6 +64,6 @@ class LinkConditions:
     def _possible(self, link: int, node: str) -> LinkCondition:
         plan = self._plan.links[link]
         condition = self._meant[link, node]
-        if self.down_nodes & {plan.a[0], plan.b[0]}:
+        if self._down_nodes & {plan.a[0], plan.b[0]}:
             return replace(condition, up=False)
         return condition

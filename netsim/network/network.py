@@ -33,9 +33,10 @@ from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import LinkView, find_link
 from netsim.network.log_lines import LogBook, LogLine
 from netsim.network.node_view import NodeView
+from netsim.network.outages import Outages
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
-from netsim.network.rerouting import Rerouting
+from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
@@ -95,11 +96,11 @@ class Network:
         self._start_method = start_method
         self._launcher = launcher
         self._started: Backend | None = None
-        self._conditions = LinkConditions(self.plan)
+        self._outages = Outages(self.plan)
+        self._conditions = LinkConditions(self.plan, self._outages.nodes)
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
-        self._rerouting = Rerouting(self.plan, self._install_routes)
-        self._convergence = self._rerouting.convergence
+        self._rerouting = Rerouting(self.plan, self._outages, self._install_routes)
         self._restarts = Restarts(
             self.plan,
             self.now,
@@ -414,12 +415,13 @@ class Network:
         await self._put_in_force(self._conditions.change(changes))
 
     async def _put_in_force(self, changes: list[LinkChange]) -> None:
-        at = self.now() + self._backend.lead_ns
+        told = len({node for _, node, _ in changes})
+        at = self.now() + self._backend.lead_ns(told, len(changes))
         await self._backend.change_links(at, changes)
         for link in dict.fromkeys(link for link, _, _ in changes):
             up = self._conditions.is_up(link)
             for node, interface in (self.plan.links[link].a, self.plan.links[link].b):
-                if node not in self._conditions.down_nodes:
+                if node not in self._outages.nodes:
                     self.carrier_changed(node, interface, up, at)
 
     # Nodes that go and come
@@ -427,15 +429,15 @@ class Network:
     async def crash(self, node: str) -> None:
         """Cut the power of a node, SIGKILL to its process; returns when it is gone."""
         self._check_name(node)
-        if node not in self._conditions.down_nodes:
+        if node not in self._outages.nodes:
             await self._backend.crash(node)
 
     async def stop_node(self, node: str, *, grace: float = STOP_GRACE) -> None:
         """Let the programs of a node shut down for `grace` seconds, then end it."""
         self._check_name(node)
-        if node in self._conditions.down_nodes:
+        if node in self._outages.nodes:
             return
-        self._conditions.down_nodes.add(node)
+        self._outages.nodes.add(node)
         await self._backend.stop_node(node, grace)
         self._gone(node, "node-stopped", f"{node} has stopped")
 
@@ -445,13 +447,13 @@ class Network:
         AlreadyRunningError when it is not down; StartError when it does not come up.
         """
         self._check_name(node)
-        if node not in self._conditions.down_nodes or node in self._starting:
+        if node not in self._outages.nodes or node in self._starting:
             raise AlreadyRunningError(f"{node} is up already, or about to be")
         self._restarts.forget(node)
 
         async def connect() -> None:
-            self._conditions.down_nodes.discard(node)
-            self._convergence.node_started(node)
+            self._outages.node_started(node)
+            self._rerouting.node_started(node)
             await self._put_in_force(self._conditions.of_node(node))
 
         self._starting.add(node)
@@ -464,7 +466,7 @@ class Network:
             self._starting.discard(node)
         self._publish("node-started", node, f"{node} is up")
         self._restarts.started(node)
-        if self.state == "degraded" and not self._conditions.down_nodes:
+        if self.state == "degraded" and not self._outages.nodes:
             self.state = "running"
         self._rerouting.soon()
 
@@ -474,8 +476,7 @@ class Network:
         await self.start_node(node)
 
     def _gone(self, node: str, kind: str, text: str) -> None:
-        self._conditions.down_nodes.add(node)
-        self._convergence.down_nodes.add(node)
+        self._outages.nodes.add(node)
         if self.is_running:
             self.state = "degraded"
             self._publish(kind, node, text)
@@ -485,7 +486,7 @@ class Network:
 
     def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
         """See `Reports`."""
-        if self.is_running and self._convergence.carrier_changed(node, interface, up):
+        if self.is_running and self._outages.carrier_changed(node, interface, up):
             word = "up" if up else "lost"
             self._tell(Event(at, "carrier", node, f"{node}:{interface} carrier {word}"))
             self._rerouting.soon()
@@ -501,7 +502,7 @@ class Network:
 
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         """See `Reports`."""
-        if self.is_running and node not in self._conditions.down_nodes:
+        if self.is_running and node not in self._outages.nodes:
             self._gone(node, "node-died", f"{node} {how}")
             if failed:
                 self._restarts.failed(node)
@@ -518,10 +519,13 @@ class Network:
     def _inspection(self) -> Inspection:
         return Inspection(self.plan, self._backend, self._conditions)
 
-    def _install_routes(self, changed: list[str]) -> None:
-        at = self.now() + self._backend.lead_ns
-        self._backend.install_routes(at, self._convergence.routes)
-        self._publish("routes", "", f"routes of {', '.join(changed)} have changed")
+    def _install_routes(self, changes: Changes, dead: frozenset[int]) -> None:
+        at = self.now() + self._backend.lead_ns(
+            len(self.plan.nodes), sum(map(len, changes.values()))
+        )
+        self._backend.install_routes(at, changes, dead)
+        if changes:
+            self._publish("routes", "", f"routes of {', '.join(sorted(changes))} have changed")
 
     def _publish(self, kind: str, node: str, text: str) -> None:
         self._tell(Event(self.now(), kind, node, text))

@@ -6,7 +6,7 @@ The supervisor and the node exchange tuples over a channel, named in the tables 
     ("start",)                                 ("born",), if it starts later than the network
     ("go",)                                    ("ready", ports)
     ("stop",)                                  ("failed", reason)
-    ("routes", at, own, all)                   ("carrier", interface, up, at)
+    ("routes", at, change, dead links)         ("carrier", interface, up, at)
     ("gone", interface), of the neighbour there
     ("wires", interface) with two descriptors
     ("conditions", number, at, by interface)   ("answer", number, None) when `at` has come
@@ -52,14 +52,14 @@ from netsim.realtime.node_loop import NodeLoop
 from netsim.realtime.remote_call import run_call
 from netsim.realtime.selector import NodeSelector
 from netsim.realtime.shared_counters import SharedBooks
-from netsim.site.build import build_node, direction_source, install_routes, node_source
+from netsim.site.build import build_node, change_routes, direction_source, node_source
 from netsim.site.frame_observer import PortObserver
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
 from netsim.site.programs import Programs
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
-from netsim.topology.plan import NetworkPlan, RoutePlan
+from netsim.topology.plan import NetworkPlan, RouteChange
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
@@ -207,8 +207,8 @@ class NodeProcess:
                 self._programs.start_run()
             case ("stop",):
                 self._spawn(self._stop())
-            case ("routes", at, own, everybody):
-                self._engine.at(at, self._install_routes, (own, everybody))
+            case ("routes", at, change, dead):
+                self._engine.at(at, self._change_routes, (change, dead))
             case ("gone", interface):
                 self._engine.hang_up(self._ports_by_name[interface].index)
             case ("wires", interface):
@@ -261,16 +261,13 @@ class NodeProcess:
                 port.taps.append(tap)
         return None
 
-    def _install_routes(
-        self,
-        now: int,
-        routes: tuple[tuple[RoutePlan, ...], dict[str, tuple[RoutePlan, ...]]],
-        _: bytes,
+    def _change_routes(
+        self, now: int, told: tuple[RouteChange | None, frozenset[int]], _: bytes
     ) -> None:
-        own, everybody = routes
-        self._paths.routes = everybody
-        if isinstance(self._node, HostNode):
-            install_routes(self._node, own)
+        change, dead = told
+        self._paths.set_dead(dead)
+        if change is not None and isinstance(self._node, HostNode):
+            change_routes(self._node, change)
 
     def _answer(self, now: int, number: int, _: bytes) -> None:
         self._channel.send(("answer", number, None))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError, NotInRealTimeError
 from netsim.core.link_attributes import LinkCondition
-from netsim.core.time import MILLISECOND
+from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.realtime.fleet import Fleet
@@ -18,9 +19,18 @@ from netsim.realtime.launcher import Launcher, StartMethod, new_launcher
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.remote_call import pack_call, unpack_outcome
 from netsim.site.accounting import Books
-from netsim.site.backend import LinkChange, Output, Progress, Reports, Routes
-from netsim.topology.plan import NetworkPlan
+from netsim.site.backend import LinkChange, Output, Progress, Reports
+from netsim.topology.plan import NetworkPlan, RouteChange
 
+LEAD: Final = 5 * MILLISECOND
+LEAD_PER_NODE: Final = 500 * MICROSECOND
+"""What it takes to tell one: the message is written here, and its process wakes up and reads."""
+LEAD_PER_PART: Final = 4 * MICROSECOND
+"""What it takes to write, read and keep a route or a condition."""
+ROUTES_AT_ONCE: Final = 2000
+"""As many are told before the loop does something else: some milliseconds."""
+NODE_IN_ROUTES: Final = 50
+"""As many routes take the time of a message."""
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds after which a node that does not answer is reported as not responding."""
 
@@ -31,8 +41,6 @@ class ProcessBackend:
     `start_method` is how node processes begin; a `launcher` made earlier saves the time that its
     imports take.
     """
-
-    lead_ns = 5 * MILLISECOND
 
     def __init__(
         self,
@@ -50,6 +58,8 @@ class ProcessBackend:
         self._cutting = asyncio.Lock()
         self._cuts = 0
         self._observing = False
+        self._untold: deque[tuple[str, int, RouteChange | None, frozenset[int]]] = deque()
+        """Who has still to be told what about routes, and when it comes into force."""
 
     # The network
 
@@ -90,11 +100,31 @@ class ProcessBackend:
             answer.add_done_callback(asyncio.Future.exception)
         return asyncio.ensure_future(_wait_for(answers))
 
-    def install_routes(self, at: int, routes: Routes) -> None:
-        """See `Backend`."""
-        for node in self._fleet.nodes.values():
-            if node.up and self._plan.node(node.name).traits.has_stack:
-                node.send("routes", at, routes.get(node.name, ()), routes)
+    def lead_ns(self, nodes: int, parts: int) -> int:
+        return LEAD + nodes * LEAD_PER_NODE + parts * LEAD_PER_PART
+
+    def install_routes(
+        self, at: int, changes: Mapping[str, RouteChange], dead: frozenset[int]
+    ) -> None:
+        was_idle = not self._untold
+        # Those with routes to change come first: they have more to do.
+        for name in dict.fromkeys((*changes, *self._fleet.nodes)):
+            self._untold.append((name, at, changes.get(name), dead))
+        if was_idle:
+            self._tell_routes()
+
+    def _tell_routes(self) -> None:
+        """Tell a few nodes, and the rest when the loop has done what else there is."""
+        parts = 0
+        while self._untold:
+            if parts > ROUTES_AT_ONCE:
+                asyncio.get_running_loop().call_soon(self._tell_routes)
+                return
+            name, at, change, dead = self._untold.popleft()
+            node = self._fleet.nodes[name]
+            if node.up and self._plan.node(name).traits.has_stack:
+                node.send("routes", at, change, dead)
+            parts += NODE_IN_ROUTES + (0 if change is None else len(change))
 
     # Watching
 

@@ -9,14 +9,12 @@ from typing import Any, Literal, Protocol
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
-from netsim.topology.plan import RoutePlan
+from netsim.topology.plan import RouteChange
 
 Output = Callable[[Literal["stdout", "stderr"], bytes], None]
 """Takes what a tool prints."""
 Progress = Callable[[int, int], None]
 """Takes the number of nodes that are ready, and of all."""
-Routes = dict[str, tuple[RoutePlan, ...]]
-"""The routes of every node that is up, by name."""
 LinkChange = tuple[int, str, LinkCondition]
 """The index of a link, the node that owns one of its directions, and what that becomes like."""
 
@@ -24,8 +22,11 @@ LinkChange = tuple[int, str, LinkCondition]
 class Backend(Protocol):
     """Runs the nodes of one network. Nodes and interfaces that are named exist."""
 
-    lead_ns: int
-    """How far ahead of its time a change has to be announced to happen everywhere at once."""
+    def lead_ns(self, nodes: int, parts: int) -> int:
+        """How far ahead of its time a change has to be announced to happen everywhere at once.
+
+        `nodes` have to be told of it, `parts` of it (routes, conditions) in all.
+        """
 
     async def start(self, on_progress: Progress | None) -> None:
         """Bring every node up; StartError names one that did not and why. `stop` is due then."""
@@ -45,8 +46,13 @@ class Backend(Protocol):
         A direction whose node is down is left: `start_node` is told its condition.
         """
 
-    def install_routes(self, at: int, routes: Routes) -> None:
-        """At network time `at` every node that is up routes by these."""
+    def install_routes(
+        self, at: int, changes: Mapping[str, RouteChange], dead: frozenset[int]
+    ) -> None:
+        """At network time `at` routers change their tables; `dead` are all links that are down.
+
+        Every node that is up is told of those: programs may ask it for a path.
+        """
 
     async def facts(self, node: str) -> dict[str, Any]:
         """What `inspect` shows of a node.

@@ -9,7 +9,7 @@ from netsim.node.host_node import Computer, HostNode, Router
 from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.stack.interface import InterfaceAddress
-from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RoutePlan
+from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RouteChange, RoutePlan
 
 
 def build_node(plan: NetworkPlan, name: str, life: int = 0) -> Node:
@@ -47,7 +47,7 @@ def node_streams(plan: NetworkPlan, name: str, life: int = 0) -> RandomStreams:
 
 
 def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:
-    """Replace the node's static routes by planned ones."""
+    """Replace all of the node's static routes by planned ones."""
     host = node.host
     by_name = {interface.name: interface for interface in host.interfaces}
     host.install_routes(
@@ -55,6 +55,20 @@ def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:
             route.prefix, route.prefix_length, route.gateway, by_name[route.interface]
         )
         for route in routes
+    )
+
+
+def change_routes(node: HostNode, change: RouteChange) -> None:
+    """Put what has changed of the node's routes in force."""
+    host = node.host
+    by_name = {interface.name: interface for interface in host.interfaces}
+    host.change_routes(
+        change.withdrawn,
+        (
+            host.static_route(prefix, length, gateway, by_name[interface])
+            for (gateway, interface), prefixes in change.routes
+            for prefix, length in prefixes
+        ),
     )
 
 

@@ -1,43 +1,52 @@
-"""Which way packets go: a path read from the routing tables, as traceroute would find it."""
+"""Which way packets go: a path that follows from the plan and what is down, as traceroute would
+find it."""
 
 from __future__ import annotations
 
-from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RoutePlan
+from netsim.topology.plan import InterfacePlan, NetworkPlan, NextHop, NodePlan
+from netsim.topology.routes import Routing, subnet
 from netsim.wire.address import IpAddress, network_of
 
 
 class PathFinder:
-    """Follows a packet through the tables of all nodes, and through switches in between.
+    """Follows a packet from node to node, and through switches in between.
 
-    `routes` holds the tables in force, by node; replace it when they change.
+    What a router does with a packet is computed when a path is asked for, by the same code that
+    fills the routers' tables, and is kept until the next change.
     """
 
     def __init__(self, plan: NetworkPlan) -> None:
+        self._plan = plan
         self._nodes = {node.name: node for node in plan.nodes}
         self._owners = {
-            interface.address: node.name
+            interface.address: (node.name, interface)
             for node in plan.nodes
             for interface in node.interfaces
             if interface.address is not None
         }
-        self.routes: dict[str, tuple[RoutePlan, ...]] = {
-            node.name: node.routes for node in plan.nodes
-        }
+        self._dead: frozenset[int] = frozenset()
+        self._routing: Routing | None = None
+
+    def set_dead(self, links: frozenset[int]) -> None:
+        """From now on these links are down, and no others."""
+        self._dead = links
+        if self._routing is not None:
+            self._routing.set_dead(links)
 
     def owner(self, address: IpAddress) -> str | None:
         """The node that has an address."""
-        return self._owners.get(address)
+        owner = self._owners.get(address)
+        return None if owner is None else owner[0]
 
     def path(self, source: IpAddress, destination: IpAddress) -> list[str] | None:
         """Names of the nodes from one address to another, both included; None without a way."""
-        here = self._owners.get(source)
-        end = self._owners.get(destination)
+        here, end = self.owner(source), self.owner(destination)
         if here is None or end is None:
             return None
         names = [here]
         while here != end:
             hop = self._next_hop(self._nodes[here], destination)
-            following = self._owners.get(hop[0]) if hop is not None else None
+            following = self.owner(hop[0]) if hop is not None else None
             if hop is None or following is None or following in names:
                 return None
             between = self._switches(hop[1], following)
@@ -51,22 +60,42 @@ class PathFinder:
         self, node: NodePlan, destination: IpAddress
     ) -> tuple[IpAddress, InterfacePlan] | None:
         """The next hop's address, and the interface through which the packet leaves."""
-        interfaces = {interface.name: interface for interface in node.interfaces}
+        interfaces = {
+            interface.name: interface
+            for interface in node.interfaces
+            if interface.link not in self._dead
+        }
         best, hop = -1, None
-        # A route to a subnet of its own is there only while that cable is cut: it goes first.
-        for route in self.routes[node.name]:
-            if route.prefix_length > best and _within(
-                destination, route.prefix, route.prefix_length
-            ):
-                best, hop = route.prefix_length, (route.gateway, interfaces[route.interface])
-        for interface in node.interfaces:
+        for interface in interfaces.values():
             if (
                 interface.address is not None
                 and interface.prefix_length > best
                 and _within(destination, interface.address, interface.prefix_length)
             ):
                 best, hop = interface.prefix_length, (destination, interface)
+        for route in node.routes:
+            if (
+                # A router's other routes are those of the intact network.
+                (route.given or not node.traits.forwards)
+                and route.prefix_length > best
+                and route.interface in interfaces
+                and _within(destination, route.prefix, route.prefix_length)
+            ):
+                best, hop = route.prefix_length, (route.gateway, interfaces[route.interface])
+        if node.traits.forwards:
+            _, at = self._owners[destination]
+            if at.prefix_length > best:
+                derived = self._derived(node.name, at)
+                if derived is not None and derived[1] in interfaces:
+                    hop = derived[0], interfaces[derived[1]]
         return hop
+
+    def _derived(self, router: str, end: InterfacePlan) -> NextHop | None:
+        if self._routing is None:
+            self._routing = Routing(self._plan)
+            self._routing.set_dead(self._dead)
+        assert end.address is not None, "found by it"
+        return self._routing.next_hop(router, subnet(end.address, end.prefix_length))
 
     def _switches(self, egress: InterfacePlan, end: str) -> list[str] | None:
         """The switches between an interface and a node on its segment; they form a tree."""

@@ -55,7 +55,10 @@ class Fib:
 
     def add(self, route: Route) -> None:
         """Install a route, in place of one of its origin to this prefix over this interface."""
-        table = self._tables.setdefault(route.prefix_length, {})
+        table = self._tables.get(route.prefix_length)
+        if table is None:
+            table = self._tables[route.prefix_length] = {}
+            self._lengths = sorted(self._tables, reverse=True)
         key = _masked(route.prefix, route.prefix_length)
         routes = [
             other
@@ -65,7 +68,6 @@ class Fib:
         routes.append(route)
         routes.sort(key=lambda each: _PREFERENCE[each.origin])
         table[key] = routes
-        self._lengths = sorted(self._tables, reverse=True)
         self.changed()
 
     def remove_all(self, origin: Origin) -> None:
@@ -77,6 +79,14 @@ class Fib:
                 if (kept := [route for route in routes if route.origin is not origin])
             }
         self.changed()
+
+    def remove(self, prefix: IpAddress, prefix_length: int, origin: Origin) -> None:
+        """Withdraw the routes of one origin to a prefix, if there are any."""
+        table = self._tables.get(prefix_length, {})
+        key = _masked(prefix, prefix_length)
+        if key in table:
+            table[key] = [route for route in table[key] if route.origin is not origin]
+            self.changed()
 
     def changed(self) -> None:
         """Forget cached lookups: a route or the carrier of an interface has changed."""

@@ -150,6 +150,17 @@ class Host:
             self.fib.add(route)
         self.ip.paths_changed()
 
+    def change_routes(
+        self, withdrawn: Iterable[tuple[IpAddress, int]], routes: Iterable[Route]
+    ) -> None:
+        """Withdraw static routes, by prefix, and install others, in place of any to the same."""
+        for prefix, length in withdrawn:
+            self.fib.remove(prefix, length, Origin.STATIC)
+        for route in routes:
+            self.fib.remove(route.prefix, route.prefix_length, Origin.STATIC)
+            self.fib.add(route)
+        self.ip.paths_changed()
+
     def static_route(
         self, prefix: IpAddress, prefix_length: int, gateway: IpAddress, interface: Interface
     ) -> Route:

@@ -14,6 +14,10 @@ from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.kinds import KINDS, Kind, Traits
 
 Restart = Literal["never", "on-failure"]
+Prefix = tuple[bytes, int]
+"""The first address of a subnet, packed, and how many bits all its addresses share."""
+NextHop = tuple[bytes, str]
+"""The address of a gateway, and the interface that leads to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,19 @@ class RoutePlan:
     interface: str
     given: bool = False
     """Written by a person: recomputing the routes leaves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteChange:
+    """What becomes different in the table of one node. Prefixes that are not named stay."""
+
+    withdrawn: tuple[Prefix, ...] = ()
+    routes: tuple[tuple[NextHop, tuple[Prefix, ...]], ...] = ()
+    """By next hop the prefixes that are reached over it from now on, and no other way."""
+
+    def __len__(self) -> int:
+        """How many prefixes are told."""
+        return len(self.withdrawn) + sum(len(prefixes) for _, prefixes in self.routes)
 
 
 @dataclass(frozen=True, slots=True)

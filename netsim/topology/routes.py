@@ -5,132 +5,212 @@ neighbour whose name comes first, then the earlier interface. Every router gets 
 subnet that is not its own; a computer gets a default route to the nearest router at its first
 interface that has one.
 
-The same function lays out the network and recomputes it after a change of carrier.
+The same class lays out the network, follows what goes down and comes back, and finds the way to
+one destination for whoever wants to know only that.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Mapping
 from itertools import chain
-from typing import Final
 
-from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RoutePlan
+from netsim.topology.plan import NetworkPlan, NextHop, Prefix, RouteChange, RoutePlan
+from netsim.topology.router_graph import Reach, RouterGraph, Segments, Way
+from netsim.topology.shortest_paths import Distances
 
-# Delay and hops in one integer: hops count in the low bits, where no path carries into the delay.
-_DELAY_UNIT: Final = 1 << 20
-_UNREACHED: Final = 1 << 200
+Table = dict[Prefix, NextHop]
+"""Derived routes of one router."""
 
 
-def compute_routes(
-    plan: NetworkPlan,
-    *,
-    down_links: frozenset[int] = frozenset(),
-    down_nodes: frozenset[str] = frozenset(),
-) -> dict[str, tuple[RoutePlan, ...]]:
-    """The routes of every computer and router that is up, by name.
+def compute_routes(plan: NetworkPlan) -> dict[str, tuple[RoutePlan, ...]]:
+    """The routes of every computer and router of the intact network, by name.
 
-    `down_links` are indexes into `plan.links`; a node that is down takes its links with it. Given
-    routes (`RoutePlan.given`) stay and replace derived ones to the same prefix. Computers keep
-    the default route of the intact network: a real one would not notice either. With
-    `routing: static` nothing is recomputed, only routes over a link without carrier are missing.
+    Given routes (`RoutePlan.given`) stay and replace derived ones to the same prefix.
     """
-    dead = set(down_links)
-    for node in plan.nodes:
-        if node.name in down_nodes:
-            dead.update(interface.link for interface in node.interfaces)
-    if plan.routing == "static" and dead:
-        return _without_dead(plan, dead, down_nodes)
-    derived = _router_routes(plan, dead, down_nodes) | _default_routes(plan)
-    return {
-        node.name: _with_given(node, derived.get(node.name, []))
-        for node in plan.nodes
-        if node.traits.has_stack and node.name not in down_nodes
-    }
-
-
-def _with_given(node: NodePlan, derived: list[RoutePlan]) -> tuple[RoutePlan, ...]:
-    given = [route for route in node.routes if route.given]
-    if not given:
-        return tuple(derived)
-    replaced = {(route.prefix, route.prefix_length) for route in given}
-    kept = [route for route in derived if (route.prefix, route.prefix_length) not in replaced]
-    return (*kept, *given)
-
-
-def _without_dead(
-    plan: NetworkPlan, dead: Collection[int], down_nodes: frozenset[str]
-) -> dict[str, tuple[RoutePlan, ...]]:
-    intact = compute_routes(plan)
+    routing = Routing(plan)
+    _finish(routing.compute())
+    derived = _default_routes(plan)
+    for router, table in zip(routing.graph.routers, routing.tables, strict=True):
+        derived[router.name] = [RoutePlan(*prefix, *hop) for prefix, hop in table.items()]
     found = {}
     for node in plan.nodes:
-        if node.traits.has_stack and node.name not in down_nodes:
-            up = {each.name for each in node.interfaces if each.link not in dead}
-            routes = intact[node.name]
-            found[node.name] = tuple(route for route in routes if route.interface in up)
+        if node.traits.has_stack:
+            given = [route for route in node.routes if route.given]
+            replaced = {(route.prefix, route.prefix_length) for route in given}
+            own = derived.get(node.name, [])
+            kept = [each for each in own if (each.prefix, each.prefix_length) not in replaced]
+            found[node.name] = (*kept, *given)
     return found
 
 
-# Who hears whom -------------------------------------------------------------------------------
+def links_down(plan: NetworkPlan, links: Iterable[int], nodes: Iterable[str]) -> frozenset[int]:
+    """The links that are down, when these are and these nodes: those take theirs with them."""
+    dead = set(links)
+    for name in nodes:
+        dead.update(interface.link for interface in plan.node(name).interfaces)
+    return frozenset(dead)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reach:
-    """A router's interface, as heard from somewhere in its segment."""
+class Routing:
+    """Derived routes of routers over the links that are up; all are, to begin with.
 
-    delay_ns: int
-    router: str
-    interface: InterfacePlan
+    `next_hop` finds a single one. `compute` makes `tables` of all of them, which `change` keeps
+    right. With `routing: static` what is down changes nothing.
+    """
 
+    def __init__(self, plan: NetworkPlan) -> None:
+        self.graph = RouterGraph(plan)
+        self.tables: list[Table] = []
+        """By router."""
+        self._is_static = plan.routing == "static"
+        self._toward: dict[int, Distances] = {}
+        """By goal, of those that anybody has asked for."""
+        self._attached: dict[Prefix, list[tuple[int, int]]] = {}
+        """Of each subnet its routers, each with the link that it is there over."""
+        self._beside: dict[int, list[Prefix]] = {}
+        """By link, the subnets of its ends that are routers."""
+        self._given: list[set[Prefix]] = []
+        """By router: prefixes that a person's route leads to."""
+        for index, router in enumerate(self.graph.routers):
+            self._given.append({(r.prefix, r.prefix_length) for r in router.routes if r.given})
+            for interface in router.interfaces:
+                if interface.address is not None:
+                    prefix = subnet(interface.address, interface.prefix_length)
+                    self._attached.setdefault(prefix, []).append((index, interface.link))
+                    self._beside.setdefault(interface.link, []).append(prefix)
 
-class _Segments:
-    """Which routers hear each other over the links that are up."""
+    def next_hop(self, router: str, prefix: Prefix) -> NextHop | None:
+        """Of a router to a subnet that is not its own; None without a way."""
+        return self._hop(self.graph.number[router], self._goals(prefix))
 
-    def __init__(self, plan: NetworkPlan, dead: Collection[int]) -> None:
-        self._dead = dead
-        self._nodes = {node.name: node for node in plan.nodes}
-        self._ends = {
-            (node.name, interface.name): interface
-            for node in plan.nodes
-            for interface in node.interfaces
+    def set_dead(self, links: frozenset[int]) -> None:
+        """Adopt what is down, for `next_hop`."""
+        if not self._is_static and links != self.graph.dead:
+            self.graph.set_dead(links)
+            self._toward.clear()
+
+    def compute(self) -> Generator[None, None, None]:
+        """Fill `tables`. It yields between pieces of work, as `change` does."""
+        self.tables = [{} for _ in self.graph.routers]
+        for prefix in self._attached:
+            goals = self._goals(prefix)
+            for router, table in enumerate(self.tables):
+                hop = self._hop(router, goals)
+                if hop is not None:
+                    table[prefix] = hop
+            yield
+
+    def change(self, dead: frozenset[int]) -> Generator[None, None, dict[str, RouteChange]]:
+        """Have `tables` follow what is down now; returns what changes, by router."""
+        if self._is_static:
+            return {}
+        moved = self.graph.dead ^ dead
+        gone, back = self.graph.set_dead(dead)
+        touched: dict[int, set[int]] = {}
+        for goal, distances in self._toward.items():
+            touched[goal] = distances.repair(gone, back)
+            yield
+        reattached = {prefix for link in moved for prefix in self._beside.get(link, ())}
+        everybody = range(len(self.tables))
+        changed: dict[int, dict[Prefix, NextHop | None]] = {}
+        for prefix in self._attached:
+            goals = self._goals(prefix)
+            routers: Iterable[int] = everybody
+            if prefix not in reattached:
+                routers = set().union(*(touched[goal] for goal in goals))
+            for router in routers:
+                hop = self._hop(router, goals)
+                if hop != self.tables[router].get(prefix):
+                    changed.setdefault(router, {})[prefix] = hop
+            yield
+        for router, hops in changed.items():
+            _adopt(self.tables[router], hops)
+        return {
+            self.graph.routers[router].name: change
+            for router, hops in sorted(changed.items())
+            if (change := self._told(router, hops))
         }
-        self._trunks: dict[str, list[InterfacePlan]] = {}
 
-    def is_up(self, interface: InterfacePlan) -> bool:
-        return interface.link not in self._dead
+    def since_the_plan(self, name: str) -> RouteChange:
+        """What a router that has the routes of the plan needs to have those of now."""
+        router = self.graph.number[name]
+        planned = {
+            (route.prefix, route.prefix_length): (route.gateway, route.interface)
+            for route in self.graph.routers[router].routes
+        }
+        table = self.tables[router]
+        hops = {
+            prefix: table.get(prefix)
+            for prefix in dict.fromkeys((*planned, *table))
+            if table.get(prefix) != planned.get(prefix)
+        }
+        return self._told(router, hops)
 
-    def routers_beyond(self, interface: InterfacePlan) -> Iterator[_Reach]:
-        """Routers that hear what leaves `interface`. Ends because switches form trees."""
-        waiting = [(interface, 0)]
-        for egress, before in waiting:
-            if not self.is_up(egress):
+    def _told(self, router: int, hops: Mapping[Prefix, NextHop | None]) -> RouteChange:
+        withdrawn = []
+        by_hop: dict[NextHop, list[Prefix]] = {}
+        for prefix, hop in hops.items():
+            if prefix in self._given[router]:
                 continue
-            delay = before + egress.egress.delay_ns
-            peer = self._nodes[egress.peer]
-            if peer.traits.forwards:
-                yield _Reach(delay, peer.name, self._ends[egress.peer, egress.peer_interface])
-            elif peer.traits.bridges:
-                waiting += [
-                    (onward, delay) for onward in self.trunks(peer) if onward.link != egress.link
-                ]
+            if hop is None:
+                withdrawn.append(prefix)
+            else:
+                by_hop.setdefault(hop, []).append(prefix)
+        routes = ((hop, tuple(prefixes)) for hop, prefixes in by_hop.items())
+        return RouteChange(tuple(withdrawn), tuple(routes))
 
-    def trunks(self, switch: NodePlan) -> list[InterfacePlan]:
-        """Interfaces of a switch that lead to other switches or to routers."""
-        found = self._trunks.get(switch.name)
-        if found is None:
-            found = [each for each in switch.interfaces if self._nodes[each.peer].traits.relays]
-            self._trunks[switch.name] = found
-        return found
+    def _goals(self, prefix: Prefix) -> dict[int, Distances]:
+        """The routers that stand in a subnet, with everybody's distances to each."""
+        goals = {}
+        for goal, link in self._attached.get(prefix, ()):
+            if link not in self.graph.dead and goal not in goals:
+                distances = self._toward.get(goal)
+                if distances is None:
+                    distances = self._toward[goal] = Distances(self.graph, {goal: 0})
+                goals[goal] = distances
+        return goals
+
+    def _hop(self, router: int, goals: Mapping[int, Distances]) -> NextHop | None:
+        """The best of the ways from a router to the nearest goal."""
+        if router in goals or not goals:
+            return None
+        nearest = min([distances.to[router] for distances in goals.values()])
+        best: Way | None = None
+        for distances in goals.values():
+            if distances.to[router] == nearest:
+                way = distances.best_way(router)
+                if best is None or (way is not None and way.rank < best.rank):
+                    best = way
+        return None if best is None else best.hop
+
+
+def subnet(address: bytes, length: int) -> Prefix:
+    """The prefix of an address."""
+    bits = len(address) * 8 - length
+    return (int.from_bytes(address, "big") >> bits << bits).to_bytes(len(address), "big"), length
+
+
+def _adopt(table: Table, hops: Mapping[Prefix, NextHop | None]) -> None:
+    for prefix, hop in hops.items():
+        if hop is None:
+            del table[prefix]
+        else:
+            table[prefix] = hop
+
+
+def _finish(work: Generator[None, None, None]) -> None:
+    for _ in work:
+        pass
 
 
 # Computers ------------------------------------------------------------------------------------
 
 
 def _default_routes(plan: NetworkPlan) -> dict[str, list[RoutePlan]]:
-    segments = _Segments(plan, ())
+    """They stay as they are in the intact network: a real computer would not notice either."""
+    segments = Segments(plan)
     nodes = {node.name: node for node in plan.nodes}
-    beyond: dict[str, _Reach | None] = {}  # by switch: all that hang on it have the same nearest
+    beyond: dict[str, Reach | None] = {}  # by switch: all that hang on it have the same nearest
     found = {}
     for node in plan.nodes:
         is_host = node.traits.has_stack and not node.traits.forwards
@@ -150,91 +230,5 @@ def _default_routes(plan: NetworkPlan) -> dict[str, list[RoutePlan]]:
     return found
 
 
-def _nearest(reaches: Iterable[_Reach]) -> _Reach | None:
+def _nearest(reaches: Iterable[Reach]) -> Reach | None:
     return min(reaches, key=lambda reach: (reach.delay_ns, reach.router), default=None)
-
-
-# Routers --------------------------------------------------------------------------------------
-
-
-class _Hops:
-    """Every router's ways to its neighbours. Routers are numbered; ways are ranked by name."""
-
-    def __init__(self, routers: Sequence[NodePlan], segments: _Segments) -> None:
-        number = {router.name: index for index, router in enumerate(routers)}
-        self.ways: list[list[tuple[bytes, str]]] = []
-        """Of each router, by rank: (address of the next hop, own interface)."""
-        self._into: list[list[tuple[int, int, int]]] = [[] for _ in routers]
-        """Of each router: (neighbour that leads to it, weight, the neighbour's rank for it)."""
-        for index, router in enumerate(routers):
-            reaches = [
-                (reach.router, place, reach, interface.name)
-                for place, interface in enumerate(router.interfaces)
-                for reach in segments.routers_beyond(interface)
-                if reach.router != router.name
-            ]
-            reaches.sort(key=lambda way: way[:2])
-            self.ways.append(
-                [(reach.interface.address or b"", own) for _, _, reach, own in reaches]
-            )
-            for rank, (name, _, reach, _) in enumerate(reaches):
-                weight = reach.delay_ns * _DELAY_UNIT + 1
-                self._into[number[name]].append((index, weight, rank))
-
-    def toward(self, goal: int) -> tuple[list[int], list[int]]:
-        """Of each router, its distance to `goal` and the rank of its best way there (Dijkstra)."""
-        into = self._into
-        distance = [_UNREACHED] * len(into)
-        rank = [0] * len(into)
-        distance[goal] = 0
-        waiting = [(0, goal)]
-        while waiting:
-            here, router = heapq.heappop(waiting)
-            if here > distance[router]:
-                continue
-            for neighbour, weight, its_rank in into[router]:
-                there = here + weight
-                if there < distance[neighbour]:
-                    distance[neighbour] = there
-                    rank[neighbour] = its_rank
-                    heapq.heappush(waiting, (there, neighbour))
-                elif there == distance[neighbour] and its_rank < rank[neighbour]:
-                    rank[neighbour] = its_rank
-        return distance, rank
-
-
-def _router_routes(
-    plan: NetworkPlan, dead: Collection[int], down_nodes: frozenset[str]
-) -> dict[str, list[RoutePlan]]:
-    segments = _Segments(plan, dead)
-    routers = [node for node in plan.nodes if node.traits.forwards and node.name not in down_nodes]
-    hops = _Hops(routers, segments)
-    attached: dict[tuple[bytes, int], list[int]] = {}
-    for index, router in enumerate(routers):
-        for interface in router.interfaces:
-            if interface.address is not None and segments.is_up(interface):
-                at = attached.setdefault(_subnet(interface.address, interface.prefix_length), [])
-                if index not in at:
-                    at.append(index)
-    toward: dict[int, tuple[list[int], list[int]]] = {}
-    routes: list[list[RoutePlan]] = [[] for _ in routers]
-    for (prefix, length), goals in attached.items():
-        for goal in goals:
-            if goal not in toward:
-                toward[goal] = hops.toward(goal)
-        tables = [toward[goal] for goal in goals]
-        for index, ways in enumerate(hops.ways):
-            if index in goals:
-                continue
-            if len(tables) == 1:
-                distance, rank = tables[0][0][index], tables[0][1][index]
-            else:
-                distance, rank = min((table[0][index], table[1][index]) for table in tables)
-            if distance < _UNREACHED:
-                routes[index].append(RoutePlan(prefix, length, *ways[rank]))
-    return {router.name: found for router, found in zip(routers, routes, strict=True)}
-
-
-def _subnet(address: bytes, length: int) -> tuple[bytes, int]:
-    bits = len(address) * 8 - length
-    return (int.from_bytes(address, "big") >> bits << bits).to_bytes(len(address), "big"), length

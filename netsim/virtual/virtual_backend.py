@@ -19,8 +19,8 @@ from netsim.node.switch import Switch
 from netsim.observe.capture import PcapngTap
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord, FrameTrace, Observer, RecentFrames
 from netsim.observe.link_account import LinkAccount
-from netsim.site.backend import LinkChange, Output, Progress, Reports, Routes
-from netsim.site.build import install_routes, node_streams
+from netsim.site.backend import LinkChange, Output, Progress, Reports
+from netsim.site.build import change_routes, node_streams
 from netsim.site.calls import pack, unpack
 from netsim.site.driver import LOOKAHEAD
 from netsim.site.frame_observer import PortObserver
@@ -30,7 +30,7 @@ from netsim.site.paths import PathFinder
 from netsim.site.programs import Programs
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
-from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan import NetworkPlan, RouteChange
 from netsim.virtual.computer import VirtualComputer
 from netsim.virtual.loops import ComputerLoop, DirectorLoop
 from netsim.virtual.memory_network import MemoryNetwork
@@ -40,8 +40,6 @@ from netsim.virtual.node_logs import NodeLogs
 
 class VirtualBackend:
     """Implements `Backend` on the timeline of the loop it is started on."""
-
-    lead_ns = LOOKAHEAD
 
     def __init__(self, plan: NetworkPlan, reports: Reports) -> None:
         self._plan = plan
@@ -220,14 +218,19 @@ class VirtualBackend:
                 self._network.drivers[sender].change_at(self._port(link, sender), condition, at)
         return self._at(at)
 
-    def install_routes(self, at: int, routes: Routes) -> None:
-        """See `Backend`."""
+    def lead_ns(self, nodes: int, parts: int) -> int:
+        """Time stands still while nodes are told."""
+        return LOOKAHEAD
 
+    def install_routes(
+        self, at: int, changes: Mapping[str, RouteChange], dead: frozenset[int]
+    ) -> None:
         def install(_: int, __: object, ___: bytes) -> None:
-            self._paths.routes = routes
-            for name, node in self._network.nodes.items():
+            self._paths.set_dead(dead)
+            for name, change in changes.items():
+                node = self._network.nodes.get(name)
                 if isinstance(node, HostNode):
-                    install_routes(node, routes[name])
+                    change_routes(node, change)
 
         self._timeline.schedule(at, install, None)
 

@@ -44,7 +44,8 @@ class FakeLinks:
         """While it is set, no change comes to its end."""
         self.changes: list[list[LinkChange]] = []
         self.pids: dict[str, int | None] = {node.name: 10 for node in plan.nodes}
-        self._conditions = LinkConditions(plan)
+        self._down_nodes: set[str] = set()
+        self._conditions = LinkConditions(plan, self._down_nodes)
         self._faults = LinkFaults(self)
         self._partitions = Partitions(self._faults)
         self.released = asyncio.Event()
@@ -107,7 +108,7 @@ class FakeLinks:
 
     async def crash(self, node: str) -> None:
         self.pids[node] = None
-        self._conditions.down_nodes.add(node)
+        self._down_nodes.add(node)
 
     async def stop_node(self, node: str) -> None:
         await self.crash(node)
@@ -120,7 +121,7 @@ class FakeLinks:
             if node == "web":
                 raise StartError(f"{node}: port 80 is served twice")
         self.pids[node] = 11
-        self._conditions.down_nodes.discard(node)
+        self._down_nodes.discard(node)
 
     async def restart_node(self, node: str) -> None:
         await self.crash(node)

@@ -89,6 +89,18 @@ def test_withdrawing_static_routes_leaves_the_connected_ones() -> None:
     assert fib.lookup(parse_ip("10.1.9.9")) is None
 
 
+def test_one_static_route_is_withdrawn_and_the_others_stay() -> None:
+    connected = route("10.1.2.0/24", origin=Origin.CONNECTED, via=None)
+    wide = route("10.1.0.0/16")
+    fib = table(connected, route("10.1.2.0/24", on=1), wide, route("10.3.0.0/16"))
+    assert fib.lookup(parse_ip("10.3.0.1")) is not None
+    fib.remove(parse_ip("10.1.2.0"), 24, Origin.STATIC)
+    fib.remove(parse_ip("10.3.0.0"), 16, Origin.STATIC)
+    fib.remove(parse_ip("10.4.0.0"), 14, Origin.STATIC)
+    assert list(fib) == [connected, wide]
+    assert fib.lookup(parse_ip("10.3.0.1")) is None
+
+
 def test_a_scan_of_the_whole_address_space_does_not_fill_the_memory() -> None:
     fib = table(route("10.0.0.0/8"))
     for host in range(3 * fib_module._CACHE_LIMIT):

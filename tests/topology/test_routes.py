@@ -4,21 +4,21 @@ import ipaddress
 import time
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import networkx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from route_tables import RoutedNetwork, Routes, routes_without
 
 from netsim.topology.load_topology import load_plan
 from netsim.topology.make_plan import make_plan
-from netsim.topology.plan import NetworkPlan, RoutePlan
-from netsim.topology.routes import compute_routes
+from netsim.topology.plan import NetworkPlan, Prefix, RoutePlan
+from netsim.topology.routes import Routing, compute_routes, links_down, subnet
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"
-
-Routes = dict[str, tuple[RoutePlan, ...]]
 
 
 def link_between(plan: NetworkPlan, a: str, b: str) -> int:
@@ -73,8 +73,8 @@ def test_alice_to_web_adds_up_to_2_8_ms() -> None:
 
 def test_the_ring_heals_over_r4_and_r3() -> None:
     plan = load_plan(CAMPUS)
-    cut = frozenset([link_between(plan, "r1", "r2")])
-    routes = compute_routes(plan, down_links=cut)
+    cut = [link_between(plan, "r1", "r2")]
+    routes = routes_without(plan, cut)
     assert path(plan, routes, "alice", "web") == ["r1", "r4", "r3", "r2"]
     assert path(plan, routes, "web", "alice") == ["r2", "r3", "r4", "r1"]
     assert compute_routes(plan) == {name: plan.node(name).routes for name in routes}
@@ -82,7 +82,7 @@ def test_the_ring_heals_over_r4_and_r3() -> None:
 
 def test_a_dead_router_takes_its_links_with_it() -> None:
     plan = load_plan(CAMPUS)
-    routes = compute_routes(plan, down_nodes=frozenset(["r4"]))
+    routes = routes_without(plan, down_nodes=["r4"])
     assert "r4" not in routes
     assert path(plan, routes, "alice", "web") == ["r1", "r2"]
     assert all(
@@ -90,21 +90,21 @@ def test_a_dead_router_takes_its_links_with_it() -> None:
         for own in routes.values()
         for route in own
     )
-    routes = compute_routes(plan, down_nodes=frozenset(["r2"]))
+    routes = routes_without(plan, down_nodes=["r2"])
     server_room = bytes((10, 0, 3, 0))
     assert not any(route.prefix == server_room for route in routes["r1"])
 
 
 def test_a_dead_switch_leaves_no_way_to_its_subnet() -> None:
     plan = load_plan(CAMPUS)
-    routes = compute_routes(plan, down_nodes=frozenset(["s3"]))
+    routes = routes_without(plan, down_nodes=["s3"])
     assert not any(route.prefix == bytes((10, 0, 3, 0)) for route in routes["r1"])
     assert any(route.prefix == bytes((10, 0, 5, 0)) for route in routes["r1"])
 
 
 def test_computers_keep_their_default_route() -> None:
     plan = load_plan(CAMPUS)
-    routes = compute_routes(plan, down_nodes=frozenset(["r1"]))
+    routes = routes_without(plan, down_nodes=["r1"])
     assert routes["alice"] == plan.node("alice").routes
     (default,) = routes["alice"]
     assert (default.prefix, default.prefix_length) == (bytes(4), 0)
@@ -158,15 +158,9 @@ def test_each_direction_follows_its_own_delay(tmp_path: Path) -> None:
     assert path(plan, routes, "b", "a") == ["t", "x", "r"]
 
 
-def test_static_routing_only_withdraws(tmp_path: Path) -> None:
+def test_static_routing_changes_no_table(tmp_path: Path) -> None:
     plan = plan_of(DIAMOND.format(head="routing: static", ry="2ms"), tmp_path)
-    intact = compute_routes(plan)
-    dead = link_between(plan, "r", "x")
-    routes = compute_routes(plan, down_links=frozenset([dead]))
-    gone = set(intact["r"]) - set(routes["r"])
-    assert {route.interface for route in gone} == {"eth2"}
-    assert set(routes["r"]) < set(intact["r"])
-    assert routes["t"] == intact["t"]
+    assert RoutedNetwork(plan).change([link_between(plan, "r", "x")], ["t"]) == {}
 
 
 def test_given_routes_replace_derived_ones_and_stay(tmp_path: Path) -> None:
@@ -175,7 +169,7 @@ def test_given_routes_replace_derived_ones_and_stay(tmp_path: Path) -> None:
         "  r: {kind: router, gateway: y, routes: [{to: 10.0.2.0/24, via: y}]}",
     )
     plan = plan_of(text, tmp_path)
-    routes = compute_routes(plan, down_links=frozenset([link_between(plan, "x", "t")]))
+    routes = routes_without(plan, [link_between(plan, "x", "t")])
     for own in (plan.node("r").routes, routes["r"]):
         to_b = [route for route in own if route.prefix == bytes((10, 0, 2, 0))]
         assert [(route.interface, route.given) for route in to_b] == [("eth1", True)]
@@ -227,6 +221,71 @@ def test_paths_are_as_short_as_networkx_finds_them(seed: int, delays: list[int])
                 assert taken == lengths[source][target]
 
 
+def random_network(random: Random) -> NetworkPlan:
+    """Routers with parallel links and ties, switches with several gateways, computers."""
+    graph: networkx.MultiGraph[str] = networkx.MultiGraph(name="random")
+    routers = [f"r{index}" for index in range(random.randint(2, 9))]
+    for index, router in enumerate(routers):
+        graph.add_node(router, kind="router")
+        if index:
+            graph.add_edge(router, random.choice(routers[:index]), delay=some_delay(random))
+    for _ in range(random.randint(0, 8)):
+        graph.add_edge(*random.sample(routers, 2), delay=some_delay(random))
+    for index in range(random.randint(0, 4)):
+        switch = f"s{index}"
+        graph.add_node(switch, kind="switch")
+        for router in random.sample(routers, random.randint(1, min(3, len(routers)))):
+            graph.add_edge(switch, router, delay=some_delay(random))
+        graph.add_edge(switch, f"c{index}")
+        if index and random.random() < 0.3:
+            graph.add_edge(switch, f"s{index - 1}", delay=some_delay(random))
+    for index in range(random.randint(0, 3)):
+        graph.add_edge(f"d{index}", random.choice(routers))
+    return make_plan(graph)
+
+
+def some_delay(random: Random) -> str:
+    return f"{random.choice((0, 1, 1, 2, 3))}ms"
+
+
+@pytest.mark.parametrize("seed", range(0, 300, 30))
+def test_tables_that_follow_changes_are_those_computed_from_nothing(seed: int) -> None:
+    for each in range(seed, seed + 30):
+        random = Random(each)
+        plan = random_network(random)
+        network = RoutedNetwork(plan)
+        down_links: set[int] = set()
+        down_nodes: set[str] = set()
+        for _ in range(6):
+            for _ in range(random.randint(1, 3)):
+                down_links ^= {random.randrange(len(plan.links))}
+            if random.random() < 0.4:
+                down_nodes ^= {random.choice(plan.nodes).name}
+            network.change(down_links, down_nodes)
+            dead = links_down(plan, down_links, down_nodes)
+            fresh = Routing(plan)
+            fresh.set_dead(dead)
+            for node in plan.nodes:
+                if node.kind == "router":
+                    table = network.tables[node.name]
+                    assert table == table_of(plan, fresh, node.name), (each, dead)
+
+
+def table_of(plan: NetworkPlan, routing: Routing, name: str) -> dict[Prefix, RoutePlan]:
+    """Asked for one by one, as a path is."""
+    prefixes = {
+        subnet(interface.address, interface.prefix_length): None
+        for node in plan.nodes
+        for interface in node.interfaces
+        if interface.address is not None
+    }
+    return {
+        prefix: RoutePlan(*prefix, *hop)
+        for prefix in prefixes
+        if (hop := routing.next_hop(name, prefix)) is not None
+    }
+
+
 @pytest.mark.parametrize("routers", [50])
 def test_500_nodes_are_routed_quickly(routers: int) -> None:
     graph: networkx.Graph[Any] = networkx.circulant_graph(routers, [1, 7])
@@ -244,5 +303,5 @@ def test_500_nodes_are_routed_quickly(routers: int) -> None:
 
 def _seconds(plan: NetworkPlan) -> float:
     start = time.perf_counter()
-    compute_routes(plan, down_links=frozenset([0]))
+    compute_routes(plan)
     return time.perf_counter() - start
