@@ -6,8 +6,9 @@
         reply = await network["alice"].get("http://web/ip")
 
 The file is looked for beside the test, then where pytest was started. In virtual time
-pytest-asyncio runs the test on a loop whose time is that of the network. A test that fails shows
-the seed, what happened in the network, what its programs logged, and the last packets.
+pytest-asyncio, or anyio's plugin, runs the test on a loop whose time is that of the network. A test
+that fails shows the seed, what happened in the network, what its programs logged, and the last
+packets.
 
 This module is imported in every run of pytest where netsim is installed: it imports little.
 """
@@ -15,7 +16,9 @@ This module is imported in every run of pytest where netsim is installed: it imp
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
@@ -23,12 +26,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+try:
+    import pytest_asyncio
+except ImportError:
+    pytest_asyncio = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from netsim.network.network import Network
 
 _SHOWN: Final = 25
 """Last packets, events and log lines of a test that has failed."""
-_WORDS: Final = {"seed", "time", "name"}
+_WORDS: Final = {"seed", "seeds", "time", "name"}
+_SEED: Final = "_netsim_seed"
+_SCOPES: Final = ("function", "class", "module", "package", "session")
+"""Of event loops, as pytest-asyncio has them."""
+_FAILED_SEEDS = pytest.StashKey[dict[str, int]]()
 _NETWORK = pytest.StashKey["Network"]()
 _SHOWING = pytest.StashKey[str]()
 
@@ -40,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--netsim-seed", type=int, metavar="N", help="seed of every network, before the marker's"
     )
     group.addoption(
+        "--netsim-keep-going",
+        action="store_true",
+        help="run a test with seeds=… under the seeds after the first that fails, too",
+    )
+    group.addoption(
         "--netsim-trace",
         metavar="DIR",
         help="write every frame and its fate to DIR, a file for each test in virtual time",
@@ -47,40 +64,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker of netsim."""
+    """The marker of netsim, and quick imports."""
     config.addinivalue_line(
         "markers",
-        'netsim(file, *, seed=None, time="virtual", name=None): the network of the fixture '
-        "`network`; time is virtual or real",
+        'netsim(file, *, seed=None, seeds=None, time="virtual", name=None): the network of the '
+        "fixture `network`; time is virtual or real, and seeds=range(100) runs the test under each",
     )
+    # pytest rewrites assertions in all modules of an installed package that has a plugin, which
+    # takes longer than to import them. netsim's own assertions are for its own tests.
+    hook = config.pluginmanager.rewrite_hook
+    getattr(hook, "_must_rewrite", set()).discard("netsim")
 
 
 # Virtual time ---------------------------------------------------------------------------------
-
-
-class _Policy(asyncio.DefaultEventLoopPolicy):
-    """Makes the loops of tests in virtual time; all others are whatever they were before."""
-
-    def __init__(self, ordinary: asyncio.AbstractEventLoopPolicy) -> None:
-        super().__init__()
-        self._ordinary = ordinary
-        self.is_virtual = False
-        """The test that is being set up is one of them."""
-
-    def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        if not self.is_virtual:
-            return self._ordinary.new_event_loop()
-        from netsim.virtual.loops import DirectorLoop
-
-        return DirectorLoop()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With a test in virtual time among them, event loops are made by a policy of ours."""
-    if any(_is_virtual(item) for item in items):
-        policy = asyncio.get_event_loop_policy()
-        if not isinstance(policy, _Policy):
-            asyncio.set_event_loop_policy(_Policy(policy))
 
 
 def _is_virtual(item: pytest.Item) -> bool:
@@ -90,20 +86,72 @@ def _is_virtual(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Whether loops made for this test are virtual."""
-    policy = asyncio.get_event_loop_policy()
-    if not isinstance(policy, _Policy):
+    """Event loops that are made while a test in virtual time is under way are virtual.
+
+    Whoever makes them, under whichever policy: `asyncio.Runner` asks `new_event_loop`.
+    """
+    if not _is_virtual(item):
         return (yield)
-    policy.is_virtual = _is_virtual(item)
+    ordinary = asyncio.new_event_loop
+    _set_new_event_loop(_new_virtual_loop)
     try:
         return (yield)
     finally:
-        policy.is_virtual = False
+        _set_new_event_loop(ordinary)
+
+
+def _set_new_event_loop(function: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    for module in (asyncio, asyncio.events):
+        vars(module)["new_event_loop"] = function
+
+
+def _new_virtual_loop() -> asyncio.AbstractEventLoop:
+    from netsim.virtual.loops import DirectorLoop
+
+    return DirectorLoop()
+
+
+# A test under each of many seeds --------------------------------------------------------------
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`seeds=range(100)` makes a test for each, of which the first that fails is shown."""
+    marker = metafunc.definition.get_closest_marker("netsim")
+    if marker is None or "seeds" not in marker.kwargs:
+        return
+    try:
+        seeds = [int(seed) for seed in marker.kwargs["seeds"]]
+    except (TypeError, ValueError):
+        seeds = []
+    if not seeds or "seed" in marker.kwargs:
+        pytest.fail(
+            f"{metafunc.definition.nodeid}: seeds are whole numbers, at least one, and instead of "
+            "a seed: seeds=range(100)",
+            pytrace=False,
+        )
+    if metafunc.config.getoption("netsim_seed") is None and _SEED in metafunc.fixturenames:
+        metafunc.parametrize(_SEED, seeds, ids=[f"seed-{seed}" for seed in seeds], indirect=True)
+
+
+@pytest.fixture(name=_SEED)
+def _seed(request: pytest.FixtureRequest) -> int | None:
+    seed: int | None = getattr(request, "param", None)
+    return seed
+
+
+def _sweep_of(item: pytest.Item) -> tuple[str, int] | None:
+    """Which test it is, whatever its seed, and that seed."""
+    params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    if _SEED not in params:
+        return None
+    seed: int = params[_SEED]
+    return item.nodeid.replace(f"seed-{seed}", ""), seed
 
 
 # The network of a test ------------------------------------------------------------------------
 
 
+@contextlib.asynccontextmanager
 async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
     item = request.node
     network = _make_network(item, request.config)
@@ -131,27 +179,77 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
 
 
 async def _start(network: Network) -> None:
-    from netsim.core.errors import StartError
+    from netsim.core.errors import StartError, WrongTimeError
 
     try:
         await network.start()
         return
     except StartError as error:
         why = str(error)
+    except WrongTimeError:
+        why = _why_not_virtual()
     pytest.fail(why, pytrace=False)
 
 
-try:
-    import pytest_asyncio
-except ImportError:
+def _why_not_virtual() -> str:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return (
+            "virtual time is asyncio's, and this test runs on trio: write a fixture anyio_backend "
+            'that returns "asyncio"'
+        )
+    return (
+        f"the test is in virtual time, but its event loop, a {type(loop).__name__}, is not: it was "
+        'made for a test without the marker netsim (loop_scope="module": mark all tests of the '
+        "module), or by a hook pytest_asyncio_loop_factories or options of anyio_backend (leave "
+        'the loop to netsim, or write time="real")'
+    )
 
-    @pytest.fixture
-    def network() -> None:
-        """Needs pytest-asyncio."""
-        pytest.fail("the fixture `network` needs pytest-asyncio: pip install pytest-asyncio")
 
-else:
-    network = pytest_asyncio.fixture(loop_scope="function", name="network")(_network)  # type: ignore[assignment]
+@pytest.fixture(name="network")
+def _network_of_the_test(request: pytest.FixtureRequest, _netsim_seed: int | None) -> Any:
+    """The network that the marker `netsim` names, on the loop that the test runs on."""
+    return request.getfixturevalue(_ON_LOOP + _loop_of(request))
+
+
+def _loop_of(request: pytest.FixtureRequest) -> str:
+    if "anyio_backend" in request.fixturenames:
+        return "anyio"
+    if pytest_asyncio is None:
+        pytest.fail(
+            "the fixture `network` needs pytest-asyncio (pip install 'pytest-asyncio>=1.1') or "
+            "anyio's plugin",
+            pytrace=False,
+        )
+    marker = request.node.get_closest_marker("asyncio")
+    words = {} if marker is None else marker.kwargs
+    scope: str = (
+        words.get("loop_scope")
+        or words.get("scope")
+        or request.config.getini("asyncio_default_test_loop_scope")
+    )
+    return scope
+
+
+_ON_LOOP: Final = "_netsim_network_on_the_loop_of_"
+
+
+def _fixture_function() -> Callable[[pytest.FixtureRequest], AsyncIterator[Network]]:
+    # A new one for each fixture: pytest-asyncio notes the loop's scope on the function.
+    async def on_loop(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
+        async with _network(request) as network:
+            yield network
+
+    return on_loop
+
+
+_network_with_anyio = pytest.fixture(name=f"{_ON_LOOP}anyio")(_fixture_function())
+if pytest_asyncio is not None:
+    for _scope in _SCOPES:
+        globals()[f"_network_{_scope}"] = pytest_asyncio.fixture(
+            loop_scope=_scope, name=_ON_LOOP + _scope
+        )(_fixture_function())
 
 
 def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
@@ -172,7 +270,11 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
             pytrace=False,
         )
     words = dict(marker.kwargs)
+    words.pop("seeds", None)
     seed = config.getoption("netsim_seed")
+    sweep = _sweep_of(item)
+    if seed is None and sweep is not None:
+        seed = sweep[1]
     if seed is not None:
         words["seed"] = seed
     topology = marker.args[0]
@@ -201,10 +303,14 @@ def _file_name(nodeid: str) -> str:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Have a failing test look at its network before anything is taken down."""
+    sweep = _sweep_of(item)
+    failed = item.session.stash.get(_FAILED_SEEDS, {})
+    if sweep is not None and sweep[0] in failed and not item.config.getoption("netsim_keep_going"):
+        pytest.skip(f"seed {failed[sweep[0]]} has failed; --netsim-keep-going runs all")
     if (
         isinstance(item, pytest.Function)
         and item.get_closest_marker("netsim") is not None
-        and asyncio.iscoroutinefunction(item.obj)
+        and inspect.iscoroutinefunction(item.obj)
     ):
         item.obj = _looking(item, item.obj)
 
@@ -229,13 +335,18 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add what the network looked like to the report of a failure."""
     report = yield
+    sweep = _sweep_of(item)
+    if report.failed and sweep is not None:
+        item.session.stash.setdefault(_FAILED_SEEDS, {}).setdefault(*sweep)
     network = item.stash.get(_NETWORK, None)
     if report.failed and network is not None:
         # A test that did not come to its end (a deadlock) could not look by itself.
-        shown = item.stash.get(_SHOWING, None) or _happened(network)
-        again = (
-            f'seed {network.plan.seed}: pytest "{item.nodeid}" --netsim-seed {network.plan.seed}'
-        )
+        shown = item.stash.get(_SHOWING, None)
+        if shown is None and network.state != "new":
+            shown = _happened(network)
+        again = f'seed {network.plan.seed}: pytest "{item.nodeid}"'
+        if sweep is None:
+            again += f" --netsim-seed {network.plan.seed}"
         report.sections.append((f"netsim {network.plan.name}", f"{again}\n{shown or ''}".rstrip()))
     return report
 

@@ -10,6 +10,7 @@ import asyncio
 import math
 import sys
 import threading
+import weakref
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -18,7 +19,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from netsim.aio.host_loop import PathFinder
 from netsim.aio.loop import HostLoopMixin
-from netsim.core.errors import OutsideError
+from netsim.core.errors import DeadlockError, OutsideError
 from netsim.core.time import SECOND
 from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
 from netsim.interception.task_order import StableTask, install_stable_order
@@ -29,6 +30,8 @@ from netsim.wire.address import IpAddress
 
 Result = TypeVar("Result")
 
+_directors: Final[weakref.WeakSet[DirectorLoop]] = weakref.WeakSet()
+"""Those of this process: their networks do not meet."""
 _FOREVER: Final = 1e10
 """Seconds; timers beyond never come."""
 
@@ -270,6 +273,7 @@ class DirectorLoop(VirtualLoop):
 
     def __init__(self) -> None:
         super().__init__(Timeline(self), "the test")
+        _directors.add(self)
         self._surroundings = Environment.of_the_process(self.network_now)
 
     def run_forever(self) -> None:
@@ -289,7 +293,16 @@ class DirectorLoop(VirtualLoop):
                 self.wake()
 
     def _run_once(self) -> None:
-        self.timeline.proceed()
+        try:
+            self.timeline.proceed()
+        except DeadlockError as error:
+            if not any(other is not self and not other.is_closed() for other in _directors):
+                raise
+            raise DeadlockError(
+                f"{error}. Another event loop in virtual time is open, and a network lives on the "
+                "loop that it was started on: with pytest-asyncio, let the test and its fixtures "
+                "have one loop_scope"
+            ) from None
 
     def _schedule(self, due: int, timer: Timer) -> None:
         self.timeline.schedule(due, self._timer_due, timer)

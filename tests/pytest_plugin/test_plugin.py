@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
+from _pytest.assertion.rewrite import AssertionRewritingHook
+
+import netsim.network
+from netsim.pytest_plugin import pytest_configure
 
 TOPOLOGY = """
 name: shop
@@ -230,3 +237,125 @@ async def test_it(network):
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([message])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+POLICY = """
+@pytest.fixture(scope="session")
+def event_loop_policy():
+    return asyncio.DefaultEventLoopPolicy()
+"""
+
+
+def test_a_policy_of_the_users_own_changes_nothing(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD + POLICY + SLEEP)
+    run(shop, "-W", "ignore").assert_outcomes(passed=1)
+
+
+def test_anyio_runs_it_on_asyncio_and_refuses_trio_in_words(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD.replace("asyncio,", "anyio,") + SLEEP)
+    result = run(shop, "-W", "ignore")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*this test runs on trio: write a fixture anyio_backend*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
+
+@pytest.mark.parametrize("scope", ["class", "module", "session"])
+def test_loops_of_any_scope(shop: pytest.Pytester, scope: str) -> None:
+    marker = f'pytest.mark.asyncio(loop_scope="{scope}")'
+    shop.makepyfile(
+        HEAD.replace("pytest.mark.asyncio", marker)
+        + """
+class TestShop:
+    async def test_crash(self, network):
+        await network.crash("web")
+
+    async def test_another_network_in_the_same_time(self, network):
+        await asyncio.sleep(600)
+        assert await network.call("alice", status, ("http://web/",)) == 200
+"""
+    )
+    run(shop).assert_outcomes(passed=2)
+
+
+def test_a_loop_that_another_test_made_is_named(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        """
+import pytest
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+async def test_first():
+    pass
+
+@pytest.mark.netsim("shop.yaml")
+async def test_then(network):
+    pass
+"""
+    )
+    result = run(shop)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(['*not: it was made for a test without the marker netsim*module"*'])
+
+
+def test_a_network_on_another_loop_is_named(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD.replace("import pytest", "import pytest, pytest_asyncio")
+        + """
+@pytest_asyncio.fixture(loop_scope="module")
+async def answer(network):
+    return await network.call("alice", status, ("http://web/",))
+
+async def test_it(answer):
+    pass
+"""
+    )
+    result = run(shop)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*Another event loop in virtual time is open*loop_scope"])
+
+
+SEEDS = """
+import random
+
+@pytest.mark.netsim("shop.yaml", seeds=range(6))
+async def test_dice(network):
+    async def roll():
+        return random.randrange(6)
+    with open("rolled", "a") as file:
+        file.write(f"{network.plan.seed}={await network['alice'].run(roll)} ")
+    assert network.plan.seed < 3
+"""
+
+
+def test_each_seed_runs_and_the_first_that_fails_is_shown(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD + SEEDS)
+    result = run(shop, "-rs")
+    result.assert_outcomes(passed=3, failed=1, skipped=2)
+    result.stdout.fnmatch_lines(['*seed 3: pytest *test_dice[[]seed-3]"', "*seed 3 has failed*"])
+    rolled = (shop.path / "rolled").read_text().split()
+    assert [each[0] for each in rolled] == ["0", "1", "2", "3"]
+    assert len({each[2] for each in rolled}) > 1
+    run(shop, "--netsim-keep-going").assert_outcomes(passed=3, failed=3)
+    run(shop, "--netsim-seed", "1").assert_outcomes(passed=1)
+    assert (shop.path / "rolled").read_text().split()[-1] == rolled[1]
+
+
+def test_wrong_seeds(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD + SEEDS.replace("range(6)", '["many"]'))
+    result = run(shop)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*seeds are whole numbers*seeds=range(100)*"])
+
+
+def test_assertions_of_netsim_itself_are_not_rewritten(pytestconfig: pytest.Config) -> None:
+    def is_rewritten() -> bool:
+        return hook.find_spec("netsim.network.events", netsim.network.__path__) is not None
+
+    hook = AssertionRewritingHook(pytestconfig)
+    hook.mark_rewrite("netsim")  # as pytest does with an installed wheel
+    assert is_rewritten()
+    hook = AssertionRewritingHook(pytestconfig)
+    hook.mark_rewrite("netsim")
+    manager = SimpleNamespace(rewrite_hook=hook)
+    config: Any = SimpleNamespace(addinivalue_line=lambda *line: None, pluginmanager=manager)
+    pytest_configure(config)
+    assert not is_rewritten()
