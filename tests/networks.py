@@ -1,9 +1,9 @@
-"""Whole networks in processes, for tests: started, used, and nothing of them left behind."""
+"""Whole networks, for tests: started, used, and nothing of them left behind."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from netsim import Network
+from netsim import Network, NetworkPlan, run
+from netsim.network.network import Time
 
 ROOT = Path(__file__).resolve().parent.parent
 CAMPUS = ROOT / "topologies" / "campus.yaml"
@@ -31,6 +32,55 @@ def campus_text(**replacements: str) -> str:
     return text
 
 
+def two_computers(folder: Path, *, alice: str = "", web: str = "", **modules: str) -> Path:
+    """A topology file: alice – web, on a cable of 1 ms, with more words of each.
+
+    `modules` are programs that lie beside it: a name and the text.
+    """
+    for name, text in modules.items():
+        (folder / f"{name}.py").write_text(text)
+    file = folder / "two.yaml"
+    file.write_text(
+        "name: two\ndefaults: {link: {delay: 1ms}}\nnodes:\n"
+        f"  alice: {{kind: computer, {alice}}}\n  web: {{kind: computer, {web}}}\n"
+        "links: [[alice, web]]\n"
+    )
+    return file
+
+
+HTTPBIN = "services: {80: 'netsim.services.httpbin:create_app'}"
+
+
+async def check_accounts(network: Network) -> int:
+    """Every frame is accounted for; how many were lost with nodes."""
+    lost = 0
+    for account in await network.accounts():
+        account.check()
+        lost += account.dropped.get("lost_with_node", 0)
+    return lost
+
+
+def play(
+    time: Time, topology: Path | NetworkPlan, test: Callable[[Network], Awaitable[None]]
+) -> Network:
+    """Run `test` on a network in that time; gives the network as it was left.
+
+    At the end every frame must be accounted for and every process gone.
+    """
+    network: list[Network] = []
+
+    async def main() -> None:
+        async with Network(topology, time=time) as started:
+            network.append(started)
+            await test(started)
+            await check_accounts(started)
+
+    before = set(psutil.Process().children(recursive=True))
+    (run if time == "virtual" else asyncio.run)(main())
+    assert set(psutil.Process().children(recursive=True)) <= before
+    return network[0]
+
+
 @pytest.fixture
 def start_network(tmp_path: Path) -> StartNetwork:
     """`async with start_network(yaml_text) as network:`
@@ -47,8 +97,7 @@ def start_network(tmp_path: Path) -> StartNetwork:
         async with network:
             yield network
             if network.state == "running":
-                for account in await network.accounts():
-                    account.check()
+                await check_accounts(network)
         assert set(psutil.Process().children(recursive=True)) <= before
 
     return start

@@ -15,9 +15,9 @@ from typing import Any
 
 import psutil
 import pytest
-from networks import StartNetwork, campus_text, tool
+from networks import HTTPBIN, StartNetwork, campus_text, check_accounts, tool, two_computers
 
-from netsim import AlreadyRunningError, NetsimError, Network, StartError
+from netsim import NetsimError, Network, StartError
 from netsim.realtime.launcher import START_METHODS, StartMethod
 
 pytestmark = pytest.mark.asyncio
@@ -55,15 +55,6 @@ async def in_background(*work: Any) -> AsyncIterator[None]:
             assert not task.done(), task
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def check_accounts(network: Network) -> int:
-    """Every frame is accounted for; how many were lost with nodes."""
-    lost = 0
-    for account in await network.accounts():
-        account.check()
-        lost += account.dropped.get("lost_with_node", 0)
-    return lost
 
 
 async def reach_everybody(network: Network) -> None:
@@ -174,29 +165,13 @@ async def test_neighbours_see_the_carrier_go_and_come(start_network: StartNetwor
         }
 
 
-async def test_a_node_that_is_up_does_not_start(start_network: StartNetwork) -> None:
-    async with start_network(SMALL) as network:
-        with pytest.raises(AlreadyRunningError):
-            await network.start_node("r1")
-        await network.crash("r1")
-        first = asyncio.create_task(network.start_node("r1"))
-        await asyncio.sleep(0)
-        with pytest.raises(AlreadyRunningError):
-            await network.start_node("r1")
-        await first
-
-
 async def test_what_a_program_has_forked_keeps_no_cable_up(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(
+    program = (
         "import asyncio, logging, os, time\nasync def run():\n"
         "    if os.fork() == 0: time.sleep(60)\n"
         "    logging.getLogger().info('forked')\n    await asyncio.Event().wait()\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
-        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, alice="run: 'program:run'", program=program)
     async with Network(file) as network, asyncio.timeout(20):
         lines = network.subscribe_to_logs()
         for _ in range(2):
@@ -224,7 +199,7 @@ async def test_coming_and_going_costs_nothing_that_stays(start_network: StartNet
 
 
 async def test_a_node_that_is_killed_while_it_starts(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text(
+    program = (
         "import asyncio\nfrom aiohttp import web\nfrom pathlib import Path\n"
         "async def create_app():\n"
         "    if Path(__file__).with_name('slow').exists():\n"
@@ -232,11 +207,7 @@ async def test_a_node_that_is_killed_while_it_starts(tmp_path: Path) -> None:
         "        await asyncio.Event().wait()\n"
         "    return web.Application()\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer}\n"
-        "  web: {kind: computer, services: {80: 'slow:create_app'}}\nlinks: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, web="services: {80: 'slow:create_app'}", slow=program)
     async with Network(file) as network, asyncio.timeout(20):
         await network.crash("web")
         (tmp_path / "slow").touch()
@@ -248,33 +219,6 @@ async def test_a_node_that_is_killed_while_it_starts(tmp_path: Path) -> None:
             await starting
         (tmp_path / "slow").unlink()
         await network.start_node("web")
-        await reach_everybody(network)
-        await check_accounts(network)
-
-
-async def test_a_node_that_does_not_come_up_again(tmp_path: Path) -> None:
-    (tmp_path / "moody.py").write_text(
-        "from aiohttp import web\nfrom pathlib import Path\n"
-        "def create_app():\n"
-        "    if Path(__file__).with_name('tired').exists():\n"
-        "        raise RuntimeError('not today')\n"
-        "    return web.Application()\n"
-    )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer}\n"
-        "  web: {kind: computer, services: {80: 'moody:create_app'}}\nlinks: [[alice, web]]\n"
-    )
-    async with Network(file) as network:
-        (tmp_path / "tired").touch()
-        await network.crash("web")
-        for _ in range(2):
-            with pytest.raises(StartError, match="web: moody:create_app: RuntimeError: not today"):
-                await network.start_node("web")
-        assert (await network.inspect_node("web"))["state"] == "dead"
-        (tmp_path / "tired").unlink()
-        await network.start_node("web")
-        assert (await network.inspect_node("web"))["state"] == "running"
         await reach_everybody(network)
         await check_accounts(network)
 
@@ -297,7 +241,7 @@ async def test_a_node_comes_back_by_every_start_method(method: StartMethod, tmp_
 
 
 async def test_a_program_runs_again_and_finds_its_network(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(
+    program = (
         "import asyncio, logging\nimport aiohttp\n"
         "async def run():\n"
         "    async with aiohttp.ClientSession() as session:\n"
@@ -308,12 +252,7 @@ async def test_a_program_runs_again_and_finds_its_network(tmp_path: Path) -> Non
         "        await asyncio.Event().wait()\n"
         "    finally:\n        logging.getLogger().info('good bye')\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
-        "  web: {kind: computer, services: {80: 'netsim.services.httpbin:create_app'}}\n"
-        "links: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, alice="run: 'program:run'", web=HTTPBIN, program=program)
     async with Network(file) as network, asyncio.timeout(20):
         lines = network.subscribe_to_logs()
         assert (await anext(lines))["text"] == "got 200"
@@ -328,15 +267,11 @@ async def test_a_program_runs_again_and_finds_its_network(tmp_path: Path) -> Non
 
 
 async def test_a_computer_that_fails_is_started_again(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(
+    program = (
         "import asyncio, logging, os\nasync def run():\n"
         "    logging.getLogger().info('up')\n    await asyncio.sleep(0.05)\n    os._exit(3)\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer, restart: on-failure, run: 'program:run'}\n"
-        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, alice="restart: on-failure, run: 'program:run'", program=program)
     async with Network(file) as network, asyncio.timeout(20):
         events = network.subscribe()
         told: list[tuple[str, int]] = []
@@ -423,17 +358,13 @@ async def test_calls_find_modules_beside_the_file(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_prints_without_end_neither_grows_nor_stalls(tmp_path: Path) -> None:
-    (tmp_path / "loud.py").write_text(
+    program = (
         "import asyncio\nasync def run():\n"
         "    while True:\n"
         "        for _ in range(20_000): print('x' * 100)\n"
         "        await asyncio.sleep(0)\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer, run: 'loud:run'}\n"
-        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, alice="run: 'loud:run'", loud=program)
     async with Network(file) as network, asyncio.timeout(30):
         lines = network.subscribe_to_logs()
         alice = psutil.Process(await pid_of(network, "alice"))

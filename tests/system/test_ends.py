@@ -11,6 +11,7 @@ from typing import Literal
 
 import psutil
 import pytest
+from networks import two_computers
 
 from netsim import Network, StartError, Zygote
 
@@ -59,14 +60,8 @@ async def test_a_stop_without_grace(
 
 
 async def test_the_reason_is_heard_behind_much_output(tmp_path: Path) -> None:
-    (tmp_path / "loud.py").write_text(
-        "for _ in range(4000): print('x' * 100)\nraise RuntimeError('no stock')\n"
-    )
-    file = tmp_path / "loud.yaml"
-    file.write_text(
-        "name: loud\nnodes:\n  alice: {kind: computer}\n"
-        "  web: {kind: computer, services: {80: {app: 'loud:app'}}}\nlinks: [[alice, web]]\n"
-    )
+    program = "for _ in range(4000): print('x' * 100)\nraise RuntimeError('no stock')\n"
+    file = two_computers(tmp_path, web="services: {80: {app: 'loud:app'}}", loud=program)
     for _ in range(3):
         with pytest.raises(StartError, match="web: loud:app: RuntimeError: no stock"):
             await Network(file).start()
@@ -76,15 +71,11 @@ async def test_the_reason_is_heard_behind_much_output(tmp_path: Path) -> None:
     "start", ["os.spawnlp(os.P_NOWAIT, 'sleep', 'sleep', '60')", "os.fork() or time.sleep(60)"]
 )
 async def test_what_a_program_has_started_ends_with_the_network(start: str, tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text(
+    program = (
         "import asyncio, logging, os, time\nasync def run():\n"
         f"    logging.getLogger().info({start})\n    await asyncio.Event().wait()\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
-        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, alice="run: 'program:run'", program=program)
     async with Network(file) as network, asyncio.timeout(10):
         lines = network.subscribe_to_logs()
         descriptor = os.pidfd_open(int((await anext(lines))["text"]))
@@ -96,15 +87,11 @@ async def test_what_a_program_has_started_ends_with_the_network(start: str, tmp_
 async def test_a_program_s_process_does_not_keep_the_cable_of_a_dead_node_up(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "program.py").write_text(
+    program = (
         "import asyncio, logging, os\nasync def run():\n    os.system('sleep 60 &')\n"
         "    logging.getLogger().info('started')\n    await asyncio.Event().wait()\n"
     )
-    file = tmp_path / "t.yaml"
-    file.write_text(
-        "name: t\nnodes:\n  alice: {kind: computer, run: 'program:run'}\n"
-        "  web: {kind: computer}\nlinks: [[alice, web]]\n"
-    )
+    file = two_computers(tmp_path, alice="run: 'program:run'", program=program)
     async with Network(file) as network, asyncio.timeout(10):
         events = network.subscribe()
         async for event in events:

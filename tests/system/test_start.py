@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from networks import campus_text
+from networks import campus_text, two_computers
 
 from netsim import Network, StartError
 
@@ -29,25 +29,6 @@ async def start_error(file: Path, text: str) -> str:
     assert network.state == "stopped"
     assert set(psutil.Process().children(recursive=True)) <= before
     return str(caught.value)
-
-
-async def test_a_module_that_does_not_exist(tmp_path: Path) -> None:
-    text = campus_text().replace("netsim.services.httpbin:create_app", "nosuch.module:app")
-    message = await start_error(tmp_path / "t.yaml", text)
-    assert message.startswith("web: nosuch.module:app: ModuleNotFoundError")
-
-
-async def test_an_attribute_that_does_not_exist(tmp_path: Path) -> None:
-    text = campus_text().replace("httpbin:create_app", "httpbin:nothing")
-    message = await start_error(tmp_path / "t.yaml", text)
-    assert "has no 'nothing'" in message
-
-
-async def test_an_application_that_raises(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text("def create_app():\n    raise RuntimeError('no stock')\n")
-    text = campus_text().replace("netsim.services.httpbin:create_app", "shop:create_app")
-    message = await start_error(tmp_path / "t.yaml", text)
-    assert message == "web: shop:create_app: RuntimeError: no stock"
 
 
 async def test_a_module_that_ends_the_process(tmp_path: Path) -> None:
@@ -81,7 +62,7 @@ async def test_a_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_programs_get_their_environment_and_arguments(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(
+    program = (
         "import os\n"
         "from aiohttp import web\n"
         "async def create_app(greeting):\n"
@@ -91,17 +72,14 @@ async def test_programs_get_their_environment_and_arguments(tmp_path: Path) -> N
         "    app.router.add_get('/', hello)\n"
         "    return app\n"
     )
-    (tmp_path / "t.yaml").write_text(
-        "name: shop\n"
-        "nodes:\n"
-        "  alice: {kind: computer, ports: ['127.0.0.1:0:web:80']}\n"
-        "  web:\n"
-        "    kind: computer\n"
-        "    env: {SHOP_DB: 'db:5432'}\n"
-        "    services: {80: {app: 'shop:create_app', args: {greeting: hello}}}\n"
-        "links: [[alice, web]]\n"
+    file = two_computers(
+        tmp_path,
+        alice="ports: ['127.0.0.1:0:web:80']",
+        web="env: {SHOP_DB: 'db:5432'},"
+        " services: {80: {app: 'shop:create_app', args: {greeting: hello}}}",
+        shop=program,
     )
-    async with Network(tmp_path / "t.yaml") as network:
+    async with Network(file) as network:
         listen = network.ports()[0]["listen"]
         process = await asyncio.create_subprocess_exec(
             "curl", "-sS", f"http://{listen}/", stdout=asyncio.subprocess.PIPE

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
+from networks import check_accounts, play
 from plans import plan_of
 
-from netsim import AlreadyRunningError, HttpFailedError, Network, NoPathError, StartError, run
+from netsim import HttpFailedError, Network, NoPathError
 from netsim.core.time import MILLISECOND, SECOND
 
 RING = plan_of(
@@ -28,14 +27,8 @@ RING = plan_of(
 )
 
 
-def on_the_ring(test: Any) -> None:
-    async def main() -> None:
-        async with Network(RING, time="virtual") as network:
-            await test(network)
-            for account in await network.accounts():
-                account.check()
-
-    run(main())
+def on_the_ring(test: Callable[[Network], Awaitable[None]]) -> None:
+    play("virtual", RING, test)
 
 
 async def up(network: Network, name: str) -> list[bool]:
@@ -137,26 +130,6 @@ def test_a_switch_crashes() -> None:
     on_the_ring(test)
 
 
-def test_twice_is_once() -> None:
-    async def test(network: Network) -> None:
-        with pytest.raises(AlreadyRunningError, match="web"):
-            await network.start_node("web")
-        await network.crash("web")
-        await network.crash("web")
-        assert [event.kind for event in network.timeline].count("node-died") == 1
-        starting = asyncio.create_task(network.start_node("web"))
-        await asyncio.sleep(0)
-        with pytest.raises(AlreadyRunningError):
-            await network.start_node("web")
-        await starting
-        with pytest.raises(AlreadyRunningError):
-            await network.start_node("web")
-        await network.restart_node("web")
-        assert (await network["alice"].get("http://web/ip")).status == 200
-
-    on_the_ring(test)
-
-
 def test_a_second_life_has_random_numbers_of_its_own() -> None:
     async def draw() -> list[float]:
         return [random.random() for _ in range(3)]
@@ -230,48 +203,6 @@ def test_a_client_of_a_computer_that_is_gone_waits() -> None:
     on_the_ring(test)
 
 
-SECOND_LIFE = """
-from aiohttp import web
-
-lives = []
-
-def create_app():
-    lives.append(1)
-    if len(lives) == 2:
-        raise LookupError("not this time")
-    return web.Application()
-"""
-
-
-def test_a_start_that_fails_may_be_tried_again(tmp_path: Path) -> None:
-    (tmp_path / "second_life.py").write_text(SECOND_LIFE)
-    file = tmp_path / "second.yaml"
-    file.write_text(
-        "name: second\ndefaults: {link: {delay: 1ms}}\nnodes:\n"
-        "  alice: {kind: computer}\n"
-        "  web: {kind: computer, services: {80: second_life:create_app}}\n"
-        "links: [[alice, web]]\n"
-    )
-
-    async def main() -> None:
-        async with Network(file, time="virtual") as network:
-            await network.crash("web")
-            with pytest.raises(StartError, match="not this time"):
-                await network.start_node("web")
-            assert network.describe("web")["state"] == "dead"
-            assert await up(network, "alice") == [False]
-            with pytest.raises(ConnectionError):
-                await network["web"].run(asyncio.sleep, 1)
-            await network.start_node("web")
-            assert network.state == "running"
-            assert (await network["alice"].ping("web", count=1)).received == 1
-            for account in await network.accounts():
-                account.check()
-        assert "second_life" not in sys.modules
-
-    run(main())
-
-
 def test_random_crashes_under_load() -> None:
     async def load() -> int:
         import aiohttp
@@ -295,12 +226,10 @@ def test_random_crashes_under_load() -> None:
             name = chance.choice([name for name in network.kinds() if name != "wilma"])
             await asyncio.sleep(chance.random())
             await network.crash(name)
-            for account in await network.accounts():
-                account.check()
+            await check_accounts(network)
             await asyncio.sleep(chance.random() / 2)
             await network.start_node(name)
-            for account in await network.accounts():
-                account.check()
+            await check_accounts(network)
         for task in loads:
             task.cancel()
         await asyncio.wait(loads)

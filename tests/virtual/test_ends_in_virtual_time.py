@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from networks import HTTPBIN, two_computers
 from plans import plan_of
 
 import netsim
@@ -29,7 +30,6 @@ from netsim.virtual.loops import DirectorLoop
 
 ROOT: Final = Path(netsim.__file__).parent.parent
 PLAN = plan_of("alice web delay=1ms")
-HTTPBIN = "netsim.services.httpbin:create_app"
 
 
 async def wait_for_ever() -> None:
@@ -150,52 +150,19 @@ def test_outside_of_virtual_time_it_is_said_where_to_go() -> None:
     asyncio.run(main())
 
 
-BAD_APPS: Final = {
-    "no_such_module:app": "no_such_module",
-    "beside:no_such_thing": "no 'no_such_thing'",
-    "beside:raises": "LookupError: meant",
-    "beside:gives_nothing": "NoneType",
-    "beside:raises_in_startup": "meant at startup",
-}
-BESIDE: Final = """
-import logging
-from aiohttp import web
-
-def raises():
-    raise LookupError("meant")
-
-def gives_nothing():
-    return None
-
-async def at_startup(app):
-    raise RuntimeError("meant at startup")
-
-def raises_in_startup():
-    app = web.Application()
-    app.on_startup.append(at_startup)
-    return app
-"""
-
-
-@pytest.mark.parametrize("app", BAD_APPS)
-def test_a_service_that_does_not_start(app: str, tmp_path: Path) -> None:
-    (tmp_path / "beside.py").write_text(BESIDE)
-    file = tmp_path / "bad.yaml"
-    file.write_text(
-        "name: bad\ndefaults: {link: {delay: 1ms}}\nnodes:\n"
-        f'  good: {{kind: computer, services: {{80: "{HTTPBIN}"}}}}\n'
-        f'  web: {{kind: computer, services: {{80: "{app}"}}}}\nlinks: [[good, web]]\n'
+def test_nothing_is_left_of_a_start_that_fails(tmp_path: Path) -> None:
+    file = two_computers(
+        tmp_path,
+        alice=HTTPBIN,
+        web="services: {80: 'beside:raises'}",
+        beside="def raises():\n    raise LookupError('meant')\n",
     )
     root = logging.getLogger()
     before = [*root.handlers], root.level, [*sys.path], "beside" in sys.modules
 
     async def main() -> None:
-        network = Network(file, time="virtual")
-        with pytest.raises(StartError) as caught:
-            await network.start()
-        assert str(caught.value).startswith("web: ")
-        assert BAD_APPS[app] in str(caught.value)
-        assert network.state == "stopped"
+        with pytest.raises(StartError, match="meant"):
+            await Network(file, time="virtual").start()
         loop = asyncio.get_running_loop()
         assert isinstance(loop, DirectorLoop)
         left = [entry for entry in loop.timeline.agenda if not entry[4].cancelled()]

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from networks import play
 
 from netsim import Network, run
 
@@ -67,18 +67,6 @@ def topology(tmp_path: Path) -> Path:
     return file
 
 
-def played(topology: Path, test: Any) -> Network:
-    networks = []
-
-    async def main() -> None:
-        async with Network(topology, time="virtual") as network:
-            networks.append(network)
-            await test(network)
-
-    run(main())
-    return networks[0]
-
-
 def lines(network: Network, node: str) -> list[tuple[str, str]]:
     return [(line["level"], line["text"]) for line in network.logs(node)["lines"]]
 
@@ -111,7 +99,7 @@ def test_each_computer_speaks_with_its_name(
         ]
         assert [(line.node, line.text) for line in network.errors] == [("shop", "bad")]
 
-    played(topology, test)
+    play("virtual", topology, test)
     assert capsys.readouterr().out == "the test\n"
 
 
@@ -131,7 +119,7 @@ def test_errors_of_handlers_and_tasks_are_errors_of_the_network(topology: Path) 
         of_bob = [line.text for line in network.errors[seen:] if line.node == "bob"]
         assert "RuntimeError: run has ended" in of_bob
 
-    played(topology, test)
+    play("virtual", topology, test)
 
 
 def test_caplog_and_logging_of_the_test(topology: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -143,7 +131,7 @@ def test_caplog_and_logging_of_the_test(topology: Path, caplog: pytest.LogCaptur
         assert [line.text for line in network.errors] == ["bad"]
 
     level = logging.getLogger().level
-    played(topology, test)
+    play("virtual", topology, test)
     messages = [record.getMessage() for record in caplog.records]
     assert "the test speaks" in messages
     assert "an error of the test" in messages
