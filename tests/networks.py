@@ -123,6 +123,12 @@ def url(network: Network, path: str) -> str:
     return f"http://{network.ports()[0]['listen']}{path}"
 
 
+async def held_frames(network: Network, node: str, peer: str) -> int:
+    """How many frames wait at `node` for the link to `peer`."""
+    facts = await network.inspect_node(node)
+    return sum(each["tx"]["queued"] for each in facts["interfaces"] if each["peer"] == peer)
+
+
 async def tool(network: Network, node: str, *argv: str, json: bool = False) -> tuple[int, str]:
     """Run a tool at a node: its exit code, and what it printed."""
     printed: list[bytes] = []

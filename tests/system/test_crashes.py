@@ -200,10 +200,10 @@ async def test_coming_and_going_costs_nothing_that_stays(start_network: StartNet
 
 async def test_a_node_that_is_killed_while_it_starts(tmp_path: Path) -> None:
     program = (
-        "import asyncio\nfrom aiohttp import web\nfrom pathlib import Path\n"
+        "import asyncio, logging\nfrom aiohttp import web\nfrom pathlib import Path\n"
         "async def create_app():\n"
         "    if Path(__file__).with_name('slow').exists():\n"
-        "        Path(__file__).with_name('there').touch()\n"
+        "        logging.getLogger().info('there')\n"
         "        await asyncio.Event().wait()\n"
         "    return web.Application()\n"
     )
@@ -211,9 +211,9 @@ async def test_a_node_that_is_killed_while_it_starts(tmp_path: Path) -> None:
     async with Network(file) as network, asyncio.timeout(20):
         await network.crash("web")
         (tmp_path / "slow").touch()
+        lines = network.subscribe_to_logs()
         starting = asyncio.create_task(network.start_node("web"))
-        while not (tmp_path / "there").exists():
-            await asyncio.sleep(0.01)
+        assert (await anext(lines))["text"] == "there"
         await network.crash("web")
         with pytest.raises(StartError, match="web: its process ended before it was ready"):
             await starting
@@ -291,9 +291,9 @@ async def test_the_supervisor_is_killed_while_nodes_come_and_go(tmp_path: Path) 
         "import asyncio\nfrom netsim.network.network import Network\n"
         "async def main():\n"
         f"    async with Network({str(tmp_path / 'small.yaml')!r}) as network:\n"
-        "        print('up', flush=True)\n"
         "        while True:\n"
         "            for node in network.kinds():\n"
+        "                print('up', flush=True)\n"
         "                await network.crash(node)\n"
         "                await network.start_node(node)\n"
         "asyncio.run(main())\n"
@@ -306,8 +306,8 @@ async def test_the_supervisor_is_killed_while_nodes_come_and_go(tmp_path: Path) 
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert supervisor.stdout is not None
-    assert await supervisor.stdout.readline() == b"up\n"
-    await asyncio.sleep(0.3)
+    for _ in range(4):
+        assert await supervisor.stdout.readline() == b"up\n"
     others = psutil.Process(supervisor.pid).children(recursive=True)
     assert len(others) >= 4
     supervisor.kill()
@@ -318,13 +318,14 @@ async def test_the_supervisor_is_killed_while_nodes_come_and_go(tmp_path: Path) 
 
 async def test_calls_find_modules_beside_the_file(tmp_path: Path) -> None:
     (tmp_path / "shop_checks.py").write_text(
-        "import asyncio, os\n"
+        "import asyncio, logging, os\n"
         "async def who(greeting):\n"
         "    server = await asyncio.start_server(lambda r, w: w.close(), '0.0.0.0', 7)\n"
         "    return greeting, os.environ['NAME'], os.getpid(), server.sockets[0].getsockname()[1]\n"
-        "async def wait(path):\n"
+        "async def wait():\n"
+        "    logging.getLogger().info('waiting')\n"
         "    try:\n        await asyncio.Event().wait()\n"
-        "    except asyncio.CancelledError:\n        open(path, 'w').close()\n        raise\n"
+        "    finally:\n        logging.getLogger().info('waited')\n"
     )
     file = tmp_path / "t.yaml"
     file.write_text(
@@ -340,21 +341,24 @@ async def test_calls_find_modules_beside_the_file(tmp_path: Path) -> None:
     async with Network(file) as network, asyncio.timeout(10):
         expected = ("hello", "alice", await pid_of(network, "alice"), 7)
         assert await network.call("alice", shop_checks.who, ("hello",)) == expected
-        call = asyncio.create_task(network.call("alice", shop_checks.wait, (tmp_path / "end",)))
-        await asyncio.sleep(0.05)
+        lines = network.subscribe_to_logs()
+        call = asyncio.create_task(network.call("alice", shop_checks.wait, ()))
+        assert (await anext(lines))["text"] == "waiting"
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        while not (tmp_path / "end").exists():
-            await asyncio.sleep(0.01)
+        assert (await anext(lines))["text"] == "waited"
         with pytest.raises(NetsimError, match="s1 is a switch"):
             await network.call("s1", shop_checks.who, ("hello",))
-        call = asyncio.create_task(network.call("alice", shop_checks.wait, (tmp_path / "no",)))
-        await asyncio.sleep(0.05)
+        call = asyncio.create_task(network.call("alice", shop_checks.wait, ()))
+        assert (await anext(lines))["text"] == "waiting"
         await network.crash("alice")
         with pytest.raises(ConnectionError):
             await call
-        assert not (tmp_path / "no").exists()
+        await network.start_node("alice")
+        assert await network.call("alice", shop_checks.who, ("again",))
+        texts = [line["text"] for line in network.logs("alice")["lines"]]
+        assert texts.count("waited") == 1, "a power cut lets nobody clear up"
 
 
 async def test_a_program_that_prints_without_end_neither_grows_nor_stalls(tmp_path: Path) -> None:

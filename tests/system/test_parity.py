@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from networks import held_frames
 
 from netsim import HttpFailedError, Network, NoPathError, run
 from netsim.core.time import MILLISECOND
@@ -116,7 +117,9 @@ async def play(network: Network) -> Outcome:
 
     await network.link("r1", "r2").hold()
     pings = asyncio.create_task(alice.ping("web", count=5, interval=0.01, timeout=10))
-    await asyncio.sleep(0.3)
+    async with asyncio.timeout(10):
+        while await held_frames(network, "r1", "r2") < 5:
+            await asyncio.sleep(0.01)
     seen["held"] = pings.done()
     await network.link("r1", "r2").release()
     report = await pings
