@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
     from netsim.realtime.launcher import Launcher as Launcher
     from netsim.realtime.zygote import Zygote as Zygote
+    from netsim.site.backend import ToolRun as ToolRun
     from netsim.tools.http_reply import HttpReply as HttpReply
     from netsim.tools.http_reply import HttpTimings as HttpTimings
     from netsim.tools.ping_measurement import PingReport as PingReport
@@ -115,6 +116,7 @@ __all__ = [
     "StandstillError",
     "StartError",
     "Subscription",
+    "ToolRun",
     "Transfer",
     "TransferFailedError",
     "UnbalancedLinkError",
@@ -147,6 +149,7 @@ _HOMES = {
     "PingReport": "netsim.tools.ping_measurement",
     "Reachability": "netsim.network.reachability",
     "Subscription": "netsim.network.events",
+    "ToolRun": "netsim.site.backend",
     "Transfer": "netsim.tools.transfer",
     "UnbalancedLinkError": "netsim.observe.link_account",
     "Zygote": "netsim.realtime.zygote",

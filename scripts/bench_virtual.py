@@ -6,6 +6,7 @@ Beside it, in the same run, packet objects × hops of ns.py on simpy, and simpy'
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,13 +22,17 @@ from ns.port.wire import Wire
 
 from netsim import Network, make_plan, run
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.virtual.memory_network import MemoryNetwork
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from memory_network import MemoryNetwork  # noqa: E402
 
 ROUTERS = 8
 HOPS = ROUTERS + 1
 SIZE = 1000
 """Bytes of a packet."""
-CAMPUS = Path(__file__).resolve().parent.parent / "topologies" / "campus.yaml"
+CAMPUS = ROOT / "topologies" / "campus.yaml"
 
 
 def chain() -> MemoryNetwork:

@@ -37,11 +37,11 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
         Target,
         Wait,
     )
+    from memory_network import MemoryNetwork
 
     from netsim import InvalidFileError
     from netsim.core.time import MILLISECOND
     from netsim.topology.load_topology import load_plan
-    from netsim.virtual.memory_network import MemoryNetwork
     from netsim.wire import arp, ethernet, icmp, ipv4, ipv4_options, tcp, udp
     from netsim.wire.checksum import internet_checksum
     from netsim.wire.error import WireError

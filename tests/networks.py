@@ -13,6 +13,7 @@ import pytest
 
 from netsim import Network, NetworkPlan, run
 from netsim.network.network import Time
+from netsim.site.backend import ToolRun
 
 ROOT = Path(__file__).resolve().parent.parent
 CAMPUS = ROOT / "topologies" / "campus.yaml"
@@ -134,10 +135,6 @@ async def tool(network: Network, node: str, *argv: str, json: bool = False) -> t
     printed: list[bytes] = []
     code = await network.exec(
         node,
-        list(argv),
-        cwd="/",
-        output=lambda _, data: printed.append(data),
-        interrupt=asyncio.Event(),
-        json=json,
+        ToolRun(argv=argv, cwd="/", output=lambda _, data: printed.append(data), json=json),
     )
     return code, b"".join(printed).decode()

@@ -38,6 +38,7 @@ from netsim.control.operations import Events, Operations
 from netsim.control.requests import exec_request, logs_request, pingall_request
 from netsim.core.errors import NetsimError, UnknownNameError
 from netsim.network.reachability import Ping, Reachability
+from netsim.site.backend import ToolRun
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -133,11 +134,9 @@ class ControlServer:
         execution = asyncio.create_task(
             self._network.exec(
                 request.match_info["node"],
-                argv,
-                cwd=cwd,
-                output=output,
-                interrupt=interrupt,
-                json=as_json,
+                ToolRun(
+                    argv=tuple(argv), cwd=cwd, output=output, interrupt=interrupt, json=as_json
+                ),
             )
         )
         self._executions.add(execution)

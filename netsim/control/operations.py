@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import Any, Protocol
 
 from netsim.network.reachability import OnPing, Reachability
-
-Output = Callable[[Literal["stdout", "stderr"], bytes], None]
+from netsim.site.backend import ToolRun
 
 
 class Events(Protocol):
@@ -50,16 +48,7 @@ class Operations(Protocol):
     async def stop_node(self, node: str, /) -> None: ...
     async def start_node(self, node: str, /) -> None: ...
     async def restart_node(self, node: str, /) -> None: ...
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Output,
-        interrupt: asyncio.Event,
-        json: bool = False,
-    ) -> int: ...
+    async def exec(self, node: str, run: ToolRun, /) -> int: ...
     async def ping_all(self, *, routers: bool, timeout: float, on_ping: OnPing) -> Reachability: ...
     def logs(self, node: str | None, last: int | None, /) -> dict[str, Any]: ...
     def subscribe_to_logs(self) -> Events: ...

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from netsim.network.link_conditions import LinkConditions
+from netsim.network.outages import Outages
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import Backend
 from netsim.topology.plan import NetworkPlan
@@ -15,10 +16,17 @@ from netsim.wire.address import format_ip, format_mac
 class Inspection:
     """Looks at a network that has been started. Nodes that are named exist."""
 
-    def __init__(self, plan: NetworkPlan, backend: Backend, conditions: LinkConditions) -> None:
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        backend: Backend,
+        conditions: LinkConditions,
+        outages: Outages,
+    ) -> None:
         self._plan = plan
         self._backend = backend
         self._conditions = conditions
+        self._outages = outages
 
     async def everything(self) -> dict[str, Any]:
         """`{nodes, links, ports}`; nodes that do not answer say so."""
@@ -43,10 +51,13 @@ class Inspection:
 
     def describe(self, name: str) -> dict[str, Any]:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
-        process = self._backend.describe(name)
-        if process["state"] in ("dead", "stopped"):
-            process = process | {"pid": None}
-        return {"kind": self._plan.node(name).kind, **process}
+        state = self._outages.state(name)
+        is_gone = state in ("dead", "stopped")
+        return {
+            "kind": self._plan.node(name).kind,
+            "pid": None if is_gone else self._backend.pid(name),
+            "state": state,
+        }
 
     def links(self) -> list[dict[str, Any]]:
         """Both ends of every link, and whether it is up."""

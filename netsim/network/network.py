@@ -40,7 +40,7 @@ from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
-from netsim.site.backend import Backend, LinkChange, Output, Progress
+from netsim.site.backend import Backend, LinkChange, Progress, ToolRun
 from netsim.topology.load_topology import load_plan
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
@@ -107,7 +107,6 @@ class Network:
             self.start_node,
             lambda node, text: self._publish("error", node, text),
         )
-        self._starting: set[str] = set()
         self._events = EventHub()
         self._logs = LogBook()
         self.errors: list[LogLine] = []
@@ -153,6 +152,7 @@ class Network:
         except BaseException:
             await self.stop(grace=0)
             raise
+        self._outages.network_started()
         self.state = "running"
         if self.time == "virtual" and any(node.ports for node in self.plan.nodes):
             self._publish("notice", "", "`ports` stay closed in virtual time")
@@ -193,6 +193,7 @@ class Network:
             task.cancel()
         if self._started is not None:
             await self._started.stop(grace)
+        self._outages.network_stopped()
         self.state = "stopped"
         self._events.close()
         self._logs.close()
@@ -290,24 +291,13 @@ class Network:
 
     # Doing
 
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Output,
-        interrupt: asyncio.Event,
-        json: bool = False,
-    ) -> int:
-        """Run a tool at a node and return its exit code; `interrupt` is its Ctrl-C."""
+    async def exec(self, node: str, run: ToolRun) -> int:
+        """Run a tool at a node and return its exit code."""
         self._check_name(node)
         try:
-            return await self._backend.exec(
-                node, argv, cwd=cwd, output=output, interrupt=interrupt, json=json
-            )
+            return await self._backend.exec(node, run)
         except ConnectionError as error:
-            output("stderr", f"{error}\n".encode())
+            run.output("stderr", f"{error}\n".encode())
             return 1
 
     async def call(
@@ -437,9 +427,9 @@ class Network:
         self._check_name(node)
         if node in self._outages.nodes:
             return
-        self._outages.nodes.add(node)
+        self._outages.node_gone(node, stopped=True)
         await self._backend.stop_node(node, grace)
-        self._gone(node, "node-stopped", f"{node} has stopped")
+        self._gone(node, "node-stopped", f"{node} has stopped", stopped=True)
 
     async def start_node(self, node: str) -> None:
         """Start a node that is down; returns when it is up and its services listen.
@@ -447,23 +437,22 @@ class Network:
         AlreadyRunningError when it is not down; StartError when it does not come up.
         """
         self._check_name(node)
-        if node not in self._outages.nodes or node in self._starting:
+        if node not in self._outages.nodes or self._outages.state(node) == "starting":
             raise AlreadyRunningError(f"{node} is up already, or about to be")
         self._restarts.forget(node)
 
         async def connect() -> None:
-            self._outages.node_started(node)
+            self._outages.node_plugged_in(node)
             self._rerouting.node_started(node)
             await self._put_in_force(self._conditions.of_node(node))
 
-        self._starting.add(node)
+        self._outages.node_boots(node)
         try:
             await self._backend.start_node(node, self._conditions.unplugged(node), connect)
         except BaseException:
             self._gone(node, "node-died", f"{node} did not start")
             raise
-        finally:
-            self._starting.discard(node)
+        self._outages.node_started(node)
         self._publish("node-started", node, f"{node} is up")
         self._restarts.started(node)
         if self.state == "degraded" and not self._outages.nodes:
@@ -475,8 +464,8 @@ class Network:
         await self.stop_node(node)
         await self.start_node(node)
 
-    def _gone(self, node: str, kind: str, text: str) -> None:
-        self._outages.nodes.add(node)
+    def _gone(self, node: str, kind: str, text: str, *, stopped: bool = False) -> None:
+        self._outages.node_gone(node, stopped=stopped)
         if self.is_running:
             self.state = "degraded"
             self._publish(kind, node, text)
@@ -485,14 +474,12 @@ class Network:
     # Reports of the backend
 
     def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
-        """See `Reports`."""
         if self.is_running and self._outages.carrier_changed(node, interface, up):
             word = "up" if up else "lost"
             self._tell(Event(at, "carrier", node, f"{node}:{interface} carrier {word}"))
             self._rerouting.soon()
 
     def logged(self, node: str, level: int, text: str) -> None:
-        """See `Reports`."""
         line = self._logs.add(LogLine(self.now(), node, level, text))
         is_error = level >= logging.ERROR
         if is_error and len(self.errors) < ERRORS:
@@ -501,7 +488,6 @@ class Network:
         self._events.publish(Event(line.time_ns, kind, node, line.text))
 
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
-        """See `Reports`."""
         if self.is_running and node not in self._outages.nodes:
             self._gone(node, "node-died", f"{node} {how}")
             if failed:
@@ -517,7 +503,7 @@ class Network:
 
     @property
     def _inspection(self) -> Inspection:
-        return Inspection(self.plan, self._backend, self._conditions)
+        return Inspection(self.plan, self._backend, self._conditions, self._outages)
 
     def _install_routes(self, changes: Changes, dead: frozenset[int]) -> None:
         at = self.now() + self._backend.lead_ns(

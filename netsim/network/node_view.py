@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from netsim.core.errors import (
     NoPathError,
@@ -14,6 +14,7 @@ from netsim.core.errors import (
     UnknownNameError,
 )
 from netsim.core.units import parse_size
+from netsim.site.backend import ToolRun
 from netsim.tools.http_exchange import Headers, http_exchange
 from netsim.tools.http_reply import HttpReply
 from netsim.tools.path_trace import PathTrace, trace_path
@@ -51,16 +52,7 @@ class NodeOperations(Protocol):
     ) -> Any:
         """Run a coroutine function on the node's loop; arguments and result are copied."""
 
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Callable[[Literal["stdout", "stderr"], bytes], None],
-        interrupt: asyncio.Event,
-        json: bool = False,
-    ) -> int:
+    async def exec(self, node: str, run: ToolRun) -> int:
         """Run a tool at a node and return its exit code."""
 
     async def crash(self, node: str) -> None:
@@ -204,11 +196,13 @@ class NodeView:
         try:
             code = await self._network.exec(
                 self.name,
-                list(argv),
-                cwd=os.path.abspath(cwd),
-                output=lambda stream, data: printed[stream].extend(data),
-                interrupt=interrupt,
-                json=json,
+                ToolRun(
+                    argv=argv,
+                    cwd=os.path.abspath(cwd),
+                    output=lambda stream, data: printed[stream].extend(data),
+                    interrupt=interrupt,
+                    json=json,
+                ),
             )
         except asyncio.CancelledError:
             interrupt.set()

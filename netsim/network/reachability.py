@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from netsim.site.backend import ToolRun
+
 AT_ONCE: Final = 16
 """Pings under way. More would make the hosts of a small machine late, and late is lost."""
 _PATIENCE: Final = 3.0
 """Wall-clock seconds beyond the time-out after which a node that says nothing is given up."""
 
-Execute = Callable[..., Awaitable[int]]
+Execute = Callable[[str, ToolRun], Awaitable[int]]
 """`Network.exec`."""
 
 
@@ -96,11 +98,11 @@ class PingAll:
             if stream == "stdout":
                 printed.extend(data)
 
-        argv = ["ping", "-c", "1", "-W", str(self._timeout), target]
+        argv = ("ping", "-c", "1", "-W", str(self._timeout), target)
         try:
             async with asyncio.timeout(self._timeout + _PATIENCE):
                 code = await self._execute(
-                    source, argv, cwd="/", output=output, interrupt=asyncio.Event(), json=True
+                    source, ToolRun(argv=argv, cwd="/", output=output, json=True)
                 )
         except TimeoutError:  # its process was stopped, or is far behind
             return None

@@ -1,29 +1,38 @@
-"""Where a port meets the processes of this world: its ends of the two wires of its cable."""
+"""Where a port meets the other sites of its network: its ends of the two wires of its cable."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from netsim.link.simplex_link import Departure
 from netsim.node.port import Port
 from netsim.realtime.wire import WireReceiver, WireSender
-from netsim.site.port_counters import egress_books, ingress_books
+from netsim.site.accounting import (
+    EgressCounters,
+    IngressCounters,
+    egress_counters,
+    ingress_counters,
+)
 
 
 class CableEnd:
-    """A port and its wires; none while the neighbour is down.
+    """A port and its wires; none while the neighbour is down, or where the cable stays in the site.
 
     A neighbour that comes back brings new wires: nothing that an old one was in the middle of
-    writing reaches anybody.
+    writing reaches anybody. `slot` is the place of its counters in shared memory; ends that have
+    something to write are put into `to_flush`.
     """
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, node: str, port: Port, slot: int, to_flush: list[CableEnd]) -> None:
+        self.node = node
         self.port = port
+        self.slot = slot
         self.sender: WireSender | None = None
         self.receiver: WireReceiver | None = None
         self.messages_read = 0
-        self.committed = -1
-        """`progress` when the books were written last."""
+        self.is_waiting = False
+        """It stands in `to_flush`."""
+        self._to_flush = to_flush
         self._lost: dict[str, int] = {}
         self._messages = 0
         """Written to wires that have ended."""
@@ -48,12 +57,15 @@ class CableEnd:
             sender.close()
             self.sender = None
 
-    def put(self, departures: list[Departure]) -> None:
-        """Frames for the wire."""
+    def carry(self, departures: list[Departure]) -> None:
+        """Frames for the wire; they leave at the end of the tick."""
         if self.sender is None:
             self._lost["carrier"] = self._lost.get("carrier", 0) + len(departures)
-        else:
-            self.sender.put(departures)
+            return
+        self.sender.put(departures)
+        if not self.is_waiting:
+            self.is_waiting = True
+            self._to_flush.append(self)
 
     @property
     def messages_sent(self) -> int:
@@ -70,19 +82,11 @@ class CableEnd:
             lost[reason] = lost.get(reason, 0) + frames
         return lost
 
-    @property
-    def progress(self) -> int:
-        """Grows with every frame that enters or leaves the books of this port."""
-        port = self.port
-        counters = port.egress.counters
-        frames = counters.sent + counters.handed_over + port.received + port.delivered
-        return frames + self.messages_sent + self.messages_read
-
-    def egress_books(self) -> dict[str, Any]:
+    def egress_counters(self) -> EgressCounters:
         """The direction that leaves here, now."""
-        books = egress_books(self.port)
-        return books | {"lost": dict(self.lost), "messages": self.messages_sent}
+        counters = egress_counters(self.port)
+        return replace(counters, lost=dict(self.lost), messages=self.messages_sent)
 
-    def ingress_books(self) -> dict[str, Any]:
+    def ingress_counters(self) -> IngressCounters:
         """The direction that arrives here, now."""
-        return ingress_books(self.port) | {"messages": self.messages_read}
+        return replace(ingress_counters(self.port), messages=self.messages_read)

@@ -1,7 +1,6 @@
-"""Messages between the supervisor and a node process: pickled, each behind its length.
+"""An end, on an event loop, of a channel between two processes of one network.
 
-Both ends are our own processes on a socketpair that nobody else has, which is what makes pickle
-safe here. Neither end ever blocks. Descriptors may travel with a message.
+Messages are those of `netsim.site.messages`. It never blocks.
 """
 
 from __future__ import annotations
@@ -9,22 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import pickle
 import socket
-import struct
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-_LENGTH = struct.Struct("!I")
-_READ_SIZE: Final = 1 << 16
+from netsim.realtime.encoding import Inbox, encode, in_parts
+
 _MUCH: Final = 1 << 20
 """Bytes."""
 _MANY: Final = 1000
 """Messages."""
-_DESCRIPTORS_AT_ONCE: Final = 253
-"""What Linux takes in one message (SCM_MAX_FD)."""
 
 
 class Channel:
@@ -44,13 +39,12 @@ class Channel:
         self._loop = loop
         self._on_message = on_message
         self._on_closed = on_closed
-        self._inbound = bytearray()
+        self._inbox = Inbox(sock)
         self._outbound = bytearray()
         self._written = 0
         """Bytes that have left `_outbound`."""
         self._attached: deque[tuple[int, Sequence[int]]] = deque()
         """Descriptors that go with the byte of that number."""
-        self._received: deque[int] = deque()
         self._posted: deque[tuple[Any, Sequence[int]]] = deque()
         """What other threads have sent and the loop has not looked at."""
         self._drained: list[asyncio.Future[None]] = []
@@ -79,11 +73,10 @@ class Channel:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._send_posted)
             return
-        body = pickle.dumps(message, 5)
         was_idle = not self._outbound
-        if descriptors:
-            self._attached.append((self._written + len(self._outbound), descriptors))
-        self._outbound += _LENGTH.pack(len(body)) + body
+        first = self._written + len(self._outbound)
+        self._attached.extend(enumerate(in_parts(descriptors), first))
+        self._outbound += encode(message)
         if was_idle:
             self._writable()
             if self._outbound:
@@ -94,7 +87,7 @@ class Channel:
 
     def take_descriptor(self) -> int:
         """The first of those received that nobody has taken yet."""
-        return self._received.popleft()
+        return self._inbox.descriptors.popleft()
 
     async def drain(self) -> None:
         """Wait until everything has been written, or the other end is gone."""
@@ -112,51 +105,40 @@ class Channel:
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         self._let_go()
-        _close_all(self._received)
-        self._received.clear()
+        _close_all(self._inbox.descriptors)
+        self._inbox.descriptors.clear()
         self._wake()
 
     def _readable(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._sock, _READ_SIZE, _DESCRIPTORS_AT_ONCE)
+            is_open = self._inbox.read()
         except BlockingIOError:
             return
-        except ConnectionResetError:
-            data, descriptors = b"", []
-        for descriptor in descriptors:
-            # What a program starts must not keep the node's cables up when the node is gone.
-            os.set_inheritable(descriptor, False)
-        self._received.extend(descriptors)
-        if not data:
+        if not is_open:
             self.close()
             self._on_closed()
             return
-        buffer = self._inbound
-        buffer += data
-        while len(buffer) >= _LENGTH.size:
-            end = _LENGTH.size + _LENGTH.unpack_from(buffer)[0]
-            if len(buffer) < end:
-                return
-            message = pickle.loads(buffer[_LENGTH.size : end])  # noqa: S301
-            del buffer[:end]
+        for message in self._inbox.messages():
             self._on_message(message)
             if self.closed:
                 return
 
     def _writable(self) -> None:
         try:
-            written = self._write()
+            # To the end: a part of it may leave by itself, with its descriptors.
+            while self._outbound:
+                written = self._write()
+                self._written += written
+                del self._outbound[:written]
         except BlockingIOError:
             return
         except (BrokenPipeError, ConnectionResetError):
             # The reading side reports the end, after what the other end still had to say.
-            written = len(self._outbound)
+            self._written += len(self._outbound)
+            self._outbound.clear()
             self._let_go()
-        self._written += written
-        del self._outbound[:written]
-        if not self._outbound:
-            self._loop.remove_writer(self._sock.fileno())
-            self._wake()
+        self._loop.remove_writer(self._sock.fileno())
+        self._wake()
 
     def _write(self) -> int:
         """Write up to the next byte that descriptors go with; how much was written."""

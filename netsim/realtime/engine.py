@@ -1,8 +1,8 @@
-"""Runs one node in real time: reads its wires, keeps its agenda, sends what it sends.
+"""Runs a site in real time: reads its wires, keeps its agenda, sends what its nodes send.
 
 Every event is handled at its own logical time, however late Python gets round to it: a frame is
-due when its link says so, and what the node sends in answer departs at that time. So delays of
-scheduling hide inside the delays of links and do not add up. How late the node runs behind is
+due when its link says so, and what a node sends in answer departs at that time. So delays of
+scheduling hide inside the delays of links and do not add up. How late the site runs behind is
 measured and reported.
 """
 
@@ -11,44 +11,42 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from heapq import heappop
-from typing import Any, Final
+from typing import Final
 
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND
-from netsim.link.simplex_link import Departure
 from netsim.node.base_node import Node
 from netsim.node.port import Port
 from netsim.realtime.cable_end import CableEnd
-from netsim.realtime.cut import Cuts
+from netsim.realtime.cut import Counters, Cuts
 from netsim.realtime.lateness import Lateness
-from netsim.realtime.shared_counters import SharedBooks
+from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.wire import WireReceiver, WireSender
-from netsim.site.accounting import Books
-from netsim.site.driver import Action, Agenda, Driver
+from netsim.site.driver import Agenda
+from netsim.site.paths import PathFinder
+from netsim.site.site import Site
+from netsim.topology.plan import NetworkPlan
 
 MAX_LATENESS: Final = 20 * MILLISECOND
 """Frames later than this are restamped, so that overload becomes delay that TCP sees and not a
 backlog without end."""
 
-CarrierChanged = Callable[[Port, int], None]
-
 
 class Engine:
-    """The node, its agenda, and its ends of the wires.
+    """A site, its agenda, and its ends of the wires to other sites.
 
-    `epoch` is the `time.monotonic_ns` at which the network's time was 0; all nodes share it.
-    `books` outlive this process.
+    `epoch` is the `time.monotonic_ns` at which the network's time was 0; all sites share it.
+    `counters` outlive this process.
     """
 
     def __init__(
         self,
-        node: Node,
-        source: int,
-        port_sources: list[int],
+        plan: NetworkPlan,
         epoch: int,
-        books: SharedBooks | None = None,
+        *,
+        paths: PathFinder | None = None,
+        counters: SharedCounters | None = None,
     ) -> None:
-        self.node = node
         self.epoch = epoch
         self.last = 0
         """Network time of the last event handled."""
@@ -62,17 +60,18 @@ class Engine:
         """Is told of descriptors that `readers` has got."""
         self.on_disconnected: Callable[[int], None] = lambda descriptor: None
         """Is told of descriptors, of wires in either direction, that are about to be closed."""
-        self.on_carrier_changed: CarrierChanged = lambda port, now: None
-        self.on_cut: Callable[[int, Books], None] = lambda number, books: None
+        self.on_cut: Callable[[int, Counters], None] = lambda number, counters: None
         self._agenda: Agenda = []
-        self._driver = Driver(node, self._agenda, self._transmit, source, port_sources)
-        self._ends = [CableEnd(port) for port in node.ports]
-        self._carriers = [port.up for port in node.ports]
-        """As reported last."""
-        self._books = books
-        self._has_read = False
-        """Frames have come off a wire since the books were written."""
-        self._cuts = Cuts(self._ends, lambda number, books: self.on_cut(number, books))
+        self.site = Site(plan, self._agenda, self.program_time, paths=paths)
+        self._changed = self.site.changed
+        self._ends: dict[Port, CableEnd] = {}
+        self._to_flush: list[CableEnd] = []
+        self._counters = counters
+        self._cuts = Cuts(
+            self._ends.values(),
+            lambda end: end.port.peer in self.site.nodes,
+            lambda number, counters: self.on_cut(number, counters),
+        )
 
     # Time
 
@@ -89,43 +88,37 @@ class Engine:
         """Network time of the earliest entry of the agenda."""
         return self._agenda[0][0] if self._agenda else None
 
-    # Cables
+    # Nodes and cables
 
-    def connect(self, index: int, receiving: int, sending: int) -> None:
+    def add(
+        self, name: str, boots: int = 0, conditions: Mapping[str, LinkCondition] | None = None
+    ) -> Node:
+        """As `Site.add`. Cables to nodes that are not here wait for wires (`connect`)."""
+        node = self.site.add(name, boots, conditions)
+        for port in node.ports:
+            end = self._ends[port] = CableEnd(name, port, len(self._ends), self._to_flush)
+            if port.peer not in self.site.nodes:
+                self.site.lead_away(port, end.carry)
+        return node
+
+    def connect(self, port: Port, receiving: int, sending: int) -> None:
         """Attach new wires to a port, by the descriptors of their ends here."""
-        end = self._ends[index]
+        end = self._ends[port]
         receiver = WireReceiver(receiving)
         end.connect(receiver, WireSender(sending))
         self.readers[receiving] = lambda: self._read(end, receiver)
         self.on_connected(receiving)
 
-    def hang_up(self, index: int) -> None:
+    def hang_up(self, port: Port) -> None:
         """The neighbour's process is gone, whether or not the end of its wires has been seen.
 
         What its programs have forked may hold them open.
         """
-        end = self._ends[index]
+        end = self._ends[port]
         while end.receiver is not None and self._read(end, end.receiver):
             pass
         if end.receiver is not None:
             self._disconnect(end)
-
-    def change(self, index: int, condition: LinkCondition, at: int) -> None:
-        """From `at` on the direction that leaves a port is in `condition`."""
-        port = self.node.ports[index]
-        self._driver.change_at(port, condition, at)
-        self.at(at, self._changed, port)
-
-    def begin_in(self, conditions: Mapping[str, LinkCondition]) -> None:
-        """Put ports into conditions in which they begin, by interface."""
-        now = self.program_time()
-        for port in self.node.ports:
-            condition = conditions[port.name]
-            port.egress.change(condition.attributes, now)
-            if condition.held:
-                port.egress.hold(now)
-            self._driver.set_carrier(port, condition.up, now)
-            self._carriers[port.index] = condition.up
 
     # Work
 
@@ -135,13 +128,17 @@ class Engine:
         What is due comes first, each at its own time: only programs act at the clock's.
         """
         self.run()
-        if self.node.has_output:
-            self._driver.flush(self.program_time())
+        sent = False
+        for driver in self.site.drivers.values():
+            if driver.node.has_output:
+                driver.flush(self.program_time())
+                sent = True
+        if sent:
             self._flush_wires()
 
-    def transmit_now(self) -> None:
+    def transmit_now(self, name: str) -> None:
         """Send what was written at `last`, the time that its writer was just told."""
-        self._driver.flush(self.last)
+        self.site.drivers[name].flush(self.last)
         self._flush_wires()
 
     def run(self) -> None:
@@ -149,8 +146,8 @@ class Engine:
         agenda = self._agenda
         wall = self.wall()
         if not agenda or agenda[0][0] > wall:
-            if self._has_read:
-                self._write_books()
+            if self._changed:
+                self._write_counters()
             return
         self.lateness.add(wall - agenda[0][0])
         earliest = wall - MAX_LATENESS
@@ -165,24 +162,22 @@ class Engine:
             action(last, argument, frame)
         self._flush_wires()
 
-    def at(self, when: int, action: Action, argument: Any) -> None:
-        """Put an event of the node's own into the agenda."""
-        self._driver.schedule(when, action, argument)
-
     def cut(self, number: int) -> None:
-        """Take this node's part of a consistent cut through the network."""
-        for end in self._ends:
+        """Take this site's part of a consistent cut through the network."""
+        for end in self._ends.values():
             if end.sender is not None:
                 end.sender.mark(number)
-        self._write_books()
+                # The marker is a message, which the counters know of before it is written.
+                self._changed[end.port] = None
+        self._write_counters()
         self._cuts.begin(number)
-        for end in self._ends:
+        for end in self._ends.values():
             if end.sender is not None and end.sender.blocked:
                 self.on_blocked(end.sender)
 
-    def lost(self) -> list[dict[str, int]]:
-        """Of each port in order: frames that its wire could not take, by reason."""
-        return [dict(end.lost) for end in self._ends]
+    def lost(self, name: str) -> list[dict[str, int]]:
+        """Of each port of a node in order: frames that its wire could not take, by reason."""
+        return [dict(self._ends[port].lost) for port in self.site.nodes[name].ports]
 
     def _read(self, end: CableEnd, receiver: WireReceiver) -> bool:
         """Take what has arrived; False when that was nothing."""
@@ -191,13 +186,14 @@ class Engine:
         except EOFError:
             self._disconnect(end)
             return False
+        driver = self.site.drivers[end.node]
         for message in messages:
             end.messages_read += 1
+            self._changed[end.port] = None
             if isinstance(message, int):
                 self._cuts.marked(message, end)
             else:
-                self._driver.arrive(end.port, message)
-        self._has_read = bool(messages) or self._has_read
+                driver.arrive(end.port, message)
         return bool(messages)
 
     def _disconnect(self, end: CableEnd) -> None:
@@ -208,43 +204,33 @@ class Engine:
         self.on_disconnected(end.receiver.descriptor)
         self.on_disconnected(end.sender.descriptor)
         end.disconnect()
-        self.at(self.program_time(), self._lose_carrier, end)
+        self._changed[end.port] = None
+        self.site.drivers[end.node].schedule(self.program_time(), self._lose_carrier, end)
         self._cuts.look()
 
     def _lose_carrier(self, now: int, end: CableEnd, _: bytes) -> None:
         if end.port.up:
-            self._driver.set_carrier(end.port, False, now)
-            self._changed(now, end.port, b"")
-
-    def _changed(self, now: int, port: Port, _: bytes) -> None:
-        """The condition of a port's cable has changed."""
-        self._write_books(of_all=True)
-        if port.up != self._carriers[port.index]:
-            self._carriers[port.index] = port.up
-            self.on_carrier_changed(port, now)
-
-    def _transmit(self, port: Port, departures: list[Departure]) -> None:
-        self._ends[port.index].put(departures)
+            self.site.drivers[end.node].set_carrier(end.port, False, now)
 
     def _flush_wires(self) -> None:
-        self._write_books()
-        for end in self._ends:
+        self._write_counters()
+        waiting = self._to_flush
+        for end in waiting:
+            end.is_waiting = False
             sender = end.sender
-            if sender is not None and sender.dirty and not sender.blocked:
+            if sender is not None and not sender.blocked:
                 sender.flush()
                 if sender.blocked:
                     self.on_blocked(sender)
+        waiting.clear()
 
-    def _write_books(self, *, of_all: bool = False) -> None:
-        """Done before anything is written to a wire: what neighbours see is in the books."""
-        self._has_read = False
-        books = self._books
-        if books is None:
-            return
-        for end in self._ends:
+    def _write_counters(self) -> None:
+        """Done before anything is written to a wire: what neighbours see is in the counters."""
+        changed, counters = self._changed, self._counters
+        for port in changed:
+            end = self._ends[port]
             if end.sender is not None:
                 end.sender.pack()
-            progress = end.progress
-            if progress != end.committed or of_all:
-                end.committed = progress
-                books.write(end)
+            if counters is not None:
+                counters.write(end)
+        changed.clear()

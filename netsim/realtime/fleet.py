@@ -13,13 +13,14 @@ from typing import Any, Final
 from netsim.core.errors import StartError
 from netsim.core.link_attributes import LinkCondition
 from netsim.realtime import cabling
-from netsim.realtime.boot import Birth
 from netsim.realtime.cabling import Cabling
 from netsim.realtime.launcher import Launcher
 from netsim.realtime.node_handle import NodeHandle
-from netsim.realtime.shared_counters import new_books, read_books
-from netsim.site.accounting import Ledger
+from netsim.realtime.shared_counters import new_memory, read_counters
+from netsim.site import messages
+from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
+from netsim.site.messages import Boot
 from netsim.topology.plan import NetworkPlan
 
 START_TIMEOUT: Final = 30.0
@@ -33,7 +34,7 @@ _LAUNCHES_AT_ONCE: Final = 32
 
 
 class Fleet:
-    """Every node's process. What nodes that are gone had counted is in `ledger`.
+    """Every node's process. What nodes that are gone had counted is in `accounting`.
 
     `on_message(node, message)` hears what nodes say of their own accord; `on_ended(node)` is
     called when a process has ended.
@@ -42,16 +43,16 @@ class Fleet:
     def __init__(
         self,
         plan: NetworkPlan,
-        on_message: Callable[[NodeHandle, tuple[Any, ...]], None],
+        on_message: Callable[[NodeHandle, Any], None],
         on_ended: Callable[[NodeHandle], None],
     ) -> None:
         self._plan = plan
         self._launcher: Launcher | None = None
         self._on_message = on_message
         self._on_ended = on_ended
-        self.ledger = Ledger(plan)
+        self.accounting = Accounting(plan)
         self.nodes = {node.name: NodeHandle(node.name) for node in plan.nodes}
-        """The present life of every node, or the last."""
+        """The present boot of every node, or the last."""
         self.changes = 0
         """Grows whenever a node ends or is connected."""
         self._by_pid: dict[int, NodeHandle] = {}
@@ -85,7 +86,7 @@ class Fleet:
         finally:
             self._launching.cancel()
         for node in self.nodes.values():
-            node.send("go")
+            node.send(messages.StartPrograms())
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down for `grace` seconds, then SIGKILL; nothing is left."""
@@ -95,7 +96,7 @@ class Fleet:
         launched = [node for node in self.nodes.values() if node.pid is not None]
         for node in launched:
             node.stopped = node.stopped or not node.ended.is_set()
-            node.send("stop")
+            node.send(messages.Stop())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 for node in launched:
@@ -109,7 +110,7 @@ class Fleet:
                     await node.gone.wait()
         for node in self.nodes.values():
             node.close()
-            self._close_books(node)
+            self._close_counters(node)
         self._cabling.close()
 
     def kill(self) -> None:
@@ -122,7 +123,7 @@ class Fleet:
         for plan in self._plan.nodes:
             node = self.nodes[plan.name]
             try:
-                await self._launch(node, Birth(plan.name))
+                await self._launch(node, Boot(plan.name))
             except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
                 node.failure = f"cannot be launched: {error}"
                 self._has_answered(node)
@@ -142,9 +143,9 @@ class Fleet:
     # One of them
 
     async def kill_node(self, name: str) -> None:
-        """SIGKILL a node's process; returns when it is gone and its books are closed."""
+        """SIGKILL a node's process; returns when it is gone and its counters are read."""
         node = self.nodes[name]
-        if node.books < 0:
+        if node.counters < 0:
             return
         if self._launcher is not None:
             self._launcher.kill_node(name)
@@ -156,7 +157,7 @@ class Fleet:
         if node.ended.is_set():
             return
         node.stopped = True
-        node.send("stop")
+        node.send(messages.Stop())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
                 await node.ended.wait()
@@ -174,25 +175,25 @@ class Fleet:
         """
         old = self.nodes[name]
         if not old.ended.is_set():
-            raise StartError(f"{name} is {old.state} already; crash or stop it first")
+            raise StartError(f"{name} is up already; crash or stop it first")
         if self._ending:
             raise StartError(f"{name} cannot start: the network is stopping")
-        node = self.nodes[name] = NodeHandle(name, old.life + 1)
+        node = self.nodes[name] = NodeHandle(name, old.boots + 1)
         node.ports = old.ports
         try:
             # What it said last may still be on its way.
             await _wait(old.gone)
             old.close()
             listen = tuple(port for _, port in old.ports)
-            await self._launch(node, Birth(name, node.life, conditions, listen))
+            await self._launch(node, Boot(name, node.boots, conditions, listen))
             async with asyncio.timeout(START_TIMEOUT):
-                await node.born.wait()
+                await node.booted.wait()
                 if node.up:
                     for interface in self._plan.node(name).interfaces:
                         if self.nodes[interface.peer].up:
                             self._connect(interface.link)
                     await connect()
-                node.send("start")
+                node.send(messages.StartServices(name))
                 await node.answered.wait()
                 await _hear_out(node)
             _check_up(node)
@@ -204,7 +205,7 @@ class Fleet:
             if isinstance(error, OSError):
                 raise StartError(f"{name}: cannot be launched: {error}") from error
             raise
-        node.send("go")
+        node.send(messages.StartPrograms())
 
     async def _undo_start(self, node: NodeHandle) -> None:
         await self.kill_node(node.name)
@@ -215,9 +216,9 @@ class Fleet:
         """Two new wires between two nodes that are up."""
         self.changes += 1
         for name, interface, descriptors in self._cabling.new_ends(link):
-            self.nodes[name].send("wires", interface, descriptors=descriptors)
+            self.nodes[name].send(messages.AttachWires(name, interface), descriptors)
 
-    async def _launch(self, node: NodeHandle, birth: Birth) -> None:
+    async def _launch(self, node: NodeHandle, boot: Boot) -> None:
         await self._launches.acquire()
         assert self._launcher is not None, "launched by one"
         if self._ending:
@@ -226,57 +227,60 @@ class Fleet:
         node.attach(ours, self._hear)
         closing: list[Callable[[], None]] = [theirs.close]
         try:
-            node.books = new_books(len(self._plan.node(node.name).interfaces))
-            descriptors = [theirs.fileno(), node.books]
-            if birth.conditions is None:
+            node.counters = new_memory(len(self._plan.node(node.name).interfaces))
+            descriptors = [theirs.fileno(), node.counters]
+            if boot.conditions is None:
                 for ends in self._cabling.first_ends(node.name):
                     descriptors += cabling.descriptors(ends)
                     closing.append(partial(cabling.close, ends))
-            self._launcher.launch(birth, descriptors)
+            self._launcher.launch(boot, descriptors)
         except BaseException:
-            self._close_books(node)
+            self._close_counters(node)
             self._launches.release()
             raise
         finally:
             for close in closing:
                 close()
 
-    def _hear(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
+    def _hear(self, node: NodeHandle, message: Any) -> None:
         match message:
-            case ("born",):
-                node.born.set()
-            case ("ready", ports):
-                node.ports = ports
+            case messages.Booted():
+                node.booted.set()
+            case messages.Ready(_, ports):
+                node.ports = list(ports)
                 node.ready = True
                 self._has_answered(node)
-            case ("failed", reason):
+            case messages.Failed(_, reason):
                 node.failure = reason
                 self._has_answered(node)
             case _:
                 self._on_message(node, message)
 
     def _has_answered(self, node: NodeHandle) -> None:
-        node.born.set()
+        node.booted.set()
         node.answered.set()
         self._answered.put_nowait(node)
 
     # What the launcher reports
 
     def launched(self, node: str, pid: int) -> None:
-        """See `launcher.Reports`."""
         self._launches.release()
         handle = self.nodes[node]
         handle.pid = pid
         self._by_pid[pid] = handle
 
+    def not_launched(self, node: str, reason: str) -> None:
+        self._launches.release()
+        handle = self.nodes[node]
+        handle.failure = reason
+        self._ended(handle)
+
     def exited(self, pid: int, code: int) -> None:
-        """See `launcher.Reports`."""
         node = self._by_pid.pop(pid)
         node.exit_code = code
         self._ended(node)
 
     def launcher_lost(self) -> None:
-        """See `launcher.Reports`."""
         self._ending = True
         for node in self.nodes.values():
             if not node.ended.is_set():
@@ -284,20 +288,21 @@ class Fleet:
 
     def _ended(self, node: NodeHandle) -> None:
         self.changes += 1
-        if node.books >= 0:
+        if node.counters >= 0:
             interfaces = [each.name for each in self._plan.node(node.name).interfaces]
-            self.ledger.close(node.name, read_books(node.books, interfaces))
-            self._close_books(node)
+            self.accounting.close(node.name, read_counters(node.counters, interfaces))
+            self._close_counters(node)
         node.ended.set()
         for interface in self._plan.node(node.name).interfaces:
-            self.nodes[interface.peer].send("gone", interface.peer_interface)
+            gone = messages.NeighbourGone(interface.peer, interface.peer_interface)
+            self.nodes[interface.peer].send(gone)
         self._has_answered(node)
         self._on_ended(node)
 
-    def _close_books(self, node: NodeHandle) -> None:
-        if node.books >= 0:
-            os.close(node.books)
-            node.books = -1
+    def _close_counters(self, node: NodeHandle) -> None:
+        if node.counters >= 0:
+            os.close(node.counters)
+            node.counters = -1
 
 
 async def _hear_out(node: NodeHandle) -> None:

@@ -1,20 +1,10 @@
-"""How node processes come into being: by the zygote, or by a start method of multiprocessing.
-
-`fork` through the zygote is the fast way and the default on Linux. `spawn` and `forkserver` are
-those of `multiprocessing`: each node begins in a fresh interpreter (or one forked from a fresh
-one), for platforms and programs that cannot fork.
-"""
+"""How node processes come into being: by the zygote, or by a start method of multiprocessing."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
-from multiprocessing.reduction import DupFd
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
-from netsim.realtime.boot import Birth
-from netsim.realtime.zygote import Zygote, die_with_parent
+from netsim.site.messages import Boot
 from netsim.topology.plan import NetworkPlan
 
 StartMethod = Literal["fork", "forkserver", "spawn"]
@@ -26,6 +16,9 @@ class Reports(Protocol):
 
     def launched(self, node: str, pid: int) -> None:
         """The process of a node exists."""
+
+    def not_launched(self, node: str, reason: str) -> None:
+        """There is no process for a node; the reason is for a person to read."""
 
     def exited(self, pid: int, code: int) -> None:
         """A process has ended and is reaped; negative for a signal."""
@@ -40,10 +33,10 @@ class Launcher(Protocol):
     def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
         """Get ready, on the running loop, to launch the nodes of `plan`."""
 
-    def launch(self, birth: Birth, descriptors: list[int]) -> None:
+    def launch(self, boot: Boot, descriptors: list[int]) -> None:
         """Start a node; the caller closes its own copies of the descriptors.
 
-        They are as of `node_process.run`.
+        They are as of `netsim.realtime.site_process.run`.
         """
 
     def kill_node(self, node: str) -> None:
@@ -54,113 +47,3 @@ class Launcher(Protocol):
 
     def kill(self) -> None:
         """SIGKILL every process now; `end` still has to be awaited."""
-
-
-def new_launcher(method: StartMethod) -> Launcher:
-    """The launcher for a start method."""
-    return Zygote.start() if method == "fork" else ProcessLauncher(method)
-
-
-class ProcessLauncher:
-    """Starts each node as a `multiprocessing.Process`."""
-
-    def __init__(self, method: Literal["forkserver", "spawn"]) -> None:
-        self._context = SpawnContext() if method == "spawn" else ForkServerContext()
-        self._processes: dict[int, SpawnProcess | ForkServerProcess] = {}
-        self._pids: dict[str, int] = {}
-        self._plan: NetworkPlan
-        self._epoch = 0
-        self._reports: Reports
-
-    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
-        """See `Launcher`."""
-        self._plan = plan
-        self._epoch = epoch
-        self._reports = reports
-
-    def launch(self, birth: Birth, descriptors: list[int]) -> None:
-        """See `Launcher`."""
-        # Duplicated by the pickling of the arguments, for which a process is being spawned.
-        process = self._context.Process(
-            target=_be_node,
-            args=(self._plan, self._epoch, birth, _Descriptors(descriptors), os.getpid()),
-            name=f"netsim: {self._plan.name}/{birth.node}",
-            daemon=True,
-        )
-        process.start()
-        pid = process.pid
-        assert pid is not None, "a started process has a pid"
-        self._processes[pid] = process
-        self._pids[birth.node] = pid
-        loop = asyncio.get_running_loop()
-        loop.add_reader(process.sentinel, self._ended, loop, pid)
-        self._reports.launched(birth.node, pid)
-
-    def kill_node(self, node: str) -> None:
-        """See `Launcher`."""
-        process = self._processes.get(self._pids.get(node, 0))
-        if process is not None:
-            process.kill()
-
-    async def end(self) -> None:
-        """See `Launcher`."""
-        self.kill()
-        loop = asyncio.get_running_loop()
-        for process in self._processes.values():
-            # From here on only one may join a process, and close it.
-            loop.remove_reader(process.sentinel)
-        for pid, process in list(self._processes.items()):
-            await asyncio.to_thread(process.join)
-            self._ended(loop, pid)
-
-    def kill(self) -> None:
-        """See `Launcher`."""
-        for process in self._processes.values():
-            process.kill()
-
-    def _ended(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
-        process = self._processes.pop(pid, None)
-        if process is None:
-            return
-        loop.remove_reader(process.sentinel)
-        process.join()
-        code = process.exitcode
-        assert code is not None, "a joined process has an exit code"
-        process.close()
-        self._reports.exited(pid, code)
-
-
-class _Descriptors:
-    """Descriptors that travel to a process being started."""
-
-    def __init__(self, descriptors: list[int]) -> None:
-        self._descriptors = descriptors
-
-    def __getstate__(self) -> list[Any]:
-        return [DupFd(descriptor) for descriptor in self._descriptors]
-
-    def __setstate__(self, state: list[Any]) -> None:
-        self._descriptors = [duplicate.detach() for duplicate in state]
-        for descriptor in self._descriptors:
-            # What a program starts must not keep the node's cables up when the node is gone.
-            os.set_inheritable(descriptor, False)
-
-    def take(self) -> list[int]:
-        """The numbers, in this process."""
-        return self._descriptors
-
-
-def _be_node(
-    plan: NetworkPlan, epoch: int, birth: Birth, descriptors: _Descriptors, supervisor: int
-) -> None:
-    """What a spawned process does: the same as one that the zygote forks."""
-    import signal
-
-    from netsim.realtime import node_process
-
-    # Under a fork server the parent is the server; the channel's end of file does it then.
-    if os.getppid() == supervisor:
-        die_with_parent(supervisor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = node_process.run(node_process.Blueprint(plan, epoch), birth, descriptors.take())
-    os._exit(code)

@@ -1,24 +1,24 @@
-"""What the supervisor holds of one node process."""
+"""What the supervisor holds of one node's process."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from netsim.realtime.channel import Channel
-from netsim.site.backend import Output
-
-State = Literal["starting", "running", "stopped", "dead"]
+from netsim.site import messages
+from netsim.site.accounting import NodeCounters
+from netsim.site.backend import Print, ToolRun
 
 
 class NodeHandle:
-    """One life of one node: its process, its channel, and the questions it has not answered."""
+    """One boot of one node: its process, its channel, and the questions it has not answered."""
 
-    def __init__(self, name: str, life: int = 0) -> None:
+    def __init__(self, name: str, boots: int = 0) -> None:
         self.name = name
-        self.life = life
+        self.boots = boots
         """How often the node has started before."""
         self.pid: int | None = None
         self.ports: list[tuple[str, int]] = []
@@ -27,7 +27,7 @@ class NodeHandle:
         """Why it did not start."""
         self.exit_code: int | None = None
         """As `os.waitstatus_to_exitcode`: negative for a signal."""
-        self.born = asyncio.Event()
+        self.booted = asyncio.Event()
         """It can be talked to, and wires can be attached."""
         self.ready = False
         """It has said that it is up and its services listen."""
@@ -39,31 +39,25 @@ class NodeHandle:
         """It is ready, has failed, or has ended."""
         self.stopped = False
         """It was told to shut down."""
-        self.books = -1
-        """Descriptor of the memory that its books are in, while it lives."""
+        self.counters = -1
+        """Descriptor of the memory that its counters are in, until it has ended."""
         self._channel: Channel | None = None
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
-        self._books: dict[int, asyncio.Future[Any]] = {}
-        self._outputs: dict[int, Output] = {}
+        self._cuts: dict[int, asyncio.Future[dict[str, NodeCounters]]] = {}
+        self._outputs: dict[int, Print] = {}
 
-    def attach(
-        self, sock: socket.socket, on_message: Callable[[NodeHandle, tuple[Any, ...]], None]
-    ) -> None:
+    def attach(self, sock: socket.socket, on_message: Callable[[NodeHandle, Any], None]) -> None:
         """Open the channel; messages that answer nothing go to `on_message`."""
 
-        def handle(message: tuple[Any, ...]) -> None:
+        def handle(message: Any) -> None:
             match message:
-                case ("books", number, books):
-                    answer = self._books.pop(number, None)
-                    if answer is not None and not answer.done():
-                        answer.set_result(books)
-                case ("answer" | "exit", number, value):
+                case messages.CutDone(number, counters):
+                    _resolve(self._cuts.pop(number, None), counters)
+                case messages.Answer(number, value) | messages.Exited(number, value):
                     self._outputs.pop(number, None)
-                    answer = self._answers.pop(number, None)
-                    if answer is not None and not answer.done():
-                        answer.set_result(value)
-                case ("output", number, stream, data):
+                    _resolve(self._answers.pop(number, None), value)
+                case messages.Output(number, stream, data):
                     if number in self._outputs:
                         self._outputs[number](stream, data)
                 case _:
@@ -79,16 +73,9 @@ class NodeHandle:
     @property
     def up(self) -> bool:
         """Whether it is a node of the running network; its services may not listen yet."""
-        return self.born.is_set() and self.alive and not self.ended.is_set()
+        return self.booted.is_set() and self.alive and not self.ended.is_set()
 
-    @property
-    def state(self) -> State:
-        """What has become of it, as `inspect` shows it."""
-        if self.ended.is_set() or self.gone.is_set():
-            return "stopped" if self.stopped else "dead"
-        return "running" if self.ready else "starting"
-
-    def send(self, *message: Any, descriptors: Sequence[int] = ()) -> None:
+    def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Tell the node something; without effect when it is gone.
 
         `descriptors` go with it and are closed here.
@@ -96,41 +83,49 @@ class NodeHandle:
         if self._channel is not None:
             self._channel.send(message, descriptors)
 
-    async def ask(self, verb: str, *arguments: Any, timeout: float | None) -> Any:
-        """Send `(verb, number, *arguments)` and wait for the answer.
+    def next_number(self) -> int:
+        """For a question."""
+        self._number += 1
+        return self._number
+
+    def question(self, message: Any) -> asyncio.Future[Any]:
+        """Send a question; the answer to come. ConnectionError as in `ask`."""
+        self._check_alive()
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answers[message.number] = answer
+        self.send(message)
+        return answer
+
+    async def ask(self, message: Any, timeout: float | None) -> Any:
+        """Send a question and wait for its answer.
 
         TimeoutError when none comes within `timeout` seconds, ConnectionError when the node ends.
         """
         async with asyncio.timeout(timeout):
-            return await self._question(verb, arguments)[1]
-
-    def question(self, verb: str, *arguments: Any) -> asyncio.Future[Any]:
-        """Send `(verb, number, *arguments)`; the answer to come. ConnectionError as in `ask`."""
-        return self._question(verb, arguments)[1]
+            return await self.question(message)
 
     async def call(self, call: bytes) -> Any:
         """Make a call at the node; its outcome, or ConnectionError when the node ends."""
-        number, answer = self._question("call", (call,))
+        number = self.next_number()
         try:
-            return await answer
+            return await self.question(messages.Call(number, self.name, call))
         except asyncio.CancelledError:
-            self.send("cancel", number)
+            self.send(messages.CancelCall(number))
             raise
 
-    async def execute(
-        self, argv: list[str], cwd: str, json: bool, output: Output, interrupt: asyncio.Event
-    ) -> int:
+    async def run_tool(self, run: ToolRun) -> int:
         """Run a tool at the node until it exits; ConnectionError when the node ends."""
-        number, answer = self._question("exec", (argv, cwd, json))
-        self._outputs[number] = output
-        interrupting = asyncio.create_task(interrupt.wait())
+        number = self.next_number()
+        answer = self.question(messages.RunTool(number, self.name, run.argv, run.cwd, run.json))
+        self._outputs[number] = run.output
+        interrupting = asyncio.create_task(run.interrupt.wait())
         try:
             await asyncio.wait({answer, interrupting}, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done():
-                self.send("interrupt", number)
+                self.send(messages.Interrupt(number))
             return int(await answer)
         except asyncio.CancelledError:
-            self.send("interrupt", number)
+            self.send(messages.Interrupt(number))
             raise
         finally:
             interrupting.cancel()
@@ -138,13 +133,12 @@ class NodeHandle:
             answer.cancel()
             self._outputs.pop(number, None)
 
-    async def cut(self, number: int, timeout: float) -> Any:
-        """Take part in cut `number` of the network; the node's books. Errors as in `ask`."""
-        if not self.alive:
-            raise ConnectionError(self._not_running())
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._books[number] = answer
-        self.send("cut", number)
+    async def cut(self, number: int, timeout: float) -> dict[str, NodeCounters]:
+        """Take part in cut `number` of the network; counters by node. Errors as in `ask`."""
+        self._check_alive()
+        answer: asyncio.Future[dict[str, NodeCounters]]
+        answer = self._cuts[number] = asyncio.get_running_loop().create_future()
+        self.send(messages.Cut(number))
         async with asyncio.timeout(timeout):
             return await answer
 
@@ -154,22 +148,21 @@ class NodeHandle:
             self._channel.close()
             self._channel_closed()
 
-    def _question(self, verb: str, arguments: tuple[Any, ...]) -> tuple[int, asyncio.Future[Any]]:
+    def _check_alive(self) -> None:
         if not self.alive:
-            raise ConnectionError(self._not_running())
-        self._number += 1
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[self._number] = answer
-        self.send(verb, self._number, *arguments)
-        return self._number, answer
-
-    def _not_running(self) -> str:
-        return f"{self.name} is not running; netsim node {self.name} start starts it"
+            raise ConnectionError(
+                f"{self.name} is not running; netsim node {self.name} start starts it"
+            )
 
     def _channel_closed(self) -> None:
         self.gone.set()
-        for answer in (*self._answers.values(), *self._books.values()):
+        for answer in (*self._answers.values(), *self._cuts.values()):
             if not answer.done():
                 answer.set_exception(ConnectionError(f"{self.name} has ended"))
         self._answers.clear()
-        self._books.clear()
+        self._cuts.clear()
+
+
+def _resolve(answer: asyncio.Future[Any] | None, value: Any) -> None:
+    if answer is not None and not answer.done():
+        answer.set_result(value)

@@ -15,11 +15,14 @@ from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.realtime.fleet import Fleet
-from netsim.realtime.launcher import Launcher, StartMethod, new_launcher
+from netsim.realtime.launcher import Launcher, StartMethod
+from netsim.realtime.multiprocess_launcher import MultiprocessLauncher
 from netsim.realtime.node_handle import NodeHandle
-from netsim.realtime.remote_call import pack_call, unpack_outcome
-from netsim.site.accounting import Books
-from netsim.site.backend import LinkChange, Output, Progress, Reports
+from netsim.realtime.zygote import Zygote
+from netsim.site import messages
+from netsim.site.accounting import NodeCounters
+from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
+from netsim.site.calls import pack_call, unpack_outcome
 from netsim.topology.plan import NetworkPlan, RouteChange
 
 LEAD: Final = 5 * MILLISECOND
@@ -36,7 +39,7 @@ ANSWER_TIMEOUT: Final = 2.0
 
 
 class ProcessBackend:
-    """A `Backend` (see there).
+    """Implements `Backend`.
 
     `start_method` is how node processes begin; a `launcher` made earlier saves the time that its
     imports take.
@@ -64,37 +67,30 @@ class ProcessBackend:
     # The network
 
     async def start(self, on_progress: Progress | None) -> None:
-        """See `Backend`."""
         self._epoch = time.monotonic_ns()
-        launcher = self._launcher or new_launcher(self._start_method)
+        launcher = self._launcher or _new_launcher(self._start_method)
         await self._fleet.start(launcher, self._epoch, on_progress)
 
     async def stop(self, grace: float) -> None:
-        """See `Backend`."""
         await self._fleet.stop(grace)
 
     def kill(self) -> None:
-        """See `Backend`."""
         self._fleet.kill()
 
     def now(self) -> int:
-        """See `Backend`."""
         return time.monotonic_ns() - self._epoch
 
     # Links and routes
 
     def change_links(self, at: int, changes: list[LinkChange]) -> Awaitable[None]:
-        """See `Backend`."""
-        of_node: dict[str, dict[str, LinkCondition]] = {}
-        for index, name, condition in changes:
-            link = self._plan.links[index]
-            interface = link.a[1] if link.a[0] == name else link.b[1]
-            if self._fleet.nodes[name].up:
-                of_node.setdefault(name, {})[interface] = condition
-        answers = [
-            self._fleet.nodes[name].question("conditions", at, conditions)
-            for name, conditions in of_node.items()
-        ]
+        of_node: dict[str, list[LinkChange]] = {}
+        for change in changes:
+            if self._fleet.nodes[change[1]].up:
+                of_node.setdefault(change[1], []).append(change)
+        answers = []
+        for name, own in of_node.items():
+            node = self._fleet.nodes[name]
+            answers.append(node.question(messages.ChangeLinks(node.next_number(), at, tuple(own))))
         for answer in answers:
             # One that goes down meanwhile has nothing left to change.
             answer.add_done_callback(asyncio.Future.exception)
@@ -123,39 +119,38 @@ class ProcessBackend:
             name, at, change, dead = self._untold.popleft()
             node = self._fleet.nodes[name]
             if node.up and self._plan.node(name).traits.has_stack:
-                node.send("routes", at, change, dead)
+                own = {} if change is None else {name: change}
+                node.send(messages.InstallRoutes(at, own, dead))
             parts += NODE_IN_ROUTES + (0 if change is None else len(change))
 
     # Watching
 
-    def describe(self, node: str) -> dict[str, Any]:
-        """See `Backend`: it is starting, running, stopped (as it was told to) or dead."""
-        handle = self._fleet.nodes[node]
-        return {"pid": handle.pid, "state": handle.state}
+    def pid(self, node: str) -> int | None:
+        return self._fleet.nodes[node].pid
 
     def ports(self, node: str) -> list[tuple[str, int]]:
-        """See `Backend`."""
         return self._fleet.nodes[node].ports
 
     async def facts(self, node: str) -> dict[str, Any]:
-        """See `Backend`."""
-        facts: dict[str, Any] = await self._fleet.nodes[node].ask("ask", timeout=ANSWER_TIMEOUT)
+        handle = self._fleet.nodes[node]
+        question = messages.AskFacts(handle.next_number(), node)
+        facts: dict[str, Any] = await handle.ask(question, ANSWER_TIMEOUT)
         return facts
 
     async def accounts(self) -> list[LinkAccount]:
-        """See `Backend`. A node that goes or comes meanwhile makes it begin again."""
+        """A node that goes or comes meanwhile makes it begin again."""
         async with self._cutting:
             while True:
-                books = await self._cut()
-                if books is not None:
-                    return self._fleet.ledger.accounts(books)
+                counters = await self._cut()
+                if counters is not None:
+                    return self._fleet.accounting.accounts(counters)
 
-    async def _cut(self) -> dict[str, Books] | None:
-        """Books at one cut; None when it was not the same network from beginning to end."""
+    async def _cut(self) -> dict[str, NodeCounters] | None:
+        """Counters at one cut; None when it was not the same network from beginning to end."""
         changes = self._fleet.changes
         nodes = [node for node in self._fleet.nodes.values() if node.up]
         for node in self._fleet.nodes.values():
-            if node.born.is_set() and not node.alive and not node.ended.is_set():
+            if node.booted.is_set() and not node.alive and not node.ended.is_set():
                 # It is gone, and will be reported in a moment.
                 async with asyncio.timeout(ANSWER_TIMEOUT):
                     await node.ended.wait()
@@ -166,32 +161,33 @@ class ProcessBackend:
         )
         if changes != self._fleet.changes:
             return None
-        books = {}
-        for node, answer in zip(nodes, answers, strict=True):
+        counters: dict[str, NodeCounters] = {}
+        for answer in answers:
             if isinstance(answer, ConnectionError):
                 return None
             if isinstance(answer, BaseException):
                 raise answer
-            books[node.name] = answer
-        return books
+            counters |= answer
+        return counters
 
     def unrepeatable(self) -> list[str]:
-        """See `Backend`: nothing repeats here, and nobody expects it."""
+        """Nothing repeats here, and nobody expects it."""
         return []
 
     def observe_frames(self) -> None:
-        """See `Backend`. What a node has seen is lost when it goes down."""
+        """What a node has seen is lost when it goes down."""
         if not self._observing:
             self._observing = True
             for node in self._fleet.nodes.values():
                 if node.up:
-                    node.send("observe")
+                    node.send(messages.ObserveFrames())
 
     async def recent_frames(self) -> list[FrameRecord]:
-        """See `Backend`. Nodes that do not answer are left out."""
+        """Nodes that do not answer are left out."""
         nodes = [node for node in self._fleet.nodes.values() if node.up]
         answers = await asyncio.gather(
-            *(node.ask("frames", timeout=ANSWER_TIMEOUT) for node in nodes), return_exceptions=True
+            *(node.ask(messages.AskFrames(node.next_number()), ANSWER_TIMEOUT) for node in nodes),
+            return_exceptions=True,
         )
         records = [
             record
@@ -203,25 +199,15 @@ class ProcessBackend:
         return records[-RECENT_FRAMES:]
 
     def trace_frames(self, path: str) -> None:
-        """See `Backend`: in real time no trace repeats, and no two nodes share a file."""
+        """In real time no trace repeats, and no two nodes share a file."""
         raise NotInRealTimeError(
             "a trace of all frames needs virtual time; in real time write `capture`, at a node"
         )
 
     # Doing
 
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Output,
-        interrupt: asyncio.Event,
-        json: bool,
-    ) -> int:
-        """See `Backend`."""
-        return await self._fleet.nodes[node].execute(argv, cwd, json, output, interrupt)
+    async def exec(self, node: str, run: ToolRun) -> int:
+        return await self._fleet.nodes[node].run_tool(run)
 
     async def call(
         self,
@@ -230,7 +216,7 @@ class ProcessBackend:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        """See `Backend`. The function has to be importable; CopyError says what cannot be copied.
+        """The function has to be importable; CopyError says what cannot be copied.
 
         Cancelling it cancels the function.
         """
@@ -239,10 +225,9 @@ class ProcessBackend:
         return unpack_outcome(await self._fleet.nodes[node].call(pack_call(function, args, kwargs)))
 
     async def capture(self, node: str, interface: str | None, path: str) -> None:
-        """See `Backend`."""
-        failure = await self._fleet.nodes[node].ask(
-            "capture", interface, path, timeout=ANSWER_TIMEOUT
-        )
+        handle = self._fleet.nodes[node]
+        question = messages.Capture(handle.next_number(), node, interface, path)
+        failure = await handle.ask(question, ANSWER_TIMEOUT)
         if failure is not None:
             raise OSError(failure)
 
@@ -254,7 +239,6 @@ class ProcessBackend:
         self._report_end(self._fleet.nodes[node])
 
     async def stop_node(self, node: str, grace: float) -> None:
-        """See `Backend`."""
         await self._fleet.stop_node(node, grace)
 
     async def start_node(
@@ -263,23 +247,23 @@ class ProcessBackend:
         conditions: Mapping[str, LinkCondition],
         connect: Callable[[], Awaitable[None]],
     ) -> None:
-        """See `Backend`. It has a new process and new wires."""
+        """It has a new process and new wires."""
 
         async def observe_and_connect() -> None:
             if self._observing:
-                self._fleet.nodes[node].send("observe")
+                self._fleet.nodes[node].send(messages.ObserveFrames())
             await connect()
 
         await self._fleet.start_node(node, conditions, observe_and_connect)
 
     # Hearing
 
-    def _hear(self, node: NodeHandle, message: tuple[Any, ...]) -> None:
+    def _hear(self, node: NodeHandle, message: Any) -> None:
         match message:
-            case ("carrier", interface, up, at):
-                self._reports.carrier_changed(node.name, interface, up, at)
-            case ("log", level, text):
-                self._reports.logged(node.name, level, text)
+            case messages.CarrierChanged(name, interface, up, at):
+                self._reports.carrier_changed(name, interface, up, at)
+            case messages.Logged(name, level, text):
+                self._reports.logged(name, level, text)
 
     def _ended(self, node: NodeHandle) -> None:
         if node.stopped or not node.ready:
@@ -295,6 +279,10 @@ class ProcessBackend:
         else:
             how = f"ended with exit code {code}"
         self._reports.node_ended(node.name, f"(pid {node.pid}) {how}", failed=code != 0)
+
+
+def _new_launcher(method: StartMethod) -> Launcher:
+    return Zygote.start() if method == "fork" else MultiprocessLauncher(method)
 
 
 async def _wait_for(answers: list[asyncio.Future[Any]]) -> None:

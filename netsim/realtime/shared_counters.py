@@ -1,11 +1,11 @@
-"""A node's books where its death does not reach them: in memory shared with the supervisor.
+"""The counters of a site where its death does not reach them: in memory shared with the supervisor.
 
-The node writes them once a tick, and always before it writes to a wire: whatever a neighbour can
-have received is in the books of its sender. Each port has two copies of its numbers and a word
+The site writes them once a tick, and always before it writes to a wire: whatever a neighbour can
+have received is in the counters of its sender. Each port has two copies of its numbers and a word
 that says which of them holds; a new one is written beside it before the word is turned. So a
 process that is killed in the middle of it leaves what was written before.
 
-A copy is a row of integers of 8 bytes, in the order of `_EGRESS` and so on below.
+A copy is a row of integers of 8 bytes, in the order of `SharedCounters.write`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from netsim.realtime.cable_end import CableEnd
-from netsim.site.accounting import Books
+from netsim.site.accounting import EgressCounters, IngressCounters, NodeCounters
 
 # Reasons that have a place of their own; what has none is added up under the last.
 _DROPPED: Final = ("queue", "mtu", "carrier", "loss", "crc", "other")
@@ -30,8 +30,8 @@ _WORD: Final = 8
 _RECORD: Final = _WORD + 2 * _COPY.size
 
 
-class SharedBooks:
-    """The node's side: `descriptor` is what `new_books` returned."""
+class SharedCounters:
+    """The site's side: `descriptor` is what `new_memory` returned."""
 
     def __init__(self, descriptor: int) -> None:
         self._memory = mmap.mmap(descriptor, 0)
@@ -41,10 +41,10 @@ class SharedBooks:
     def write(self, end: CableEnd) -> None:
         """Write down what one port has counted."""
         port = end.port
-        index = port.index
+        slot = end.slot
         counters = port.egress.counters
-        base = index * _RECORD
-        copy = 1 - self._holding.get(index, 0)
+        base = slot * _RECORD
+        copy = 1 - self._holding.get(slot, 0)
         _COPY.pack_into(
             self._memory,
             base + _WORD + copy * _COPY.size,
@@ -62,45 +62,35 @@ class SharedBooks:
             *_numbers(port.ingress_dropped, _RECEIVED_DROPPED),
         )
         self._memory[base] = copy
-        self._holding[index] = copy
+        self._holding[slot] = copy
 
 
-def new_books(ports: int) -> int:
-    """Descriptor of memory for the books of a node with so many ports, all of them zero."""
-    descriptor = os.memfd_create("netsim-books", os.MFD_CLOEXEC)
+def new_memory(ports: int) -> int:
+    """Descriptor of memory for the counters of so many ports, all of them zero."""
+    descriptor = os.memfd_create("netsim-counters", os.MFD_CLOEXEC)
     os.ftruncate(descriptor, max(1, ports) * _RECORD)
     return descriptor
 
 
-def read_books(descriptor: int, interfaces: Sequence[str]) -> Books:
-    """What a node that is gone had written down."""
-    books: Books = {"egress": {}, "ingress": {}}
-    for index, name in enumerate(interfaces):
-        record = os.pread(descriptor, _RECORD, index * _RECORD)
+def read_counters(descriptor: int, interfaces: Sequence[str]) -> NodeCounters:
+    """What the site of a node that is gone had written down."""
+    found = NodeCounters()
+    for slot, name in enumerate(interfaces):
+        record = os.pread(descriptor, _RECORD, slot * _RECORD)
         numbers = list(_COPY.unpack_from(record, _WORD + record[0] * _COPY.size))
         sent, duplicated, queued, handed_over, messages = numbers[:5]
         del numbers[:5]
         dropped = _take(numbers, _DROPPED)
         lost = _take(numbers, _LOST)
-        books["egress"][name] = {
-            "sent": sent,
-            "duplicated": duplicated,
-            "dropped": dropped,
-            "lost": lost,
-            "queued": queued,
-            "handed_over": handed_over,
-            "messages": messages,
-        }
+        found.egress[name] = EgressCounters(
+            sent, duplicated, dropped, queued, handed_over, lost, messages
+        )
         received, delivered, in_flight, messages = numbers[:4]
         del numbers[:4]
-        books["ingress"][name] = {
-            "received": received,
-            "delivered": delivered,
-            "dropped": _take(numbers, _RECEIVED_DROPPED),
-            "in_flight": in_flight,
-            "messages": messages,
-        }
-    return books
+        found.ingress[name] = IngressCounters(
+            received, delivered, _take(numbers, _RECEIVED_DROPPED), in_flight, messages
+        )
+    return found
 
 
 _ZEROS: Final[dict[tuple[str, ...], tuple[int, ...]]] = {

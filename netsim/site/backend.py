@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from netsim.core.link_attributes import LinkCondition
@@ -11,12 +12,27 @@ from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.topology.plan import RouteChange
 
-Output = Callable[[Literal["stdout", "stderr"], bytes], None]
+Print = Callable[[Literal["stdout", "stderr"], bytes], None]
 """Takes what a tool prints."""
 Progress = Callable[[int, int], None]
 """Takes the number of nodes that are ready, and of all."""
 LinkChange = tuple[int, str, LinkCondition]
 """The index of a link, the node that owns one of its directions, and what that becomes like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolRun:
+    """A tool that is to be run at a node, and the terminal of whoever asked for it."""
+
+    argv: tuple[str, ...]
+    """Its name, and its arguments."""
+    cwd: str
+    """Where it reads and writes files."""
+    output: Print
+    interrupt: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by Ctrl-C at the terminal."""
+    json: bool = False
+    """Print one JSON document instead of text."""
 
 
 class Backend(Protocol):
@@ -60,8 +76,8 @@ class Backend(Protocol):
         TimeoutError when it does not answer, ConnectionError when it is down.
         """
 
-    def describe(self, node: str) -> dict[str, Any]:
-        """`{pid, state}` of a node; None where it has no process of its own."""
+    def pid(self, node: str) -> int | None:
+        """The process of a node; None where it has none."""
 
     def ports(self, node: str) -> list[tuple[str, int]]:
         """Where the `ports` of a computer really listen, in the order of its plan."""
@@ -87,16 +103,7 @@ class Backend(Protocol):
         NotInRealTimeError where that cannot be had.
         """
 
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Output,
-        interrupt: asyncio.Event,
-        json: bool,
-    ) -> int:
+    async def exec(self, node: str, run: ToolRun) -> int:
         """Run a tool and return its exit code; ConnectionError when the node is or goes down."""
 
     async def call(

@@ -2,8 +2,8 @@
 
 The agenda is a heap of `(due, source, number, action, argument, frame)`. Entries of equal time
 are ordered by source and then by the source's own count, which does not depend on how the work
-is divided among processes. The heap may be this node's alone (a process for each node) or
-shared by all (one memory); whoever owns it takes the entries off and calls `action(now, …)`.
+is divided among processes. The heap is shared by all nodes of a site; whoever keeps the time of the
+site takes the entries off and calls `action(now, …)`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Driver:
     """The agenda's side of one node.
 
     `transmit(port, departures)` puts frames onto the cable; `source` and `port_sources` number
-    the node and the cables that end at it.
+    the node and the cables that end at it. Ports whose counters change are put into `changed`.
     """
 
     def __init__(
@@ -43,12 +43,15 @@ class Driver:
         transmit: Callable[[Port, list[Departure]], None],
         source: int,
         port_sources: list[int],
+        changed: dict[Port, None],
     ) -> None:
         self.node = node
         self.news: Collection[Any] = ()
         """Sockets of the node to which something has happened; while there are any, every event
         calls `on_news`."""
         self.on_news: Callable[[], None] = lambda: None
+        self.on_carrier_changed: Callable[[Port, int], None] = lambda port, now: None
+        self._changed = changed
         self._agenda = agenda
         self._transmit = transmit
         self._source = source
@@ -73,6 +76,7 @@ class Driver:
         count = self._port_counts[index]
         action = self._receive
         port.received += len(departures)
+        self._changed[port] = None
         if index in self._up_since:
             departures = _sent_since(port, departures, self._up_since[index])
         for _, deliver_at, frame in departures:
@@ -99,8 +103,12 @@ class Driver:
             self._lose_in_flight(port, now)
         elif not port.up:
             self._up_since[port.index] = now
+        was_up = port.up
         self.node.set_carrier(port, up, now)
+        self._changed[port] = None
         self.settle(now)
+        if up != was_up:
+            self.on_carrier_changed(port, now)
 
     def flush(self, now: int) -> None:
         """Send what programs on the node have written."""
@@ -141,6 +149,7 @@ class Driver:
         self.set_carrier(port, condition.up, now)
 
     def _receive(self, now: int, port: Port, frame: bytes) -> None:
+        self._changed[port] = None
         if port.deliver(frame, now):
             self.node.receive_frame(port, frame, now)
             self.settle(now)
@@ -152,6 +161,7 @@ class Driver:
         self.settle(now)
 
     def _send(self, port: Port, now: int) -> None:
+        self._changed[port] = None
         until = now + LOOKAHEAD
         change = min(self._announced[port.index]) if port.index in self._announced else None
         if change is not None:

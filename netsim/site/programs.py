@@ -1,7 +1,7 @@
 """The programs of a computer: its services and its `run:`, looked up and started.
 
-A runtime calls this on the computer's own loop, and has made its environment and the modules beside
-the topology file available before.
+Whoever keeps the time calls this on the computer's own loop, and has made its environment and the
+modules beside the topology file available before.
 """
 
 from __future__ import annotations
@@ -39,6 +39,20 @@ def look_up(reference: str) -> Any:
     except (Exception, SystemExit) as error:
         raise ProgramError(f"{reference}: {type(error).__name__}: {error}") from error
     return found
+
+
+def start_failure(error: Exception) -> str:
+    """Why a node does not come up, for a person to read."""
+    if isinstance(error, NetsimError | OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def exit_code(error: SystemExit) -> int:
+    """With which a program ends its computer, as the interpreter has it."""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    return 1
 
 
 class Programs:

@@ -12,14 +12,15 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from memory_network import MemoryNetwork
 from plans import plan_of
 
 from netsim import NetworkPlan
 from netsim.interception.environment import Environment
 from netsim.node.host_node import HostNode
 from netsim.site.paths import PathFinder
+from netsim.site.site import sources_of
 from netsim.virtual.loops import ComputerLoop, DirectorLoop
-from netsim.virtual.memory_network import MemoryNetwork
 
 __all__ = ["ComputerLoop", "World", "world"]
 Result = TypeVar("Result")
@@ -45,14 +46,14 @@ class World:
         self.problems: list[dict[str, Any]] = []
         self._director = DirectorLoop()
         self._timeline = timeline = self._director.timeline
-        first = timeline.allocate_sources(2 * len(plan.links) + len(plan.nodes))
+        first = timeline.allocate_sources(sources_of(plan))
         self.network = MemoryNetwork(plan, timeline, first)
         finder = PathFinder(plan)
         self._loops: dict[str, _Loop] = {}
         for name, node in self.network.nodes.items():
             if isinstance(node, HostNode):
                 around = Environment.of_the_process(lambda: timeline.now)
-                driver = self.network.drivers[name]
+                driver = self.network.site.drivers[name]
                 loop = _Loop(timeline, node, driver, around, plan.hosts, finder.path)
                 loop.set_exception_handler(lambda _, context: self.problems.append(context))
                 loop.others = self._loops

@@ -24,8 +24,8 @@ import click
 from fake_network import FakeNetwork
 
 from netsim import StartError, Zygote
-from netsim.control.operations import Output
-from netsim.realtime.zygote import die_with_parent
+from netsim.realtime.zygote_process import die_with_parent
+from netsim.site.backend import ToolRun
 from netsim.topology.load_topology import load_plan
 
 BEHAVIOUR = os.environ.get("FAKE", "")
@@ -116,25 +116,15 @@ class Network(FakeNetwork):
         counters = {"tcp": {"resets": 3}}
         return {**node, "interfaces": [interface], "routes": routes, "counters": counters}
 
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Output,
-        interrupt: asyncio.Event,
-        json: bool = False,
-    ) -> int:
+    async def exec(self, node: str, run: ToolRun, /) -> int:
+        argv = list(run.argv)
         if argv == ["say"]:
             self.say("something happened")
         if argv[0] == "log":
             self.say(argv[1], logging.ERROR)
         if argv == ["wait"]:
-            output("stdout", b"waiting\n")
-        return await super().exec(
-            node, argv, cwd=cwd, output=output, interrupt=interrupt, json=json
-        )
+            run.output("stdout", b"waiting\n")
+        return await super().exec(node, run)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from netsim import (
     UnknownNameError,
 )
 from netsim.control.control_server import ControlServer
-from netsim.control.operations import Output
 from netsim.control.state_directory import StateDirectory
 from netsim.network.events import EventHub
 from netsim.network.log_lines import LogBook
 from netsim.network.reachability import OnPing
+from netsim.site.backend import ToolRun
 
 
 class FakeNetwork(FakeLinks):
@@ -48,18 +48,10 @@ class FakeNetwork(FakeLinks):
             raise UnknownNameError(f"campus has no node {name!r}; did you mean alice?")
         return {"name": name, "kind": "computer", "pid": 1, "state": "running", "interfaces": []}
 
-    async def exec(
-        self,
-        node: str,
-        argv: list[str],
-        *,
-        cwd: str,
-        output: Output,
-        interrupt: asyncio.Event,
-        json: bool = False,
-    ) -> int:
+    async def exec(self, node: str, run: ToolRun, /) -> int:
+        argv, output, interrupt = list(run.argv), run.output, run.interrupt
         await self.inspect_node(node)
-        self.executions.append((node, argv, cwd, json))
+        self.executions.append((node, argv, run.cwd, run.json))
         match argv:
             case ["echo", text]:
                 output("stdout", text.encode())

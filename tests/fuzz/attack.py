@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 
 from effects import watch
 from forgery import fragment_of, mended, mutated, readdressed, segment_frame, with_options
+from memory_network import MemoryNetwork
 from plans import plan_of
 from table_limits import check_fragments, check_tables
 
@@ -24,7 +25,6 @@ from netsim.stack.icmp_layer import EchoReply
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.switching import mac_table
-from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire.address import BROADCAST_MAC
 from netsim.wire.tcp import TcpSegment
 

@@ -13,6 +13,7 @@ from struct import Struct
 
 import pytest
 from forgery import ATTACKER_MAC, fragment_of, mended, segment_frame
+from memory_network import MemoryNetwork
 from plans import plan_of
 from table_limits import check_connection, check_tables
 
@@ -27,7 +28,6 @@ from netsim.stack.tcp.out_of_order import MAX_RANGES
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.switching import mac_table
-from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire import arp, ethernet, ipv4, tcp, udp
 from netsim.wire import icmp as wire_icmp
 from netsim.wire.address import BROADCAST_MAC

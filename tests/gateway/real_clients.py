@@ -1,4 +1,4 @@
-"""A computer without cables, on the loop that node processes use, and real clients for its ports.
+"""A computer whose cable leads nowhere, on the loop of node processes, and real clients for it.
 
 The computer talks to itself over its own loopback address, through its whole TCP. Clients and
 the kernel's sockets share its loop.
@@ -14,13 +14,13 @@ from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 import pytest
+from plans import plan_of
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.core.streams import RandomStreams
 from netsim.gateway.published_ports import PublishedPort, open_port
-from netsim.node.host_node import Computer
+from netsim.node.host_node import HostNode
 from netsim.realtime.engine import Engine
-from netsim.realtime.node_loop import NodeLoop
+from netsim.realtime.event_loop import NodeLoop
 
 Result = TypeVar("Result")
 
@@ -31,8 +31,10 @@ class Alice:
     """The computer. `problems` is what its loop's exception handler was told."""
 
     def __init__(self) -> None:
-        node = Computer("alice", [], [], RandomStreams(1))
-        self.loop = NodeLoop(Engine(node, 0, [], time.monotonic_ns()))
+        engine = Engine(plan_of("alice bob"), time.monotonic_ns())
+        node = engine.add("alice")
+        assert isinstance(node, HostNode)
+        self.loop = NodeLoop(engine, "alice")
         self.loop.attach_host(node.host, {"alice": ALICE})
         self.problems: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda _, context: self.problems.append(context))

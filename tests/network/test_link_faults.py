@@ -25,7 +25,7 @@ class FakeNetwork:
         self.plan = plan
         self.is_running = True
         self.changes: list[list[tuple[int, str, LinkCondition]]] = []
-        self._conditions = LinkConditions(plan)
+        self._conditions = LinkConditions(plan, set())
 
     def condition(self, link: int, node: str) -> LinkCondition:
         return self._conditions.meant(link, node)

@@ -8,8 +8,8 @@ import pytest
 from netsim import Event, LogLine
 from netsim.network.events import BACKLOG, EventHub
 from netsim.network.log_lines import LONGEST_LINE, LogBook
-from netsim.site import line_stream
-from netsim.site.line_stream import LineStream
+from netsim.site import program_output
+from netsim.site.program_output import LineStream
 
 
 def line(text: str, node: str = "web", level: int = logging.INFO) -> LogLine:
@@ -101,9 +101,9 @@ async def test_who_follows_a_log_too_slowly_is_told_as_well() -> None:
 
 def test_a_program_that_prints_without_an_end_of_line_fills_no_memory() -> None:
     heard: list[str] = []
-    stream = LineStream(heard.append)
+    stream = LineStream(logging.INFO, lambda _, line: heard.append(line))
     for _ in range(10):
-        stream.write("z" * (line_stream.LONGEST_LINE // 2))
-    assert heard == ["z" * line_stream.LONGEST_LINE] * 5
+        stream.write("z" * (program_output.LONGEST_LINE // 2))
+    assert heard == ["z" * program_output.LONGEST_LINE] * 5
     stream.write("end\nrest")
     assert heard[5:] == ["end"]

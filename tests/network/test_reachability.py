@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
 
 import pytest
 
 from netsim import Ping
 from netsim.network import reachability
 from netsim.network.reachability import PingAll
+from netsim.site.backend import ToolRun
 
 pytestmark = pytest.mark.asyncio
 
@@ -25,9 +25,10 @@ class Pinger:
         self.most = 0
         self.asked: list[tuple[str, str]] = []
 
-    async def exec(self, node: str, argv: list[str], *, output: Any, **given: Any) -> int:
-        assert argv[:-1] == ["ping", "-c", "1", "-W", "0.01"]
-        assert given["json"] is True
+    async def exec(self, node: str, run: ToolRun) -> int:
+        argv, output = run.argv, run.output
+        assert argv[:-1] == ("ping", "-c", "1", "-W", "0.01")
+        assert run.json
         self.asked.append((node, argv[-1]))
         self.running += 1
         self.most = max(self.most, self.running)

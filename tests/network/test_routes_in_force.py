@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from memory_network import MemoryNetwork
 from memory_runs import ping, running
 from plans import chain, plan_of
 from route_tables import RoutedNetwork
@@ -20,7 +21,6 @@ from netsim.site.paths import PathFinder
 from netsim.stack.icmp_layer import EchoReply
 from netsim.topology.plan import RoutePlan
 from netsim.topology.routes import links_down
-from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire.address import parse_ip
 
 RING = (
@@ -213,7 +213,7 @@ def test_who_is_down_is_known_by_node_and_by_carrier() -> None:
     assert outages.dead_links() == {link_between(plan, "r3", "r4")}
     outages.nodes.add("r3")
     assert outages.dead_links() == {link_between(plan, "r3", peer) for peer in ("r2", "r4")}
-    outages.node_started("r3")
+    outages.node_plugged_in("r3")
     for interface in plan.node("r3").interfaces:
         assert outages.carrier_changed("r3", interface.name, True)
     assert outages.dead_links() == frozenset()
@@ -256,7 +256,7 @@ def test_a_dead_node_is_routed_around_and_not_told_until_it_is_back() -> None:
         outages.carrier_changed("r2", end_towards(plan, "r2", "r3"), False)
 
     def start(outages: Outages, rerouting: Rerouting) -> None:
-        outages.node_started("r1")
+        outages.node_plugged_in("r1")
         rerouting.node_started("r1")
         for interface in plan.node("r1").interfaces:
             outages.carrier_changed("r1", interface.name, True)

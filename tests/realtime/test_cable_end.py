@@ -16,7 +16,7 @@ from netsim.site.build import build_node
 
 
 def new_end() -> CableEnd:
-    return CableEnd(build_node(plan_of("a b"), "a").ports[0])
+    return CableEnd("a", build_node(plan_of("a b"), "a").ports[0], 0, [])
 
 
 def connect(end: CableEnd) -> tuple[WireReceiver, WireSender]:
@@ -36,14 +36,14 @@ def frames(count: int, size: int = 1000) -> list[Departure]:
 
 def hand_over(end: CableEnd, count: int) -> None:
     end.port.egress.counters.handed_over += count
-    end.put(frames(count))
+    end.carry(frames(count))
 
 
 def test_without_a_neighbour_all_is_lost() -> None:
     end = new_end()
-    end.put(frames(3))
+    end.carry(frames(3))
     assert end.lost == {"carrier": 3}
-    assert end.egress_books()["messages"] == 0
+    assert end.egress_counters().messages == 0
 
 
 def test_a_neighbour_that_ends_takes_what_was_on_the_wire() -> None:
@@ -56,20 +56,20 @@ def test_a_neighbour_that_ends_takes_what_was_on_the_wire() -> None:
     receiver.close()
     sender.close()
     end.disconnect()
-    books = end.egress_books()
-    assert books["lost"] == {"carrier": 2}
-    assert books["messages"] == 1, "what was not written is no message"
-    assert books["handed_over"] == 7
+    counters = end.egress_counters()
+    assert counters.lost == {"carrier": 2}
+    assert counters.messages == 1, "what was not written is no message"
+    assert counters.handed_over == 7
 
 
 def test_what_was_lost_is_remembered_across_wires() -> None:
     end = new_end()
-    for lives in range(1, 4):
+    for boots in range(1, 4):
         for far in connect(end):
             far.close()
         hand_over(end, 2)
         end.disconnect()
-        assert end.lost == {"carrier": 2 * lives}
+        assert end.lost == {"carrier": 2 * boots}
 
 
 def test_a_wire_is_found_broken_by_writing_to_it() -> None:
@@ -78,9 +78,9 @@ def test_a_wire_is_found_broken_by_writing_to_it() -> None:
         far.close()
     hand_over(end, 4)
     assert end.sender is not None
-    assert end.egress_books()["lost"] == {}
+    assert end.egress_counters().lost == {}
     end.sender.flush()
-    assert end.egress_books()["lost"] == {"carrier": 4}
+    assert end.egress_counters().lost == {"carrier": 4}
     end.disconnect()
     assert end.lost == {"carrier": 4}
 
@@ -88,7 +88,7 @@ def test_a_wire_is_found_broken_by_writing_to_it() -> None:
 @pytest.mark.parametrize("dies", ["sender", "receiver"])
 @pytest.mark.parametrize("ticks", [1, 10, 300])
 def test_what_is_missing_is_in_messages_that_are(dies: str, ticks: int) -> None:
-    """Whichever end is gone, the books of both say how many frames can be on the wire at most."""
+    """Whichever end is gone, both count how many frames can be on the wire at most."""
     end = new_end()
     receiver, sender = connect(end)
     assert end.sender is not None
@@ -101,10 +101,10 @@ def test_what_is_missing_is_in_messages_that_are(dies: str, ticks: int) -> None:
                 got += len(message)
                 read += 1
         end.sender.pack()
-        books = end.egress_books()
+        counters = end.egress_counters()
         # The sender may die here, with what it has written down and not sent.
-        missing = books["handed_over"] - got - sum(books["lost"].values())
-        assert 0 <= missing <= (books["messages"] - read) * FRAMES_IN_A_MESSAGE
+        missing = counters.handed_over - got - sum(counters.lost.values())
+        assert 0 <= missing <= (counters.messages - read) * FRAMES_IN_A_MESSAGE
         end.sender.flush()
     assert end.sender.blocked == (ticks == 300)
     if dies == "receiver":
@@ -120,7 +120,7 @@ def test_what_is_missing_is_in_messages_that_are(dies: str, ticks: int) -> None:
                     read += 1
         receiver.close()
     sender.close()
-    books = end.egress_books()
-    missing = books["handed_over"] - got - sum(books["lost"].values())
-    assert 0 <= missing <= (books["messages"] - read) * FRAMES_IN_A_MESSAGE
+    counters = end.egress_counters()
+    missing = counters.handed_over - got - sum(counters.lost.values())
+    assert 0 <= missing <= (counters.messages - read) * FRAMES_IN_A_MESSAGE
     assert (missing == 0) == (dies == "sender")

@@ -12,6 +12,7 @@ import pytest
 
 from netsim.realtime.channel import Channel
 from netsim.realtime.node_handle import NodeHandle
+from netsim.site.backend import ToolRun
 
 pytestmark = pytest.mark.asyncio
 
@@ -56,7 +57,7 @@ async def test_a_cancelled_tool_leaves_no_question_behind_when_its_node_ends() -
     node = NodeHandle("alice")
     node.attach(ours, lambda *_: None)
     running = asyncio.create_task(
-        node.execute(["ping"], "/", False, lambda *_: None, asyncio.Event())
+        node.run_tool(ToolRun(argv=("ping",), cwd="/", output=lambda *_: None))
     )
     await asyncio.sleep(0)
     running.cancel()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pickle
 import socket
-import struct
 from typing import Any
 
 import pytest
 from plans import chain
 
 from netsim.core.errors import StartError
-from netsim.realtime.boot import Birth
+from netsim.realtime.encoding import encode
 from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import Reports
+from netsim.site.messages import Boot, Failed, Ready
 from netsim.topology.plan import NetworkPlan
 
 pytestmark = pytest.mark.asyncio
@@ -27,6 +26,7 @@ class Stage:
     def __init__(self) -> None:
         self.pids: dict[str, int] = {}
         self.cannot_launch = ""
+        self.refused = ""
         self.all_launched = asyncio.Event()
         self._nodes: dict[str, socket.socket] = {}
         self._reports: Reports
@@ -35,10 +35,13 @@ class Stage:
         self._reports = reports
         self._last = plan.nodes[-1].name
 
-    def launch(self, birth: Birth, descriptors: list[int]) -> None:
-        node, channel = birth.node, descriptors[0]
+    def launch(self, boot: Boot, descriptors: list[int]) -> None:
+        node, channel = boot.node, descriptors[0]
         if node == self.cannot_launch:
             raise OSError(24, "Too many open files")
+        if node == self.refused:
+            self._reports.not_launched(node, "no process for it")
+            return
         self.pids[node] = len(self.pids) + 1
         self._nodes[node] = socket.socket(fileno=os.dup(channel))
         self._reports.launched(node, self.pids[node])
@@ -54,9 +57,8 @@ class Stage:
     def kill_node(self, node: str) -> None:
         self.die(node)
 
-    def say(self, node: str, *message: Any) -> None:
-        body = pickle.dumps(message)
-        self._nodes[node].sendall(struct.pack("!I", len(body)) + body)
+    def say(self, node: str, message: Any) -> None:
+        self._nodes[node].sendall(encode(message))
 
     def die(self, node: str) -> None:
         self._nodes.pop(node).close()
@@ -81,12 +83,12 @@ async def test_a_node_that_dies_while_others_start() -> None:
     fleet, starting = begin(stage)
     await stage.all_launched.wait()
     first, *others = fleet.nodes
-    stage.say(first, "ready", [])
+    stage.say(first, Ready(first, ()))
     while not fleet.nodes[first].ready:
         await asyncio.sleep(0)
     stage.die(first)
     for node in others:
-        stage.say(node, "ready", [])
+        stage.say(node, Ready(node, ()))
     message = await start_error(fleet, starting)
     assert message == f"{first}: its process ended before the others were ready"
 
@@ -100,12 +102,19 @@ async def test_a_node_that_cannot_be_launched() -> None:
     assert message.endswith("Too many open files")
 
 
+async def test_a_node_whose_process_the_kernel_refuses() -> None:
+    stage = Stage()
+    stage.refused = "r1"
+    fleet, starting = begin(stage)
+    assert await start_error(fleet, starting) == "r1: no process for it"
+
+
 async def test_the_reason_is_heard_when_the_death_is_known_first() -> None:
     stage = Stage()
     fleet, starting = begin(stage)
     await stage.all_launched.wait()
     web = list(fleet.nodes)[-1]
-    stage.say(web, "failed", "no stock")
+    stage.say(web, Failed(web, "no stock"))
     # Reported before the loop has looked at the channel.
     stage.die(web)
     assert await start_error(fleet, starting) == f"{web}: no stock"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from frames_seen import FramesSeen
+from memory_network import MemoryNetwork
 from plans import chain
 
 from netsim.core.time import SECOND
@@ -15,7 +16,6 @@ from netsim.observe.tap import Direction
 from netsim.stack.icmp_layer import EchoError, EchoReply
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.topology.plan import NetworkPlan
-from netsim.virtual.memory_network import MemoryNetwork
 
 PORT = 80
 BUFFER = 65536

@@ -31,6 +31,7 @@ class Bench:
             self._transmit,
             node_source(plan, name),
             [direction_source(node_plan, each, plan) for each in node_plan.interfaces],
+            {},
         )
 
     def _transmit(self, port: Port, departures: list[Departure]) -> None:

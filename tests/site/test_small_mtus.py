@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from memory_network import MemoryNetwork
 from memory_runs import Transfer, ping, running
 from plans import plan_of
 
@@ -12,7 +13,6 @@ from netsim.core.time import SECOND
 from netsim.stack.icmp_layer import EchoReply
 from netsim.stack.path_mtu import LIFETIME
 from netsim.topology.plan import NetworkPlan
-from netsim.virtual.memory_network import MemoryNetwork
 from netsim.wire import icmp
 
 TEXT = random.Random(2).randbytes(200_000)

@@ -16,6 +16,7 @@ from networks import SITE, Curl, StartNetwork, campus_text, tool, url
 from tcp_streams import reassemble
 
 from netsim import Network
+from netsim.site.backend import ToolRun
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
@@ -255,10 +256,5 @@ async def test_a_tool_interrupted_before_it_begins_ends_at_once(
     async with start_network(campus_text()) as network, asyncio.timeout(10):
         interrupt = asyncio.Event()
         interrupt.set()
-        await network.exec(
-            "alice",
-            ["ping", "web"],
-            cwd="/",
-            output=lambda *_: None,
-            interrupt=interrupt,
-        )
+        run = ToolRun(argv=("ping", "web"), cwd="/", output=lambda *_: None, interrupt=interrupt)
+        await network.exec("alice", run)

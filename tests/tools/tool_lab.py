@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from memory_network import MemoryNetwork
 from virtual_computers import ComputerLoop, World
 
 from netsim import NetworkPlan
 from netsim.site.paths import PathFinder
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
-from netsim.virtual.memory_network import MemoryNetwork
 
 Result = TypeVar("Result")
 

@@ -1,7 +1,7 @@
-"""The selector under a node's event loop: packets are handled inside `select`.
+"""The event loop of a node's process: packets are handled inside its selector's `select`.
 
 asyncio sees only what concerns programs: real descriptors, its own timers, and sockets of the
-simulated stack to which something has happened. The wires and the agenda of the node are served
+simulated stack to which something has happened. The wires and the agenda of the site are served
 right here, without a handle or a callback for each wake-up; most wake-ups of a switch or router
 never reach asyncio at all.
 
@@ -11,12 +11,14 @@ the programs have written during the tick is sent.
 
 from __future__ import annotations
 
+import asyncio
 import select
 import selectors
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from netsim.aio.loop import HostLoopMixin
 from netsim.realtime.engine import Engine
 from netsim.realtime.timerfd import TimerFd
 from netsim.realtime.wire import WireSender
@@ -25,8 +27,8 @@ _EDGE: Final = select.EPOLLIN | select.EPOLLET
 _MAX_EVENTS: Final = 256
 
 
-class NodeSelector(selectors.BaseSelector):
-    """epoll, a kernel timer, and the node's engine.
+class SiteSelector(selectors.BaseSelector):
+    """epoll, a kernel timer, and the site's engine.
 
     `has_news` says whether programs have something to look at, and sees to it that they do.
     """
@@ -49,7 +51,7 @@ class NodeSelector(selectors.BaseSelector):
         engine.on_blocked = self._wait_writable
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Serve the node until a program has something to do or `timeout` seconds pass."""
+        """Serve the site until a program has something to do or `timeout` seconds pass."""
         engine = self._engine
         deadline = None if timeout is None else time.monotonic_ns() + int(max(timeout, 0.0) * 1e9)
         engine.flush()
@@ -172,6 +174,34 @@ class NodeSelector(selectors.BaseSelector):
         self._epoll.close()
         self._timer.close()
         self._keys.clear()
+
+
+class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
+    """Of a computer or router: programs on it have the node's network."""
+
+    def __init__(self, engine: Engine, node: str) -> None:
+        self._engine = engine
+        self._node = node
+        self._dispatching = False
+        super().__init__(SiteSelector(engine, self._has_news))
+
+    def network_now(self) -> int:
+        return self._engine.program_time()
+
+    def transmit_now(self) -> None:
+        self._engine.transmit_now(self._node)
+
+    def _has_news(self) -> bool:
+        if not self.host.ready:
+            return False
+        if not self._dispatching:
+            self._dispatching = True
+            self.call_soon(self._dispatch)
+        return True
+
+    def _dispatch(self) -> None:
+        self._dispatching = False
+        self.dispatch_ready()
 
 
 def _descriptor(fileobj: Any) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from netsim.core.errors import CopyError
-from netsim.realtime.remote_call import pack_call, run_call, unpack_outcome
+from netsim.site.calls import pack_call, run_call, unpack_outcome
 
 pytestmark = pytest.mark.asyncio
 
@@ -137,7 +137,7 @@ async def test_a_module_that_only_the_caller_has(monkeypatch: pytest.MonkeyPatch
     packed = pack_call(double, ([],), {})
     monkeypatch.delitem(sys.modules, __name__)
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(CopyError, match=r"test_remote_call:double cannot be imported by a node"):
+    with pytest.raises(CopyError, match=r"test_calls:double cannot be imported by a node"):
         unpack_outcome(await run_call(packed))
 
 

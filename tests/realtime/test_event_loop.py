@@ -8,16 +8,17 @@ import selectors
 import socket
 import time
 
-from netsim.node.base_node import Node
-from netsim.node.switch import Switch
+from plans import plan_of
+
 from netsim.realtime.engine import Engine
-from netsim.realtime.selector import NodeSelector
+from netsim.realtime.event_loop import SiteSelector
 from netsim.realtime.timerfd import TimerFd
 
 
 def idle_engine() -> Engine:
-    node: Node = Switch("s1", [])
-    return Engine(node, 0, [], time.monotonic_ns())
+    engine = Engine(plan_of("a s1"), time.monotonic_ns())
+    engine.add("s1")
+    return engine
 
 
 def test_a_timer_expires_at_its_absolute_time_and_can_be_set_again() -> None:
@@ -39,7 +40,7 @@ def test_a_deadline_in_the_past_expires_at_once() -> None:
 
 
 def test_asyncio_runs_on_it_with_real_sockets_and_timers() -> None:
-    loop = asyncio.SelectorEventLoop(NodeSelector(idle_engine(), lambda: False))
+    loop = asyncio.SelectorEventLoop(SiteSelector(idle_engine(), lambda: False))
 
     async def talk() -> bytes:
         async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,15 +65,17 @@ def test_asyncio_runs_on_it_with_real_sockets_and_timers() -> None:
 def test_events_of_the_node_happen_while_asyncio_waits() -> None:
     engine = idle_engine()
     seen: list[tuple[int, str]] = []
-    loop = asyncio.SelectorEventLoop(NodeSelector(engine, lambda: False))
+    loop = asyncio.SelectorEventLoop(SiteSelector(engine, lambda: False))
     for name, delay in (("later", 2_000_000), ("sooner", 1_000_000)):
-        engine.at(engine.wall() + delay, lambda now, what, _: seen.append((now, what)), name)
+        engine.site.schedule(
+            engine.wall() + delay, lambda now, what, _: seen.append((now, what)), name
+        )
     done = loop.create_future()
 
     def finish(*_: object) -> None:
         loop.call_soon(done.set_result, None)
 
-    engine.at(engine.wall() + 3_000_000, finish, None)
+    engine.site.schedule(engine.wall() + 3_000_000, finish, None)
 
     async def wait() -> None:
         # The agenda does not wake asyncio by itself; a timer of its own does.
@@ -88,7 +91,7 @@ def test_events_of_the_node_happen_while_asyncio_waits() -> None:
 
 
 def test_registration_follows_the_standard_library() -> None:
-    selector = NodeSelector(idle_engine(), lambda: False)
+    selector = SiteSelector(idle_engine(), lambda: False)
     ours, theirs = socket.socketpair()
     key = selector.register(ours, selectors.EVENT_READ, "data")
     assert selector.select(0) == []

@@ -1,0 +1,69 @@
+"""What the supervisor and its zygote say to each other. Light: both import it before all else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netsim.site.messages import Boot
+    from netsim.topology.plan import NetworkPlan
+
+# To the zygote ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The network that nodes will belong to; `epoch` is the `time.monotonic_ns` of its time 0."""
+
+    plan: NetworkPlan
+    epoch: int
+    path: tuple[str, ...]
+    """`sys.path`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Start a node. With it come as many descriptors, see `netsim.realtime.site_process.run`."""
+
+    boot: Boot
+    descriptors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """SIGKILL to the process of a node."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Kill and reap what is left, and end."""
+
+
+# From the zygote -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """The process of a node exists."""
+
+    node: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotForked:
+    """The kernel refused; the reason is for a person to read."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """A process has ended; the code is negative for a signal."""
+
+    pid: int
+    code: int

@@ -1,0 +1,191 @@
+"""The zygote: a small process that has imported everything and forks every node.
+
+It imports what nodes need while the supervisor reads the topology, and freezes the garbage
+collector, so that the memory of a node is shared with it until written. It has one thread for ever,
+which is what makes forking safe, also later, when the supervisor has many.
+
+It is the parent of all nodes: it reaps them and tells the supervisor how they ended. Killing it
+kills them (`PR_SET_PDEATHSIG`), and it dies with the supervisor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import select
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from netsim.realtime import zygote_messages as messages
+from netsim.realtime.encoding import Inbox, encode
+
+if TYPE_CHECKING:
+    from netsim.realtime.site_process import Blueprint
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main() -> None:
+    """Be a zygote in an interpreter of its own: descriptor and parent are the arguments."""
+    descriptor, supervisor = map(int, sys.argv[1:])
+    die_with_parent(supervisor)
+    serve(socket.socket(fileno=descriptor))
+
+
+def serve(sock: socket.socket) -> None:
+    """Fork nodes until the supervisor says that it is enough, or is gone."""
+    # A session of its own: Ctrl-C in the terminal is for the supervisor alone to handle.
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # Imported here, which is the reason for having a zygote.
+    from netsim.realtime import site_process
+
+    site_process.preload()
+    gc.collect()
+    gc.freeze()
+    _Zygote(sock).run()
+
+
+class _Zygote:
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._inbox = Inbox(sock)
+        self._blueprint: Blueprint | None = None
+        self._children: dict[int, str] = {}
+        """Nodes by the pid of their process."""
+        self._wake_reader, self._wake_writer = os.pipe()
+        for descriptor in (self._wake_reader, self._wake_writer):
+            os.set_blocking(descriptor, False)
+
+    def run(self) -> None:
+        # Only now: an import may have set handlers of its own.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        # Not `select`: a supervisor with many files may have left only numbers beyond its 1024.
+        poll = select.poll()
+        for descriptor in (self._sock.fileno(), self._wake_reader):
+            poll.register(descriptor, select.POLLIN)
+        is_wanted = True
+        while is_wanted:
+            readable = [descriptor for descriptor, _ in poll.poll()]
+            if self._wake_reader in readable:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_reader, 4096)
+                self._reap()
+            if self._sock.fileno() in readable:
+                is_wanted = self._inbox.read() and all(map(self._hear, self._inbox.messages()))
+        for pid in self._children:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._children:
+            os.waitpid(pid, 0)
+
+    def _hear(self, message: Any) -> bool:
+        """Do it; whether there is more to do."""
+        match message:
+            case messages.Open(plan, epoch, path):
+                self._open(plan, epoch, path)
+            case messages.Fork(boot, count):
+                self._fork_node(boot, count)
+            case messages.Kill(node):
+                for pid, name in self._children.items():
+                    if name == node:
+                        os.kill(pid, signal.SIGKILL)
+            case messages.End():
+                return False
+        return True
+
+    def _open(self, plan: Any, epoch: int, path: tuple[str, ...]) -> None:
+        import setproctitle
+
+        from netsim.realtime.site_process import Blueprint
+
+        sys.path[:] = path
+        setproctitle.setproctitle(f"netsim: {plan.name} (zygote)")
+        self._blueprint = Blueprint(plan, epoch)
+        gc.freeze()
+
+    def _fork_node(self, boot: Any, count: int) -> None:
+        from netsim.realtime import site_process
+
+        assert self._blueprint is not None, "the network is opened before its nodes are forked"
+        descriptors = _take(self._inbox.descriptors, count)
+        be_node = partial(site_process.run, self._blueprint, boot, descriptors)
+        answer: messages.Forked | messages.NotForked
+        try:
+            pid = self._fork(be_node)
+        except OSError as error:
+            answer = messages.NotForked(boot.node, _refused(error))
+        else:
+            self._children[pid] = boot.node
+            answer = messages.Forked(boot.node, pid)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._say(answer)
+
+    def _fork(self, child: Callable[[], int]) -> int:
+        zygote = os.getpid()
+        pid = os.fork()
+        if pid:
+            return pid
+        status = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            die_with_parent(zygote)
+            for descriptor in (self._sock.fileno(), self._wake_reader, self._wake_writer):
+                os.close(descriptor)
+            # What others that wait to be forked will get.
+            for descriptor in self._inbox.descriptors:
+                os.close(descriptor)
+            status = child()
+        except BaseException:  # noqa: BLE001  # nothing may return into the zygote's loop
+            sys.excepthook(*sys.exc_info())
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.flush()
+            os._exit(status)
+
+    def _reap(self) -> None:
+        """Tell the supervisor of every child that has ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._children.pop(pid, None)
+            self._say(messages.Reaped(pid, os.waitstatus_to_exitcode(status)))
+
+    def _say(self, message: Any) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._sock.sendall(encode(message))
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent `parent` ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _take(descriptors: deque[int], count: int) -> list[int]:
+    return [descriptors.popleft() for _ in range(count)]
+
+
+def _refused(error: OSError) -> str:
+    """Why there is no process, with the limits that a person can look at."""
+    return (
+        f"no process for it: {error.strerror} (fork); the limits on processes are `ulimit -u` and "
+        "the control group's pids.max"
+    )

@@ -1,0 +1,239 @@
+"""What the supervisor of a network and its sites say to each other.
+
+Every message is one of these records, with one encoding (`netsim.realtime.encoding`). Times (`at`)
+are network time in ns. A question carries a `number`, and its answer carries the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from netsim.core.link_attributes import LinkCondition
+from netsim.site.accounting import NodeCounters
+from netsim.site.backend import LinkChange
+from netsim.topology.plan import RouteChange
+
+Stream = Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """One start of one node.
+
+    With the network it finds its wires attached and its cables as planned. Later it begins in
+    `conditions`, without a carrier anywhere, and says `Booted`; it gets wires, and is told to start
+    its services when they are plugged in.
+    """
+
+    node: str
+    boots: int = 0
+    """How often it has started before."""
+    conditions: Mapping[str, LinkCondition] | None = None
+    """Of the directions that leave it, by interface; None when it starts with the network."""
+    listen: tuple[int, ...] = ()
+    """The real ports that it listened at before, in order: it takes the same again."""
+
+
+# To a site -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StartServices:
+    """The wires of a node that was started later are plugged in: its services may start."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartPrograms:
+    """The whole network is up: `run:` may start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Let programs shut down, and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachWires:
+    """New wires for an interface. Their receiving and their sending end come with it."""
+
+    node: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourGone:
+    """The process at the other end of an interface's cable has ended."""
+
+    node: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeLinks:
+    """At `at` put directions of links into new conditions; answered when that time has come."""
+
+    number: int
+    at: int
+    changes: tuple[LinkChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRoutes:
+    """At `at` tables of the site's nodes change; `dead` are all links that are down then."""
+
+    at: int
+    changes: Mapping[str, RouteChange]
+    dead: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class AskFacts:
+    """Answered with what `inspect` shows of a node."""
+
+    number: int
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Write what passes one interface, or all, to a file; answered with an error's text or None."""
+
+    number: int
+    node: str
+    interface: str | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveFrames:
+    """Keep the last frames from now on, and what became of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskFrames:
+    """Answered with the frames that were kept."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Take part in a consistent cut through the network; see `CutDone`."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunTool:
+    """Run a tool at a node; `Output` and `Exited` follow."""
+
+    number: int
+    node: str
+    argv: tuple[str, ...]
+    cwd: str
+    json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """Ctrl-C for the tool of that number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call a function on a node, see `netsim.site.calls`; answered with its outcome."""
+
+    number: int
+    node: str
+    call: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCall:
+    """Nobody waits any more for the call of that number."""
+
+    number: int
+
+
+# From a site -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Booted:
+    """A node that was started later can be given wires."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A node's services listen, and its published ports, at these addresses of this machine."""
+
+    node: str
+    ports: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A node does not come up; the reason is for a person to read."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierChanged:
+    """At `at` an interface has lost or found its carrier."""
+
+    node: str
+    interface: str
+    up: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A node or its programs have logged a line; levels as in `logging`."""
+
+    node: str
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """To the question of that number."""
+
+    number: int
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CutDone:
+    """The counters of the site's nodes at the cut of that number, by node."""
+
+    number: int
+    counters: dict[str, NodeCounters]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the tool of that number has printed."""
+
+    number: int
+    stream: Stream
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The tool of that number has ended."""
+
+    number: int
+    code: int

@@ -1,0 +1,260 @@
+"""A site hosts nodes: any number of them, on one agenda.
+
+Virtual time is one site, and time that jumps. A process for each node is as many sites of one node.
+A cable is local when both of its nodes are here; else it leads to another site, and whoever keeps
+the time of this one says how (`lead_away`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from heapq import heapify, heappush
+from pathlib import Path
+from typing import Any
+
+from netsim.aio.loop import HostLoopMixin
+from netsim.core.link_attributes import LinkCondition
+from netsim.link.simplex_link import Departure
+from netsim.node.base_node import Node
+from netsim.node.host_node import HostNode
+from netsim.node.port import Port
+from netsim.node.switch import Switch
+from netsim.site.accounting import NodeCounters, node_counters
+from netsim.site.backend import LinkChange, ToolRun
+from netsim.site.build import build_node, change_routes, direction_source, node_source
+from netsim.site.driver import Action, Agenda, Driver
+from netsim.site.node_facts import node_facts
+from netsim.site.paths import PathFinder
+from netsim.site.watch import Watch
+from netsim.tools.context import Context, SwitchContext
+from netsim.tools.program import run_tool
+from netsim.topology.plan import NetworkPlan, RouteChange
+
+Carry = Callable[[list[Departure]], None]
+"""Takes the frames that leave an interface, for the other end of its cable."""
+
+_log = logging.getLogger("netsim.tools")
+
+
+class Site:
+    """Nodes of one network, by name, and what drives them.
+
+    `agenda` may be shared with others; sources of events here are numbered from `first_source`,
+    and `sources_of` says how many numbers that takes. `now` tells network time in ns.
+    """
+
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        agenda: Agenda,
+        now: Callable[[], int],
+        *,
+        paths: PathFinder | None = None,
+        first_source: int = 0,
+    ) -> None:
+        self.plan = plan
+        self.nodes: dict[str, Node] = {}
+        """Those that are up here."""
+        self.drivers: dict[str, Driver] = {}
+        self.loops: dict[str, HostLoopMixin] = {}
+        """Of nodes that run programs; whoever keeps the time makes them."""
+        self.changed: dict[Port, None] = {}
+        """Ports whose counters have changed since whoever looks after these emptied it."""
+        self.on_carrier_changed: Callable[[str, Port, int], None] = lambda node, port, now: None
+        self.paths = PathFinder(plan) if paths is None else paths
+        self.watch = Watch()
+        self._agenda = agenda
+        self._now = now
+        self._first_source = first_source
+        self._cables: dict[Port, Carry] = {}
+        self._scheduled = 0
+
+    # Nodes and their cables
+
+    def add(
+        self, name: str, boots: int = 0, conditions: Mapping[str, LinkCondition] | None = None
+    ) -> Node:
+        """Build a node, connected to its neighbours that are here already.
+
+        It has started `boots` times before. Its cables are as planned, or in `conditions`, by
+        interface.
+        """
+        plan, first = self.plan, self._first_source
+        node_plan = plan.node(name)
+        node = self.nodes[name] = build_node(plan, name, boots)
+        driver = self.drivers[name] = Driver(
+            node,
+            self._agenda,
+            self._carry,
+            first + node_source(plan, name),
+            [first + direction_source(node_plan, each, plan) for each in node_plan.interfaces],
+            self.changed,
+        )
+        if conditions is not None:
+            self._begin_in(conditions, driver)
+        driver.on_carrier_changed = partial(self._carrier_changed, name)
+        for port in node.ports:
+            if port.peer in self.nodes:
+                peer = self.port(port.peer, port.peer_port)
+                self._cables[port] = partial(self.drivers[port.peer].arrive, peer)
+                self._cables[peer] = partial(driver.arrive, port)
+        if self.watch.is_observing:
+            self._observe(name)
+        return node
+
+    def lead_away(self, port: Port, carry: Carry) -> None:
+        """The cable at a port leads to another site."""
+        self._cables[port] = carry
+
+    def remove(self, name: str) -> NodeCounters:
+        """A node is gone, and all that it held; its neighbours here lose the carrier at once.
+
+        What it has counted is returned.
+        """
+        node, driver = self.nodes.pop(name), self.drivers.pop(name)
+        self.loops.pop(name, None)
+        counters = node_counters(node.ports)
+        self._agenda[:] = [
+            entry for entry in self._agenda if getattr(entry[3], "__self__", None) is not driver
+        ]
+        heapify(self._agenda)
+        now = self._now()
+        for port in node.ports:
+            self._cables.pop(port, None)
+            self.changed.pop(port, None)
+            if port.peer in self.nodes:
+                peer = self.port(port.peer, port.peer_port)
+                self._cables.pop(peer, None)
+                self.drivers[port.peer].set_carrier(peer, False, now)
+        return counters
+
+    def port(self, node: str, interface: str) -> Port:
+        """One end of a cable; KeyError when there is none of that name."""
+        for port in self.nodes[node].ports:
+            if port.name == interface:
+                return port
+        raise KeyError(f"{node}:{interface}")
+
+    def schedule(self, due: int, action: Action, argument: Any) -> None:
+        """Call `action(now, argument, b"")` at `due`, after what the network does at that time."""
+        self._scheduled += 1
+        source = self._first_source + sources_of(self.plan) - 1
+        heappush(self._agenda, (due, source, self._scheduled, action, argument, b""))
+
+    # Links and routes
+
+    def change_links(self, at: int, changes: Iterable[LinkChange]) -> None:
+        """At `at` put directions of links into new conditions, of nodes that are here."""
+        for link, sender, condition in changes:
+            if sender in self.nodes:
+                plan = self.plan.links[link]
+                port = self.port(*(plan.a if plan.a[0] == sender else plan.b))
+                self.drivers[sender].change_at(port, condition, at)
+
+    def install_routes(
+        self, at: int, changes: Mapping[str, RouteChange], dead: frozenset[int]
+    ) -> None:
+        """At `at` change tables of nodes here; `dead` are all links that are down then."""
+        self.schedule(at, self._install_routes, (changes, dead))
+
+    # Watching
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What `inspect` shows of a node."""
+        return node_facts(self.nodes[name], self._now())
+
+    def counters(self) -> dict[str, NodeCounters]:
+        """What every node has counted, where all cables are local."""
+        return {name: node_counters(node.ports) for name, node in self.nodes.items()}
+
+    def capture(self, name: str, interface: str | None, path: str, epoch_ns: int) -> None:
+        """As `Watch.capture`."""
+        self.watch.capture(self.nodes[name], interface, path, epoch_ns)
+
+    def observe_frames(self) -> None:
+        """From now on look at the fate of every frame."""
+        if not self.watch.is_observing:
+            for name in self.nodes:
+                self._observe(name)
+            self.watch.is_observing = True
+
+    # Programs
+
+    async def run_tool(
+        self,
+        name: str,
+        run: ToolRun,
+        *,
+        drain: Callable[[], Awaitable[None]],
+        wall_clock: Callable[[], int],
+    ) -> int:
+        """Run a tool at a node to its end, on its loop if it has one; its exit code.
+
+        `drain` waits until what was printed is on its way; `wall_clock` gives ns.
+        """
+        node = self.nodes[name]
+        tool, *arguments = run.argv
+        terminal: dict[str, Any] = {
+            "node": name,
+            "cwd": Path(run.cwd),
+            "stdout": partial(run.output, "stdout"),
+            "stderr": partial(run.output, "stderr"),
+            "drain": drain,
+            "interrupted": run.interrupt,
+            "wall_clock": wall_clock,
+            "json": run.json,
+        }
+        context: Context | SwitchContext
+        if isinstance(node, Switch):
+            context = SwitchContext(switch=node, now=self._now, **terminal)
+        else:
+            assert isinstance(node, HostNode), "every other kind has a protocol stack"
+            context = Context(
+                loop=self.loops[name], host=node.host, name_of=self.paths.owner, **terminal
+            )
+        try:
+            return await run_tool(tool, arguments, context)
+        except Exception as error:  # noqa: BLE001  # a mistake in a tool ends nothing else
+            _log.exception("%s failed", tool)
+            context.print_error(f"{tool}: {error}")
+            return 1
+
+    def close(self) -> None:
+        """Give back what is open."""
+        self.watch.close()
+
+    def _carry(self, port: Port, departures: list[Departure]) -> None:
+        self._cables[port](departures)
+
+    def _begin_in(self, conditions: Mapping[str, LinkCondition], driver: Driver) -> None:
+        now = self._now()
+        for port in driver.node.ports:
+            condition = conditions[port.name]
+            port.egress.change(condition.attributes, now)
+            if condition.held:
+                port.egress.hold(now)
+            driver.set_carrier(port, condition.up, now)
+
+    def _carrier_changed(self, name: str, port: Port, now: int) -> None:
+        self.on_carrier_changed(name, port, now)
+
+    def _install_routes(
+        self, now: int, told: tuple[Mapping[str, RouteChange], frozenset[int]], _: bytes
+    ) -> None:
+        changes, dead = told
+        self.paths.set_dead(dead)
+        for name, change in changes.items():
+            node = self.nodes.get(name)
+            if isinstance(node, HostNode):
+                change_routes(node, change)
+
+    def _observe(self, name: str) -> None:
+        links = [interface.link for interface in self.plan.node(name).interfaces]
+        self.watch.observe(self.nodes[name], links)
+
+
+def sources_of(plan: NetworkPlan) -> int:
+    """How many sources of events a network has: directions of links, nodes, and its sites."""
+    return 2 * len(plan.links) + len(plan.nodes) + 1

@@ -1,0 +1,97 @@
+"""Watching frames at the nodes of a site: captures, traces, and what became of the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import IO, Any
+
+from netsim.node.base_node import Node
+from netsim.node.port import Port
+from netsim.observe.capture import PcapngTap
+from netsim.observe.frame_log import (
+    DELIVERED,
+    RECENT_FRAMES,
+    FrameRecord,
+    FrameTrace,
+    Observer,
+    RecentFrames,
+)
+from netsim.observe.tap import Direction
+
+
+class Watch:
+    """Whoever watches the nodes of one site. Files stay open until `close`."""
+
+    def __init__(self) -> None:
+        self._files: list[IO[Any]] = []
+        self._recent = RecentFrames(RECENT_FRAMES)
+        self._observers: list[Observer] = [self._recent]
+        self.is_observing = False
+        """Whether the fate of every frame is looked at, of nodes that come later as well."""
+
+    def capture(self, node: Node, interface: str | None, path: str, epoch_ns: int) -> None:
+        """Write what passes one interface, or all, to a pcapng file; OSError when it cannot.
+
+        `epoch_ns` is the wall time at network time 0, ns since the Unix epoch.
+        """
+        # Unbuffered: a reader sees each frame at once, and none is lost with the process.
+        file = open(path, "wb", buffering=0)  # noqa: SIM115  # see `close`
+        self._files.append(file)
+        tap = PcapngTap(file, hostname=node.name, epoch_ns=epoch_ns)
+        for port in node.ports:
+            if interface in (None, port.name):
+                port.taps.append(tap)
+
+    def trace(self, path: str) -> None:
+        """Write the fate of every frame as lines of JSON; OSError when the file cannot be made."""
+        file = open(path, "w", encoding="ascii")  # noqa: SIM115  # see `close`
+        self._files.append(file)
+        self._observers.append(FrameTrace(file))
+
+    def observe(self, node: Node, links: Iterable[int]) -> None:
+        """Look at every frame of a node; `links` are the indices of the links at its ports."""
+        self.is_observing = True
+        for port, link in zip(node.ports, links, strict=True):
+            _PortObserver(node.name, port, link, self._observe)
+
+    def recent_frames(self) -> list[FrameRecord]:
+        """The last frames observed, oldest first."""
+        return self._recent.records()
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+    def _observe(self, record: FrameRecord) -> None:
+        for observer in self._observers:
+            observer(record)
+
+
+class _PortObserver:
+    """Watches one port: what arrives there, and what its own direction drops."""
+
+    def __init__(self, node: str, port: Port, link: int, observer: Observer) -> None:
+        self._link = link
+        self._here = f"{node}:{port.name}"
+        self._there = f"{port.peer}:{port.peer_port}"
+        self._observer = observer
+        port.taps.append(self)
+        port.on_drop = self._lost_on_arrival
+        port.egress.on_drop = self._dropped
+
+    def frame_passed(
+        self, time_ns: int, interface: str, direction: Direction, frame: bytes
+    ) -> None:
+        if direction is Direction.INBOUND:
+            self._arrived(time_ns, frame, DELIVERED)
+
+    def _lost_on_arrival(self, frame: bytes, reason: str, now: int) -> None:
+        self._arrived(now, frame, reason)
+
+    def _arrived(self, now: int, frame: bytes, fate: str) -> None:
+        self._observer(FrameRecord(now, self._link, self._there, self._here, frame, fate))
+
+    def _dropped(self, frame: bytes, reason: str, now: int) -> None:
+        self._observer(FrameRecord(now, self._link, self._here, self._there, frame, reason))
