@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import NetsimError as NetsimError
     from netsim.core.errors import NoPathError as NoPathError
     from netsim.core.errors import NoProgramsError as NoProgramsError
+    from netsim.core.errors import NotAwaitedError as NotAwaitedError
     from netsim.core.errors import NotInRealTimeError as NotInRealTimeError
     from netsim.core.errors import NotRunningError as NotRunningError
     from netsim.core.errors import OutsideError as OutsideError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from netsim.network.events import Event as Event
     from netsim.network.events import Subscription as Subscription
     from netsim.network.faults import Fault as Fault
+    from netsim.network.faults import Operation as Operation
     from netsim.network.link_view import LinkView as LinkView
     from netsim.network.log_lines import LogLine as LogLine
     from netsim.network.network import Network as Network
@@ -106,8 +108,10 @@ __all__ = [
     "NoPathError",
     "NoProgramsError",
     "NodeView",
+    "NotAwaitedError",
     "NotInRealTimeError",
     "NotRunningError",
+    "Operation",
     "OutsideError",
     "Ping",
     "PingReport",
@@ -145,6 +149,7 @@ _HOMES = {
     "Network": "netsim.network.network",
     "NetworkPlan": "netsim.topology.plan",
     "NodeView": "netsim.network.node_view",
+    "Operation": "netsim.network.faults",
     "Ping": "netsim.network.reachability",
     "PingReport": "netsim.tools.ping_measurement",
     "Reachability": "netsim.network.reachability",

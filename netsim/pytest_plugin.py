@@ -153,6 +153,8 @@ def _sweep_of(item: pytest.Item) -> tuple[str, int] | None:
 
 @contextlib.asynccontextmanager
 async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
+    from netsim.core.errors import NotAwaitedError
+
     item = request.node
     network = _make_network(item, request.config)
     item.stash[_NETWORK] = network
@@ -169,6 +171,14 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
             account.check()
     finally:
         await network.stop()
+    try:
+        network.unused.check()
+    except NotAwaitedError as error:
+        in_vain = str(error)
+    else:
+        in_vain = ""
+    if in_vain:
+        pytest.fail(in_vain, pytrace=False)
     if network.errors:
         listed = "\n".join(f"{line.node}: {line.text}" for line in network.errors[:_SHOWN])
         pytest.fail(

@@ -94,6 +94,10 @@ class WrongTimeError(NetsimError):
     """A network was started on an event loop whose time is not its own."""
 
 
+class NotAwaitedError(NetsimError):
+    """A fault, or another change, was neither awaited nor entered: it did nothing."""
+
+
 class NotInRealTimeError(NetsimError):
     """Something was asked for that only virtual time has."""
 

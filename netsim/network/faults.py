@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import fields, replace
-from types import TracebackType
+from itertools import count
+from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any, Final, Protocol
 
+from netsim.core.errors import NotAwaitedError
 from netsim.core.link_attributes import LinkAttributes, LinkCondition
 from netsim.core.time import SECOND
 from netsim.topology.plan import NetworkPlan
@@ -25,12 +29,18 @@ Edit = tuple[int, str, dict[str, Any]]
 fields of `LinkCondition` (`up`, `held`) and of `LinkAttributes` by name."""
 
 _ATTRIBUTES: Final = {field.name for field in fields(LinkAttributes)}
+_UNUSED: Final = 100
+"""Operations in vain that are kept, to be told of."""
+_IN_VAIN: Final = "a fault was neither awaited nor entered, so nothing has changed"
+_WHAT_TO_WRITE: Final = "write `await network.link(…).down()`, or `async with`"
+_OURS: Final = str(Path(__file__).parents[1])
 
 
 class LinkOperations(Protocol):
     """What faults need of a network."""
 
     plan: NetworkPlan
+    unused: UnusedOperations
 
     @property
     def is_running(self) -> bool:
@@ -46,36 +56,65 @@ class LinkOperations(Protocol):
         """Put directions into new conditions, all at once; `condition` tells of them at once."""
 
 
-class Fault(ABC):
-    """A change that has not been made yet.
+class Operation(Coroutine[Any, Any, None], ABC):
+    """A change that has not been made yet. Awaited, or given to a task, it is made.
+
+    One that never is does nothing. A RuntimeWarning says so, and when its network has stopped
+    NotAwaitedError, with the place where it was made: the test fails.
+    """
+
+    def __init__(self, unused: UnusedOperations) -> None:
+        self.unused = unused
+        self._number = unused.add()
+        self._running: Coroutine[Any, Any, None] | None = None
+
+    def discard(self) -> None:
+        """Do nothing, on purpose."""
+        self.unused.discard(self._number)
+
+    def __del__(self) -> None:
+        if self.unused.has(self._number):
+            # Not every network is entered, and its end may be far.
+            warnings.warn(f"{_IN_VAIN}; {_WHAT_TO_WRITE}", RuntimeWarning, stacklevel=2)
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self.discard()
+        return self._make().__await__()
+
+    @abstractmethod
+    async def _make(self) -> None:
+        """Change it for good."""
+
+    # What a task does with a coroutine.
+
+    def send(self, value: None, /) -> Any:
+        return self._begun().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._begun().throw(*error)
+
+    def close(self) -> None:
+        if self._running is not None:
+            self._running.close()
+
+    def _begun(self) -> Coroutine[Any, Any, None]:
+        if self._running is None:
+            self.discard()
+            self._running = self._make()
+        return self._running
+
+
+class Fault(Operation):
+    """A change that may also hold for a block of code only.
 
     Awaited, it is made and lasts. As an asynchronous context manager it is made at the start of
     the block, and exactly what it changed is undone at the end: what others have changed since,
-    stays. Neither awaited nor entered it does nothing, and a RuntimeWarning says so.
+    stays.
     """
 
-    _is_used = False
-
-    def __await__(self) -> Generator[Any, None, None]:
-        self._is_used = True
-        return self._make().__await__()
-
     async def __aenter__(self) -> None:
-        self._is_used = True
+        self.discard()
         await self._enter()
-
-    def drop(self) -> None:
-        """Do nothing, on purpose."""
-        self._is_used = True
-
-    def __del__(self) -> None:
-        if not self._is_used:
-            warnings.warn(
-                "a fault was neither awaited nor entered, so nothing has changed: "
-                "`await network.link(…).down()`, or `async with`",
-                RuntimeWarning,
-                stacklevel=2,
-            )
 
     async def __aexit__(
         self,
@@ -86,16 +125,42 @@ class Fault(ABC):
         await self._leave()
 
     @abstractmethod
-    async def _make(self) -> None:
-        """Change it for good."""
-
-    @abstractmethod
     async def _enter(self) -> None:
         """Change it for a while."""
 
     @abstractmethod
     async def _leave(self) -> None:
         """Undo what `_enter` did."""
+
+
+class UnusedOperations:
+    """Where operations of one network were made that are neither awaited nor entered yet."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, str] = {}
+        self._numbers = count()
+
+    def add(self) -> int:
+        """One is made, by the nearest caller outside netsim; its number."""
+        number = next(self._numbers)
+        if len(self._places) < _UNUSED:
+            self._places[number] = _line_outside()
+        return number
+
+    def discard(self, number: int) -> None:
+        """It is used now."""
+        self._places.pop(number, None)
+
+    def has(self, number: int) -> bool:
+        """Whether it is not used yet."""
+        return number in self._places
+
+    def check(self) -> None:
+        """NotAwaitedError unless all were used. It tells once."""
+        places = dict.fromkeys(self._places.values())
+        self._places.clear()
+        if places:
+            raise NotAwaitedError(f"{_IN_VAIN}: {', '.join(places)}; {_WHAT_TO_WRITE}")
 
 
 class LinkFaults:
@@ -155,6 +220,7 @@ class Change(Fault):
     """One set of edits, made at one time; `edits` is asked for them when it is made."""
 
     def __init__(self, faults: LinkFaults, edits: Callable[[], Iterable[Edit]]) -> None:
+        super().__init__(faults.network.unused)
         self._faults = faults
         self._edits = edits
 
@@ -178,11 +244,12 @@ class Flap(Fault):
     """Another fault that comes and goes: made for half a period, undone for the other half."""
 
     def __init__(self, fault: Change, period_ns: int, times: int) -> None:
+        super().__init__(fault.unused)
         self._fault = fault
-        fault.drop()  # it is used in parts, below
+        fault.discard()  # it is used in parts, below
         self._half = period_ns / 2 / SECOND
         self._times = times
-        self._running: asyncio.Task[None] | None = None
+        self._flapping: asyncio.Task[None] | None = None
 
     async def _make(self) -> None:
         for _ in range(self._times):
@@ -192,14 +259,21 @@ class Flap(Fault):
 
     async def _enter(self) -> None:
         """In the block it flaps beside what happens there."""
-        self._running = asyncio.create_task(self._make())
+        self._flapping = asyncio.create_task(self._make())
 
     async def _leave(self) -> None:
-        running, self._running = self._running, None
+        running, self._flapping = self._flapping, None
         if running is not None:
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
+
+
+def _line_outside() -> str:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    return "" if frame is None else f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
 def _value(condition: LinkCondition, name: str) -> Any:

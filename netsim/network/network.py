@@ -27,7 +27,7 @@ from netsim.core.errors import (
 )
 from netsim.core.link_attributes import LinkCondition, condition_words
 from netsim.network.events import Event, EventHub, Subscription
-from netsim.network.faults import Fault, LinkFaults
+from netsim.network.faults import Fault, LinkFaults, UnusedOperations
 from netsim.network.inspection import Inspection
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import LinkView, find_link
@@ -98,6 +98,7 @@ class Network:
         self._started: Backend | None = None
         self._outages = Outages(self.plan)
         self._conditions = LinkConditions(self.plan, self._outages.nodes)
+        self.unused = UnusedOperations()
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
         self._rerouting = Rerouting(self.plan, self._outages, self._install_routes)
@@ -112,8 +113,7 @@ class Network:
         self.errors: list[LogLine] = []
         """What nodes and programs have logged as errors, exceptions of handlers among it: the
         first `ERRORS` lines."""
-        self.timeline: deque[Event] = deque(maxlen=TIMELINE)
-        """What happened to nodes, carriers and routes, oldest first."""
+        self._timeline: deque[Event] = deque(maxlen=TIMELINE)
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -129,6 +129,8 @@ class Network:
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
+        if error is None:
+            self.unused.check()
 
     def __getitem__(self, name: str) -> NodeView:
         """A node: `net["alice"]`; UnknownNameError when there is none of that name."""
@@ -203,6 +205,11 @@ class Network:
     def now(self) -> int:
         """Network time in ns."""
         return 0 if self._started is None else self._started.now()
+
+    @property
+    def timeline(self) -> list[Event]:
+        """What happened to nodes, carriers and routes, oldest first: the last `TIMELINE` events."""
+        return list(self._timeline)
 
     def subscribe(self) -> Subscription:
         """Events from now on; close the subscription when done."""
@@ -517,7 +524,7 @@ class Network:
         self._tell(Event(self.now(), kind, node, text))
 
     def _tell(self, event: Event) -> None:
-        self.timeline.append(event)
+        self._timeline.append(event)
         self._events.publish(event)
 
     def _spawn(self, work: Any) -> asyncio.Future[Any]:

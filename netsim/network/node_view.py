@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from netsim.core.errors import (
+    AlreadyRunningError,
     NoPathError,
     NoProgramsError,
+    TransferFailedError,
     UnknownNameError,
 )
 from netsim.core.units import parse_size
+from netsim.network.faults import Fault, Operation, UnusedOperations
 from netsim.site.backend import ToolRun
 from netsim.tools.http_exchange import Headers, http_exchange
 from netsim.tools.http_reply import HttpReply
 from netsim.tools.path_trace import PathTrace, trace_path
 from netsim.tools.ping_measurement import PingReport, ping
 from netsim.tools.resolve import resolve
-from netsim.tools.transfer import Sent, Transfer, close_sink, drain_sink, open_sink, send_bytes
+from netsim.tools.transfer import (
+    Sent,
+    Transfer,
+    close_sink,
+    drain_sink,
+    open_sink,
+    received_bytes,
+    send_bytes,
+)
 from netsim.topology.kinds import KINDS, Kind
 from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip
@@ -42,6 +54,11 @@ class NodeOperations(Protocol):
     """What the view of a node needs of its network."""
 
     plan: NetworkPlan
+    unused: UnusedOperations
+
+    @property
+    def is_running(self) -> bool:
+        """Whether nodes can be started: not once the network stops."""
 
     async def call(
         self,
@@ -154,15 +171,16 @@ class NodeView:
         """The IPv4 address that a name has here; None when it has none."""
         return await self.run(resolve, name)
 
-    async def transfer(self, to: str, size: int | str) -> Transfer:
+    async def transfer(self, to: str, size: int | str, *, timeout: float | None = None) -> Transfer:
         """Send bytes (`1_000_000`, `"20MiB"`) to another computer over one TCP connection.
 
         `to` is a name or address. Both ends are simulated programs, so nothing has to listen
-        there. TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
+        there. `timeout` is in seconds for all of it; None waits as long as TCP does.
+        TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
         """
         size = size if isinstance(size, int) else parse_size(size)
-        if size < 1:
-            raise ValueError("a transfer has 1 byte or more")
+        if size < 1 or (timeout is not None and timeout <= 0):
+            raise ValueError("a transfer has 1 byte or more, and timeout is more than 0")
         address = await self.resolve(to)
         receiver = None if address is None else self._owner(address)
         if address is None or receiver is None:
@@ -171,7 +189,14 @@ class NodeView:
         arriving = asyncio.ensure_future(self._network.call(receiver, drain_sink, (port,)))
         sending = asyncio.ensure_future(self.run(send_bytes, address, port, size))
         try:
-            await asyncio.wait({arriving, sending}, return_when=asyncio.FIRST_EXCEPTION)
+            ended, _ = await asyncio.wait(
+                {arriving, sending}, timeout=timeout, return_when=asyncio.FIRST_EXCEPTION
+            )
+            if len(ended) < 2 and not any(side.exception() for side in ended):
+                arrived = await self._network.call(receiver, received_bytes, (port,))
+                raise TransferFailedError(
+                    f"{arrived} of {size} bytes arrived: timed out after {timeout:g} s"
+                )
             for side in (sending, arriving):
                 if side.done():
                     side.result()
@@ -233,24 +258,27 @@ class NodeView:
 
     # The node itself
 
-    async def crash(self) -> None:
-        """Cut its power: its programs, connections and caches are gone, its links lose carrier."""
-        await self._network.crash(self.name)
+    def crash(self) -> Fault:
+        """Cut its power: its programs, connections and caches are gone, its links lose carrier.
 
-    async def stop(self) -> None:
-        """Let its programs shut down, and end it."""
-        await self._network.stop_node(self.name)
+        With `async with` it is started again at the end of the block.
+        """
+        return _Outage(self._network, self.name, self._network.crash)
 
-    async def start(self) -> None:
+    def stop(self) -> Fault:
+        """Let its programs shut down, and end it; `async with` as with `crash`."""
+        return _Outage(self._network, self.name, self._network.stop_node)
+
+    def start(self) -> Operation:
         """Start it again after `crash` or `stop`; done when its services listen.
 
         AlreadyRunningError when it is up; StartError when it does not come up.
         """
-        await self._network.start_node(self.name)
+        return _NodeOperation(self._network, self.name, self._network.start_node)
 
-    async def restart(self) -> None:
+    def restart(self) -> Operation:
         """Stop it, if it is up, and start it."""
-        await self._network.restart_node(self.name)
+        return _NodeOperation(self._network, self.name, self._network.restart_node)
 
     # Names
 
@@ -278,3 +306,28 @@ class NodeView:
         except ConnectionError:
             # It went down, and its sink with it.
             return
+
+
+class _NodeOperation(Operation):
+    def __init__(
+        self, network: NodeOperations, name: str, verb: Callable[[str], Awaitable[None]]
+    ) -> None:
+        super().__init__(network.unused)
+        self._network = network
+        self._name = name
+        self._verb = verb
+
+    async def _make(self) -> None:
+        await self._verb(self._name)
+
+
+class _Outage(_NodeOperation, Fault):
+    """A node that is down for a while."""
+
+    async def _enter(self) -> None:
+        await self._make()
+
+    async def _leave(self) -> None:
+        if self._network.is_running:
+            with contextlib.suppress(AlreadyRunningError):  # `restart: on-failure`, or somebody
+                await self._network.start_node(self._name)

@@ -24,7 +24,7 @@ class Partitions:
         try:
             partition.links()
         except BaseException:
-            partition.drop()
+            partition.discard()
             raise
         return partition
 
@@ -44,6 +44,7 @@ class Partition(Fault):
         group_a: Sequence[str],
         group_b: Sequence[str],
     ) -> None:
+        super().__init__(faults.network.unused)
         self._faults = faults
         self._opened = opened
         self._groups = tuple(group_a), tuple(group_b)

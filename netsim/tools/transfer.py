@@ -66,6 +66,11 @@ async def drain_sink(port: int) -> int:
     return await _SINKS[computer_loop()][port].arrived
 
 
+async def received_bytes(port: int) -> int:
+    """How many bytes have arrived so far."""
+    return _SINKS[computer_loop()][port].received
+
+
 async def close_sink(port: int) -> None:
     """Listen no more, and end its connection. A sink that is not there is closed already."""
     sink = _SINKS.get(computer_loop(), {}).pop(port, None)
@@ -77,6 +82,7 @@ class _Sink:
     def __init__(self, loop: HostLoopMixin, size: int) -> None:
         self.loop = loop
         self.size = size
+        self.received = 0
         self.server: Any = None
         self.arrived: asyncio.Future[int] = loop.create_future()
         self.transport: asyncio.Transport | None = None
@@ -94,7 +100,6 @@ class _Sink:
 class _SinkConnection(asyncio.Protocol):
     def __init__(self, sink: _Sink) -> None:
         self._sink = sink
-        self._received = 0
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -106,16 +111,16 @@ class _SinkConnection(asyncio.Protocol):
             self._sink.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self._received += len(data)
         sink = self._sink
-        if self._received >= sink.size and not sink.arrived.done():
+        sink.received += len(data)
+        if sink.received >= sink.size and not sink.arrived.done():
             sink.arrived.set_result(sink.loop.network_now())
             self._transport.write(_DONE)
 
     def connection_lost(self, exc: Exception | None) -> None:
         sink = self._sink
         if self._transport is sink.transport and not sink.arrived.done():
-            sink.arrived.set_exception(_failed(self._received, sink.size, "arrived", exc))
+            sink.arrived.set_exception(_failed(sink.received, sink.size, "arrived", exc))
 
 
 _SINKS: Final[WeakKeyDictionary[HostLoopMixin, dict[int, _Sink]]] = WeakKeyDictionary()

@@ -14,7 +14,7 @@ from netsim import (
     make_plan,
 )
 from netsim.core.link_attributes import LinkCondition, condition_words
-from netsim.network.faults import LinkFaults
+from netsim.network.faults import LinkFaults, UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
@@ -40,6 +40,7 @@ class FakeLinks:
 
     def __init__(self, plan: NetworkPlan) -> None:
         self.plan = plan
+        self.unused = UnusedOperations()
         self.is_stuck = asyncio.Event()
         """While it is set, no change comes to its end."""
         self.changes: list[list[LinkChange]] = []

@@ -10,9 +10,17 @@ from typing import Any
 import pytest
 from plans import plan_of
 
-from netsim import Fault, InvalidValueError, LinkView, NetworkPlan, UnitError, UnknownNameError
+from netsim import (
+    Fault,
+    InvalidValueError,
+    LinkView,
+    NetworkPlan,
+    NotAwaitedError,
+    UnitError,
+    UnknownNameError,
+)
 from netsim.core.link_attributes import LinkCondition, QueueLimit
-from netsim.network.faults import LinkFaults
+from netsim.network.faults import LinkFaults, UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
@@ -23,6 +31,7 @@ class FakeNetwork:
 
     def __init__(self, plan: NetworkPlan) -> None:
         self.plan = plan
+        self.unused = UnusedOperations()
         self.is_running = True
         self.changes: list[list[tuple[int, str, LinkCondition]]] = []
         self._conditions = LinkConditions(plan, set())
@@ -86,7 +95,7 @@ def test_an_awaited_fault_lasts_and_changes_both_directions(
 
 def test_nothing_happens_that_is_so_already(network: FakeNetwork, link: LinkView) -> None:
     async def test() -> None:
-        link.down().drop()
+        link.down().discard()
         await link.up()
         await link.reset()
 
@@ -297,6 +306,34 @@ def test_a_partition_of_nobody_is_told_at_once(network: FakeNetwork) -> None:
         Partitions(LinkFaults(network)).between(["alise"], ["web"])
 
 
-def test_a_fault_that_is_neither_awaited_nor_entered_is_told(link: LinkView) -> None:
+def test_a_fault_that_is_neither_awaited_nor_entered_is_told(
+    network: FakeNetwork, link: LinkView
+) -> None:
+    async def used() -> None:
+        await link.down()
+        async with link.hold():
+            await asyncio.create_task(link.up())
+        await asyncio.gather(link.reset(), link.flap("1ms"))
+
+    run(used)
+    network.unused.check()
     with pytest.warns(RuntimeWarning, match="neither awaited nor entered"):
         link.down()
+    with pytest.raises(
+        NotAwaitedError, match=r"nothing has changed: test_link_faults\.py:\d+; write"
+    ):
+        network.unused.check()
+    network.unused.check()  # once is enough
+
+
+def test_an_operation_can_be_a_task_and_be_cancelled(network: FakeNetwork, link: LinkView) -> None:
+    async def test() -> None:
+        flapping = asyncio.create_task(link.flap("60s"))
+        await asyncio.sleep(0.01)
+        assert both(network, "up") == [False, False]
+        flapping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await flapping
+        assert both(network, "up") == [True, True]
+
+    run(test)

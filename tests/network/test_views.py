@@ -15,6 +15,7 @@ from netsim import (
     Network,
     NoPathError,
     NoProgramsError,
+    NotAwaitedError,
     TransferFailedError,
     UnitError,
     UnknownNameError,
@@ -104,6 +105,16 @@ def test_transfers() -> None:
             await net["alice"].transfer("web", "20")
         with pytest.raises(ValueError, match="1 byte"):
             await net["alice"].transfer("web", 0)
+        with pytest.raises(ValueError, match="timeout is more than 0"):
+            await net["alice"].transfer("web", 1, timeout=0)
+        assert (await net["alice"].transfer("web", "1MiB", timeout=5)).size == 1 << 20
+        begun = net.now()
+        with pytest.raises(
+            TransferFailedError,
+            match=r"^[1-9]\d+ of 104857600 bytes arrived: timed out after 0.5 s$",
+        ):
+            await net["alice"].transfer("web", "100MiB", timeout=0.5)
+        assert 0.5 * SECOND <= net.now() - begun < 0.6 * SECOND
 
     on_a_network(test)
 
@@ -197,5 +208,38 @@ def test_partitions_part_and_are_repaired() -> None:
         await net.repair()
         await asyncio.sleep(1)
         assert await net["alice"].path("web") == ["r1", "r2"]
+
+    on_a_network(test)
+
+
+def test_a_node_is_down_for_a_block() -> None:
+    async def test(net: Network) -> None:
+        async with net["web"].crash():
+            assert net.describe("web")["state"] == "dead"
+        async with net["web"].stop():
+            assert net.describe("web")["state"] == "stopped"
+            await net["web"].start()  # somebody else was first
+        assert net.describe("web")["state"] == "running"
+
+    on_a_network(test)
+
+
+def test_an_operation_in_vain_is_told_when_the_network_ends() -> None:
+    async def test(net: Network) -> None:
+        net["web"].crash()
+
+    with (
+        pytest.warns(RuntimeWarning, match="nothing has changed"),
+        pytest.raises(NotAwaitedError, match=r"test_views\.py:\d+"),
+    ):
+        on_a_network(test)
+
+
+def test_the_timeline_can_be_sliced() -> None:
+    async def test(net: Network) -> None:
+        await net["web"].crash()
+        kinds = [event.kind for event in net.timeline]
+        assert "node-died" in kinds
+        assert [event.kind for event in net.timeline[-2:]] == kinds[-2:]
 
     on_a_network(test)

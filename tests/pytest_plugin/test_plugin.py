@@ -165,6 +165,26 @@ async def test_expected(network):
     result.stdout.fnmatch_lines(["*programs of the network have logged errors*", "web: *"])
 
 
+def test_a_fault_in_vain_fails_the_test(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+async def test_forgotten(network):
+    network.link("alice", "r1").down()
+    network["web"].crash()
+
+async def test_awaited(network):
+    await network.link("alice", "r1").down()
+    async with network["web"].crash():
+        pass
+"""
+    )
+    result = run(shop)
+    # It fails by the warning, which is an error here, and by the fixture, whatever warnings are.
+    result.assert_outcomes(passed=1, failed=1, errors=1)
+    result.stdout.fnmatch_lines(["*nothing has changed: *.py:9, *.py:10; write `await *"])
+
+
 def test_a_trace_for_each_test_the_same_in_each_run(shop: pytest.Pytester) -> None:
     shop.makepyfile(HEAD + SLEEP)
     traces = []
