@@ -65,8 +65,8 @@ class Driver:
         self._announced: dict[int, list[int]] = {}
         """By port: when its changes are due. What departs then or later is kept back for them."""
         self._up_since: dict[int, int] = {}
-        """By port: when the carrier came back. What departed before is lost, however late it
-        comes off the cable."""
+        """By port: when the carrier came back, until something that departed later has come. What
+        departed before is lost, however late it comes off the cable."""
 
     def arrive(self, port: Port, departures: list[Departure]) -> None:
         """Frames came off the cable at `port`: each is handled when it is due."""
@@ -78,7 +78,11 @@ class Driver:
         port.received += len(departures)
         self._changed[port] = None
         if index in self._up_since:
-            departures = _sent_since(port, departures, self._up_since[index])
+            since = self._up_since[index]
+            if departures and departures[0][0] >= since:
+                del self._up_since[index]  # what follows departed later still
+            else:
+                departures = _sent_since(port, departures, since)
         for _, deliver_at, frame in departures:
             count += 1
             heappush(agenda, (deliver_at, source, count, action, port, frame))

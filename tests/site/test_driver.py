@@ -115,6 +115,19 @@ def test_the_carrier_takes_what_is_in_flight_on_its_port_alone() -> None:
     assert (two.delivered, one.delivered) == (3, 0)
 
 
+def test_what_departed_before_the_carrier_came_is_lost_until_something_departed_later() -> None:
+    bench = Bench(plan_of("s1 c2"), "s1")
+    (port,) = bench.node.ports
+    frame = bytes([2, 0, 0, 0, 0, 9]) + bytes([2, 0, 0, 0, 0, 8]) + b"\x88\xb5"
+    bench.driver.set_carrier(port, False, 10)
+    bench.driver.set_carrier(port, True, 20)
+    bench.driver.arrive(port, [(15, 30, frame), (25, 40, frame)])
+    bench.driver.arrive(port, [(26, 41, frame)])
+    bench.run(100)
+    assert (port.delivered, port.ingress_dropped) == (2, {"carrier": 1})
+    assert not bench.driver._up_since, "nothing stays of a carrier that came back"
+
+
 def test_the_timer_of_the_stack_is_in_the_agenda_once_however_often_it_moves() -> None:
     plan = plan_of("c1 c2")
     bench = Bench(plan, "c1")
