@@ -18,6 +18,7 @@ from aiohttp import web
 from certificates import make_contexts
 from virtual_computers import World, world
 
+from netsim.aio import aiohttp_names
 from netsim.wire.address import format_ip
 
 __all__ = ["world"]
@@ -307,7 +308,8 @@ def test_names_are_asked_of_the_loop_even_with_aiodns(world: World, tmp_path: Pa
     with pytest.MonkeyPatch.context() as patch:
         for module in modules:
             patch.setattr(module, "DefaultResolver", AsksRealServers)
-        # Made with aiodns installed, this is how aiohttp would look when the next loop begins.
+        # Made with aiodns installed, this is how aiohttp would look when the first loop begins.
+        aiohttp_names.resolve_through_the_loop.cache_clear()
         another = World(world.plan)
 
         async def client(session: aiohttp.ClientSession) -> None:
@@ -316,3 +318,10 @@ def test_names_are_asked_of_the_loop_even_with_aiodns(world: World, tmp_path: Pa
 
         Web(another, tmp_path).call(client)
         another.close()
+
+        async def elsewhere() -> None:
+            with pytest.raises(AssertionError, match="past the simulated network"):
+                aiohttp.TCPConnector()
+
+        asyncio.run(elsewhere())
+    aiohttp_names.resolve_through_the_loop.cache_clear()
