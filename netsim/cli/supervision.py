@@ -75,7 +75,7 @@ def run_network(
     try:
         if log is not None:
             state.adopt_log(log)
-        _set_process_title(f"netsim: {state.name}")
+        _set_process_title(f"netsim:{state.name}")
         code = asyncio.run(_Supervisor(network, state, watcher).run())
     finally:
         state.release()

@@ -39,7 +39,7 @@ class MultiprocessLauncher:
         process = self._context.Process(
             target=_be_node,
             args=(self._plan, self._epoch, boot, _Descriptors(descriptors), os.getpid()),
-            name=f"netsim: {self._plan.name}/{boot.node}",
+            name=f"netsim:{self._plan.name}/{boot.node}",
             daemon=True,
         )
         process.start()

@@ -64,7 +64,7 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     `descriptors` are those of the channel, of the memory for its counters, and of the receiving and
     the sending end of the wires at each port, if it has any yet.
     """
-    setproctitle.setproctitle(f"netsim: {blueprint.plan.name}/{boot.node}")
+    setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     channel, counters, *wires = descriptors
     process = SiteProcess(blueprint, boot, channel, counters)

@@ -109,7 +109,8 @@ class _Zygote:
         from netsim.realtime.site_process import Blueprint
 
         sys.path[:] = path
-        setproctitle.setproctitle(f"netsim: {plan.name} (zygote)")
+        # Without blanks: CPython (3.15) counts threads in /proc/self/stat by splitting at them.
+        setproctitle.setproctitle(f"netsim:{plan.name}/(zygote)")
         self._blueprint = Blueprint(plan, epoch)
         gc.freeze()
 

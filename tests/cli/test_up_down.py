@@ -56,7 +56,7 @@ def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> Non
     assert list(row) == ["name", "file", "supervisor_pid", "started", "nodes", "state"]
     assert (row["name"], row["file"]) == ("home", str(shell.folder / "home.yaml"))
     family = [psutil.Process(row["supervisor_pid"])]
-    assert "".join(family[0].cmdline()) == "netsim: home"
+    assert "".join(family[0].cmdline()) == "netsim:home"
     family += family[0].children(recursive=True)
     assert len(family) == 2
 

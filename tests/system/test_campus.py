@@ -235,7 +235,7 @@ async def test_the_process_list_shows_the_nodes(start_network: StartNetwork) -> 
         )
         output, _ = await listing.communicate()
         lines = output.decode().splitlines()
-        assert {"netsim: campus/r1", "netsim: campus/lab-20", "netsim: campus/s3"} <= {*lines}
+        assert {"netsim:campus/r1", "netsim:campus/lab-20", "netsim:campus/s3"} <= {*lines}
 
 
 async def test_two_networks_run_side_by_side(tmp_path: Path, curl: Curl) -> None:
