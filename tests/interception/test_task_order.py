@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -175,35 +174,6 @@ def test_subclasses_have_instances_of_their_own() -> None:
         await asyncio.gather(task, own)
 
     asyncio.run(main())
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
-@pytest.mark.usefixtures("task_class")
-def test_eager_tasks_are_numbered(loop: NamedLoop) -> None:
-    ran: list[int] = []
-
-    async def step(number: int) -> None:
-        ran.append(number)
-        await asyncio.sleep(0)
-
-    async def main() -> None:
-        loop.set_task_factory(vars(asyncio)["eager_task_factory"])
-        first = asyncio.create_task(step(1))
-        assert ran == [1]
-        second = vars(asyncio)["Task"](step(2), loop=loop, eager_start=True)
-        assert ran == [1, 2]
-        loop.set_task_factory(None)
-        third = asyncio.create_task(step(3))
-        assert ran == [1, 2]
-        assert hash(first) < hash(second) < hash(third)
-        assert [each.get_name() for each in (first, second, third)] == [
-            "Task-2",
-            "Task-3",
-            "Task-4",
-        ]
-        await asyncio.gather(first, second, third)
-
-    loop.run_until_complete(main())
 
 
 def test_a_programs_own_factory_is_used(loop: NamedLoop) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -266,27 +265,6 @@ def test_context_variables(of: Any) -> None:
         return seen
 
     assert of(program) == ["outer", "inner", "outer", "outer"]
-
-
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
-@everywhere
-def test_eager_tasks(of: Any) -> None:
-    async def program() -> list[int]:
-        loop = asyncio.get_running_loop()
-        loop.set_task_factory(vars(asyncio)["eager_task_factory"])
-        seen: list[int] = []
-
-        async def step(number: int) -> None:
-            seen.append(number)
-            await asyncio.sleep(1)
-            seen.append(-number)
-
-        tasks = [asyncio.create_task(step(number)) for number in (1, 2)]
-        seen.append(0)
-        await asyncio.gather(*tasks)
-        return seen
-
-    assert of(program) == [1, 2, 0, -1, -2]
 
 
 def test_the_test_sees_what_has_happened_at_its_time() -> None:
