@@ -58,6 +58,10 @@ def command(
     In the foreground it shows what happens until Ctrl-C, which takes everything down; with -d it
     goes to the background once it is ready.
     """
+    if file == "-":
+        from netsim.topology.file_text import keep_standard_input
+
+        keep_standard_input()  # the supervisor will have another one
     supervise = partial(run_network, file, name, seed, start_method)
     if as_json:
         return supervise(JsonLines()) if not detach else run_detached(supervise, OneDocument())

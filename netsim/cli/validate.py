@@ -35,6 +35,8 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
             for problem in verdict["problems"]:
                 place = f"{problem['file']}:{problem['line']}:{problem['column']}"
                 click.echo(f"{place}: {problem['message']}", err=True)
+            if verdict["more"]:
+                click.echo(f"{verdict['file']}: and {verdict['more']:,} more", err=True)
     return FINE if all(verdict["ok"] for verdict in verdicts) else MISUSED
 
 
@@ -50,7 +52,7 @@ def _check(file: str) -> dict[str, Any]:
             {"file": each.file, "line": each.line, "column": each.column, "message": each.message}
             for each in error.problems
         ]
-        return {"file": file, "ok": False, "problems": problems}
+        return {"file": file, "ok": False, "problems": problems, "more": error.more}
     return {
         "file": file,
         "ok": True,
@@ -58,4 +60,5 @@ def _check(file: str) -> dict[str, Any]:
         "nodes": len(plan.nodes),
         "links": len(plan.links),
         "problems": [],
+        "more": 0,
     }

@@ -12,6 +12,7 @@ an assertion.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 class NetsimError(Exception):
@@ -19,6 +20,10 @@ class NetsimError(Exception):
 
 
 # What a person wrote
+
+
+MOST_PROBLEMS: Final = 100
+"""Mistakes of one file that are told."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -44,11 +49,18 @@ class Problem:
 
 
 class InvalidFileError(NetsimError):
-    """A file that a person wrote does not hold together; `problems` lists every mistake."""
+    """A file that a person wrote does not hold together; `problems` lists every mistake.
 
-    def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = problems
+    Beyond a hundred they are only counted, in `more`.
+    """
+
+    def __init__(self, problems: list[Problem], more: int = 0) -> None:
+        self.problems = problems[:MOST_PROBLEMS]
+        self.more = more + len(problems) - len(self.problems)
+        lines = [str(problem) for problem in self.problems]
+        if self.more:
+            lines.append(f"and {self.more:,} more")
+        super().__init__("\n".join(lines))
 
 
 class InvalidGraphError(NetsimError):

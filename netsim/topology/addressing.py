@@ -21,7 +21,6 @@ from typing import Final, TypeAlias
 
 from netsim.topology.checked_topology import End, Layout, Node
 from netsim.topology.findings import Findings
-from netsim.topology.naming import suggest
 
 _FIRST_COMPUTER: Final = 10
 _Address: TypeAlias = tuple[bytes, int]
@@ -128,7 +127,9 @@ def _given_addresses(layout: Layout, findings: Findings) -> dict[End, _Address]:
             elif not own:
                 findings.report(path, f"`{name}` has no interface; write a link to it")
             else:
-                message = f"`{name}` has no interface `{interface}`; {suggest(interface, own)}"
+                message = (
+                    f"`{name}` has no interface `{interface}`; {findings.suggest(interface, own)}"
+                )
                 findings.report(path, message, at_key=True)
     return given
 

@@ -78,6 +78,8 @@ def _words(written: Any, findings: Findings) -> tuple[TopologyWords, bool]:
         return TopologyWords.model_validate(written), True
     except ValidationError as error:
         report_words(error, findings, written=written)
+        if findings.is_full:
+            findings.stop_if_any()
         rest = without_mistakes(written, error)
     if rest is None:
         findings.stop_if_any()

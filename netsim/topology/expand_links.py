@@ -12,7 +12,6 @@ from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes, contrad
 from netsim.topology.checked_topology import End, Link
 from netsim.topology.findings import Findings
 from netsim.topology.link_words import DirectionWords, LinkDefaultWords, LinkWords
-from netsim.topology.naming import suggest
 from netsim.topology.topology_words import TopologyWords
 from netsim.topology.values import Endpoint
 
@@ -70,7 +69,7 @@ def _resolve(
         unknown = not words.endpoints  # its words were refused already
         for place, (name, _) in enumerate(words.endpoints):
             if name not in anyone:
-                message = f"there is no node `{name}`; {suggest(name, list(members))}"
+                message = f"there is no node `{name}`; {findings.suggest(name, members)}"
                 findings.report((*path, "endpoints", place), message)
                 unknown = True
         if unknown:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import types
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
-from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
 from netsim.core.link_attributes import LINK_ATTRIBUTES
 from netsim.topology.kinds import KINDS, Kind
 from netsim.topology.naming import nearest, suggest
@@ -35,6 +36,17 @@ class Findings(ABC):
 
     incomplete = False
     """Whether something that was written could not even be read."""
+    found = 0
+    """How many there are, those included that are not kept."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are kept as a person reads; more are only counted."""
+        return self.found >= MOST_PROBLEMS
+
+    def suggest(self, name: str, candidates: Collection[str]) -> str:
+        """What to write instead of `name`; looked for as long as somebody will read it."""
+        return "write another name" if self.is_full else suggest(name, candidates)
 
     @abstractmethod
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
@@ -42,7 +54,7 @@ class Findings(ABC):
 
     @abstractmethod
     def stop_if_any(self) -> None:
-        """Raise what was found, all of it."""
+        """Raise what was found."""
 
 
 class FileFindings(Findings):
@@ -52,15 +64,21 @@ class FileFindings(Findings):
         self._source = source
         self._problems: set[Problem] = set(source.problems)
         self.incomplete = bool(source.problems)
+        self.found = len(self._problems)
 
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
+        if len(self._problems) >= MOST_PROBLEMS:
+            self.found += 1
+            return
         line, column = self._source.locate(path, at_key=at_key)
-        self._problems.add(Problem(self._source.file, line, column, message))
+        problem = Problem(self._source.file, line, column, message)
+        self.found += problem not in self._problems
+        self._problems.add(problem)
 
     def stop_if_any(self) -> None:
         """Raises `InvalidFileError`, its problems in the order of the file."""
         if self._problems:
-            raise InvalidFileError(sorted(self._problems))
+            raise InvalidFileError(sorted(self._problems), self.found - len(self._problems))
 
 
 def report_words(
@@ -72,6 +90,8 @@ def report_words(
 ) -> None:
     """Note everything that the vocabulary `root` refused in `written`."""
     mistakes = error.errors(include_url=False)
+    findings.found += len(mistakes[MOST_PROBLEMS:])
+    del mistakes[MOST_PROBLEMS:]
     misspelt = {
         (*mistake["loc"][:-1], _meant(mistake, root))
         for mistake in mistakes

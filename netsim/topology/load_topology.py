@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from netsim.topology.check_topology import check_topology
 from netsim.topology.checked_topology import Topology
+from netsim.topology.file_text import STDIN
 from netsim.topology.findings import FileFindings
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
 
 
 def load_topology(path: str | os.PathLike[str]) -> Topology:
-    """The checked topology in the file at `path`.
+    """The checked topology in the file at `path`, or on standard input for `-`.
 
     Raises `InvalidFileError` with every mistake in it, in the file's order.
     """
     source = read_yaml(path, tolerant=True)
+    findings = FileFindings(source)
+    if os.fspath(path) == STDIN:
+        return check_topology(source.data, findings, file="", folder=Path.cwd())
     file = Path(path).absolute()
-    return check_topology(source.data, FileFindings(source), file=str(file), folder=file.parent)
+    return check_topology(source.data, findings, file=str(file), folder=file.parent)
 
 
 def load_plan(

@@ -13,6 +13,7 @@ from netsim.core.errors import InvalidNameError
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")  # Linux: IFNAMSIZ is 16
 _ATTRIBUTE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_USUAL_ATTRIBUTES: Final = frozenset(("app", "application", "create_app", "main", "make_app"))
 _SUGGESTION_LIMIT: Final = 2_000
 
 
@@ -60,8 +61,11 @@ def check_attribute(text: object, example: str) -> str:
     if isinstance(text, str) and _ATTRIBUTE.fullmatch(text):
         return text
     hint = example
-    if isinstance(text, str) and _ATTRIBUTE.fullmatch(":".join(text.rsplit(".", 1))):
-        hint = ":".join(text.rsplit(".", 1))
+    if isinstance(text, str):
+        usual = example.partition(":")[2]
+        module, _, last = text.rpartition(".")
+        meant = f"{module}:{last}" if last in _USUAL_ATTRIBUTES else f"{text}:{usual}"
+        hint = meant if _ATTRIBUTE.fullmatch(meant) else example
     raise InvalidNameError(f"`{str(text)[:70]}` is not `module:attr`; write for example `{hint}`")
 
 
@@ -73,6 +77,9 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only when there is a mistake to explain
 
     found = get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
+    if found and found[0][:1] != name[:1].lower():
+        # The first letter is seldom wrong; without it more must fit (`binds` is no `kind`).
+        found = get_close_matches(name.lower(), found, n=1, cutoff=0.75)
     return found[0] if found else None
 
 

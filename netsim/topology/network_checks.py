@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from netsim.topology.checked_topology import Layout
 from netsim.topology.findings import Findings
-from netsim.topology.naming import suggest
 
 
 def check_given_addresses_differ(layout: Layout, findings: Findings) -> None:
@@ -41,7 +40,9 @@ def check_ports(layout: Layout, domain: str, findings: Findings) -> None:
             published.setdefault(listen, path)
             target = port.host.removesuffix(f".{domain}")
             if target not in layout.nodes and not re.fullmatch(r"[0-9.]+", target):
-                message = f"there is no node `{port.host}`; {suggest(target, list(layout.nodes))}"
+                message = (
+                    f"there is no node `{port.host}`; {findings.suggest(target, layout.nodes)}"
+                )
                 findings.report(path, message)
             elif target in layout.nodes and not layout.nodes[target].traits.has_stack:
                 what = f"`{target}` is a {layout.nodes[target].kind} and has no address"

@@ -232,7 +232,7 @@ def _plain(value: Any) -> Any:
 class _GraphFindings(Findings):
     def __init__(self, link_names: list[str]) -> None:
         self._link_names = link_names
-        self._mistakes: list[str] = []
+        self._mistakes: dict[str, None] = {}
 
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
         section, *rest = path if path else ["graph"]
@@ -244,9 +244,9 @@ class _GraphFindings(Findings):
         else:
             where = " ".join(["graph", *(f"`{step}`" for step in [section, *rest])])
         mistake = f"{where}: {message}"
-        if mistake not in self._mistakes:
-            self._mistakes.append(mistake)
+        self.found += mistake not in self._mistakes
+        self._mistakes[mistake] = None
 
     def stop_if_any(self) -> None:
         if self._mistakes:
-            raise InvalidGraphError(self._mistakes)
+            raise InvalidGraphError(list(self._mistakes))

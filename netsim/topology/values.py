@@ -133,7 +133,7 @@ def host_address(written: object) -> HostAddress:
     packed = ip_address(address)
     if not slash:
         raise ValueError(f"`{written}` has no prefix length; write for example `{written}/24`")
-    if not length.isdecimal() or not 1 <= int(length[:4]) <= 30:
+    if not _is_number(length) or not 1 <= int(length[:4]) <= 30:
         raise ValueError(
             f"`/{length}` cannot be a subnet with hosts; write a prefix length from 1 to 30, "
             f"for example `{address}/24`"
@@ -154,12 +154,16 @@ def prefix(written: object) -> Prefix:
         raise ValueError("this is no network; write for example `10.0.0.0/8`")
     address, slash, length = written.partition("/")
     packed = ip_address(address, usable=False)
-    if not slash or not length.isdecimal() or int(length[:4]) > 32:
+    if not slash or not _is_number(length) or int(length[:4]) > 32:
         raise ValueError(f"`{written}` has no prefix length from 0 to 32; write `{address}/16`")
     network = ipaddress.IPv4Network((packed, int(length)), strict=False)
     if network.network_address.packed != packed:
         raise ValueError(f"`{written}` has host bits set; write `{network}`")
     return packed, int(length)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def route_target(written: object) -> Prefix:

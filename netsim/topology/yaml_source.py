@@ -10,29 +10,31 @@ without end, each with its line and column.
 from __future__ import annotations
 
 import contextlib
+import gc
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import yaml
 
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.topology.file_text import Position, invalid, position_after, read_text, shown_name
 
-MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
 MAX_VALUES: Final = 500_000
 """Values in a file after its aliases are followed."""
+MAX_ENTRIES: Final = 50_000
+"""Of one list or mapping."""
 TOPOLOGY_KEYS: Final = "`name`, `nodes` and `links`"
 
-Position: TypeAlias = tuple[int, int]
-"""Line and column, both from 1."""
 PathTo: TypeAlias = Sequence[object]
 """Keys and indexes from the root to a value: `("nodes", "web", "address")`."""
 
 _TAG: Final = "tag:yaml.org,2002:"
+_RESOLVED: Final = frozenset("~ntfNTF-+.0123456789")
+"""What plain scalars that are not text begin with."""
 _NULL: Final = re.compile(r"|~|null|Null|NULL")
 _TRUE: Final = re.compile(r"true|True|TRUE")
 _FALSE: Final = re.compile(r"false|False|FALSE")
@@ -42,22 +44,29 @@ _HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]{1,100}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _UNPRINTABLE: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 
 
-@dataclass(slots=True)
 class _Value:
-    """A value with the place where it is written."""
+    """A value with the place where it is written. There may be half a million in a file."""
 
-    position: Position
-    data: Any
-    size: int = 1
-    """Values in it, with aliases followed."""
-    entries: dict[object, tuple[Position, _Value]] = field(default_factory=dict)
-    """Of a mapping or a list: key or index to (place of the key, value)."""
-    closed: bool = True
-    """False while its end has not been read: an alias to it would recurse."""
+    __slots__ = ("closed", "data", "entries", "place", "size")
+
+    def __init__(self, place: int, data: Any = None) -> None:
+        self.place = place
+        self.data = data
+        self.size = 1
+        """Values in it, with aliases followed."""
+        self.entries: dict[object, tuple[int, _Value]] = _NOTHING
+        """Of a mapping or a list: key or index to (place of the key, value)."""
+        self.closed = True
+        """False while its end has not been read: an alias to it would recurse."""
+
+
+_NOTHING: Final[dict[object, tuple[int, _Value]]] = {}
+_COLUMNS: Final = 1 << 32
+"""A place is line and column, both from 0, in one number: line * _COLUMNS + column."""
 
 
 class YamlSource:
@@ -81,15 +90,15 @@ class YamlSource:
         that misses it, and what stands in a short form is found there (`[alice, s1]` has no key
         `endpoints`, its parts are the ends).
         """
-        value, position, missing = self._root, self._root.position, False
+        value, place, missing = self._root, self._root.place, False
         for step in path:
             found = value.entries.get(step) or value.entries.get(str(step))
             missing = found is None
             if found is not None:
-                position, value = found
+                place, value = found
         if at_key or (missing and (value.data is None or isinstance(value.data, dict))):
-            return position
-        return value.position
+            return _position_at(place)
+        return _position_at(value.place)
 
 
 def read_yaml(
@@ -101,29 +110,13 @@ def read_yaml(
 ) -> YamlSource:
     """Read the file at `path`; raises `InvalidFileError`, whose problems name it as `file`.
 
+    `-` is standard input. What comes from there or out of a pipe is kept, so that it may be asked
+    for again.
     `keys` are those that a file has at least, for whoever wrote an empty one. With `tolerant` the
     mistakes that leave something to look at (a key twice) are not raised but in `problems`.
     """
-    shown = file if file is not None else os.fspath(path)
-    try:
-        with Path(path).open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        raise _invalid(shown, (1, 1), "is a directory; name a file in it") from None
-    except FileNotFoundError:
-        raise _invalid(shown, (1, 1), "there is no such file; check the path") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise _invalid(shown, (1, 1), f"cannot be read: {reason}; check the path") from None
-    if len(raw) > MAX_BYTES:
-        message = "the file is larger than 1 MiB; use `count` for many like nodes"
-        raise _invalid(shown, (1, 1), message)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8-sig", "replace")
-        message = "this is not UTF-8 text; save the file as UTF-8"
-        raise _invalid(shown, _position_after(before), message) from None
+    shown = file if file is not None else shown_name(path)
+    text = read_text(path, shown)
     return parse_yaml(text, shown, keys=keys, tolerant=tolerant)
 
 
@@ -133,12 +126,14 @@ def parse_yaml(
     """The data in `text`; raises `InvalidFileError` with every mistake that YAML itself has."""
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
-        position = _position_after(text[: unprintable.start()])
-        code = f"U+{ord(unprintable.group()):04X}"
-        raise _invalid(file, position, f"there is a control character ({code}); remove it")
+        position = position_after(text[: unprintable.start()])
+        code = ord(unprintable.group())
+        what = "second byte order mark" if code == 0xFEFF else "control character"
+        raise invalid(file, position, f"there is a {what} (U+{code:04X}); remove it")
     composer = _Composer(file, keys)
     try:
-        root = composer.compose(text)
+        with _without_collections():
+            root = composer.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if mark is not None and mark.index > composer.read_to + MAX_DEPTH:
@@ -149,13 +144,25 @@ def parse_yaml(
             if composer.too_deep is not None:
                 raise composer.too_deep from None
         position = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _invalid(file, position, _syntax_message(error, text, position)) from None
+        raise invalid(file, position, _syntax_message(error, text, position)) from None
     except yaml.YAMLError as error:
         message = f"this is not YAML ({error}); save the file as plain text"
-        raise _invalid(file, (1, 1), " ".join(message.split())) from None
+        raise invalid(file, (1, 1), " ".join(message.split())) from None
     if composer.problems and not (tolerant and composer.is_usable):
         raise InvalidFileError(sorted(composer.problems))
     return YamlSource(file, root, composer.problems)
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Half of the time would go into looking for garbage among values that all stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Composer:
@@ -181,87 +188,95 @@ class _Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
                     message = "a second document starts here; write one document for each file"
-                    raise _invalid(self._file, _position(event), message)
+                    raise self._invalid(_place(event), message)
                 root = self._value(next(events), events, 1)
         if root is None or (root.data is None and not root.entries):
             message = f"the file is empty; write at least the keys {self._keys}"
-            raise _invalid(self._file, (1, 1), message)
+            raise self._invalid(0, message)
         return root
 
-    def _value(self, event: Any, events: Iterator[yaml.Event], depth: int) -> _Value:
-        position = _position(event)
-        self.read_to = event.start_mark.index
-        if isinstance(event, yaml.AliasEvent):
-            return self._alias(str(event.anchor), position)
-        value = _Value(position, None, closed=False)
-        if event.anchor:
-            self._anchors[event.anchor] = value
+    def _value(self, event: Any, events: Iterator[Any], depth: int) -> _Value:
+        mark = event.start_mark
+        place = mark.line * _COLUMNS + mark.column
+        self.read_to = mark.index
+        if type(event) is yaml.AliasEvent:
+            return self._alias(str(event.anchor), place)
         if depth > MAX_DEPTH:
             message = f"nested more than {MAX_DEPTH} levels deep; write it flatter"
-            self.too_deep = _invalid(self._file, position, message)
+            self.too_deep = self._invalid(place, message)
             raise self.too_deep
-        if isinstance(event, yaml.ScalarEvent):
-            value.data = self._scalar(event, position)
-        elif isinstance(event, yaml.SequenceStartEvent):
-            self._check_tag(event.tag, position, "seq")
+        value = _Value(place)
+        if event.anchor:
+            self._anchors[event.anchor] = value
+        if type(event) is yaml.ScalarEvent:
+            value.data = self._scalar(event, place)
+            return value
+        value.entries = {}
+        value.closed = False
+        if type(event) is yaml.SequenceStartEvent:
+            self._check_tag(event.tag, place, "seq")
             self._sequence(value, events, depth)
         else:
-            self._check_tag(event.tag, position, "map")
+            self._check_tag(event.tag, place, "map")
             self._mapping(value, events, depth)
         value.closed = True
         return value
 
-    def _alias(self, anchor: str, position: Position) -> _Value:
+    def _alias(self, anchor: str, place: int) -> _Value:
         target = self._anchors.get(anchor)
         if target is None:
-            message = f"`*{anchor}` has no anchor; write `&{anchor}` at a value above"
-            raise _invalid(self._file, position, message)
+            raise self._invalid(
+                place, f"`*{anchor}` has no anchor; write `&{anchor}` at a value above"
+            )
         if not target.closed:
             message = f"`*{anchor}` stands inside the value it refers to; write the value out"
-            raise _invalid(self._file, position, message)
+            raise self._invalid(place, message)
         return target
 
-    def _sequence(self, value: _Value, events: Iterator[yaml.Event], depth: int) -> None:
-        value.data = []
+    def _sequence(self, value: _Value, events: Iterator[Any], depth: int) -> None:
+        data: list[Any] = []
+        value.data = data
         for event in events:
-            if isinstance(event, yaml.SequenceEndEvent):
+            if type(event) is yaml.SequenceEndEvent:
                 return
             item = self._value(event, events, depth + 1)
-            value.entries[len(value.data)] = (_position(event), item)
-            value.data.append(item.data)
-            self._grow(value, item, _position(event))
+            place = _place(event)
+            value.entries[len(data)] = (place, item)
+            data.append(item.data)
+            self._grow(value, item, place)
 
-    def _mapping(self, value: _Value, events: Iterator[yaml.Event], depth: int) -> None:
-        value.data = {}
+    def _mapping(self, value: _Value, events: Iterator[Any], depth: int) -> None:
+        data: dict[object, Any] = {}
+        value.data = data
         for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
+            if type(event) is yaml.MappingEndEvent:
                 return
-            position = _position(event)
+            place = _place(event)
             key = self._value(event, events, depth + 1).data
             item = self._value(next(events), events, depth + 1)
             if isinstance(key, (dict, list)) or key is None:
-                self._report(position, "a key is plain text or a number; write it without brackets")
+                self._report(place, "a key is plain text or a number; write it without brackets")
                 continue
-            if key in value.data:
-                first = value.entries[key][0]
-                self._report(
-                    position,
-                    f"the key `{key}` is already on line {first[0]}; keep one of them",
-                )
+            if key in data:
+                first, _ = _position_at(value.entries[key][0])
+                self._report(place, f"the key `{key}` is already on line {first}; keep one of them")
                 self.is_usable &= depth > 1 or not isinstance(item.data, (dict, list))
                 continue
-            value.entries[key] = (position, item)
-            value.data[key] = item.data
-            self._grow(value, item, position)
+            value.entries[key] = (place, item)
+            data[key] = item.data
+            self._grow(value, item, place)
 
-    def _grow(self, value: _Value, item: _Value, position: Position) -> None:
+    def _grow(self, value: _Value, item: _Value, place: int) -> None:
         # Sizes are added up, never followed, so an anchor that explodes costs nothing to refuse.
         value.size += item.size
         if value.size > MAX_VALUES:
             message = f"more than {MAX_VALUES} values once aliases are followed; write fewer"
-            raise _invalid(self._file, position, message)
+            raise self._invalid(place, message)
+        if len(value.entries) > MAX_ENTRIES:
+            message = f"more than {MAX_ENTRIES} entries in one list or mapping; write fewer"
+            raise self._invalid(place, message)
 
-    def _scalar(self, event: yaml.ScalarEvent, position: Position) -> object:
+    def _scalar(self, event: yaml.ScalarEvent, place: int) -> object:
         tag = event.tag
         if tag is None:
             return _plain_scalar(event.value) if event.implicit[0] else event.value
@@ -270,27 +285,32 @@ class _Composer:
             return event.value
         if kind in ("int", "float", "bool", "null"):
             return _plain_scalar(event.value)
-        self._refuse_tag(tag, position)
+        self._refuse_tag(tag, place)
         return event.value
 
-    def _check_tag(self, tag: str | None, position: Position, kind: str) -> None:
+    def _check_tag(self, tag: str | None, place: int, kind: str) -> None:
         if tag is not None and tag not in ("!", _TAG + kind):
-            self._refuse_tag(tag, position)
+            self._refuse_tag(tag, place)
 
-    def _refuse_tag(self, tag: str, position: Position) -> None:
+    def _refuse_tag(self, tag: str, place: int) -> None:
         shown = tag.replace(_TAG, "!!")
         self.is_usable = False  # the value is not what was meant
         self._report(
-            position,
+            place,
             f"the tag `{shown}` is refused: tags can build objects and run code; remove it",
         )
 
-    def _report(self, position: Position, message: str) -> None:
-        self.problems.append(Problem(self._file, *position, message))
+    def _report(self, place: int, message: str) -> None:
+        self.problems.append(Problem(self._file, *_position_at(place), message))
+
+    def _invalid(self, place: int, message: str) -> InvalidFileError:
+        return invalid(self._file, _position_at(place), message)
 
 
 def _plain_scalar(text: str) -> object:
     """YAML 1.2.2, section 10.3.2, "Tag Resolution" of the core schema."""
+    if text and text[0] not in _RESOLVED:
+        return text
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text):
@@ -304,7 +324,8 @@ def _plain_scalar(text: str) -> object:
     if _HEXADECIMAL.fullmatch(text):
         return int(text[2:], 16)
     if _FLOAT.fullmatch(text):
-        return float(text)
+        number = float(text)
+        return number if math.isfinite(number) else text
     if _NOT_FINITE.fullmatch(text):
         return float(text.replace(".", ""))
     return text
@@ -326,13 +347,11 @@ def _syntax_message(error: yaml.MarkedYAMLError, text: str, position: Position) 
     return f"this is not YAML ({problem}{context}); check indentation, quotes and brackets here"
 
 
-def _position(event: Any) -> Position:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+def _place(event: Any) -> int:
+    mark = event.start_mark
+    return int(mark.line * _COLUMNS + mark.column)
 
 
-def _position_after(text: str) -> Position:
-    return text.count("\n") + 1, len(text) - text.rfind("\n")
-
-
-def _invalid(file: str, position: Position, message: str) -> InvalidFileError:
-    return InvalidFileError([Problem(file, *position, message)])
+def _position_at(place: int) -> Position:
+    line, column = divmod(place, _COLUMNS)
+    return line + 1, column + 1

@@ -5,11 +5,13 @@ The marks (`▶`) are explained in mistakes.py.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from mistakes import MARK, check_mistakes
 
+from netsim.core.errors import InvalidFileError
 from netsim.topology.load_topology import load_plan
 
 # A network that holds, to put one mistake into: computers a and b at switch s.
@@ -399,6 +401,16 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["(fq_codel, codel, red) are not there yet; write a limit"],
     ),
     "ecn": (at_link("▶ecn: true"), ["`ecn` is not there yet"]),
+    "a delay of ages": (at_link("delay: ▶1000000000000h"), ["is more than netsim can count"]),
+    "a queue of ages": (at_link("queue: ▶" + "9" * 90), ["a queue of 9", "is endless"]),
+    "digits of others": (at_a("address: ▶10.0.0.9/٢٤"), ["cannot be a subnet with hosts"]),
+    "a number beyond all": (at_link("mtu: ▶1e400"), ["`1e400` is not an MTU"]),
+    "a module alone": (
+        at_a("services: {80: ▶netsim.services.httpbin}"),
+        ["write for example `netsim.services.httpbin:create_app`"],
+    ),
+    "a dot for the colon": (at_a("services: {80: ▶shop.web.app}"), ["example `shop.web:app`"]),
+    "containerlab's binds": (at_a("▶binds: [a]"), ["unknown key `binds`; write one of `env`"]),
     # Several at once
     "all in one go": (
         two_lans(a="{kind: computer, ▶adress: 10.0.0.1/24}")
@@ -418,6 +430,21 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`swtch` is no kind; write `switch`", "there is no node `nobody`", "`x` is not a seed"],
     ),
 }
+
+
+def test_a_hundred_mistakes_are_told_and_the_rest_is_counted(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yaml"
+    nodes = "".join(f"  n{number}: {{kind: computer}}\n" for number in range(1_500))
+    links = "".join(f"  - [n1, m{number}]\n" for number in range(10_000))
+    file.write_text(f"name: x\nnodes:\n{nodes}links:\n{links}")
+    started = time.process_time()
+    with pytest.raises(InvalidFileError) as caught:
+        load_plan(file)
+    assert len(caught.value.problems) == 100
+    assert caught.value.more == 9_900
+    assert str(caught.value).endswith("\nand 9,900 more")
+    # A minute when each of them looked for the name that was meant.
+    assert time.process_time() - started < 15
 
 
 @pytest.mark.parametrize("case", CASES)

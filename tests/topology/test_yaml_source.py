@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -123,3 +126,62 @@ def test_paths_that_lead_to_no_file(path: str, words: str, tmp_path: Path) -> No
         load_plan(f"{tmp_path}/{path}")
     assert words in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}/{path}:1:1: ")
+
+
+# Where the text comes from ----------------------------------------------------------------------
+
+LAN = "name: lan\nnodes: {a: {kind: computer}, b: {kind: computer}}\nlinks: [[a, b]]\n"
+
+
+def mistake_in(path: str | Path) -> str:
+    with pytest.raises(InvalidFileError) as caught:
+        read_yaml(path)
+    return str(caught.value)
+
+
+def test_a_pipe_is_read_to_its_end_and_can_be_asked_again(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=(LAN,))
+    writer.start()
+    assert [node.name for node in load_plan(tmp_path / "pipe").nodes] == ["a", "b"]
+    writer.join()
+    assert read_yaml(tmp_path / "pipe").data["name"] == "lan"
+
+
+def test_a_pipe_into_which_nobody_writes_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr("netsim.topology.file_text.PIPE_TIMEOUT", 0.05)
+    assert "a pipe into which nobody writes for 0.05 s; name a file" in mistake_in(
+        tmp_path / "pipe"
+    )
+
+
+def test_a_device_without_end_is_not_read_for_ever() -> None:
+    assert "larger than 1 MiB" in mistake_in("/dev/zero")
+
+
+def test_a_dash_is_standard_input(tmp_path: Path) -> None:
+    for text, said in ((LAN, "-: ok, 2 nodes"), (LAN + "oops: 1\n", "<stdin>:4:1: unknown key")):
+        validate = [sys.executable, "-m", "netsim", "validate", "-"]
+        found = subprocess.run(
+            validate, input=text, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert said in found.stdout + found.stderr
+
+
+def test_a_second_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("\ufeff\ufeff" + LAN)
+    assert "x.yaml:1:1: there is a second byte order mark (U+FEFF); remove it" in mistake_in(
+        tmp_path / "x.yaml"
+    )
+
+
+def test_numbers_that_are_too_large_stay_as_written() -> None:
+    assert parse_yaml("a: 1e400", "f").data == {"a": "1e400"}
+
+
+def test_a_list_without_end_is_refused_before_it_is_built() -> None:
+    with pytest.raises(InvalidFileError, match="more than 50000 entries"):
+        parse_yaml("links: [" + "[a, b]," * 50_001 + "]", "f")
