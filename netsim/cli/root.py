@@ -27,7 +27,10 @@ _COMMANDS: Final = {
     "logs": ("netsim.cli.logs", "Show what the nodes and their programs logged."),
     "test": ("netsim.cli.test", "Run scenario files, in virtual time or in real time."),
     "graph": ("netsim.cli.graph", "Show a topology as a tree, or draw a picture of it."),
-    "validate": ("netsim.cli.validate", "Check topology files without starting anything."),
+    "validate": (
+        "netsim.cli.validate",
+        "Check topology and scenario files; nothing starts.",
+    ),
     "schema": ("netsim.cli.schema", "Print the JSON Schema of topology or scenario files."),
 }
 """Module and one line of each command, in the order of `netsim --help`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -10,6 +10,8 @@ from netsim.cli import options
 from netsim.cli.outcome import FINE, MISUSED
 from netsim.cli.printing import counted, print_json
 from netsim.core.errors import InvalidFileError
+
+_SIZES: Final = ("step", "node", "link")
 
 
 @click.command(
@@ -20,7 +22,9 @@ from netsim.core.errors import InvalidFileError
 @options.as_json
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path())
 def command(as_json: bool, files: tuple[str, ...]) -> int:
-    """Check topology files without starting anything.
+    """Check topology and scenario files; nothing starts.
+
+    `-` is standard input.
 
     Every mistake is printed as FILE:LINE:COLUMN: what is wrong; what to write instead.
     """
@@ -30,8 +34,10 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
     else:
         for verdict in verdicts:
             if verdict["ok"]:
-                size = f"{counted(verdict['nodes'], 'node')}, {counted(verdict['links'], 'link')}"
-                click.echo(f"{verdict['file']}: ok, {size}")
+                sizes = [
+                    counted(verdict[f"{each}s"], each) for each in _SIZES if f"{each}s" in verdict
+                ]
+                click.echo(f"{verdict['file']}: ok, {', '.join(sizes)}")
             for problem in verdict["problems"]:
                 place = f"{problem['file']}:{problem['line']}:{problem['column']}"
                 click.echo(f"{place}: {problem['message']}", err=True)
@@ -41,24 +47,34 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
 
 
 def _check(file: str) -> dict[str, Any]:
-    from netsim.control.preflight import check_programs_and_ports
-    from netsim.topology.load_topology import load_plan  # pydantic takes a while
-
     try:
-        plan = load_plan(file)
-        check_programs_and_ports(file, plan)
+        return {"file": file, "ok": True, **_facts(file), "problems": [], "more": 0}
     except InvalidFileError as error:
         problems = [
             {"file": each.file, "line": each.line, "column": each.column, "message": each.message}
             for each in error.problems
         ]
         return {"file": file, "ok": False, "problems": problems, "more": error.more}
-    return {
-        "file": file,
-        "ok": True,
-        "name": plan.name,
-        "nodes": len(plan.nodes),
-        "links": len(plan.links),
-        "problems": [],
-        "more": 0,
-    }
+
+
+def _facts(file: str) -> dict[str, Any]:
+    """What is in a file that is fine; InvalidFileError."""
+    from netsim.control.preflight import check_programs_and_ports
+    from netsim.topology.check_topology import is_scenario
+    from netsim.topology.load_topology import load_plan  # pydantic takes a while
+    from netsim.topology.yaml_source import read_yaml
+
+    if is_scenario(read_yaml(file, tolerant=True).data):
+        from netsim.scenario.load_scenario import load_scenario
+
+        scenario = load_scenario(file)
+        layout = scenario.topology.layout
+        return {
+            "name": scenario.name,
+            "nodes": len(layout.nodes),
+            "links": len(layout.links),
+            "steps": len(scenario.steps),
+        }
+    plan = load_plan(file)
+    check_programs_and_ports(file, plan)
+    return {"name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)}

@@ -36,6 +36,13 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
     Every mistake goes to `findings`, which raises them together. `file` becomes the topology's;
     relative paths are below `folder`.
     """
+    if is_scenario(written):
+        beside = written.get("topology")
+        message = "this is a scenario, not a topology; run it with `netsim test`"
+        if isinstance(beside, str):
+            message += f", or name its topology: `{beside}`"
+        findings.report((), message)
+        findings.stop_if_any()
     words, no_word_lost = _words(written, findings)
     members = count_members(words, findings)
     nodes = expand_nodes(words, members, folder, findings)
@@ -69,6 +76,15 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
         layout=layout,
         addresses=addresses,
         routes=routes,
+    )
+
+
+def is_scenario(written: Any) -> bool:
+    """Whether a file holds a scenario, which names a topology instead of being one."""
+    return (
+        isinstance(written, dict)
+        and ("steps" in written or isinstance(written.get("topology"), str))
+        and not ("nodes" in written or "links" in written)
     )
 
 

@@ -131,9 +131,29 @@ def test_validate_prints_every_mistake(prompt: Prompt) -> None:
         "nodes": 2,
         "links": 1,
         "problems": [],
+        "more": 0,
     }
     assert not bad["ok"]
     assert [(each["line"], each["column"]) for each in bad["problems"]] == [(4, 9), (5, 9)]
+
+
+def test_validate_knows_a_scenario(prompt: Prompt) -> None:
+    Path("good.yaml").write_text("name: x\ntopology: home.yaml\nsteps: [{wait: 1s}]\n")
+    Path("bad.yaml").write_text("name: x\ntopology: home.yaml\nsteps: [{wiat: 1s}]\n")
+    code, out, err = prompt.run("validate", "good.yaml", "bad.yaml")
+    assert (code, out) == (2, "good.yaml: ok, 1 step, 2 nodes, 1 link\n")
+    assert err.startswith("bad.yaml:3:10: ")
+
+
+@pytest.mark.parametrize("command", ["up", "graph"])
+def test_a_scenario_is_no_topology(shell: Shell, command: str) -> None:
+    (shell.folder / "x.yaml").write_text("name: x\ntopology: home.yaml\nsteps: [{wait: 1s}]\n")
+    assert shell.run(command, "x.yaml") == (
+        2,
+        "",
+        "x.yaml:1:1: this is a scenario, not a topology; run it with `netsim test`, or name its "
+        "topology: `home.yaml`\n",
+    )
 
 
 def test_validate_of_good_files_and_of_none(prompt: Prompt) -> None:

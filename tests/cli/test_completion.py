@@ -96,7 +96,7 @@ def test_words(running: Shell, line: str, words: list[str]) -> None:
 
 def test_commands_come_with_what_they_do(shell: Shell) -> None:
     answer = ask(shell, "netsim vali").stdout
-    assert answer == "plain\nvalidate\nCheck topology files without starting anything.\n"
+    assert answer == "plain\nvalidate\nCheck topology and scenario files; nothing starts.\n"
 
 
 def test_nothing_is_offered_and_nothing_said_when_no_network_runs(shell: Shell) -> None:
