@@ -258,6 +258,17 @@ def measure_commands(rounds: int) -> dict[str, Any]:
     return {f"{name} ms": statistics.median(values) * 1000 for name, values in times.items()}
 
 
+def measure_ticks(rounds: int) -> dict[str, Any]:
+    """CPU time in µs of a switch that gets one frame at a time, by how many ports it has."""
+    import real_workloads
+
+    times: dict[int, list[float]] = {ports: [] for ports in (2, 48, 128)}
+    for _ in range(rounds):
+        for ports, seen in times.items():
+            seen.append(1e6 / real_workloads.switch(ports))
+    return {f"{ports} ports us": statistics.median(seen) for ports, seen in times.items()}
+
+
 def measure_virtual(rounds: int) -> dict[str, Any]:
     """Virtual time, and simulators beside it; these need packages that nothing else does."""
     import bench_virtual
@@ -271,6 +282,7 @@ MEASUREMENTS = {
     "http": measure_http,
     "bulk": measure_bulk,
     "rtt": measure_rtt,
+    "ticks": measure_ticks,
     "virtual": measure_virtual,
 }
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
-import os
-import statistics
-import subprocess
 import sys
-import tempfile
 import tomllib
 from pathlib import Path
+
+from workloads import measure
 
 SCRIPTS = Path(__file__).resolve().parent
 NUMBERS = SCRIPTS / "ratchet.toml"
@@ -38,22 +35,6 @@ HEAD = """\
 # reason that is worth it; the commit says which. Each version of Python has numbers of its own;
 # one without is measured and not judged.
 """
-
-
-def measure(row: str, rounds: int, checkout: Path) -> float:
-    """Median of work for a million steps of the yardstick."""
-    environment = {**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{SCRIPTS}"}
-    with tempfile.TemporaryDirectory() as folder:
-        output = subprocess.run(
-            [sys.executable, "-m", "workloads", row, str(rounds)],
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-            cwd=folder,
-        ).stdout
-    seen = [json.loads(line) for line in output.splitlines()]
-    return statistics.median(1e6 * each["rate"] / each["yardstick"] for each in seen)
 
 
 def write_numbers(numbers: dict[str, dict[str, object]]) -> None:
