@@ -7,7 +7,7 @@ and with the errors of the system's functions of that name (RFC 3493 6).
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -27,11 +27,21 @@ class HostsTable:
     """Every name of the network, as `/etc/hosts` would list it; case does not matter.
 
     Nothing is made of `names` until it is asked for: most computers of a large network never do,
-    and their processes share the memory of the names as long as nobody touches them.
+    and their processes share the memory of the names as long as nobody touches them. Of a node
+    with several addresses `names` has the first; `nearest` knows which of them is best asked from
+    here, and `owner` whose the others are.
     """
 
-    def __init__(self, names: Mapping[str, IpAddress]) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, IpAddress],
+        *,
+        nearest: Callable[[IpAddress], IpAddress] = lambda address: address,
+        owner: Callable[[IpAddress], str | None] = lambda address: None,
+    ) -> None:
         self._given = names
+        self._nearest = nearest
+        self._owner = owner
 
     @cached_property
     def _addresses(self) -> dict[str, IpAddress]:
@@ -65,11 +75,13 @@ class HostsTable:
             return _LOCALHOST
         if lowered not in self._addresses:
             raise _error(socket.EAI_NONAME)
-        return self._addresses[lowered]
+        return self._nearest(self._addresses[lowered])
 
     def name_of(self, address: IpAddress) -> str | None:
         """The first name of an address."""
-        return "localhost" if address == _LOCALHOST else self._names.get(address)
+        if address == _LOCALHOST:
+            return "localhost"
+        return self._names.get(address) or self._owner(address)
 
     def getaddrinfo(
         self,

@@ -16,7 +16,7 @@ import contextlib
 import errno
 import socket
 import ssl as tls_library
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from netsim.aio import aiohttp_names
@@ -47,13 +47,13 @@ class HostLoopMixin(HostLoop):
     def attach_host(
         self,
         host: Host,
-        names: Mapping[str, IpAddress],
+        hosts_table: HostsTable,
         *,
         path_finder: PathFinder = lambda source, destination: None,
     ) -> None:
         """Give the loop its network: the stack, the hosts table, and who knows the ways."""
         self.host = host
-        self.hosts_table = HostsTable(names)
+        self.hosts_table = hosts_table
         self.outside = Outside(super())
         self.path = path_finder
         self._owners = {}

@@ -128,7 +128,8 @@ class SiteProcess:
         if not isinstance(node, HostNode):
             return asyncio.SelectorEventLoop(SiteSelector(self._engine, lambda: False))
         loop = NodeLoop(self._engine, node.name)
-        loop.attach_host(node.host, self._plan.hosts, path_finder=self._site.paths.path)
+        paths = self._site.paths
+        loop.attach_host(node.host, paths.hosts_table_of(node.name), path_finder=paths.path)
         self._site.loops[node.name] = loop
         return loop
 

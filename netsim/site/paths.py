@@ -3,6 +3,9 @@ find it."""
 
 from __future__ import annotations
 
+from functools import partial
+
+from netsim.aio.hosts_table import HostsTable
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NextHop, NodePlan
 from netsim.topology.routes import Routing, subnet
 from netsim.wire.address import IpAddress, network_of
@@ -37,6 +40,41 @@ class PathFinder:
         """The node that has an address."""
         owner = self._owners.get(address)
         return None if owner is None else owner[0]
+
+    def hosts_table_of(self, name: str) -> HostsTable:
+        """What names mean at this node."""
+        return HostsTable(self._plan.hosts, nearest=partial(self.nearest, name), owner=self.owner)
+
+    def nearest(self, asker: str, address: IpAddress) -> IpAddress:
+        """Of all addresses of the node that has `address`, the one that takes the fewest hops.
+
+        So a name is of use to a neighbour on another cable, and survives the node's first link.
+        Where no address can be reached it is `address` itself.
+        """
+        owner = self.owner(address)
+        if owner is None or owner == asker:
+            return address
+        if len(self._nodes[owner].interfaces) == 1:
+            return address
+        own, choices = self._live_addresses(asker), self._live_addresses(owner)
+        for choice, _ in choices:
+            if any(_within(choice, source, length) for source, length in own):
+                return choice
+        ways = [
+            (len(way), choice)
+            for choice, _ in choices
+            for source, _ in own[:1]
+            if (way := self.path(source, choice)) is not None
+        ]
+        return min(ways, key=lambda each: each[0], default=(0, address))[1]
+
+    def _live_addresses(self, node: str) -> list[tuple[IpAddress, int]]:
+        """Of interfaces whose link is up, each with the length of its prefix."""
+        return [
+            (each.address, each.prefix_length)
+            for each in self._nodes[node].interfaces
+            if each.address is not None and each.link not in self._dead
+        ]
 
     def path(self, source: IpAddress, destination: IpAddress) -> list[str] | None:
         """Names of the nodes from one address to another, both included; None without a way."""

@@ -17,7 +17,6 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, Final, NoReturn, TypeVar
 
-from netsim.aio.host_loop import PathFinder
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import DeadlockError, OutsideError
 from netsim.core.time import SECOND
@@ -25,8 +24,8 @@ from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
 from netsim.interception.task_order import StableTask, install_stable_order
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Driver
+from netsim.site.paths import PathFinder
 from netsim.virtual.timeline import Timeline, Timer
-from netsim.wire.address import IpAddress
 
 Result = TypeVar("Result")
 
@@ -205,14 +204,13 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         node: HostNode,
         driver: Driver,
         environment: Environment,
-        names: dict[str, IpAddress],
-        path_finder: PathFinder,
+        paths: PathFinder,
     ) -> None:
         self.environment = environment
         self._node = node
         self._driver = driver
         VirtualLoop.__init__(self, timeline, node.name)
-        self.attach_host(node.host, names, path_finder=path_finder)
+        self.attach_host(node.host, paths.hosts_table_of(node.name), path_finder=paths.path)
         driver.news = node.host.ready
         driver.on_news = self.wake
         self.on_exit: Callable[[SystemExit], None] = lambda error: None

@@ -146,8 +146,7 @@ class VirtualBackend:
             node,
             self._site.drivers[name],
             environment,
-            plan.hosts,
-            self._site.paths.path,
+            self._site.paths,
         )
         self._site.loops[name] = loop
         self._logs.loops.add(loop)

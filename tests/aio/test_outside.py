@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from protocols import Recorder
 
+from netsim.aio.hosts_table import HostsTable
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.streams import RandomStreams
 from netsim.stack.host import Host
@@ -23,7 +24,7 @@ class LonelyLoop(HostLoopMixin, asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__(_FlushingSelector(self))
-        self.attach_host(Host([], RandomStreams(0)), {})
+        self.attach_host(Host([], RandomStreams(0)), HostsTable({}))
 
     def network_now(self) -> int:
         return time.monotonic_ns()

@@ -54,7 +54,7 @@ class World:
             if isinstance(node, HostNode):
                 around = Environment.of_the_process(lambda: timeline.now)
                 driver = self.network.site.drivers[name]
-                loop = _Loop(timeline, node, driver, around, plan.hosts, finder.path)
+                loop = _Loop(timeline, node, driver, around, finder)
                 loop.set_exception_handler(lambda _, context: self.problems.append(context))
                 loop.others = self._loops
                 self._loops[name] = loop

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import pytest
 from plans import plan_of
 
+from netsim.aio.hosts_table import HostsTable
 from netsim.aio.loop import HostLoopMixin
 from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.host_node import HostNode
@@ -35,7 +36,7 @@ class Alice:
         node = engine.add("alice")
         assert isinstance(node, HostNode)
         self.loop = NodeLoop(engine, "alice")
-        self.loop.attach_host(node.host, {"alice": ALICE})
+        self.loop.attach_host(node.host, HostsTable({"alice": ALICE}))
         self.problems: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda _, context: self.problems.append(context))
         self._ports: list[PublishedPort] = []
