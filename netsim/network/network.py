@@ -267,7 +267,7 @@ class Network:
         return self._inspection.ports()
 
     async def accounts(self) -> list[LinkAccount]:
-        """The books of every direction at one consistent cut.
+        """The account of every direction at one consistent cut.
 
         TimeoutError or ConnectionError when a node that is up does not answer.
         """

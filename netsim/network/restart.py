@@ -12,8 +12,8 @@ from netsim.topology.plan import NetworkPlan
 
 FIRST_DELAY: Final = 100 * MILLISECOND
 LONGEST_DELAY: Final = 10 * SECOND
-LONG_LIFE: Final = 10 * SECOND
-"""After a life as long as this a failure counts as the first. All in ns of network time."""
+LONG_RUN: Final = 10 * SECOND
+"""After running as long as this a failure counts as the first. All in ns of network time."""
 
 
 class RestartPolicy:
@@ -29,11 +29,11 @@ class RestartPolicy:
 
     def delay(self, now: int) -> int:
         """The node has failed, or has not come up: how long to wait before it is started."""
-        if now - self._started_at >= LONG_LIFE:
+        if now - self._started_at >= LONG_RUN:
             self._next_delay = FIRST_DELAY
         delay = self._next_delay
         self._next_delay = min(2 * delay, LONGEST_DELAY)
-        # A start that fails is no life: nothing has been running since.
+        # Since a start that fails nothing has been running.
         self._started_at = now + delay
         return delay
 

@@ -12,14 +12,14 @@ from netsim.stack.interface import InterfaceAddress
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RouteChange, RoutePlan
 
 
-def build_node(plan: NetworkPlan, name: str, life: int = 0) -> Node:
+def build_node(plan: NetworkPlan, name: str, boots: int = 0) -> Node:
     """A node in its first state, with its addresses and routes.
 
-    `life` counts its starts: each draws random numbers of its own, so that nobody takes what a
-    restarted computer sends for something old.
+    It has started `boots` times before. Each start draws random numbers of its own, so that nobody
+    takes what a restarted computer sends for something old.
     """
     node_plan = plan.node(name)
-    streams = node_streams(plan, name, life)
+    streams = node_streams(plan, name, boots)
     ports = [
         Port(
             index,
@@ -41,9 +41,9 @@ def build_node(plan: NetworkPlan, name: str, life: int = 0) -> Node:
     return node
 
 
-def node_streams(plan: NetworkPlan, name: str, life: int = 0) -> RandomStreams:
-    """Every random choice on a node derives from these, in its first life or a later one."""
-    return RandomStreams(plan.seed).below(f"{name}~{life}" if life else name)
+def node_streams(plan: NetworkPlan, name: str, boots: int = 0) -> RandomStreams:
+    """Every random choice on a node derives from these, when it first boots or later."""
+    return RandomStreams(plan.seed).below(f"{name}~{boots}" if boots else name)
 
 
 def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:

@@ -116,10 +116,7 @@ class Site:
         node, driver = self.nodes.pop(name), self.drivers.pop(name)
         self.loops.pop(name, None)
         counters = node_counters(node.ports)
-        self._agenda[:] = [
-            entry for entry in self._agenda if getattr(entry[3], "__self__", None) is not driver
-        ]
-        heapify(self._agenda)
+        self._forget([driver])
         now = self._now()
         for port in node.ports:
             self._cables.pop(port, None)
@@ -222,8 +219,19 @@ class Site:
             return 1
 
     def close(self) -> None:
-        """Give back what is open."""
+        """Nothing happens here any more, and nothing is written."""
+        self._forget(self.drivers.values())
+        self.nodes.clear()
+        self.drivers.clear()
         self.watch.close()
+
+    def _forget(self, drivers: Iterable[Driver]) -> None:
+        """What they have in the agenda does not happen."""
+        gone = set(map(id, drivers))
+        self._agenda[:] = [
+            entry for entry in self._agenda if id(getattr(entry[3], "__self__", None)) not in gone
+        ]
+        heapify(self._agenda)
 
     def _carry(self, port: Port, departures: list[Departure]) -> None:
         self._cables[port](departures)

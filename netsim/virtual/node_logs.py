@@ -15,7 +15,7 @@ Forward = Callable[[str, int, str], None]
 
 
 class NodeLogs(logging.Handler):
-    """A handler of the root logger, for the life of a network."""
+    """A handler of the root logger, for as long as a network runs."""
 
     _installed: ClassVar[list[NodeLogs]] = []
     _level_before: ClassVar[int] = logging.WARNING
@@ -23,7 +23,7 @@ class NodeLogs(logging.Handler):
     def __init__(self, forward: Forward) -> None:
         super().__init__()
         self.loops: set[ComputerLoop] = set()
-        """The loops of the network's nodes, those of earlier lives too."""
+        """The loops of the network's nodes, those from before they started again too."""
         self._forward = forward
         self._speaking: ComputerLoop | None = None
 

@@ -70,13 +70,10 @@ class VirtualBackend:
             computer.start_run()
 
     async def stop(self, grace: float) -> None:
-        self._site.on_carrier_changed = lambda node, port, now: None
         try:
             await asyncio.gather(*(computer.stop(grace) for computer in self._computers.values()))
         finally:
             self._computers.clear()
-            for name in list(self._site.nodes):
-                self._site.remove(name)
             self._site.close()
             self._logs.uninstall()
             self._modules.leave()
