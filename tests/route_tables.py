@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from netsim.topology.plan import NetworkPlan, Prefix, RouteChange, RoutePlan
-from netsim.topology.routes import Routing, links_down
+from netsim.topology.routing import Routing, links_down
 
 Routes = dict[str, tuple[RoutePlan, ...]]
+Table = dict[Prefix, tuple[RoutePlan, ...]]
 
 
 class RoutedNetwork:
@@ -15,10 +16,8 @@ class RoutedNetwork:
 
     def __init__(self, plan: NetworkPlan) -> None:
         self.plan = plan
-        self.tables: dict[str, dict[Prefix, RoutePlan]] = {
-            node.name: {(each.prefix, each.prefix_length): each for each in node.routes}
-            for node in plan.nodes
-            if node.kind != "switch"
+        self.tables: dict[str, Table] = {
+            node.name: table_of(node.routes) for node in plan.nodes if node.kind != "switch"
         }
         self._routing = Routing(plan)
         for _ in self._routing.compute():
@@ -42,14 +41,26 @@ class RoutedNetwork:
     @property
     def routes(self) -> Routes:
         """Every table, as a plan has them."""
-        return {name: tuple(table.values()) for name, table in self.tables.items()}
+        return {
+            name: tuple(route for routes in table.values() for route in routes)
+            for name, table in self.tables.items()
+        }
 
-    def _adopt(self, table: dict[Prefix, RoutePlan], change: RouteChange) -> None:
+    def _adopt(self, table: Table, change: RouteChange) -> None:
         for prefix in change.withdrawn:
             del table[prefix]
-        for hop, prefixes in change.routes:
+        for hops, prefixes in change.routes:
             for prefix in prefixes:
-                table[prefix] = RoutePlan(*prefix, *hop)
+                table[prefix] = tuple(RoutePlan(*prefix, *hop) for hop in hops)
+
+
+def table_of(routes: Iterable[RoutePlan]) -> Table:
+    """Routes by prefix."""
+    table: Table = {}
+    for route in routes:
+        prefix = route.prefix, route.prefix_length
+        table[prefix] = (*table.get(prefix, ()), route)
+    return table
 
 
 def routes_without(

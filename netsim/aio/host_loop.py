@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-PathFinder = Callable[[IpAddress, IpAddress], list[str] | None]
-"""Names of the nodes on the way from one address to another; None when there is no way."""
+PathFinder = Callable[[IpAddress, IpAddress, bytes], list[str] | None]
+"""Names of the nodes on the way of a flow (`stack/equal_cost.py`) from one address to another;
+None when there is no way."""
 
 DISPATCH_LIMIT: Final = 16
 """Sockets whose owners are told in one tick: with 50 connections 8 and 16 give the most requests/s,

@@ -49,7 +49,7 @@ class HostLoopMixin(HostLoop):
         host: Host,
         hosts_table: HostsTable,
         *,
-        path_finder: PathFinder = lambda source, destination: None,
+        path_finder: PathFinder = lambda source, destination, flow: None,
     ) -> None:
         """Give the loop its network: the stack, the hosts table, and who knows the ways."""
         self.host = host

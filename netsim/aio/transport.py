@@ -20,7 +20,9 @@ from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import system_error
 from netsim.aio.socket_facade import ConnectionFacade
 from netsim.aio.tls import Tls
+from netsim.stack.equal_cost import flow_key
 from netsim.stack.tcp.tcp_socket import TcpSocket
+from netsim.wire.ipv4 import PROTOCOL_TCP
 
 SEND_BUFFER: Final = 1 << 20
 """Bytes that a kernel would take before `send` blocks (Linux grows to 4 MiB; tcp_wmem)."""
@@ -101,7 +103,9 @@ class StreamTransport(transports._FlowControlMixin):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """As in asyncio; `"netsim.path"` gives the names of the nodes on the way from the peer."""
         if name == "netsim.path":
-            path = self._host_loop.path(self._connection.remote[0], self._connection.local[0])
+            (peer, peer_port), (here, port) = self._connection.remote, self._connection.local
+            ports = peer_port.to_bytes(2, "big") + port.to_bytes(2, "big")
+            path = self._host_loop.path(peer, here, flow_key(peer, here, PROTOCOL_TCP, ports))
             return default if path is None else path
         return super().get_extra_info(name, default)
 

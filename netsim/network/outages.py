@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from netsim.topology.plan import NetworkPlan
-from netsim.topology.routes import links_down
+from netsim.topology.routing import links_down
 
 NodeState = Literal["starting", "running", "stopped", "dead"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Mapping
 from netsim.core.time import SECOND
 from netsim.network.outages import Outages
 from netsim.topology.plan import NetworkPlan, RouteChange
-from netsim.topology.routes import Routing
+from netsim.topology.routing import Routing
 
 Changes = Mapping[str, RouteChange]
 Install = Callable[[Changes, frozenset[int]], None]

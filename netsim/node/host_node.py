@@ -31,6 +31,7 @@ class HostNode(Node):
                 for port, own in zip(ports, addresses, strict=True)
             ],
             streams,
+            name=name,
             forwarding=self.forwarding,
         )
 

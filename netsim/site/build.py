@@ -66,8 +66,9 @@ def change_routes(node: HostNode, change: RouteChange) -> None:
         change.withdrawn,
         (
             host.static_route(prefix, length, gateway, by_name[interface])
-            for (gateway, interface), prefixes in change.routes
+            for hops, prefixes in change.routes
             for prefix, length in prefixes
+            for gateway, interface in hops
         ),
     )
 

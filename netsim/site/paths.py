@@ -3,12 +3,17 @@ find it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from zlib import crc32
 
 from netsim.aio.hosts_table import HostsTable
+from netsim.stack.equal_cost import flow_key, salt_of, weight
+from netsim.topology.destinations import subnet
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NextHop, NodePlan
-from netsim.topology.routes import Routing, subnet
+from netsim.topology.routing import Routing
 from netsim.wire.address import IpAddress, network_of
+from netsim.wire.ipv4 import PROTOCOL_ICMP
 
 
 class PathFinder:
@@ -76,26 +81,33 @@ class PathFinder:
             if each.address is not None and each.link not in self._dead
         ]
 
-    def path(self, source: IpAddress, destination: IpAddress) -> list[str] | None:
-        """Names of the nodes from one address to another, both included; None without a way."""
+    def path(
+        self, source: IpAddress, destination: IpAddress, flow: bytes = b""
+    ) -> list[str] | None:
+        """Names of the nodes from one address to another, both included; None without a way.
+
+        `flow` says whose way, where several cost the same (`equal_cost.flow_key`): that of a
+        ping, unless it is given.
+        """
         here, end = self.owner(source), self.owner(destination)
         if here is None or end is None:
             return None
+        number = crc32(flow or flow_key(source, destination, PROTOCOL_ICMP))
         names = [here]
         while here != end:
-            hop = self._next_hop(self._nodes[here], destination)
-            following = self.owner(hop[0]) if hop is not None else None
-            if hop is None or following is None or following in names:
+            hop = self._next_hop(self._nodes[here], destination, number)
+            following = self._owners.get(hop[0]) if hop is not None else None
+            if hop is None or following is None or following[0] in names:
                 return None
-            between = self._switches(hop[1], following)
+            between = self._switches(hop[1], *following)
             if between is None:
                 return None
-            names += [*between, following]
-            here = following
+            here = following[0]
+            names += [*between, here]
         return names
 
     def _next_hop(
-        self, node: NodePlan, destination: IpAddress
+        self, node: NodePlan, destination: IpAddress, flow: int
     ) -> tuple[IpAddress, InterfacePlan] | None:
         """The next hop's address, and the interface through which the packet leaves."""
         interfaces = {
@@ -103,48 +115,63 @@ class PathFinder:
             for interface in node.interfaces
             if interface.link not in self._dead
         }
-        best, hop = -1, None
+        best, direct = -1, None
         for interface in interfaces.values():
             if (
                 interface.address is not None
                 and interface.prefix_length > best
                 and _within(destination, interface.address, interface.prefix_length)
             ):
-                best, hop = interface.prefix_length, (destination, interface)
-        for route in node.routes:
-            if (
-                # A router's other routes are those of the intact network.
-                (route.given or not node.traits.forwards)
-                and route.prefix_length > best
-                and route.interface in interfaces
-                and _within(destination, route.prefix, route.prefix_length)
-            ):
-                best, hop = route.prefix_length, (route.gateway, interfaces[route.interface])
-        if node.traits.forwards:
-            _, at = self._owners[destination]
-            if at.prefix_length > best:
-                derived = self._derived(node.name, at)
-                if derived is not None and derived[1] in interfaces:
-                    hop = derived[0], interfaces[derived[1]]
-        return hop
+                best, direct = interface.prefix_length, interface
+        hops: list[NextHop] = []
+        for length, hop in self._routes(node, destination):
+            if hop[1] not in interfaces:
+                continue
+            if length > best:
+                best, direct, hops = length, None, [hop]
+            elif length == best and direct is None:
+                hops.append(hop)
+        if direct is not None:
+            return destination, direct
+        if not hops:
+            return None
+        name = node.name
+        gateway, through = max(hops, key=lambda hop: weight(flow, salt_of(name, hop[1], hop[0])))
+        return gateway, interfaces[through]
 
-    def _derived(self, router: str, end: InterfacePlan) -> NextHop | None:
+    def _routes(self, node: NodePlan, destination: IpAddress) -> Iterator[tuple[int, NextHop]]:
+        """What its table has for an address besides its own subnets: prefix lengths and hops."""
+        given = set()
+        for route in node.routes:
+            # A router's other routes are those of the intact network.
+            if route.given or not node.traits.forwards:
+                given.add((route.prefix, route.prefix_length))
+                if _within(destination, route.prefix, route.prefix_length):
+                    yield route.prefix_length, (route.gateway, route.interface)
+        if node.traits.forwards:
+            _, end = self._owners[destination]
+            for length in (end.prefix_length, len(destination) * 8):
+                prefix = subnet(destination, length)
+                if prefix not in given:
+                    for hop in self._derived().next_hops(node.name, prefix):
+                        yield length, hop
+
+    def _derived(self) -> Routing:
         if self._routing is None:
             self._routing = Routing(self._plan)
             self._routing.set_dead(self._dead)
-        assert end.address is not None, "found by it"
-        return self._routing.next_hop(router, subnet(end.address, end.prefix_length))
+        return self._routing
 
-    def _switches(self, egress: InterfacePlan, end: str) -> list[str] | None:
-        """The switches between an interface and a node on its segment; they form a tree."""
+    def _switches(self, egress: InterfacePlan, end: str, at: InterfacePlan) -> list[str] | None:
+        """The switches between an interface and another on its segment; they form a tree."""
         waiting = [[egress]]
         for way in waiting:
-            peer = self._nodes[way[-1].peer]
-            if peer.name == end:
+            last = way[-1]
+            if (last.peer, last.peer_interface) == (end, at.name):
                 return [interface.peer for interface in way[:-1]]
+            peer = self._nodes[last.peer]
             if peer.traits.bridges:
-                arrived_by = way[-1].link
-                waiting += [[*way, on] for on in peer.interfaces if on.link != arrived_by]
+                waiting += [[*way, on] for on in peer.interfaces if on.link != last.link]
         return None
 
 

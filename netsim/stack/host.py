@@ -29,13 +29,17 @@ _ARP = ethernet.ETHERTYPE_ARP.to_bytes(2, "big")
 
 
 class Host:
-    """The protocol machines of one computer or router."""
+    """The protocol machines of one computer or router.
+
+    Its `name` makes it choose among equal routes in its own way.
+    """
 
     def __init__(
         self,
         interfaces: list[Interface],
         streams: RandomStreams,
         *,
+        name: str = "",
         forwarding: bool = False,
         tcp_settings: TcpSettings | None = None,
     ) -> None:
@@ -49,7 +53,7 @@ class Host:
         self.on_drop: Callable[[str], None] | None = None
         """Told the reason of each drop while the frame is at hand; for traces."""
         self.timers = Timers()
-        self.fib = Fib()
+        self.fib = Fib(name)
         self.neighbours = [
             NeighbourCache(
                 interface,
@@ -154,10 +158,11 @@ class Host:
         self, withdrawn: Iterable[tuple[IpAddress, int]], routes: Iterable[Route]
     ) -> None:
         """Withdraw static routes, by prefix, and install others, in place of any to the same."""
-        for prefix, length in withdrawn:
+        routes = list(routes)
+        replaced = ((route.prefix, route.prefix_length) for route in routes)
+        for prefix, length in dict.fromkeys((*withdrawn, *replaced)):
             self.fib.remove(prefix, length, Origin.STATIC)
         for route in routes:
-            self.fib.remove(route.prefix, route.prefix_length, Origin.STATIC)
             self.fib.add(route)
         self.ip.paths_changed()
 

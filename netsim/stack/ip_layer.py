@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from netsim.stack.equal_cost import flow_key
 from netsim.stack.fib import Fib, Route
 from netsim.stack.fragment_reassembly import Reassembly
 from netsim.stack.fragmentation import PathMtuDiscovery, fragments
@@ -93,11 +94,14 @@ class Ip:
     # Sending
 
     def route_to(self, destination: IpAddress) -> Route:
-        """The route to a destination that is not this host; NoRouteError when there is none."""
-        route = self.fib.lookup(destination)
-        if route is None:
+        """The route to a destination that is not this host, the first of equal ones.
+
+        NoRouteError when there is none.
+        """
+        routes = self.fib.lookup(destination)
+        if not routes:
             raise NoRouteError(f"no route to {format_ip(destination)}")
-        return route
+        return routes[0]
 
     def source_for(self, destination: IpAddress) -> IpAddress:
         """The address that packets to `destination` are sent from (RFC 1122 3.3.4.3)."""
@@ -111,8 +115,11 @@ class Ip:
         """Largest packet in bytes that can go to `destination`, as far as is known."""
         if self.is_local(destination):
             return LOOPBACK_MTU
-        route = self.fib.lookup(destination)
-        mtu = route.interface.mtu if route is not None else 1500
+        routes = self.fib.lookup(destination)
+        if len(routes) == 1:
+            mtu = routes[0].interface.mtu
+        else:
+            mtu = min((each.interface.mtu for each in routes), default=1500)
         path = self._known_paths.get(destination)
         return mtu if path is None else min(mtu, path.mtu)
 
@@ -150,7 +157,12 @@ class Ip:
             header = ipv4.Ipv4Header(tos, total, 0, 0, ttl, protocol, source, destination, options)
             self._send_special(header, payload, discovery)
             return
-        route = self.route_to(destination)
+        routes = self.fib.lookup(destination)
+        if not routes:
+            raise NoRouteError(f"no route to {format_ip(destination)}")
+        route = routes[0]
+        if len(routes) > 1:
+            route = self.fib.choose(routes, flow_key(source, destination, protocol, payload))
         interface = route.interface
         if source[0] == LOOPBACK_NETWORK:
             raise _loopback_leaves()
@@ -384,9 +396,13 @@ class Ip:
             or int.from_bytes(frame[14:34], "big") % 0xFFFF
         ):
             return False
-        route = self.fib.lookup(destination)
-        if route is None:
+        routes = self.fib.lookup(destination)
+        if not routes:
             return False
+        route = routes[0]
+        if len(routes) > 1:
+            ports = b"" if frame[20] & 0x3F or frame[21] else frame[34:38]
+            route = self.fib.choose(routes, flow_key(source, destination, frame[23], ports))
         total = frame[16] << 8 | frame[17]
         egress = route.interface
         if not ipv4.HEADER_LENGTH <= total <= len(frame) - _ETHERNET or total > egress.mtu:
@@ -418,13 +434,19 @@ class Ip:
             self._count("ttl-exceeded")
             self.icmp.send_error(icmp.TIME_EXCEEDED, icmp.TTL_EXCEEDED, packet, now)
             return
-        route = self.fib.lookup(header.destination)
-        if route is None:
+        routes = self.fib.lookup(header.destination)
+        if not routes:
             self._count("no-route")
             self.icmp.send_error(
                 icmp.DESTINATION_UNREACHABLE, icmp.NETWORK_UNREACHABLE, packet, now
             )
             return
+        payload = packet[header.header_length :]
+        route = routes[0]
+        if len(routes) > 1:
+            ports = b"" if header.is_fragment else payload
+            flow = flow_key(header.source, header.destination, header.protocol, ports)
+            route = self.fib.choose(routes, flow)
         mtu = route.interface.mtu
         is_too_big = header.total_length > mtu
         if is_too_big and header.fragment & ipv4.DONT_FRAGMENT:
@@ -432,7 +454,6 @@ class Ip:
             kind, code = icmp.DESTINATION_UNREACHABLE, icmp.FRAGMENTATION_NEEDED
             self.icmp.send_error(kind, code, packet, now, rest=mtu)
             return
-        payload = packet[header.header_length :]
         forwarded = replace(
             header,
             ttl=header.ttl - 1,

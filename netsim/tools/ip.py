@@ -109,7 +109,7 @@ def _show(
             now = context.loop.network_now()
             table = ip_tables.neighbours(host, now) if has_ipv4 else []
             key, to_lines = "dev", ip_tables.neighbour_lines
-        table = [entry for entry in table if device in (None, entry[key])]
+        table = [entry for entry in table if device in (None, *_devices(entry, key))]
     if as_json:
         context.print_line(json.dumps(table))
     else:
@@ -117,6 +117,12 @@ def _show(
             for line in to_lines(entry):
                 context.print_line(line)
     return 0
+
+
+def _devices(entry: Entry, key: str) -> list[str]:
+    """Where an entry belongs: a route may have several next hops."""
+    hops = entry.get("nexthops")
+    return [entry[key]] if hops is None else [hop["dev"] for hop in hops]
 
 
 def _device(host: Host, words: list[str]) -> str | None:

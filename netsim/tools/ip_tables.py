@@ -5,6 +5,7 @@ Each table is a list of the objects that `ip -json` prints; the lines are made f
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any, Final
 
 from netsim.stack.fib import Origin, Route
@@ -93,9 +94,17 @@ def address_lines(entry: Entry) -> list[str]:
 
 
 def routes(host: Host) -> list[Entry]:
-    """The routing table in the order of prefixes, the default route first."""
+    """The routing table in the order of prefixes, the default route first.
+
+    Routes to one prefix whose cost is equal are one entry with several next hops.
+    """
+
+    def share(route: Route) -> tuple[Any, ...]:
+        alone = route if route.gateway is None else None
+        return route.prefix, route.prefix_length, route.origin.value, route.metric, id(alone)
+
     table = sorted(host.fib, key=lambda route: (route.prefix, route.prefix_length))
-    return [_route(route) for route in table]
+    return [_route(list(routes)) for _, routes in groupby(table, share)]
 
 
 def route_to(host: Host, destination: IpAddress) -> Entry:
@@ -124,7 +133,11 @@ def route_lines(entry: Entry) -> list[str]:
     ):
         if key in entry:
             words += [word, entry[key]]
-    return [" ".join(words + entry["flags"])]
+    lines = [" ".join(words + entry["flags"])]
+    for hop in entry.get("nexthops", ()):
+        words = ["nexthop", "via", hop["gateway"], "dev", hop["dev"], "weight", str(hop["weight"])]
+        lines.append("\t" + " ".join(words + hop["flags"]))
+    return lines
 
 
 def neighbours(host: Host, now: int) -> list[Entry]:
@@ -174,7 +187,8 @@ def _interface(interface: Interface) -> Entry:
     }
 
 
-def _route(route: Route) -> Entry:
+def _route(routes: list[Route]) -> Entry:
+    route = routes[0]
     if not route.prefix_length:
         destination = "default"
     elif route.prefix_length == len(route.prefix) * 8:
@@ -182,12 +196,27 @@ def _route(route: Route) -> Entry:
     else:
         destination = f"{format_ip(route.prefix)}/{route.prefix_length}"
     entry: Entry = {"dst": destination}
+    if len(routes) > 1:
+        hops = [
+            {
+                "gateway": format_ip(each.gateway or b""),
+                "dev": each.interface.name,
+                "weight": 1,
+                "flags": _flags(each),
+            }
+            for each in routes
+        ]
+        return entry | {"protocol": _PROTOCOLS[route.origin], "flags": [], "nexthops": hops}
     if route.gateway is not None:
         entry["gateway"] = format_ip(route.gateway)
     entry |= {"dev": route.interface.name, "protocol": _PROTOCOLS[route.origin]}
     if route.gateway is None:
         entry |= {"scope": "link", "prefsrc": format_ip(route.source)}
-    return entry | {"flags": [] if route.interface.up else ["linkdown"]}
+    return entry | {"flags": _flags(route)}
+
+
+def _flags(route: Route) -> list[str]:
+    return [] if route.interface.up else ["linkdown"]
 
 
 def _neighbour(interface: Interface, entry: Neighbour, now: int) -> Entry:

@@ -1,6 +1,8 @@
 """The probes of traceroute: UDP datagrams to unlikely ports, or ICMP echo requests.
 
-A probe is known by its number, which its destination port or its sequence number tells.
+A probe is known by its number, which its first bytes or its sequence number tell. All probes are
+of one flow, so that where several ways cost the same they show one of them, and not a mixture
+(Augustin et al., "Avoiding traceroute anomalies with Paris traceroute", 2006).
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ from typing import Final, NamedTuple, Protocol
 from netsim.aio.loop import HostLoopMixin
 from netsim.stack.icmp_layer import EchoReply
 from netsim.stack.udp_layer import UdpError
-from netsim.wire import icmp
+from netsim.wire import icmp, ipv4, udp
 from netsim.wire.address import IpAddress
 
 FIRST_PORT: Final = 33434
+_NUMBER: Final = 2
+"""Bytes; routers quote 576 of a packet, so they come back."""
 _UNREACHABLE_MARKS: Final = {
     icmp.NETWORK_UNREACHABLE: "!N",
     icmp.HOST_UNREACHABLE: "!H",
@@ -54,7 +58,10 @@ class Prober(Protocol):
 
 
 class UdpProber:
-    """Datagrams to port 33434 + number: the target answers "port unreachable"."""
+    """Datagrams to port 33434: the target answers "port unreachable".
+
+    Those too short for a number go to the port that is so much higher.
+    """
 
     def __init__(self, loop: HostLoopMixin, target: IpAddress, data: bytes) -> None:
         self._endpoint = loop.open_probe()
@@ -62,16 +69,27 @@ class UdpProber:
         self._data = data
 
     def send(self, number: int, ttl: int) -> int:
-        return self._endpoint.send((self._target, FIRST_PORT + number), self._data, ttl=ttl)
+        port, data = FIRST_PORT, number.to_bytes(_NUMBER, "big") + self._data[_NUMBER:]
+        if len(data) > len(self._data):
+            port, data = FIRST_PORT + number, self._data
+        return self._endpoint.send((self._target, port), data, ttl=ttl)
 
     async def receive(self) -> tuple[int, Answer]:
         """An ICMP error, or a datagram of somebody who does listen on that port."""
         message = await self._endpoint.receive()
         if isinstance(message, UdpError):
-            number = message.destination[1] - FIRST_PORT
+            quoted = ipv4.parse_quoted(message.message.body)
+            data = message.message.body[quoted.header_length + udp.HEADER_LENGTH :]
+            number = self._number(message.destination[1], data)
             return number, _of_error(message.reporter, message.message, message.now)
         source, port = message.source
-        return port - FIRST_PORT, Answer(source, message.now, is_last=True, mark="")
+        number = self._number(port, message.payload)
+        return number, Answer(source, message.now, is_last=True, mark="")
+
+    def _number(self, port: int, data: bytes) -> int:
+        if len(self._data) < _NUMBER:
+            return port - FIRST_PORT
+        return int.from_bytes(data[:_NUMBER], "big") if len(data) >= _NUMBER else -1
 
     def close(self) -> None:
         """Give the port back."""

@@ -18,6 +18,8 @@ Prefix = tuple[bytes, int]
 """The first address of a subnet, packed, and how many bits all its addresses share."""
 NextHop = tuple[bytes, str]
 """The address of a gateway, and the interface that leads to it."""
+NextHops = tuple[NextHop, ...]
+"""Those of equal cost, which share what there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class InterfacePlan:
 
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
-    """A route beyond the connected subnets."""
+    """A route beyond the connected subnets. Several to one prefix cost the same."""
 
     prefix: bytes
     prefix_length: int
@@ -55,8 +57,8 @@ class RouteChange:
     """What becomes different in the table of one node. Prefixes that are not named stay."""
 
     withdrawn: tuple[Prefix, ...] = ()
-    routes: tuple[tuple[NextHop, tuple[Prefix, ...]], ...] = ()
-    """By next hop the prefixes that are reached over it from now on, and no other way."""
+    routes: tuple[tuple[NextHops, tuple[Prefix, ...]], ...] = ()
+    """By next hops the prefixes that are reached over these from now on, and no other way."""
 
     def __len__(self) -> int:
         """How many prefixes are told."""

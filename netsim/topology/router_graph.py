@@ -37,15 +37,34 @@ class Segments:
         self._trunks: dict[str, list[InterfacePlan]] = {}
 
     def routers_beyond(self, interface: InterfacePlan) -> Iterator[Reach]:
-        """Routers that hear what leaves `interface`. Ends because switches form trees."""
+        """Routers that hear what leaves `interface`."""
+        for egress, delay, links in self._passed(interface):
+            peer = self._nodes[egress.peer]
+            if peer.traits.forwards:
+                yield Reach(delay, links, peer.name, self._ends[egress.peer, egress.peer_interface])
+
+    def switches_beyond(
+        self, interface: InterfacePlan
+    ) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """Switches that hear it: name, delay in ns, the links on the way."""
+        for egress, delay, links in self._passed(interface):
+            if self._nodes[egress.peer].traits.bridges:
+                yield egress.peer, delay, links
+
+    def _passed(
+        self, interface: InterfacePlan
+    ) -> Iterator[tuple[InterfacePlan, int, tuple[int, ...]]]:
+        """Every trunk that a frame from `interface` passes, with the delay and the links so far.
+
+        Ends because switches form trees.
+        """
         waiting: list[tuple[InterfacePlan, int, tuple[int, ...]]] = [(interface, 0, ())]
         for egress, before, passed in waiting:
             delay = before + egress.egress.delay_ns
             links = (*passed, egress.link)
+            yield egress, delay, links
             peer = self._nodes[egress.peer]
-            if peer.traits.forwards:
-                yield Reach(delay, links, peer.name, self._ends[egress.peer, egress.peer_interface])
-            elif peer.traits.bridges:
+            if peer.traits.bridges:
                 waiting += [
                     (onward, delay, links)
                     for onward in self.trunks(peer)

@@ -19,34 +19,37 @@ UNREACHED: Final = 1 << 200
 class Distances:
     """Of every router the distance to the nearest of its goals; weights are positive.
 
-    `goals` have the distances that are given, whatever ways there are; nobody goes on from one.
+    `goals` have the distances that are given, whatever ways there are: nobody goes on from one.
+    One that is `UNREACHED` is so passed by.
     """
 
     def __init__(self, graph: RouterGraph, goals: Mapping[int, int]) -> None:
         self._graph = graph
-        self._goals = goals
+        self.goals = goals
         self.to = [UNREACHED] * len(graph.routers)
         """By router; `UNREACHED` where no way leads to a goal."""
-        self._best: list[Way | None] = [None] * len(graph.routers)
+        self._ways: list[tuple[Way, ...] | None] = [None] * len(graph.routers)
         """As far as anybody has asked."""
         waiting = []
         for goal, distance in goals.items():
             self.to[goal] = distance
-            waiting.append((distance, goal))
+            if distance < UNREACHED:
+                waiting.append((distance, goal))
         self._settle(waiting, {})
 
-    def best_way(self, router: int) -> Way | None:
-        """The first of those that lead from a router to a goal over the shortest distance."""
-        best = self._best[router]
-        if best is None and router not in self._goals:
+    def ways(self, router: int) -> tuple[Way, ...]:
+        """All that lead from a router to a goal over the shortest distance, by rank."""
+        ways = self._ways[router]
+        if ways is None:
             to = self.to
             distance = to[router]
-            if distance < UNREACHED:
-                for way in self._graph.out[router]:
-                    if to[way.target] + way.weight == distance:
-                        best = self._best[router] = way
-                        break
-        return best
+            if distance < UNREACHED and router not in self.goals:
+                out = self._graph.out[router]
+                ways = tuple(way for way in out if to[way.target] + way.weight == distance)
+            else:
+                ways = ()
+            self._ways[router] = ways
+        return ways
 
     def repair(self, gone: Iterable[Way], back: Iterable[Way]) -> set[int]:
         """Follow what the graph has adopted; routers that may go another way than before."""
@@ -62,7 +65,7 @@ class Distances:
                 waiting.append((nearest, router))
         for way in back:
             distance = way.weight + to[way.target]
-            if distance < to[way.source] and way.source not in self._goals:
+            if distance < to[way.source] and way.source not in self.goals:
                 before.setdefault(way.source, to[way.source])
                 to[way.source] = distance
                 waiting.append((distance, way.source))
@@ -73,7 +76,7 @@ class Distances:
                 moved.add(router)
                 moved.update(way.source for way in self._graph.into[router])
         for router in moved:
-            self._best[router] = None
+            self._ways[router] = None
         return moved
 
     def _lost(self, gone: Iterable[Way]) -> dict[int, int]:
@@ -82,7 +85,7 @@ class Distances:
         waiting = [
             (to[way.source], way.source)
             for way in gone
-            if way.source not in self._goals
+            if way.source not in self.goals
             and to[way.target] < UNREACHED
             and to[way.source] == way.weight + to[way.target]
         ]
@@ -98,7 +101,7 @@ class Distances:
             lost[router] = distance
             for way in graph.into[router]:
                 source = way.source
-                if source not in self._goals and to[source] == distance + way.weight:
+                if source not in self.goals and to[source] == distance + way.weight:
                     heappush(waiting, (to[source], source))
         return lost
 
@@ -113,7 +116,7 @@ class Distances:
             for way in into[router]:
                 source = way.source
                 onward = distance + way.weight
-                if onward < to[source] and source not in self._goals:
+                if onward < to[source] and source not in self.goals:
                     before.setdefault(source, to[source])
                     to[source] = onward
                     heappush(waiting, (onward, source))

@@ -20,7 +20,7 @@ from netsim.site.build import change_routes
 from netsim.site.paths import PathFinder
 from netsim.stack.icmp_layer import EchoReply
 from netsim.topology.plan import RoutePlan
-from netsim.topology.routes import links_down
+from netsim.topology.routing import links_down
 from netsim.wire.address import parse_ip
 
 RING = (

@@ -112,6 +112,23 @@ def test_routes_of_a_router(make_lab: MakeLab) -> None:
     ]
 
 
+def test_routes_that_share(make_lab: MakeLab) -> None:
+    lab = make_lab(plan_of("alice r1", "r1 r2", "r1 r3", "r2 r4", "r3 r4", "r4 web"))
+    lines = lab.run("r1", "ip", "route").lines
+    at = lines.index("10.0.6.0/24 proto static")
+    hops = [
+        "\tnexthop via 10.0.2.2 dev eth1 weight 1",
+        "\tnexthop via 10.0.3.2 dev eth2 weight 1",
+    ]
+    assert lines[at + 1 : at + 3] == hops
+    (entry,) = (
+        each for each in lab.run("r1", "ip", "-j", "route").document if each["dst"] == "10.0.6.0/24"
+    )
+    assert [hop["dev"] for hop in entry["nexthops"]] == ["eth1", "eth2"]
+    lab.network.set_link("r1", "eth1", False)
+    assert hops[0] + " linkdown" in lab.run("r1", "ip", "route", "show", "dev", "eth2").lines
+
+
 @pytest.mark.parametrize("words", [["show", "default"], ["default"]])
 def test_the_default_route(make_lab: MakeLab, words: list[str]) -> None:
     lab = make_lab(chain())

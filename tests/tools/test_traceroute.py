@@ -127,6 +127,18 @@ def test_a_program_that_listens_on_the_port_is_the_target_too(make_lab: MakeLab)
     assert outcome.lines[-1] == " 3  web (10.0.3.10)  10.000 ms  10.000 ms  10.000 ms"
 
 
+def test_probes_are_one_flow_and_show_one_way(make_lab: MakeLab) -> None:
+    """Two choices between four routers each: of 16 ways a mixture would seldom be one."""
+    choices = [f"r1 r2{way}" for way in range(4)] + [f"r2{way} r3" for way in range(4)]
+    choices += [f"r3 r4{way}" for way in range(4)] + [f"r4{way} r5" for way in range(4)]
+    lab = warmed(make_lab(plan_of("alice r1", *choices, "r5 web")))
+    for argv in ([], ["-I"], ["-q", "9"]):
+        lines = lab.run("alice", "traceroute", *argv, "web").lines[1:]
+        assert len(lines) == 6
+        for line in lines:
+            assert line.count("(") == 1, "one name for all probes of a hop"
+
+
 def test_json(make_lab: MakeLab) -> None:
     lab = warmed(make_lab(chain("delay=1ms")))
     document = lab.run("alice", "traceroute", "-q", "1", "web", json=True).document

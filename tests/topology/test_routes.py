@@ -11,12 +11,15 @@ import networkx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from route_tables import RoutedNetwork, Routes, routes_without
+from random_networks import random_network
+from route_tables import RoutedNetwork, Routes, Table, routes_without
 
+from netsim.topology.destinations import subnet
 from netsim.topology.load_topology import load_plan
 from netsim.topology.make_plan import make_plan
-from netsim.topology.plan import NetworkPlan, Prefix, RoutePlan
-from netsim.topology.routes import Routing, compute_routes, links_down, subnet
+from netsim.topology.plan import NetworkPlan, RoutePlan
+from netsim.topology.routes import compute_routes
+from netsim.topology.routing import Routing, links_down
 
 CAMPUS = Path(__file__).parents[2] / "topologies" / "campus.yaml"
 
@@ -221,33 +224,6 @@ def test_paths_are_as_short_as_networkx_finds_them(seed: int, delays: list[int])
                 assert taken == lengths[source][target]
 
 
-def random_network(random: Random) -> NetworkPlan:
-    """Routers with parallel links and ties, switches with several gateways, computers."""
-    graph: networkx.MultiGraph[str] = networkx.MultiGraph(name="random")
-    routers = [f"r{index}" for index in range(random.randint(2, 9))]
-    for index, router in enumerate(routers):
-        graph.add_node(router, kind="router")
-        if index:
-            graph.add_edge(router, random.choice(routers[:index]), delay=some_delay(random))
-    for _ in range(random.randint(0, 8)):
-        graph.add_edge(*random.sample(routers, 2), delay=some_delay(random))
-    for index in range(random.randint(0, 4)):
-        switch = f"s{index}"
-        graph.add_node(switch, kind="switch")
-        for router in random.sample(routers, random.randint(1, min(3, len(routers)))):
-            graph.add_edge(switch, router, delay=some_delay(random))
-        graph.add_edge(switch, f"c{index}")
-        if index and random.random() < 0.3:
-            graph.add_edge(switch, f"s{index - 1}", delay=some_delay(random))
-    for index in range(random.randint(0, 3)):
-        graph.add_edge(f"d{index}", random.choice(routers))
-    return make_plan(graph)
-
-
-def some_delay(random: Random) -> str:
-    return f"{random.choice((0, 1, 1, 2, 3))}ms"
-
-
 @pytest.mark.parametrize("seed", range(0, 300, 30))
 def test_tables_that_follow_changes_are_those_computed_from_nothing(seed: int) -> None:
     for each in range(seed, seed + 30):
@@ -268,21 +244,22 @@ def test_tables_that_follow_changes_are_those_computed_from_nothing(seed: int) -
             for node in plan.nodes:
                 if node.kind == "router":
                     table = network.tables[node.name]
-                    assert table == table_of(plan, fresh, node.name), (each, dead)
+                    assert table == asked_for(plan, fresh, node.name), (each, dead)
 
 
-def table_of(plan: NetworkPlan, routing: Routing, name: str) -> dict[Prefix, RoutePlan]:
-    """Asked for one by one, as a path is."""
+def asked_for(plan: NetworkPlan, routing: Routing, name: str) -> Table:
+    """The table, a prefix at a time, as a path is found."""
     prefixes = {
-        subnet(interface.address, interface.prefix_length): None
+        subnet(interface.address, length): None
         for node in plan.nodes
         for interface in node.interfaces
         if interface.address is not None
+        for length in (interface.prefix_length, 32)
     }
     return {
-        prefix: RoutePlan(*prefix, *hop)
+        prefix: tuple(RoutePlan(*prefix, *hop) for hop in hops)
         for prefix in prefixes
-        if (hop := routing.next_hop(name, prefix)) is not None
+        if (hops := routing.next_hops(name, prefix))
     }
 
 
