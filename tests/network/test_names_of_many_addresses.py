@@ -9,7 +9,7 @@ from netsim import Network, run
 from netsim.site.paths import PathFinder
 
 TRIANGLE = ("n1 n2", "n2 n3", "n1 n3")
-RING = ("r1 r2", "r2 r3", "r1 r3", "a r2", "b r3")
+RING = ("r1 r2", "r2 r3 delay=2ms", "r1 r3 delay=1ms", "a r2", "b r3")
 
 
 @pytest.mark.parametrize(
