@@ -36,7 +36,7 @@ in TIME-WAIT, and only then are there no more of them every second."""
 SAMPLE_EVERY = 2.0
 """Seconds between two measurements."""
 AUDIT_EVERY = 10.0
-"""Seconds between two looks into the books of all links."""
+"""Seconds between two looks at the accounts of all links."""
 MOST_SHOWN = 40
 """Findings; all of them are in the JSON report."""
 REST = 20.0
@@ -114,7 +114,7 @@ class Soak:
                 except TimeoutError:
                     # Too busy to answer in time is no fault, if it is not for long.
                     if last:
-                        self.findings.append("the nodes do not close their books in time")
+                        self.findings.append("the nodes do not tell their counters in time")
                         return
         self.audits += 1
         self.frames.clear()
@@ -243,7 +243,7 @@ def show(report: dict[str, Any]) -> None:
     row("done", report["done"])
     row("disturbances", report["disturbances"])
     row("frames", report["frames"])
-    print(f"{'books':14} {report['audits']} times checked; killed {', '.join(report['killed'])}")
+    print(f"{'accounts':14} {report['audits']} times checked; killed {', '.join(report['killed'])}")
     ranked = sorted(report["processes"], key=lambda row: -row["grown_kib"])
     print(f"{'process':24} {'PSS KiB':>8} {'grown':>7} {'KiB/min':>8} {'fds':>4}")
     for process in [*ranked[:6], {**ranked[-1], "name": f"… {ranked[-1]['name']}"}]:
