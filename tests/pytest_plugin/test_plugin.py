@@ -71,7 +71,7 @@ def shop(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *args, timeout=60)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *args, timeout=110)
 
 
 def test_virtual_time_costs_none(shop: pytest.Pytester) -> None:
