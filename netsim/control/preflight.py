@@ -48,9 +48,9 @@ def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]
             if service.app is not None:
                 wanted = Wanted(service.app, "app", tuple(sorted(service.args)))
                 places.append((node, ["services", service.port], wanted))
-        if node.run is not None:
-            wanted = Wanted(node.run.call, "run", tuple(sorted(node.run.args)))
-            places.append((node, ["run"], wanted))
+        for index, program in enumerate(node.run):
+            wanted = Wanted(program.call, "run", tuple(sorted(program.args)))
+            places.append((node, ["run", index], wanted))
     places = [each for each in places if each[2].args or not each[2].reference.startswith(_OWN)]
     if not places:
         return

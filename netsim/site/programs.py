@@ -61,7 +61,7 @@ class Programs:
     def __init__(self, plan: NodePlan) -> None:
         self._plan = plan
         self._runners: list[web.AppRunner] = []
-        self._task: asyncio.Task[Any] | None = None
+        self._tasks: list[asyncio.Task[Any]] = []
 
     async def start_services(self) -> None:
         """Have every service listen; ProgramError names the one that cannot."""
@@ -80,14 +80,15 @@ class Programs:
 
     def start_run(self) -> None:
         """Start `run:`, once the whole network is up."""
-        if self._plan.run is not None:
-            self._task = asyncio.get_running_loop().create_task(self._run(self._plan.run))
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run(program)) for program in self._plan.run]
 
     async def stop(self) -> None:
         """Let the programs shut down."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         for runner in reversed(self._runners):
             await runner.cleanup()
 

@@ -48,7 +48,7 @@ class Node:
     env: dict[str, str] = field(default_factory=dict)
     services: tuple[ServicePlan, ...] = ()
     ports: tuple[PublishedPortPlan, ...] = ()
-    run: ProgramPlan | None = None
+    run: tuple[ProgramPlan, ...] = ()
     restart: Restart = "never"
 
     @property

@@ -92,7 +92,7 @@ def _node(
         env=programs.env,
         services=tuple(programs.services[port] for port in sorted(programs.services)),
         ports=tuple(words.ports or ()),
-        run=programs.run,
+        run=programs.run or (),
         restart=programs.restart or "never",
     )
 
@@ -103,7 +103,7 @@ class _Programs:
     def __init__(self) -> None:
         self.env: dict[str, str] = {}
         self.services: dict[int, ServicePlan] = {}
-        self.run: ProgramPlan | None = None
+        self.run: tuple[ProgramPlan, ...] | None = None
         self.restart: Restart | None = None
 
     @classmethod
@@ -116,7 +116,9 @@ class _Programs:
         programs.env = dict(words.env or {})
         programs.restart = words.restart
         if words.run is not None:
-            programs.run = ProgramPlan(words.run.call, dict(words.run.args or {}))
+            programs.run = tuple(
+                ProgramPlan(each.call, dict(each.args or {})) for each in words.run
+            )
         for port, service in (words.services or {}).items():
             files = None
             if service.files is not None:
@@ -135,7 +137,7 @@ class _Programs:
         merged = _Programs()
         merged.env = {**below.env, **self.env}
         merged.services = {**below.services, **self.services}
-        merged.run = self.run or below.run
+        merged.run = below.run if self.run is None else self.run
         merged.restart = self.restart or below.restart
         return merged
 

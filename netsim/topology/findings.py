@@ -114,7 +114,7 @@ def report_words(
 
 def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     kind, written, context = mistake["type"], mistake["input"], mistake.get("ctx", {})
-    key = str(path[-1]) if path else "the file"
+    key = _key(path) if path else "the file"
     if kind == "extra_forbidden":
         return _unknown_key(key, written, _model_at(root, path[:-1]))
     if kind == "missing":
@@ -137,6 +137,11 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     if kind == "string_type":
         return f"`{key}` cannot be {found}; write text, in quotes if need be"
     return f"`{key}` cannot be {found} ({mistake['msg']}); write what {root.page} shows"
+
+
+def _key(path: PathTo) -> str:
+    """The word at the end of a path, without its place in a list."""
+    return next((str(step) for step in reversed(path) if not isinstance(step, int)), str(path[-1]))
 
 
 def meant_word(key: str, model: type[Words]) -> str | None:
@@ -187,7 +192,7 @@ def _no_mapping(path: PathTo, found: str, written: object, model: type[Words] | 
     if not path:
         words = list(model.words()) if model else []
         return f"the file cannot be {found}; write a mapping with the keys {', '.join(words)}"
-    key = str(path[-1])
+    key = _key(path)
     if model is NodeWords and key in model.words():
         return f"`{key}` stands where nodes stand; indent it below the name of its node"
     if model is NodeWords and written in get_args(Kind):

@@ -13,7 +13,6 @@ from netsim.core.errors import InvalidNameError
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")  # Linux: IFNAMSIZ is 16
 _ATTRIBUTE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
-_USUAL_ATTRIBUTES: Final = frozenset(("app", "application", "create_app", "main", "make_app"))
 _SUGGESTION_LIMIT: Final = 2_000
 
 
@@ -62,9 +61,10 @@ def check_attribute(text: object, example: str) -> str:
         return text
     hint = example
     if isinstance(text, str):
-        usual = example.partition(":")[2]
         module, _, last = text.rpartition(".")
-        meant = f"{module}:{last}" if last in _USUAL_ATTRIBUTES else f"{text}:{usual}"
+        # Our own services are modules; of others the last word is more likely the function.
+        is_ours = text.startswith("netsim.services.")
+        meant = f"{text}:create_app" if is_ours else f"{module}:{last}"
         hint = meant if _ATTRIBUTE.fullmatch(meant) else example
     raise InvalidNameError(f"`{str(text)[:70]}` is not `module:attr`; write for example `{hint}`")
 

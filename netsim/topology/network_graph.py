@@ -79,7 +79,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         }
         for route in node.given_routes
     ]
-    run = None if node.run is None else {"call": node.run.call, "args": dict(node.run.args)}
+    run = [{"call": each.call, "args": dict(each.args)} for each in node.run]
     words = {
         "address": addresses.get("", addresses),
         "routes": routes,

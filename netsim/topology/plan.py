@@ -107,7 +107,7 @@ class NodePlan:
     """Includes the default route of a computer."""
     services: tuple[ServicePlan, ...] = ()
     ports: tuple[PublishedPortPlan, ...] = ()
-    run: ProgramPlan | None = None
+    run: tuple[ProgramPlan, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     restart: Restart = "never"
     """Whether it is started again when it ends without having been told to."""

@@ -27,6 +27,17 @@ from netsim.topology.plan import PublishedPortPlan, Restart
 from netsim.topology.vocabulary import Attribute, Duration, NodeName, Words
 
 
+def _programs(written: object) -> object:
+    if not isinstance(written, list):
+        return [written]
+    if any(isinstance(each, str) and ":" not in each for each in written):
+        raise ValueError(
+            "running real programs is not there yet; write coroutine functions, for example "
+            "`mypackage.mymodule:main`"
+        )
+    return written
+
+
 def _by_interface(written: object) -> object:
     return written if isinstance(written, dict) else {"": written}
 
@@ -102,11 +113,6 @@ class RunWords(Words):
     @model_validator(mode="before")
     @classmethod
     def _short_form(cls, written: Any) -> Any:
-        if isinstance(written, list):
-            raise ValueError(
-                "running real programs is not there yet; write a coroutine function, for "
-                "example `mypackage.mymodule:main`"
-            )
         return {"call": written} if isinstance(written, str) else written
 
 
@@ -138,8 +144,14 @@ class ProgramWords(Words):
     """Environment variables that its programs see; merged variable by variable."""
     services: dict[ServicePort, ServiceWords] | None = None
     """TCP port → what answers there; merged port by port."""
-    run: RunWords | None = None
-    """A coroutine function that is started on it."""
+    run: (
+        Annotated[
+            list[RunWords],
+            BeforeValidator(_programs, json_schema_input_type=RunWords | list[RunWords]),
+        ]
+        | None
+    ) = None
+    """Coroutine functions that are started on it: one, or a list of them."""
     congestion: (
         Annotated[str, PlainValidator(values.congestion), WithJsonSchema(forms.CONGESTION)] | None
     ) = None

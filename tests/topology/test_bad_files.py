@@ -411,6 +411,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "a dot for the colon": (at_a("services: {80: ▶shop.web.app}"), ["example `shop.web:app`"]),
     "containerlab's binds": (at_a("▶binds: [a]"), ["unknown key `binds`; write one of `env`"]),
+    "a number to run": (at_a("run: ▶3"), ["`run` cannot be the number 3"]),
+    "one of several programs": (at_a("run: [a:b, {▶cal: c:d}]"), ["unknown key `cal`"]),
     # Several at once
     "all in one go": (
         two_lans(a="{kind: computer, ▶adress: 10.0.0.1/24}")

@@ -87,7 +87,7 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
         ServicePlan(81, "shop.web:create_app", {"debug": True}),
         ServicePlan(82, files=str(tmp_path.resolve())),
     )
-    assert a.run == ProgramPlan("mycode.clients:poll", {"every": 3})
+    assert a.run == (ProgramPlan("mycode.clients:poll", {"every": 3}),)
     assert a.restart == "on-failure"
     assert plan.node("b-1").restart == "never"
     assert a.ports == (
@@ -95,7 +95,7 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
         PublishedPortPlan("127.0.0.1", 8081, "b-2.words.example", 81),
         PublishedPortPlan("::1", 0, "172.16.0.9", 82),
     )
-    assert plan.node("b-2").run == ProgramPlan("mycode.clients:main")
+    assert plan.node("b-2").run == (ProgramPlan("mycode.clients:main"),)
     assert plan.node("s").env == {}
     assert plan.node("r").services == ()
 
