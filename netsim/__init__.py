@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import NoProgramsError as NoProgramsError
     from netsim.core.errors import NotAwaitedError as NotAwaitedError
     from netsim.core.errors import NotInRealTimeError as NotInRealTimeError
+    from netsim.core.errors import NotRespondingError as NotRespondingError
     from netsim.core.errors import NotRunningError as NotRunningError
     from netsim.core.errors import OutsideError as OutsideError
     from netsim.core.errors import Problem as Problem
@@ -110,6 +111,7 @@ __all__ = [
     "NodeView",
     "NotAwaitedError",
     "NotInRealTimeError",
+    "NotRespondingError",
     "NotRunningError",
     "Operation",
     "OutsideError",

@@ -18,6 +18,8 @@ from netsim.core.errors import NetsimError, UnknownNameError
 
 ANSWER_TIMEOUT: Final = 10.0
 """Seconds; a node that does not answer is reported by the supervisor well before."""
+NODE_TIMEOUT: Final = 60.0
+"""Seconds that a node may take to stop and start."""
 STOP_TIMEOUT: Final = 3.0
 """Seconds to understand that the network shall end; there are harder ways to say it."""
 
@@ -59,8 +61,8 @@ class ControlClient:
     def exec(self, node: str, argv: list[str], *, cwd: str, json: bool = False) -> Execution:
         """Run a tool at a node; iterate over the execution for its output."""
         body = {"argv": argv, "cwd": cwd, "json": json}
-        connection = _Connection(self._state, None)
-        response = connection.ask("POST", f"/v1/nodes/{_quote(node)}/exec", body)
+        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        response = self._begin(connection, "POST", f"/v1/nodes/{_quote(node)}/exec", body)
         return Execution(self, connection, response)
 
     def kinds(self) -> dict[str, str]:
@@ -102,7 +104,8 @@ class ControlClient:
 
     def change_node(self, node: str, verb: str) -> dict[str, Any]:
         """`kill`, `stop`, `start` or `restart` it: `{node, before, after}`, when that is done."""
-        return dict(self._ask("POST", f"/v1/nodes/{_quote(node)}/{verb}", None))
+        self.summary()  # whether anybody answers: what is asked for may take a while
+        return dict(self._ask("POST", f"/v1/nodes/{_quote(node)}/{verb}", NODE_TIMEOUT))
 
     def interrupt(self, execution: str) -> None:
         """Ctrl-C for a running tool; one that has ended meanwhile is no error."""
@@ -113,8 +116,8 @@ class ControlClient:
 
     def _lines(self, method: str, path: str, body: object = None) -> Iterator[dict[str, Any]]:
         """The documents of an answer that comes line by line."""
-        connection = _Connection(self._state, None)
-        response = connection.ask(method, path, body)
+        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        response = self._begin(connection, method, path, body)
         try:
             for line in response:
                 document = json.loads(line)
@@ -127,14 +130,27 @@ class ControlClient:
             response.close()
             connection.close()
 
+    def _begin(
+        self, connection: _Connection, method: str, path: str, body: object
+    ) -> http.client.HTTPResponse:
+        """A response that comes line by line, for as long as it takes once it has begun."""
+        try:
+            response = connection.ask(method, path, body)
+        except TimeoutError:
+            connection.close()
+            raise self._silent() from None
+        connection.sock.settimeout(None)
+        return response
+
+    def _silent(self) -> ControlError:
+        return ControlError(f"{self.name} does not answer; netsim down {self.name} ends it")
+
     def _ask(self, method: str, path: str, timeout: float | None, body: object = None) -> Any:
         connection = _Connection(self._state, timeout)
         try:
             return json.loads(connection.ask(method, path, body).read())
         except TimeoutError:
-            raise ControlError(
-                f"{self.name} does not answer; netsim down {self.name} ends it"
-            ) from None
+            raise self._silent() from None
         except (http.client.HTTPException, ConnectionError):
             raise ControlError(f"{self.name} ended before it answered") from None
         finally:

@@ -102,6 +102,10 @@ class NotRunningError(NetsimError):
     """No network of that name runs, or this one has not been started."""
 
 
+class NotRespondingError(NetsimError):
+    """A process that has to do its part does not; it may have been stopped."""
+
+
 class WrongTimeError(NetsimError):
     """A network was started on an event loop whose time is not its own."""
 

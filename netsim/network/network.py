@@ -494,6 +494,9 @@ class Network:
         kind = "error" if is_error else "log"
         self._events.publish(Event(line.time_ns, kind, node, line.text))
 
+    def failed(self, text: str) -> None:
+        self._publish("error", "", text)
+
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         if self.is_running and node not in self._outages.nodes:
             self._gone(node, "node-died", f"{node} {how}")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from netsim.core.errors import StartError
+from netsim.core.errors import NotRespondingError, StartError
 from netsim.core.link_attributes import LinkCondition
 from netsim.realtime import cabling
 from netsim.realtime.cabling import Cabling
@@ -29,6 +29,8 @@ START_TIMEOUT_PER_NODE: Final = 0.1
 _GONE_TIMEOUT: Final = 1.0
 """Seconds to wait for the channels of killed nodes to end: what a program has forked may hold
 one, and does not hold up the end of the network."""
+KILL_TIMEOUT: Final = 5.0
+"""Seconds within which a process that was killed is reported as ended."""
 _LAUNCHES_AT_ONCE: Final = 32
 """Launches under way: their descriptors are in flight, which the kernel limits."""
 
@@ -37,7 +39,7 @@ class Fleet:
     """Every node's process. What nodes that are gone had counted is in `accounting`.
 
     `on_message(node, message)` hears what nodes say of their own accord; `on_ended(node)` is
-    called when a process has ended.
+    called when a process has ended, `on_launcher_lost(text)` when the launcher has, with all nodes.
     """
 
     def __init__(
@@ -45,11 +47,17 @@ class Fleet:
         plan: NetworkPlan,
         on_message: Callable[[NodeHandle, Any], None],
         on_ended: Callable[[NodeHandle], None],
+        on_launcher_lost: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._plan = plan
+        self._epoch = 0
+        self._new_launcher: Callable[[], Launcher]
+        self._lost: list[asyncio.Task[None]] = []
+        """What cleans up after launchers that are gone."""
         self._launcher: Launcher | None = None
         self._on_message = on_message
         self._on_ended = on_ended
+        self._on_launcher_lost = on_launcher_lost
         self.accounting = Accounting(plan)
         self.nodes = {node.name: NodeHandle(node.name) for node in plan.nodes}
         """The present boot of every node, or the last."""
@@ -64,14 +72,20 @@ class Fleet:
 
     # All of them
 
-    async def start(self, launcher: Launcher, epoch: int, on_progress: Progress | None) -> None:
+    async def start(
+        self,
+        launcher: Launcher,
+        epoch: int,
+        on_progress: Progress | None,
+        new_launcher: Callable[[], Launcher],
+    ) -> None:
         """Launch every node and wait until all are ready.
 
-        StartError names the first node that did not come up and the reason; `stop` has to be
-        called then, too.
+        `new_launcher` makes another one, for nodes that start after the first is gone. StartError
+        names the first node that did not come up and the reason; `stop` has to be called then, too.
         """
         cabling.raise_descriptor_limit()
-        self._launcher = launcher
+        self._launcher, self._epoch, self._new_launcher = launcher, epoch, new_launcher
         launcher.open(self._plan, epoch, self)
         self._launching = asyncio.create_task(self._launch_all())
         limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)
@@ -103,6 +117,7 @@ class Fleet:
                     await node.ended.wait()
         if self._launcher is not None:
             await self._launcher.end()
+        await asyncio.gather(*self._lost)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GONE_TIMEOUT):
                 for node in launched:
@@ -143,13 +158,22 @@ class Fleet:
     # One of them
 
     async def kill_node(self, name: str) -> None:
-        """SIGKILL a node's process; returns when it is gone and its counters are read."""
+        """SIGKILL a node's process; returns when it is gone and its counters are read.
+
+        NotRespondingError when its end is not reported.
+        """
         node = self.nodes[name]
-        if node.counters < 0:
+        if node.counters < 0 or self._launcher is None:
             return
-        if self._launcher is not None:
-            self._launcher.kill_node(name)
-        await node.ended.wait()
+        self._launcher.kill_node(name)
+        try:
+            async with asyncio.timeout(KILL_TIMEOUT):
+                await node.ended.wait()
+        except TimeoutError:
+            raise NotRespondingError(
+                f"{name} was killed, and {self._launcher.name}, which reaps nodes, does not "
+                "answer; kill -CONT lets a stopped process go on"
+            ) from None
 
     async def stop_node(self, name: str, grace: float) -> None:
         """Let a node's programs shut down for `grace` seconds, and end it."""
@@ -208,7 +232,8 @@ class Fleet:
         node.send(messages.StartPrograms())
 
     async def _undo_start(self, node: NodeHandle) -> None:
-        await self.kill_node(node.name)
+        with contextlib.suppress(NotRespondingError):
+            await self.kill_node(node.name)
         node.close()
         node.ended.set()
 
@@ -220,9 +245,11 @@ class Fleet:
 
     async def _launch(self, node: NodeHandle, boot: Boot) -> None:
         await self._launches.acquire()
-        assert self._launcher is not None, "launched by one"
         if self._ending:
             raise StartError(f"{node.name}: the network is stopping")
+        if self._launcher is None:
+            self._launcher = self._new_launcher()
+            self._launcher.open(self._plan, self._epoch, self)
         ours, theirs = socket.socketpair()
         node.attach(ours, self._hear)
         closing: list[Callable[[], None]] = [theirs.close]
@@ -281,7 +308,14 @@ class Fleet:
         self._ended(node)
 
     def launcher_lost(self) -> None:
-        self._ending = True
+        lost, self._launcher = self._launcher, None
+        if not self._ending and lost is not None:
+            self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
+            self._lost.append(asyncio.ensure_future(lost.end()))
+            self._on_launcher_lost(
+                f"{lost.name} has ended, and all nodes with it; `netsim node NAME start` starts "
+                "one again, with a new zygote"
+            )
         for node in self.nodes.values():
             if not node.ended.is_set():
                 self._ended(node)

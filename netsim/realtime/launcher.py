@@ -30,6 +30,10 @@ class Reports(Protocol):
 class Launcher(Protocol):
     """Starts the processes of one network."""
 
+    @property
+    def name(self) -> str:
+        """What a person may call it, with its process."""
+
     def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
         """Get ready, on the running loop, to launch the nodes of `plan`."""
 

@@ -29,6 +29,10 @@ class MultiprocessLauncher:
         self._epoch = 0
         self._reports: Reports
 
+    @property
+    def name(self) -> str:
+        return f"the supervisor (pid {os.getpid()})"
+
     def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
         self._plan = plan
         self._epoch = epoch

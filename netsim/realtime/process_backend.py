@@ -7,6 +7,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError, NotInRealTimeError
@@ -56,7 +57,7 @@ class ProcessBackend:
         self._start_method = start_method
         self._launcher = launcher
         self._reports = reports
-        self._fleet = Fleet(plan, self._hear, self._ended)
+        self._fleet = Fleet(plan, self._hear, self._ended, reports.failed)
         self._epoch = time.monotonic_ns()
         self._cutting = asyncio.Lock()
         self._cuts = 0
@@ -68,8 +69,9 @@ class ProcessBackend:
 
     async def start(self, on_progress: Progress | None) -> None:
         self._epoch = time.monotonic_ns()
-        launcher = self._launcher or _new_launcher(self._start_method)
-        await self._fleet.start(launcher, self._epoch, on_progress)
+        new_launcher = partial(_new_launcher, self._start_method)
+        launcher = self._launcher or new_launcher()
+        await self._fleet.start(launcher, self._epoch, on_progress, new_launcher)
 
     async def stop(self, grace: float) -> None:
         await self._fleet.stop(grace)

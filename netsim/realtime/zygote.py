@@ -39,6 +39,10 @@ class Zygote:
         self._gone: asyncio.Event
         self._reports: Reports
 
+    @property
+    def name(self) -> str:
+        return f"the zygote (pid {self._pid})"
+
     @classmethod
     def start(cls) -> Zygote:
         """Fork the zygote; where the calling process has threads, start a fresh interpreter."""

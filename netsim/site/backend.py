@@ -150,6 +150,9 @@ class Reports(Protocol):
     def logged(self, node: str, level: int, text: str) -> None:
         """A node or its programs have logged a line; levels as in `logging`."""
 
+    def failed(self, text: str) -> None:
+        """Something has failed that is no node's; `text` is for a person to read."""
+
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         """A node has ended without having been told to stop; `how` is for a person to read.
 

@@ -30,6 +30,7 @@ class Stage:
         self.all_launched = asyncio.Event()
         self._nodes: dict[str, socket.socket] = {}
         self._reports: Reports
+        self.name = "the stage"
 
     def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
         self._reports = reports
@@ -75,7 +76,7 @@ async def start_error(fleet: Fleet, starting: asyncio.Task[None]) -> str:
 
 def begin(stage: Stage) -> tuple[Fleet, asyncio.Task[None]]:
     fleet = Fleet(chain(), lambda *_: None, lambda _: None)
-    return fleet, asyncio.create_task(fleet.start(stage, 0, None))
+    return fleet, asyncio.create_task(fleet.start(stage, 0, None, Stage))
 
 
 async def test_a_node_that_dies_while_others_start() -> None:

@@ -1,0 +1,120 @@
+"""Whoever starts and reaps the nodes is gone, is stopped, or may not start any: it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from networks import Curl, tool, url
+
+from netsim import Network, NotRespondingError, StartError, Zygote
+from netsim.realtime import fleet
+
+SMALL = """
+name: small
+nodes:
+  alice: {kind: computer, ports: ["0:web:80"]}
+  web: {kind: computer, services: {80: "netsim.services.httpbin:create_app"}}
+links: [[alice, web]]
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL)
+    return file
+
+
+def zygote_of(network: Network) -> psutil.Process:
+    pid = network.describe("alice")["pid"]
+    return psutil.Process(pid).parent() or pytest.fail("a node has a parent")
+
+
+@pytest.mark.asyncio
+async def test_after_the_zygote_was_killed_nodes_start_with_a_new_one(
+    small: Path, curl: Curl
+) -> None:
+    async with Network(small) as network, asyncio.timeout(60):
+        events = network.subscribe()
+        zygote = zygote_of(network)
+        zygote.kill()
+        told, dead = "", set[str]()
+        async for event in events:
+            if event["kind"] == "error":
+                told = event["text"]
+            elif event["kind"] == "node-died":
+                dead.add(event["node"])
+            if told and dead == {"alice", "web"}:
+                break
+        assert told == (
+            f"the zygote (pid {zygote.pid}) has ended, and all nodes with it; "
+            "`netsim node NAME start` starts one again, with a new zygote"
+        )
+        assert network.state == "degraded"
+        for name in ("alice", "web"):
+            await network.start_node(name)
+        assert network.summary()["state"] == "running"
+        assert zygote_of(network).pid != zygote.pid
+        assert "origin" in json.loads(await curl(url(network, "/ip")))
+        for account in await network.accounts():
+            account.check()
+
+
+@pytest.mark.asyncio
+async def test_a_stopped_zygote_holds_nobody_up_for_ever(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "KILL_TIMEOUT", 0.1)
+    async with Network(small) as network, asyncio.timeout(60):
+        events = network.subscribe()
+        zygote = zygote_of(network)
+        zygote.suspend()
+        with pytest.raises(NotRespondingError, match=rf"the zygote \(pid {zygote.pid}\)"):
+            await network.crash("web")
+        zygote.resume()
+        async for event in events:
+            if event["kind"] == "node-died":
+                break
+        assert event["node"] == "web"
+        await network.start_node("web")
+        assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_fork_that_is_refused_fails_that_start_alone(small: Path) -> None:
+    """RLIMIT_NPROC does not bind root, so the kernel's refusal is played in the zygote."""
+    refusing = (
+        "import os, sys, netsim.realtime.zygote_process as z\n"
+        "fork, flag = os.fork, sys.argv.pop()\n"
+        "def refuse():\n"
+        "    if os.path.exists(flag):\n"
+        "        raise BlockingIOError(11, os.strerror(11))\n"
+        "    return fork()\n"
+        "os.fork = refuse\n"
+        "z.main()\n"
+    )
+    flag = small.with_name("no-more-processes")
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", refusing, str(theirs.fileno()), str(os.getpid()), str(flag)],
+            pass_fds=[theirs.fileno()],
+        )
+    async with Network(small, launcher=Zygote(process.pid, ours)) as network:
+        await network.crash("web")
+        flag.touch()
+        with pytest.raises(StartError, match=r"web: no process for it: .*\(fork\); the limits"):
+            await network.start_node("web")
+        assert network.describe("alice")["state"] == "running"
+        flag.unlink()
+        await network.start_node("web")
+        assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
+    process.wait()
