@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("other", help="a commit, or a directory with a checkout")
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--rounds", type=int, default=5, help="of each, median counts")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if unknown := [row for row in options.rows if row not in ROWS]:
         parser.error(f"there is no row {unknown[0]!r}; there are {', '.join(ROWS)}")
     worse = []

@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("other", help="a commit, or a directory with a checkout")
     parser.add_argument("scenarios", nargs="*", type=Path)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many (%(default)s)")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     different = 0
     with tempfile.TemporaryDirectory() as folder, checkout(options.other) as other:
         ours, theirs = Path(folder) / "here.jsonl", Path(folder) / "there.jsonl"
