@@ -84,10 +84,10 @@ def tcp() -> float:
     began, before = time.process_time(), delivered(network)
     while arrived < 40 * len(chunk):
         if left and client.buffered_bytes < 4 * len(chunk):
-            client.write(chunk)
+            client.send(chunk)
             left -= 1
         network.run_for(5 * MILLISECOND)
-        arrived += len(server.read())
+        arrived += len(server.receive())
     return (delivered(network) - before) / (time.process_time() - began)
 
 

@@ -54,6 +54,8 @@ def _syn_again(connection: Connection, segment: TcpSegment, now: int) -> bool:
         segment.flags &= ~SYN
         segment.window >>= connection.sender.scale
         return True
+    if connection.transmitter.timestamps and segment.timestamp is not None:
+        connection.receiver.note_timestamp(connection.receiver.irs, segment.timestamp, now)
     # Our SYN-ACK was lost, or theirs is a duplicate; both are served by saying it again.
     handshake.send_syn(connection, now)
     return False
@@ -135,7 +137,7 @@ def _acknowledgement_arrives(
         if connection.listener is not None and not connection.listener.completes(connection):
             return False
         sender.start_window(sequence, ack, segment.window << sender.scale)
-        handshake.establish(connection, now)
+        handshake.establish(connection, segment, now)
         return True
     if not sender.una - sender.max_window <= ack <= sender.nxt:  # RFC 5961 5.2
         connection.shared.counters.bad_acknowledgements += 1

@@ -26,15 +26,19 @@ class CongestionControl(Protocol):
         """That many octets were newly acknowledged, outside recovery or after a timeout;
         `in_flight` is what was outstanding before."""
 
-    def loss_detected(self, in_flight: int, now: int) -> None:
-        """Fast recovery begins (RFC 5681 3.2)."""
+    def reduce(self, flight: int, now: int) -> None:
+        """Congestion, with `flight` octets outstanding: lower the threshold (RFC 5681 (4)).
+        How the window comes down to it is the business of `prr`."""
 
     def recovered(self, now: int) -> None:
-        """Fast recovery ends: everything outstanding when it began is acknowledged."""
+        """The window has come down: everything outstanding when that began is acknowledged."""
 
-    def timed_out(self, in_flight: int, first: bool, now: int) -> None:
-        """The retransmission timer went off, `first` since there was progress
-        (RFC 5681 3.1)."""
+    def timed_out(self, in_flight: int, now: int) -> None:
+        """The retransmission timer went off, and `in_flight` is what may still arrive; a
+        segment more than that may leave (RFC 5681 3.1)."""
+
+    def undo(self, window: int, threshold: int) -> None:
+        """The last `reduce` was a mistake: these were window and threshold before."""
 
     def restart_after_idle(self, now: int) -> None:
         """Nothing was sent for longer than the RTO (RFC 5681 4.1)."""

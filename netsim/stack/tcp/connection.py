@@ -91,6 +91,7 @@ class Connection:
         "shared",
         "soft_error",
         "state",
+        "syn_sent_at",
         "transmitter",
         "window_opened",
     )
@@ -140,6 +141,8 @@ class Connection:
         """Both SYNs carried a window scale."""
         self.opened_at = 0
         """When the SYN or SYN-ACK left first."""
+        self.syn_sent_at = 0
+        """When it left last."""
         self.last_heard = 0
         self.keep_alive: KeepAlive | None = None
         self.keep_alive_probes = 0

@@ -32,6 +32,7 @@ def send_syn(connection: Connection, now: int) -> None:
     """Our SYN, or SYN-ACK once the peer's SYN has come, first or again."""
     settings = connection.shared.settings
     transmitter = connection.transmitter
+    connection.syn_sent_at = now
     answer = connection.state is State.SYN_RECEIVED
     scaling = connection.scaling if answer else settings.window_scaling
     timestamps = transmitter.timestamps if answer else settings.timestamps
@@ -67,14 +68,15 @@ def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
     sender.start_window(receiver.irs, sender.iss + 1, segment.window)
 
 
-def establish(connection: Connection, now: int) -> None:
-    """Our SYN is acknowledged and theirs has come: ESTABLISHED."""
+def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
+    """Our SYN is acknowledged by `segment` and theirs has come: ESTABLISHED."""
     sender = connection.sender
-    repeated = sender.retries > 0
+    repeated = sender.retries
     if not repeated:
         sender.round_trip.sample(now - connection.opened_at)
     else:
         sender.round_trip.handshake_was_repeated()
+        sender.measure_echo(connection.syn_sent_at, segment, now)
     sender.una = sender.iss + 1
     sender.retries = 0
     connection.retransmission_timer.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from netsim.stack.tcp import tail_loss
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.mtu_search import RETRIES, STEPS, MtuSearch
 from netsim.stack.tcp.recovery import Phase
@@ -50,7 +51,7 @@ def send_probe(sender: Sender, search: MtuSearch, now: int) -> bool:
         return True
     sender.transmitter.prepare(now)
     sender.send_new(size, now)
-    sender.sent_new(nxt, now)
+    tail_loss.start_timer(sender, now, progress=nxt == una)
     sender.counters.mtu_probes += 1
     search.sent(nxt, sender.nxt)
     return False

@@ -5,7 +5,7 @@ RFC 9293 3.8.6.2.1 (silly window avoidance, Nagle), RFC 5681.
 
 from __future__ import annotations
 
-from netsim.stack.tcp import mtu_probes, retransmission
+from netsim.stack.tcp import mtu_probes, retransmission, tail_loss
 from netsim.stack.tcp.recovery import Phase
 from netsim.stack.tcp.sender import Sender
 
@@ -14,14 +14,15 @@ def output(sender: Sender, now: int) -> None:
     """Send what window, congestion and Nagle allow; arm the timer for what remains."""
     if not sender.established:
         return
-    if not sender.recovery.in_order and sender.recovery.phase is not Phase.OPEN:
-        retransmission.send_lost(sender, False, now)
+    recovery = sender.recovery
+    if recovery.is_recovering and not recovery.holds_back:
+        retransmission.send_lost(sender, now)
     if sender.search is not None and mtu_probes.send_probe(sender, sender.search, now):
         return
     nxt = sender.nxt
     if nxt < sender.buffer.end + sender.buffer.fin_queued:
         _send_new(sender, now)
-    if nxt == sender.nxt and sender.recovery.phase is Phase.FAST:
+    if nxt == sender.nxt and recovery.phase is Phase.FAST:
         retransmission.rescue_tail(sender, now)
 
 
@@ -31,7 +32,7 @@ def _send_new(sender: Sender, now: int) -> None:
     if una == nxt and now - sender.last_sent_at > sender.round_trip.timeout:
         congestion.restart_after_idle(now)
     end = sender.buffer.end
-    room = congestion.window - sender.recovery.in_flight(una, nxt)
+    room = congestion.window - sender.in_flight()
     limit = min(end, sender.window_edge, nxt + room)
     first = nxt
     while nxt < end:
@@ -50,7 +51,7 @@ def _send_new(sender: Sender, now: int) -> None:
         sender.transmitter.prepare(now)
         sender.send_new(0, now)
     if sender.nxt > first:
-        sender.sent_new(first, now)
+        tail_loss.start_timer(sender, now, progress=first == una)
     elif una == nxt:
         sender.timer.start_if_stopped(now + sender.round_trip.timeout)
 

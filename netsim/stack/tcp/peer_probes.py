@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netsim.stack.tcp import tail_loss
 from netsim.stack.tcp.sender import Sender
 from netsim.wire.tcp import ACK, PSH
 
@@ -16,7 +17,7 @@ def probe_window(sender: Sender, now: int) -> None:
     if size > 0:
         sender.transmitter.prepare(now)
         sender.send_new(size, now, ACK | PSH)
-        sender.sent_new(sender.una, now)
+        tail_loss.start_timer(sender, now, progress=True)
         return
     sender.counters.zero_window_probes += 1
     send_probe(sender, now)

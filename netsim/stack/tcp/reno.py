@@ -46,20 +46,22 @@ class Reno:
             self._counted -= window
             self.window = window + self._mss
 
-    def loss_detected(self, in_flight: int, now: int) -> None:
-        self.threshold = max(in_flight // 2, 2 * self._mss)  # RFC 5681 (4)
-        self.window = self.threshold
+    def reduce(self, flight: int, now: int) -> None:
+        self.threshold = max(flight // 2, 2 * self._mss)  # RFC 5681 (4)
         self._counted = 0
 
     def recovered(self, now: int) -> None:
         self.window = self.threshold  # RFC 6582 3.2 (3), option 2
 
-    def timed_out(self, in_flight: int, first: bool, now: int) -> None:
-        if first:
-            self.threshold = max(in_flight // 2, 2 * self._mss)
-        self.window = self._mss
+    def timed_out(self, in_flight: int, now: int) -> None:
+        self.window = in_flight + self._mss
         self._counted = 0
         self._after_timeout = True
+
+    def undo(self, window: int, threshold: int) -> None:
+        self.window = max(self.window, window)
+        self.threshold = max(self.threshold, threshold)
+        self._after_timeout = False
 
     def restart_after_idle(self, now: int) -> None:
         self.window = min(self.window, self._initial)

@@ -13,13 +13,15 @@ _LOST_SYN_RTO: Final = 3 * SECOND
 class RoundTrip:
     """SRTT, RTTVAR and RTO of one connection, in ns."""
 
-    __slots__ = ("_maximum", "_minimum", "latest", "smoothed", "timeout", "variation")
+    __slots__ = ("_maximum", "_minimum", "latest", "least", "smoothed", "timeout", "variation")
 
     def __init__(self, settings: TcpSettings) -> None:
         self._minimum = settings.min_rto_ns
         self._maximum = settings.max_rto_ns
         self.latest = 0
         """The last sample; 0 before the first."""
+        self.least = 0
+        """The smallest sample; 0 before the first."""
         self.smoothed = 0
         """SRTT; 0 before the first sample."""
         self.variation = 0
@@ -30,6 +32,8 @@ class RoundTrip:
         """Take one measurement, never of a segment that was sent twice (Karn's algorithm)."""
         # A path without delay would otherwise count as never measured.
         self.latest = elapsed = max(elapsed, MICROSECOND)
+        if elapsed < self.least or not self.least:
+            self.least = elapsed
         if self.smoothed:
             error = elapsed - self.smoothed
             self.variation += (abs(error) - self.variation) // 4  # (2.3)
@@ -55,5 +59,5 @@ class RoundTrip:
         return min(self.timeout << min(times, 16), self._maximum)
 
     def handshake_was_repeated(self) -> None:
-        """(5.7): a SYN was lost, so there is no sample, and data starts with three seconds."""
+        """(5.7): a SYN was lost, and until there is a sample data waits three seconds."""
         self.timeout = _LOST_SYN_RTO

@@ -8,18 +8,33 @@ may be in flight, `RoundTrip` how long to wait. Who decides what leaves is above
 
 from __future__ import annotations
 
-from collections import deque
+from enum import Enum
 
+from netsim.core.time import MILLISECOND
+from netsim.stack.tcp import undo
 from netsim.stack.tcp.congestion import CongestionControl, named
 from netsim.stack.tcp.mtu_search import MtuSearch
 from netsim.stack.tcp.recovery import Recovery
 from netsim.stack.tcp.rtt import RoundTrip
 from netsim.stack.tcp.send_buffer import SendBuffer
+from netsim.stack.tcp.sent_queue import SentSegment
+from netsim.stack.tcp.seq import HALF, MASK
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.transmitter import Transmitter
 from netsim.stack.timers import Timer
-from netsim.wire.tcp import ACK, FIN, PSH
+from netsim.wire.tcp import ACK, FIN, PSH, TcpSegment
+
+
+class TimerUse(Enum):
+    """What the sender's timer waits for while something is outstanding."""
+
+    RETRANSMISSION = "retransmission"
+    """RFC 6298"""
+    PROBE = "probe"
+    """To ask with a tail loss probe (RFC 8985 7)."""
+    REORDER = "reorder"
+    """Until what is late counts as lost (RFC 8985 6.2)."""
 
 
 class Sender:
@@ -35,7 +50,6 @@ class Sender:
         "congestion",
         "counters",
         "established",
-        "flights",
         "iss",
         "last_sent_at",
         "max_window",
@@ -44,8 +58,6 @@ class Sender:
         "nxt",
         "probes",
         "recovery",
-        "resent_at",
-        "resent_below",
         "retransmissions",
         "retries",
         "round_trip",
@@ -53,6 +65,7 @@ class Sender:
         "search",
         "small_end",
         "timer",
+        "timer_use",
         "transmitter",
         "una",
         "window_edge",
@@ -71,8 +84,9 @@ class Sender:
     ) -> None:
         self.transmitter = transmitter
         self.timer = timer
-        """Runs for the retransmission while something is outstanding (RFC 6298), else for the
-        window probe while something waits (RFC 9293 3.8.6.1): never for both."""
+        """Runs as `timer_use` says while something is outstanding, else for the window probe
+        while something waits (RFC 9293 3.8.6.1): never for both."""
+        self.timer_use = TimerUse.RETRANSMISSION
         self.counters = counters
         self.iss = iss
         self.una = iss
@@ -100,11 +114,6 @@ class Sender:
         self.small_end = iss
         """End of the last segment that was not full."""
         self.round_trip = RoundTrip(settings)
-        self.flights: deque[tuple[int, int]] = deque()
-        """(end, when it left) of each outstanding segment as it was first sent."""
-        self.resent_below = iss
-        """An acknowledgement of anything below is ambiguous (Karn's algorithm)."""
-        self.resent_at = 0
         self.last_sent_at = 0
         self.retries = 0
         """Timeouts since the last progress, or window probes since the peer was heard."""
@@ -112,12 +121,14 @@ class Sender:
         """Window probes since the window shut."""
         self.retransmissions = 0
 
-    def establish(self, mss: int, settings: TcpSettings, syn_was_lost: bool, now: int) -> None:
-        """Data may leave now. `mss` counts data only, without any options."""
+    def establish(self, mss: int, settings: TcpSettings, repeated: int, now: int) -> None:
+        """Data may leave now. `mss` counts data only, without any options; `repeated` is how
+        often the SYN or SYN-ACK was."""
         self.established = True
         self.mss = mss
-        # RFC 6928 2, RFC 5681 3.1: one segment if the SYN or SYN-ACK was lost.
-        segments = 1 if syn_was_lost else settings.initial_window
+        # RFC 6928 2, RFC 5681 3.1: one segment after losses; a single repetition, which may have
+        # been needless, does not count (as in Linux).
+        segments = 1 if repeated > 1 else settings.initial_window
         self.congestion = named(settings.congestion)(mss, segments * mss)
         self.recovery = Recovery(self.transmitter.sack, self.iss)
         self.last_sent_at = now
@@ -136,6 +147,15 @@ class Sender:
     def fin_acknowledged(self) -> bool:
         """The peer has our FIN and everything before it."""
         return self.buffer.fin_queued and self.una > self.buffer.end
+
+    def in_flight(self) -> int:
+        """Octets believed to be in the network."""
+        return self.recovery.in_flight(self.una, self.nxt)
+
+    def flight_size(self) -> int:
+        """FlightSize of RFC 5681 3.2 (2): what is outstanding without limited transmit, which
+        is what went beyond the congestion window."""
+        return min(self.nxt - self.una, self.congestion.window)
 
     # -- the peer's window
 
@@ -159,11 +179,33 @@ class Sender:
         self.window_edge = ack + window
         self.max_window = window
 
+    # -- acknowledgements
+
+    def advance(self, ack: int, now: int) -> None:
+        """SND.UNA moves on to `ack`."""
+        self.una = ack
+        self.buffer.release(ack)
+        self.retries = 0
+        search = self.search
+        if search is not None and search.acknowledged(ack, now):
+            self.set_mss(search.low)
+            if search.low >= search.ceiling:
+                self.search = None
+
+    def measure_echo(self, resent_at: int, segment: TcpSegment, now: int) -> None:
+        """A sample of what was sent again, last at `resent_at`: the timestamp that the peer
+        echoes tells which it answers, to the millisecond (RFC 7323 4.1). An older one may have
+        been answered before, in vain, and says nothing about the path."""
+        if self.transmitter.timestamps and segment.timestamp is not None:
+            elapsed = (self.transmitter.clock(now) - segment.timestamp_echo) & MASK
+            if elapsed < HALF and elapsed * MILLISECOND <= now - resent_at + MILLISECOND:
+                self.round_trip.sample(max(elapsed, 1) * MILLISECOND)
+
     # -- what leaves
 
     def send_new(self, size: int, now: int, flags: int = ACK) -> None:
         """The next `size` octets leave for the first time, with PSH and the FIN where they end
-        the stream. The caller has prepared the transmitter, and calls `sent_new` at the end."""
+        the stream. The caller has prepared the transmitter, and sees to the timer."""
         start = self.nxt
         end = start + size
         buffer = self.buffer
@@ -175,33 +217,29 @@ class Sender:
                 end += 1
         self.transmitter.write(start, flags, data, now)
         self.nxt = end
-        self.flights.append((end, now))
-
-    def sent_new(self, first: int, now: int) -> None:
-        """New data has left, from `first` on: start the timer (RFC 6298 (5.1)); one that ran
-        with nothing outstanding was for a window probe."""
+        recovery = self.recovery
+        recovery.queue.append(start, end, now)
+        if not recovery.in_order:
+            recovery.sent += size
         self.last_sent_at = now
-        due = now + self.round_trip.timeout
-        if first == self.una:
-            self.timer.start(due)
-        else:
-            self.timer.start_if_stopped(due)
 
-    def send_again(self, start: int, stop: int, now: int) -> int:
-        """Repeat the octets from `start` to `stop`; returns where the segment ended."""
+    def send_again(self, segment: SentSegment, now: int) -> None:
+        """Repeat a segment that is outstanding."""
+        start, stop = segment.start, segment.end
         buffer = self.buffer
         end = buffer.end
         flags = ACK
         if stop >= end:
             flags = ACK | PSH
-            if self.nxt > end:
+            if stop > end:
                 flags = ACK | PSH | FIN if start < end else ACK | FIN
-                stop = end + 1
         self.transmitter.prepare(now)
-        self.transmitter.write(start, flags, buffer.cut(start, stop), now)
-        self.resent_below = max(self.resent_below, stop)
-        self.resent_at = self.last_sent_at = now
+        self.transmitter.write(start, flags, buffer.cut(start, min(stop, end)), now)
+        recovery = self.recovery
+        recovery.queue.mark_resent(segment, now)
+        recovery.sent += stop - start
+        recovery.in_order = False
+        undo.resent(recovery, now)
+        self.last_sent_at = now
         self.retransmissions += 1
         self.counters.retransmissions += 1
-        self.timer.start_if_stopped(now + self.round_trip.timeout)
-        return stop

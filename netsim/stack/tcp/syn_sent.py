@@ -29,7 +29,7 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
         return
     handshake.synchronize(connection, segment, now)  # fourth
     if flags & ACK:
-        handshake.establish(connection, now)
+        handshake.establish(connection, segment, now)
         connection.receiver.ack_now = True
         # A SYN-ACK may carry data; in any case what we have to say may leave now.
         arrival.data_arrives(connection, connection.receiver.nxt, segment, now)

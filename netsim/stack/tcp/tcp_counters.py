@@ -23,6 +23,14 @@ class TcpCounters:
     """Of the retransmission timer with data outstanding."""
     fast_recoveries: int = 0
     """Times that three duplicate acknowledgements or SACK told of a loss."""
+    loss_probes: int = 0
+    """Tail loss probes (RFC 8985 7)."""
+    duplicates_reported: int = 0
+    """D-SACKs that came."""
+    spurious_timeouts: int = 0
+    """Timeouts that F-RTO found to be needless."""
+    undone: int = 0
+    """Reductions of the window that were taken back, as nothing had been lost."""
     zero_window_probes: int = 0
     keep_alive_probes: int = 0
     black_holes: int = 0

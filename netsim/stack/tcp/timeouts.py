@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import errno
 
-from netsim.stack.tcp import handshake, mtu_probes, peer_probes, retransmission
+from netsim.stack.tcp import (
+    handshake,
+    loss_recovery,
+    mtu_probes,
+    output,
+    peer_probes,
+    retransmission,
+    tail_loss,
+)
 from netsim.stack.tcp.connection import Connection
+from netsim.stack.tcp.sender import TimerUse
 from netsim.stack.tcp.state import SYNCHRONIZED, State
 
 
 def retransmission_timer_fired(connection: Connection, now: int) -> None:
     """Nothing was heard for an RTO: say it again, probe, or give up."""
     sender = connection.sender
+    if sender.una < sender.nxt and sender.established:
+        if sender.timer_use is TimerUse.PROBE:
+            tail_loss.send_probe(sender, now)
+            return
+        if sender.timer_use is TimerUse.REORDER:
+            loss_recovery.late_data_is_lost(sender, now)
+            output.output(sender, now)
+            return
     settings = connection.shared.settings
     state = connection.state
     if state is State.SYN_SENT or state is State.SYN_RECEIVED:

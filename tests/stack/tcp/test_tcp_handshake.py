@@ -126,15 +126,38 @@ def test_syn_retransmission_backs_off_and_gives_up() -> None:
 
 
 def test_after_a_lost_syn_data_starts_slowly() -> None:
-    """RFC 6298 (5.7): three seconds; RFC 6928 2: one segment."""
+    """RFC 6298 (5.7): three seconds; RFC 6928 2: one segment, when it was lost twice."""
     d, connection = syn_sent()
     d.expect("S", seq=0, at=SECOND)
+    d.expect("S", seq=0, at=3 * SECOND)
     d.send("SA", seq=0, ack=1, mss=MSS)
     d.expect("A", seq=1, ack=1)
     connection.send(bytes(3 * MSS))
     d.expect("A", seq=1, ack=1, payload=bytes(MSS))
-    d.expect_nothing(until=4 * SECOND - 1)
-    d.expect("A", seq=1, ack=1, payload=bytes(MSS), at=4 * SECOND)
+    d.expect_nothing(until=6 * SECOND - 1)
+    d.expect("A", seq=1, ack=1, payload=bytes(MSS), at=6 * SECOND)
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_the_timestamp_of_a_repeated_handshake_is_a_sample(passive: bool) -> None:
+    """RFC 7323 4.1; RFC 6298 (5.7) asks for three seconds only where there is none."""
+    if passive:
+        d, connection = syn_received(MODERN)
+        d.expect("SA", seq=0, ack=1, at=SECOND)
+        d.after(20 * MILLISECOND)
+        d.send("A", seq=1, ack=1)
+    else:
+        d, connection = syn_sent(MODERN)
+        d.timestamps = True
+        d.expect("S", seq=0, at=SECOND)
+        d.after(20 * MILLISECOND)
+        d.send("SA", seq=0, ack=1, mss=MSS, sack_permitted=True)
+        d.expect("A", seq=1, ack=1)
+    assert connection.sender.round_trip.smoothed == 20 * MILLISECOND
+    assert connection.sender.round_trip.timeout == 220 * MILLISECOND
+    connection.send(bytes(20 * MSS))
+    d.run(d.now)
+    assert len(d.sent) == 10
 
 
 def test_syn_ack_is_repeated_by_timer_and_by_request() -> None:

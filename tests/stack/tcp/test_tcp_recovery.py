@@ -174,6 +174,8 @@ def test_an_echo_of_what_was_sent_before_gives_none() -> None:
     d.run(RTT + RTO + 60 * MILLISECOND)
     d.send("A", seq=1, ack=2, timestamp_echo=d.sent[0].segment.timestamp)
     assert connection.sender.round_trip.latest == RTT
+    assert connection.sender.congestion.window >= 10 * connection.sender.mss
+    assert (d.tcp.counters.loss_probes, d.tcp.counters.timeouts) == (1, 0)
 
 
 def test_samples_are_smoothed() -> None:
@@ -206,16 +208,13 @@ def test_three_duplicates_retransmit_at_once() -> None:
     d.send("A", seq=1, ack=seq(1))
     expect_pieces(d, 1)
     assert in_phase(connection, Phase.FAST)
-    flight = 13
+    flight = 11  # without the two of limited transmit: RFC 5681 3.2 (2)
     threshold = flight * MSS // 2
     assert connection.sender.congestion.threshold == threshold
-    # RFC 5681 3.2 (4): the window is inflated by what the duplicates say has left.
-    for _ in range(4, 8):
+    # RFC 9937: for two that arrive, one leaves, of which the retransmission is the first.
+    for new in ((), (), (14,), (), (15,), ()):
         d.send("A", seq=1, ack=seq(1))
-        d.expect_nothing()
-    for index in range(4):
-        d.send("A", seq=1, ack=seq(1))
-        expect_pieces(d, 14 + index)
+        expect_pieces(d, *new)
     d.send("A", seq=1, ack=seq(14))
     assert in_phase(connection, Phase.OPEN)
     assert connection.sender.congestion.window == threshold
@@ -308,19 +307,21 @@ def test_timeout_during_fast_recovery() -> None:
 def test_sack_recovery_sends_only_what_is_missing() -> None:
     d, connection = sending(10, SACK)
     # 1, 4 and 5 are lost
+    d.after(RTT)
     d.send("A", seq=1, ack=seq(1))
     d.send("A", seq=1, ack=seq(1), sack=[(seq(2), seq(3))])
     d.send("A", seq=1, ack=seq(1), sack=[(seq(2), seq(4))])
     d.expect_nothing()
     d.send("A", seq=1, ack=seq(1), sack=[(seq(6), seq(7)), (seq(2), seq(4))])
-    # Three duplicates: recovery, with pipe = 9 outstanding - 3 SACKed - 1 lost + 1 sent again.
+    # Three SACKed: what left before 6 and did not arrive is lost (RFC 8985 6.2).
     expect_pieces(d, 1)
-    assert connection.sender.congestion.window == 4500
+    assert connection.sender.congestion.threshold == 4500
+    assert connection.sender.congestion.window == 4000
+    # 3 are in flight and may be 4: half of what arrives leaves (RFC 9937).
     d.send("A", seq=1, ack=seq(1), sack=[(seq(6), seq(8)), (seq(2), seq(4))])
-    d.expect_nothing()  # pipe is 5
+    expect_pieces(d, 4)
     d.send("A", seq=1, ack=seq(1), sack=[(seq(6), seq(9)), (seq(2), seq(4))])
-    # More than two segments above 4 and 5 are SACKed now: both are lost, pipe is 2.
-    expect_pieces(d, 4, 5)
+    expect_pieces(d, 5)
     d.send("A", seq=1, ack=seq(1), sack=[(seq(6), seq(10)), (seq(2), seq(4))])
     d.expect_nothing()
     d.send("A", seq=1, ack=seq(4), sack=[(seq(6), seq(10))])
@@ -375,19 +376,33 @@ def test_the_tail_is_rescued() -> None:
     assert d.tcp.counters.timeouts == 0
 
 
-def test_sack_is_forgotten_after_a_timeout() -> None:
-    """RFC 2018 8: the peer may have thrown away what it SACKed."""
+def test_sack_is_forgotten_when_the_peer_forgets_it() -> None:
+    """RFC 2018 8: an acknowledgement that ends where something was SACKed tells."""
     d, connection = sending(10, SACK)
-    d.send("A", seq=1, ack=seq(0), sack=[(seq(5), seq(6))])
-    d.run(RTT + RTO)
-    expect_pieces(d, 0)
+    d.send("A", seq=1, ack=seq(0), sack=[(seq(1), seq(9))])
+    expect_pieces(d, 0, 9)
     d.send("A", seq=1, ack=seq(1))
-    expect_pieces(d, 1, 2)
-    d.send("A", seq=1, ack=seq(3))
-    expect_pieces(d, 3, 4, 5)
-    d.send("A", seq=1, ack=seq(6), sack=[(seq(7), seq(9))])
-    expect_pieces(d, 6, 9)
+    d.sent.clear()
+    d.after(2 * RTO)
     assert in_phase(connection, Phase.TIMEOUT)
+    assert d.sent.pop(0).segment.sequence == (d.iss + seq(1)) & 0xFFFFFFFF
+    d.sent.clear()
+    d.send("A", seq=1, ack=seq(2))
+    expect_pieces(d, 2, 3)
+
+
+def test_what_the_peer_has_is_not_sent_again_after_a_timeout() -> None:
+    """RFC 8985 6.2, RACK_mark_losses_on_RTO"""
+    d, _ = sending(10, SACK)
+    d.after(RTT)
+    d.send("A", seq=1, ack=seq(0), sack=[(seq(3), seq(9))])
+    d.sent.clear()
+    d.after(3 * RTO)
+    d.sent.clear()
+    d.send("A", seq=1, ack=seq(1), sack=[(seq(3), seq(9))])
+    expect_pieces(d, 1, 2)
+    d.send("A", seq=1, ack=seq(9))
+    expect_pieces(d, 9)
 
 
 def test_sack_on_a_segment_with_text_counts() -> None:
