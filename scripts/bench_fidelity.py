@@ -8,6 +8,7 @@ by 2 % where nothing is lost.
 from __future__ import annotations
 
 import json
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -15,11 +16,15 @@ from typing import Any, NamedTuple
 
 import networkx
 
+from netsim import make_plan
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.topology.make_plan import make_plan
-from  import MemoryNetwork
 
-REFERENCE = Path(__file__).resolve().parent / "fidelity_reference.json"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from memory_network import MemoryNetwork  # noqa: E402
+
+REFERENCE = ROOT / "scripts" / "fidelity_reference.json"
 SEEDS = 10
 WARM_UP = 5 * SECOND
 MEASURED = 40 * SECOND

@@ -10,6 +10,7 @@ from netsim.node.base_node import Node
 from netsim.node.port import Port
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface, InterfaceAddress
+from netsim.stack.tcp.settings import TcpSettings
 
 
 class HostNode(Node):
@@ -23,6 +24,7 @@ class HostNode(Node):
         ports: list[Port],
         addresses: list[tuple[InterfaceAddress, ...]],
         streams: RandomStreams,
+        congestion: str = "cubic",
     ) -> None:
         super().__init__(name, ports)
         self.host = Host(
@@ -33,6 +35,7 @@ class HostNode(Node):
             streams,
             name=name,
             forwarding=self.forwarding,
+            tcp_settings=TcpSettings(congestion=congestion),
         )
 
     def receive_frame(self, port: Port, frame: bytes, now: int) -> None:

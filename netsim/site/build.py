@@ -36,7 +36,7 @@ def build_node(plan: NetworkPlan, name: str, boots: int = 0) -> Node:
         return Switch(name, ports)
     node_class = Router if node_plan.traits.forwards else Computer
     addresses = [_addresses(interface) for interface in node_plan.interfaces]
-    node = node_class(name, ports, addresses, streams)
+    node = node_class(name, ports, addresses, streams, node_plan.congestion)
     install_routes(node, node_plan.routes)
     return node
 

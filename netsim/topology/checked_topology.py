@@ -49,6 +49,7 @@ class Node:
     services: tuple[ServicePlan, ...] = ()
     ports: tuple[PublishedPortPlan, ...] = ()
     run: tuple[ProgramPlan, ...] = ()
+    congestion: str = "cubic"
     restart: Restart = "never"
 
     @property

@@ -93,6 +93,7 @@ def _node(
         services=tuple(programs.services[port] for port in sorted(programs.services)),
         ports=tuple(words.ports or ()),
         run=programs.run or (),
+        congestion=programs.congestion or "cubic",
         restart=programs.restart or "never",
     )
 
@@ -104,6 +105,7 @@ class _Programs:
         self.env: dict[str, str] = {}
         self.services: dict[int, ServicePlan] = {}
         self.run: tuple[ProgramPlan, ...] | None = None
+        self.congestion: str | None = None
         self.restart: Restart | None = None
 
     @classmethod
@@ -114,6 +116,7 @@ class _Programs:
         if words is None:
             return programs
         programs.env = dict(words.env or {})
+        programs.congestion = words.congestion
         programs.restart = words.restart
         if words.run is not None:
             programs.run = tuple(
@@ -138,6 +141,7 @@ class _Programs:
         merged.env = {**below.env, **self.env}
         merged.services = {**below.services, **self.services}
         merged.run = below.run if self.run is None else self.run
+        merged.congestion = self.congestion or below.congestion
         merged.restart = self.restart or below.restart
         return merged
 

@@ -66,7 +66,7 @@ VARIABLE: Final = text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
 VALUE: Final = {"type": ["string", "integer"]}
 ATTRIBUTE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
-CONGESTION: Final = {"enum": ["reno"]}
+CONGESTION: Final = {"enum": ["cubic", "reno"]}
 RESTART: Final = {"enum": ["never", "on-failure"]}
 PORT_FORWARD: Final = text(
     rf"((localhost|127(\.{_OCTET}){{3}}|\[[0-9a-fA-F:.]+\])?:)?"

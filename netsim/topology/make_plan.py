@@ -72,6 +72,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             ports=node.ports,
             run=node.run,
             env=node.env,
+            congestion=node.congestion,
             restart=node.restart,
         )
         for node in topology.layout.nodes.values()

@@ -87,6 +87,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         "services": services,
         "ports": [_port(port) for port in node.ports],
         "run": run,
+        "congestion": None if node.congestion == "cubic" else node.congestion,
         "restart": None if node.restart == "never" else node.restart,
     }
     return {"kind": node.kind} | {word: value for word, value in words.items() if value}

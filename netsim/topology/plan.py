@@ -109,6 +109,8 @@ class NodePlan:
     ports: tuple[PublishedPortPlan, ...] = ()
     run: tuple[ProgramPlan, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
+    congestion: str = "cubic"
+    """TCP's congestion control: `cubic` or `reno`."""
     restart: Restart = "never"
     """Whether it is started again when it ends without having been told to."""
 

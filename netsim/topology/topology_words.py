@@ -155,7 +155,7 @@ class ProgramWords(Words):
     congestion: (
         Annotated[str, PlainValidator(values.congestion), WithJsonSchema(forms.CONGESTION)] | None
     ) = None
-    """TCP's congestion control; `reno` is NewReno, and the only one yet."""
+    """TCP's congestion control: `cubic` where it is left out, or `reno`, which is NewReno."""
     restart: (
         Annotated[Restart, PlainValidator(values.restart), WithJsonSchema(forms.RESTART)] | None
     ) = None

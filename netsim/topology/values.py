@@ -49,12 +49,12 @@ def seed(written: object) -> int:
 
 
 def congestion(written: object) -> str:
-    """The name of a congestion control; `reno` is the only one yet."""
-    if written == "cubic":
-        raise ValueError("`cubic` is not there yet; write `reno`, or leave `congestion` out")
-    if written != "reno":
-        raise ValueError(f"`{written}` is no congestion control; write `reno`, or leave it out")
-    return "reno"
+    """The name of a congestion control."""
+    if written == "bbr":
+        raise ValueError("`bbr` is not there yet; write `cubic` or `reno`")
+    if written == "cubic" or written == "reno":
+        return written
+    raise ValueError(f"`{written}` is no congestion control; write `cubic` or `reno`")
 
 
 def restart(written: object) -> Restart:

@@ -390,7 +390,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`upstream` is not there yet"],
     ),
     "UDP": (at_a("services: {▶53/udp: a:b}"), ["UDP services are not there yet"]),
-    "cubic": (at_a("congestion: ▶cubic"), ["`cubic` is not there yet; write `reno`"]),
+    "bbr": (at_a("congestion: ▶bbr"), ["`bbr` is not there yet; write `cubic` or `reno`"]),
     "restart": (
         at_a("restart: ▶always"),
         ["`always` says nothing about restarts; write `on-failure` or `never`"],

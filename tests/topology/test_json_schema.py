@@ -105,7 +105,7 @@ BAD = {
     "one end": ("endpoints: [web, r1]", "endpoints: [web]"),
     "interface": ("r1:eth3", "r1:3"),
     "link that is text": ("- [alice, s1]", "- alice-s1"),
-    "not there yet": ("congestion: reno", "congestion: cubic"),
+    "not there yet": ("congestion: reno", "congestion: bbr"),
     "mtu of one direction": ("egress: {r1: {", "egress: {r1: {mtu: 1500, "),
 }
 

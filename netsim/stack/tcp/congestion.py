@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from netsim.stack.tcp.cubic import Cubic
 from netsim.stack.tcp.reno import Reno
+from netsim.stack.tcp.rtt import RoundTrip
 
 
 class CongestionControl(Protocol):
@@ -44,10 +46,11 @@ class CongestionControl(Protocol):
         """Nothing was sent for longer than the RTO (RFC 5681 4.1)."""
 
 
-Algorithm = Callable[[int, int], CongestionControl]
-"""Makes the control of a new connection from its MSS and initial window in bytes."""
+Algorithm = Callable[[int, int, RoundTrip], CongestionControl]
+"""Makes the control of a new connection from its MSS and initial window, both in bytes, and its
+measurement of the round-trip time."""
 
-_ALGORITHMS: Final[dict[str, Algorithm]] = {"reno": Reno}
+_ALGORITHMS: Final[dict[str, Algorithm]] = {"cubic": Cubic, "reno": Reno}
 
 
 def named(name: str) -> Algorithm:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from netsim.stack.tcp.rtt import RoundTrip
+
 UNLIMITED: Final = 1 << 62
 """ssthresh before the first loss: "arbitrarily high" (RFC 5681 3.1)."""
 
@@ -13,7 +15,7 @@ class Reno:
 
     __slots__ = ("_after_timeout", "_counted", "_initial", "_mss", "threshold", "window")
 
-    def __init__(self, mss: int, initial_window: int) -> None:
+    def __init__(self, mss: int, initial_window: int, round_trip: RoundTrip) -> None:
         self._mss = mss
         self._initial = initial_window
         self.window = initial_window

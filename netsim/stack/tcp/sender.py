@@ -129,7 +129,7 @@ class Sender:
         # RFC 6928 2, RFC 5681 3.1: one segment after losses; a single repetition, which may have
         # been needless, does not count (as in Linux).
         segments = 1 if repeated > 1 else settings.initial_window
-        self.congestion = named(settings.congestion)(mss, segments * mss)
+        self.congestion = named(settings.congestion)(mss, segments * mss, self.round_trip)
         self.recovery = Recovery(self.transmitter.sack, self.iss)
         self.last_sent_at = now
 

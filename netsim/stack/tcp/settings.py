@@ -27,7 +27,7 @@ class TcpSettings:
     """Per connection: unread bytes and bytes out of order together; the largest window."""
     initial_window: int = 10
     """Segments sent before the first acknowledgement (RFC 6928)."""
-    congestion: str = "reno"
+    congestion: str = "cubic"
     """A name registered in `congestion.py`."""
     no_delay: bool = False
     """New connections start with Nagle's algorithm switched off."""

@@ -33,8 +33,11 @@ PEER_CLOCK = 0xFFFFFF00
 MSS = 1000
 MTU = MSS + 40
 
-PLAIN = TcpSettings(selective_acknowledgement=False, timestamps=False, window_scaling=False)
-MODERN = TcpSettings()
+PLAIN = TcpSettings(
+    congestion="reno", selective_acknowledgement=False, timestamps=False, window_scaling=False
+)
+MODERN = TcpSettings(congestion="reno")
+"""Reno's windows can be reckoned at first sight; CUBIC has tests of its own."""
 
 _LETTERS = {"S": SYN, "A": ACK, "F": FIN, "R": RST, "P": PSH, "U": URG}
 

@@ -317,7 +317,7 @@ def test_after_idle_the_window_starts_over() -> None:
 
 
 def test_unknown_congestion_control() -> None:
-    with pytest.raises(ValueError, match="there are: reno"):
+    with pytest.raises(ValueError, match="there are: cubic, reno"):
         established(replace(PLAIN, congestion="vegas"))
 
 

@@ -1,0 +1,180 @@
+"""CUBIC (RFC 9438) with HyStart++ (RFC 9406): what Linux, Windows and macOS use.
+
+The window grows along a cubic function of the time since the last congestion, whose plateau is
+the window of then, whatever the round-trip time; on paths where Reno would grow faster it grows as
+Reno does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netsim.core.time import SECOND
+from netsim.stack.tcp.hystart import GROWTH_DIVISOR, HyStart
+from netsim.stack.tcp.reno import UNLIMITED
+from netsim.stack.tcp.rtt import RoundTrip
+
+_C: Final = 0.4
+"""In segments per second cubed (RFC 9438 5)."""
+_BETA: Final = 0.7
+"""beta_cubic (4.6)"""
+_ALPHA: Final = 3 * (1 - _BETA) / (1 + _BETA)
+"""alpha_cubic (4.3): with it Reno's share is as large at this beta."""
+
+
+class Cubic:
+    """A `CongestionControl`. Windows here are in bytes, inside in segments as in the RFC."""
+
+    __slots__ = (
+        "_after_timeout",
+        "_before_reduction",
+        "_epoch",
+        "_estimate",
+        "_fraction",
+        "_hystart",
+        "_initial",
+        "_k",
+        "_last_max",
+        "_mss",
+        "_origin",
+        "_round_trip",
+        "threshold",
+        "window",
+    )
+
+    def __init__(self, mss: int, initial_window: int, round_trip: RoundTrip) -> None:
+        self._mss = mss
+        self._initial = initial_window
+        self._round_trip = round_trip
+        self.window = initial_window
+        self.threshold = UNLIMITED
+        self._hystart: HyStart | None = HyStart()
+        self._after_timeout = False
+        self._last_max = 0.0
+        """W_max in segments: the window at the last congestion, or less (4.7)."""
+        self._epoch: int | None = None
+        """When congestion avoidance began, in ns; None before."""
+        self._k = 0.0
+        """Seconds from then to the plateau."""
+        self._origin = 0.0
+        """The plateau: W_max, or where the epoch began above it."""
+        self._estimate = 0.0
+        """W_est: what Reno would have (4.3)."""
+        self._fraction = 0.0
+        """Octets by which the window has grown, less whole segments."""
+        self._before_reduction: tuple[float, int | None, float, float, float] | None = None
+
+    def set_segment_size(self, mss: int) -> None:
+        self._mss = mss
+        self.window = max(self.window, mss)
+
+    def acknowledged(self, octets: int, in_flight: int, now: int) -> None:
+        window = self.window
+        if window < self.threshold:
+            if window < 2 * in_flight:
+                self._slow_start(octets, in_flight)
+            return
+        self._after_timeout = False
+        if in_flight + 2 * self._mss < window:
+            self._shift(now)
+            return
+        self._avoid(octets, now)
+
+    def _slow_start(self, octets: int, in_flight: int) -> None:
+        # RFC 3465 2.3 where a timeout is being repaired; RFC 9406 4.2 sets no limit L else.
+        grown = min(octets, self._mss) if self._after_timeout else octets
+        hystart = self._hystart
+        if hystart is not None:
+            if hystart.cautious:
+                grown //= GROWTH_DIVISOR
+            if hystart.acknowledged(octets, in_flight, self._round_trip.latest):
+                self.threshold = self.window
+                self._hystart = None
+                return
+        self.window = min(self.window + grown, max(self.threshold, self.window))
+
+    def _shift(self, now: int) -> None:
+        """The application, not the window, held the sender back: time does not count (4.2)."""
+        self._epoch = None
+
+    def _avoid(self, octets: int, now: int) -> None:
+        mss = self._mss
+        segments = self.window / mss
+        if self._epoch is None:
+            self._begin(segments, now)
+        assert self._epoch is not None
+        # 4.3, but for its last sentence: as in Linux, alpha stays what it is above cwnd_prior. With
+        # 1 there the window was a fifth above Linux's at 5 % loss.
+        self._estimate += _ALPHA * octets / mss / segments
+        elapsed = (now - self._epoch) / SECOND
+        rtt = self._round_trip.smoothed / SECOND
+        target = self._cubic(elapsed + rtt)
+        target = min(max(target, segments), 1.5 * segments)
+        if self._cubic(elapsed) < self._estimate:
+            grown = max(self._estimate - segments, 0.0) * mss  # Reno-friendly region
+        else:
+            grown = (target - segments) / segments * octets  # 4.4, 4.5
+        self._fraction += grown
+        whole = int(self._fraction)
+        self._fraction -= whole
+        self.window += whole
+
+    def _begin(self, segments: float, now: int) -> None:
+        """The first acknowledgement in congestion avoidance since a congestion event (4.2)."""
+        self._epoch = now
+        self._estimate = segments
+        if segments < self._last_max:
+            self._k = float(((self._last_max - segments) / _C) ** (1 / 3))
+            self._origin = self._last_max
+        else:
+            self._k = 0.0
+            self._origin = segments
+
+    def _cubic(self, elapsed: float) -> float:
+        """W_cubic(t)"""
+        return float(_C * (elapsed - self._k) ** 3 + self._origin)
+
+    def reduce(self, flight: int, now: int) -> None:
+        self._before_reduction = (
+            self._last_max,
+            self._epoch,
+            self._k,
+            self._origin,
+            self._estimate,
+        )
+        segments = self.window / self._mss
+        # 4.7, fast convergence: make room for a newcomer.
+        shrinking = segments < self._last_max
+        self._last_max = segments * (1 + _BETA) / 2 if shrinking else segments
+        self._epoch = None
+        self._fraction = 0.0
+        self._hystart = None
+        # Whole segments: what does not fill one cannot leave, and must not count as grown.
+        self.threshold = max(int(flight / self._mss * _BETA), 2) * self._mss
+
+    def recovered(self, now: int) -> None:
+        self.window = self.threshold
+
+    def timed_out(self, in_flight: int, now: int) -> None:
+        self.window = in_flight + self._mss
+        self._epoch = None
+        self._after_timeout = True
+
+    def undo(self, window: int, threshold: int) -> None:
+        """RFC 9438 4.9.1"""
+        self.window = max(self.window, window)
+        self.threshold = max(self.threshold, threshold)
+        self._after_timeout = False
+        if self._before_reduction is not None:
+            (
+                self._last_max,
+                self._epoch,
+                self._k,
+                self._origin,
+                self._estimate,
+            ) = self._before_reduction
+            self._before_reduction = None
+
+    def restart_after_idle(self, now: int) -> None:
+        self.window = min(self.window, self._initial)
+        self._epoch = None
