@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError, NotRunningError
-from netsim.topology.naming import check_name, suggest
+from netsim.topology.naming import check_network_name, suggest
 
 _LOCK: Final = "lock"
 _SUMMARY: Final = "network.json"
@@ -71,7 +71,7 @@ class StateDirectory:
 
         Processes forked from this one do not hold it. Raises NameTakenError.
         """
-        check_name(name, "network")
+        check_network_name(name)
         with _exclusive(state_root()) as root:
             state = cls(root / name)
             if state._is_held():

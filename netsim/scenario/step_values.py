@@ -23,7 +23,8 @@ from netsim.topology.naming import check_attribute
 from netsim.topology.values import Endpoint, endpoint, ip_address, node_name
 
 _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
-_LABELS: Final = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+_LABELS: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -187,7 +188,9 @@ TEXT: Final = {"type": ["string", "integer", "number", "boolean"]}
 URL: Final = forms.text(r"https?://[^\s/]+(/\S*)?", "http://web/ip")
 METHOD: Final = forms.text("[A-Za-z]+", "GET", "POST")
 COUNT: Final = forms.whole(1, 1_000_000)
-HOST: Final = forms.either(forms.NAME, forms.text(r"[a-z0-9.-]+", "web.campus.test", "10.0.3.10"))
+HOST: Final = forms.either(
+    forms.NAME, forms.text(r"[A-Za-z0-9_.-]+", "web.campus.test", "10.0.3.10")
+)
 NODE_LIST: Final = {"type": "array", "items": forms.NAME}
 GROUPS: Final = {
     "type": "array",

@@ -162,9 +162,11 @@ class _Checker:
         """A node's name, with or without the domain, or an address."""
         if not isinstance(name, str) or _is_address(name):
             return
-        short = name.removesuffix(f".{self._domain}")
+        # Names resolve in any case; a URL has lost it.
+        short = name.lower().removesuffix(f".{self._domain}")
         if "." not in short:
-            self.node(short, path, HOSTS)
+            spelled = next((each for each in self._nodes if each.lower() == short), name)
+            self.node(spelled, path, HOSTS)
             return
         known = [f"{node.name}.{self._domain}" for node in self._nodes.values()]
         self._findings.report(path, f"no node is called `{name}`; {suggest(name, known)}")

@@ -29,15 +29,20 @@ def count_members(topology: TopologyWords, findings: Findings) -> dict[str, list
         findings.report(("nodes",), message, at_key=True)
         findings.stop_if_any()
     members: dict[str, list[str]] = {}
-    seen: set[str] = set()
+    taken: set[str] = set()
+    seen: dict[str, str] = {}
     for name, words in topology.nodes.items():
         numbers = range(1, (words.count or 0) + 1)
         members[name] = [f"{name}-{number}" for number in numbers] or [name]
         for member in members[name]:
-            if member in seen:
+            other = seen.setdefault(member.lower(), member)
+            if other != member:
+                message = f"`{other}` and `{member}` are one name: case does not matter; rename one"
+                findings.report(("nodes", name), message, at_key=True)
+            elif member in taken:
                 message = f"`{member}` names two nodes, one of them counted; rename one of them"
                 findings.report(("nodes", name), message, at_key=True)
-            seen.add(member)
+            taken.add(member)
     return members
 
 

@@ -14,6 +14,8 @@ Form: TypeAlias = dict[str, Any]
 _OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _ADDRESS: Final = rf"{_OCTET}(\.{_OCTET}){{3}}"
 _LABEL: Final = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_NODE: Final = "[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_LOCALHOST: Final = "[lL][oO][cC][aA][lL][hH][oO][sS][tT]"
 _INTERFACE: Final = "(?!lo$)[A-Za-z][A-Za-z0-9_.-]{0,14}"
 _TCP_PORT: Final = (
     "0*([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
@@ -37,9 +39,15 @@ def either(*forms: Form) -> Form:
 
 
 # Names may look like numbers to YAML: `1: {kind: router}`.
-NAME: Final = {
+NETWORK_NAME: Final = {
     "type": ["string", "integer"],
     "pattern": f"^(?!localhost$){_LABEL}$",
+    "minimum": 0,
+    "maxLength": 63,
+}
+NAME: Final = {
+    "type": ["string", "integer"],
+    "pattern": f"^(?!{_LOCALHOST}$){_NODE}$",
     "minimum": 0,
     "maxLength": 63,
 }
@@ -47,7 +55,7 @@ DOMAIN: Final = text(rf"{_LABEL}(\.{_LABEL})*", "campus.test") | {"maxLength": 1
 INTERFACE: Final = text(_INTERFACE, "eth0")
 ENDPOINT: Final = {
     "type": ["string", "integer"],
-    "pattern": f"^(?!localhost(:|$)){_LABEL}(:{_INTERFACE})?$",
+    "pattern": f"^(?!{_LOCALHOST}(:|$)){_NODE}(:{_INTERFACE})?$",
     "minimum": 0,
     "examples": ["s1", "r1:eth0"],
 }

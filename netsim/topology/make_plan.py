@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netsim.topology.checked_topology import Topology
-from netsim.topology.naming import check_name
+from netsim.topology.naming import check_network_name
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan
 from netsim.topology.routes import compute_routes
 
@@ -29,7 +29,7 @@ def make_plan(
     if isinstance(source, NetworkPlan):
         return replace(
             source,
-            name=source.name if name is None else check_name(name, "network"),
+            name=source.name if name is None else check_network_name(name),
             seed=source.seed if seed is None else seed,
         )
     if isinstance(source, Topology):
@@ -42,7 +42,7 @@ def make_plan(
         seed = topology.seed if topology.seed is not None else 0
     nodes = _nodes(topology)
     plan = NetworkPlan(
-        name=topology.name if name is None else check_name(name, "network"),
+        name=topology.name if name is None else check_network_name(name),
         domain=topology.domain,
         seed=seed,
         file=topology.file,

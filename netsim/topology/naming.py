@@ -8,29 +8,46 @@ from typing import Final
 
 from netsim.core.errors import InvalidNameError
 
-# A node's name is a host name (RFC 1123, 2.1) in lower case. A network's name is also the name of
-# a directory, so nothing that could walk out of it may pass.
+# A node's name is a host name (RFC 1123, 2.1); resolvers take `_` as well. A network's name is also
+# the name of a directory, so nothing that could walk out of it may pass.
+_NODE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")  # Linux: IFNAMSIZ is 16
 _ATTRIBUTE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _SUGGESTION_LIMIT: Final = 2_000
 
 
-def check_name(name: object, what: str) -> str:
-    """`name` if it is a lowercase host name; `what` it names is for the error's text."""
+def check_network_name(name: object) -> str:
+    """`name` if it is a lowercase host name."""
+    return _checked(name, _LABEL, "network", "lowercase letters, digits and hyphens")
+
+
+def check_node_name(name: object) -> str:
+    """`name` if it is a host name, in which `_` may stand like a hyphen."""
+    return _checked(name, _NODE, "node", "letters, digits, hyphens and `_`")
+
+
+def _checked(name: object, form: re.Pattern[str], what: str, characters: str) -> str:
     if isinstance(name, int) and not isinstance(name, bool):
         name = str(name)
-    if isinstance(name, str) and _LABEL.fullmatch(name) and name != "localhost":
+    if isinstance(name, str) and form.fullmatch(name) and name.lower() != "localhost":
         return name
     shown = name[:70] if isinstance(name, str) else repr(name)
     raise InvalidNameError(
-        f"`{shown}` cannot name a {what}; write at most 63 lowercase letters, digits and "
-        f"hyphens{_lowercase_form(shown)}"
+        f"`{shown}` cannot name a {what}; write at most 63 {characters}{_lowercase_form(shown)}"
     )
 
 
 def host_name(label: object) -> str:
-    """The nearest name that a host can have: "New York" is new-york, (0, 1) is 0-1."""
+    """The label where it can name a node, else the nearest that can: "New York" is new-york."""
+    text = str(label)
+    if _NODE.fullmatch(text) and text.lower() != "localhost":
+        return text
+    return network_name(label)
+
+
+def network_name(label: object) -> str:
+    """The nearest name that a network can have: "New York" is new-york, (0, 1) is 0-1."""
     return re.sub(r"[^a-z0-9]+", "-", str(label).lower()).strip("-")[:63].rstrip("-") or "node"
 
 

@@ -13,7 +13,7 @@ else a router. Attributes of other libraries (`pos`, `weight`) are passed over.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from netsim.topology.checked_topology import Link, Node, Topology
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import DEFAULT_KIND, FORWARDING_KIND
 from netsim.topology.link_words import DirectionWords, LinkWords
-from netsim.topology.naming import host_name, nearest
+from netsim.topology.naming import host_name, nearest, network_name
 from netsim.topology.plan import PublishedPortPlan
 from netsim.topology.topology_words import NodeWords, TopologyWords
 from netsim.topology.vocabulary import Words
@@ -141,16 +141,18 @@ def topology_from_graph(graph: Any) -> Topology:
         raise InvalidGraphError(
             [f"a {what} is no network; write a path, a plan or a networkx graph"]
         )
+    # The names of a file are names already; those of a graph from code are of any kind.
+    name_of = host_name if "file" in graph.graph else network_name
     if graph.is_directed():
-        graph = _undirected(graph)
+        graph = _undirected(graph, name_of)
     edges = list(graph.edges(data=True))
     edges.sort(key=lambda edge: edge[2].get("order", len(edges)))
-    findings = _GraphFindings([f"{host_name(a)}–{host_name(b)}" for a, b, _ in edges])
+    findings = _GraphFindings([f"{name_of(a)}–{name_of(b)}" for a, b, _ in edges])
     written = _words_of(graph.graph, TopologyWords, (), findings)
-    written["name"] = host_name(written.get("name") or "graph")
+    written["name"] = network_name(written.get("name") or "graph")
     written["nodes"] = nodes = {}
     for node, attributes in graph.nodes(data=True):
-        name = host_name(node)
+        name = name_of(node)
         path: PathTo = ("nodes", name)
         if name in nodes:
             findings.report(path, "two nodes have this name in lowercase letters; rename one")
@@ -160,7 +162,7 @@ def topology_from_graph(graph: Any) -> Topology:
     written["links"] = links = []
     for index, (a, b, attributes) in enumerate(edges):
         path = ("links", index)
-        ends = {"endpoints": [host_name(a), host_name(b)]}
+        ends = {"endpoints": [name_of(a), name_of(b)]}
         words = ends | _words_of(attributes, LinkWords, path, findings)
         if {str(end).partition(":")[0] for end in words["endpoints"]} != set(ends["endpoints"]):
             message = f"the ends are {a} and {b} by the graph; write them, or leave it out"
@@ -171,7 +173,9 @@ def topology_from_graph(graph: Any) -> Topology:
     return check_topology(written, findings, file=file, folder=folder)
 
 
-def _undirected(graph: networkx.Graph[Any]) -> networkx.MultiGraph[Any]:
+def _undirected(
+    graph: networkx.Graph[Any], name_of: Callable[[object], str]
+) -> networkx.MultiGraph[Any]:
     """The same network as links: each edge together with one that leads back, if there is one.
 
     Two such edges become a link whose directions differ as they do. An edge without another that
@@ -186,7 +190,7 @@ def _undirected(graph: networkx.Graph[Any]) -> networkx.MultiGraph[Any]:
             link = back.pop(0)
             there, here = dict(link), dict(attributes)
             link.clear()
-            egress = {host_name(b): _taken_out(there), host_name(a): _taken_out(here)}
+            egress = {name_of(b): _taken_out(there), name_of(a): _taken_out(here)}
             link.update(here | there)
             link["egress"] = {name: words for name, words in egress.items() if words}
         else:

@@ -253,9 +253,9 @@ class KindWords(Words):
 class TopologyWords(Words):
     """A whole topology file."""
 
-    name: Annotated[str, PlainValidator(values.network_name), WithJsonSchema(forms.NAME)] = Field(
-        examples=["campus"]
-    )
+    name: Annotated[
+        str, PlainValidator(values.network_name), WithJsonSchema(forms.NETWORK_NAME)
+    ] = Field(examples=["campus"])
     """Names the running network: lowercase letters, digits, hyphens."""
     seed: Annotated[int, PlainValidator(values.seed), WithJsonSchema(forms.SEED)] | None = None
     """Every random choice derives from it; the caller's, else 0, where it is left out."""

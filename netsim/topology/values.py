@@ -11,7 +11,7 @@ import re
 from typing import Final, TypeAlias
 
 from netsim.core.errors import InvalidNameError
-from netsim.topology.naming import check_interface, check_name
+from netsim.topology.naming import check_interface, check_network_name, check_node_name
 from netsim.topology.plan import PublishedPortPlan, Restart
 
 MAX_NODES: Final = 10_000
@@ -67,20 +67,20 @@ def restart(written: object) -> Restart:
 
 
 def node_name(written: object) -> str:
-    """A lowercase host name."""
-    return check_name(written, "node")
+    """A host name, in which `_` may stand like a hyphen."""
+    return check_node_name(written)
 
 
 def network_name(written: object) -> str:
     """A lowercase host name, which is also the name of a directory."""
-    return check_name(written, "network")
+    return check_network_name(written)
 
 
 def endpoint(written: object) -> Endpoint:
     """`s1` or `r1:eth0`."""
     if isinstance(written, str):
         node, colon, interface = written.partition(":")
-        return check_name(node, "node"), check_interface(interface) if colon else None
+        return check_node_name(node), check_interface(interface) if colon else None
     if isinstance(written, int) and not isinstance(written, bool):
         return str(written), None
     raise ValueError("an end of a link is a node; write `s1`, or `r1:eth0` with the interface")
@@ -176,7 +176,7 @@ def next_hop(written: object) -> bytes | str:
     if isinstance(written, str) and _ADDRESS_LIKE.fullmatch(written):
         return ip_address(written)
     try:
-        return check_name(written, "node")
+        return check_node_name(written)
     except InvalidNameError:
         raise ValueError(
             f"`{written}` is neither an address nor a node; write for example `10.0.1.1` or `r1`"

@@ -153,8 +153,16 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`s` cannot be the text `switch`; write `s: {kind: switch}`"],
     ),
     "node name": (
-        LAN.replace("  a: {", "  ▶A_1: {").replace("[a", "[▶A_1"),
+        LAN.replace("  a: {", "  ▶a.1: {").replace("[a", "[▶a.1"),
         ["cannot name a node", "cannot name a node"],
+    ),
+    "names that differ in case": (
+        LAN.replace("  s: {", "  ▶A: {kind: switch}\n  s: {") + "  - [A, s]\n",
+        ["`a` and `A` are one name: case does not matter; rename one"],
+    ),
+    "a name in the wrong case": (
+        LAN.replace("  a: {", "  Web_1: {").replace("[a", "[▶web_1"),
+        ["there is no node `web_1`; write `Web_1`"],
     ),
     "unknown node key": (at_a("▶adress: 10.0.0.1/24"), ["unknown key `adress`; write `address`"]),
     "node named like a key": (

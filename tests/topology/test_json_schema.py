@@ -89,7 +89,7 @@ BAD = {
     "mtu": ("mtu: 9000", "mtu: 67"),
     "kind": ("kind: switch", "kind: swich"),
     "node key": ("gateway: r1", "gatway: r1"),
-    "node name": ("  lab: ", "  Lab_1: "),
+    "node name": ("  lab: ", "  lab.1: "),
     "count": ("count: 20", "count: 0"),
     "services at a router": ("r1: {kind: router", "r1: {kind: router, services: {80: a:b}"),
     "address of a switch": ("kind: switch", "kind: switch, address: 10.0.1.1/24"),
