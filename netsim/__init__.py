@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from netsim.network.node_view import NodeView as NodeView
     from netsim.network.reachability import Ping as Ping
     from netsim.network.reachability import Reachability as Reachability
+    from netsim.network.traffic_faults import ConnectionsView as ConnectionsView
     from netsim.observe.frame_log import FrameRecord as FrameRecord
     from netsim.observe.link_account import LinkAccount as LinkAccount
     from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
@@ -86,6 +87,7 @@ __all__ = [
     "AlreadyRunningError",
     "BlockingSleepError",
     "Completed",
+    "ConnectionsView",
     "CopyError",
     "DeadlockError",
     "Event",
@@ -139,6 +141,7 @@ __all__ = [
 
 _HOMES = {
     "Completed": "netsim.network.node_view",
+    "ConnectionsView": "netsim.network.traffic_faults",
     "Event": "netsim.network.events",
     "Fault": "netsim.network.faults",
     "FrameRecord": "netsim.observe.frame_log",

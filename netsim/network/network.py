@@ -14,7 +14,7 @@ import difflib
 import logging
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -25,6 +25,7 @@ from netsim.core.errors import (
     UnknownNameError,
     WrongTimeError,
 )
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition, condition_words
 from netsim.network.events import Event, EventHub, Subscription
 from netsim.network.faults import Fault, LinkFaults, UnusedOperations
@@ -38,6 +39,7 @@ from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
 from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
+from netsim.network.traffic_faults import ConnectionsView, IpProtocol, TrafficFaults
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import Backend, LinkChange, Progress, ToolRun
@@ -101,6 +103,7 @@ class Network:
         self.unused = UnusedOperations()
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
+        self._traffic_faults = TrafficFaults(self)
         self._rerouting = Rerouting(self.plan, self._outages, self._install_routes)
         self._restarts = Restarts(
             self.plan,
@@ -364,16 +367,53 @@ class Network:
         return LinkView(self._link_faults, find_link(self.plan, a, b))
 
     def partition(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
-        """Take down the fewest links that leave no path between two groups of nodes.
+        """Pull the plugs of the fewest links that leave no path between two groups of nodes.
 
+        Nodes notice: carriers and routes are lost. For packets that only vanish see `isolate`.
         Awaited, it lasts until `repair`; as a context manager until the block ends.
         UnknownNameError, and InvalidValueError for groups that are empty or overlap.
         """
         return self._partitions.between(group_a, group_b)
 
     async def repair(self) -> None:
-        """Bring back what partitions have taken down, and nothing else."""
+        """Bring back what partitions have taken down, and heal what vanishes or goes wrong.
+
+        That is all of `partition`, `drop`, `isolate` and `connections`, and nothing else.
+        """
         await self._partitions.repair()
+        await self._traffic_faults.repair()
+
+    def drop(
+        self,
+        source: str,
+        destination: str,
+        *,
+        both_ways: bool = False,
+        protocol: IpProtocol | None = None,
+        port: int | None = None,
+    ) -> Fault:
+        """Packets from one node to another vanish on arrival, and nobody is told: links stay up.
+
+        All of them, or those of a protocol, or of TCP and UDP those from or to a port. Until
+        `repair`, or the end of the block. UnknownNameError, InvalidValueError.
+        """
+        return self._traffic_faults.drop(
+            source, destination, both_ways=both_ways, protocol=protocol, port=port
+        )
+
+    def isolate(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
+        """Packets between any of one group and any of the other vanish, both ways, as in `drop`.
+
+        A `partition` pulls plugs, which hosts and routers notice; here nobody does.
+        """
+        return self._traffic_faults.isolate(group_a, group_b)
+
+    def connections(self, to: str, port: int, *, source: str | None = None) -> ConnectionsView:
+        """TCP connections to a port of a node, from one node or from all, to go wrong.
+
+        UnknownNameError, InvalidValueError.
+        """
+        return self._traffic_faults.connections(to, port, source)
 
     def down_links(self) -> list[int]:
         """The indices of links that are meant to be down, whether or not their nodes are up."""
@@ -421,6 +461,14 @@ class Network:
                 if node not in self._outages.nodes:
                     self.carrier_changed(node, interface, up, at)
 
+    async def set_host_faults(self, faults: Mapping[str, HostFaults]) -> None:
+        """Have hosts suffer these faults, and no others, all from one logical time on."""
+        up = {name: own for name, own in faults.items() if name not in self._outages.nodes}
+        parts = sum(len(own.packets) + len(own.connections) for own in up.values())
+        if up:
+            at = self.now() + self._backend.lead_ns(len(up), parts)
+            await self._backend.set_faults(at, up)
+
     # Nodes that go and come
 
     async def crash(self, node: str) -> None:
@@ -452,6 +500,7 @@ class Network:
             self._outages.node_plugged_in(node)
             self._rerouting.node_started(node)
             await self._put_in_force(self._conditions.of_node(node))
+            await self.set_host_faults({node: self._traffic_faults.of(node)})
 
         self._outages.node_boots(node)
         try:

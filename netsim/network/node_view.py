@@ -18,6 +18,7 @@ from netsim.core.errors import (
 )
 from netsim.core.units import parse_size
 from netsim.network.faults import Fault, Operation, UnusedOperations
+from netsim.network.traffic_faults import ConnectionsView
 from netsim.site.backend import ToolRun
 from netsim.tools.http_exchange import Headers, http_exchange
 from netsim.tools.http_reply import HttpReply
@@ -71,6 +72,9 @@ class NodeOperations(Protocol):
 
     async def exec(self, node: str, run: ToolRun) -> int:
         """Run a tool at a node and return its exit code."""
+
+    def connections(self, to: str, port: int, *, source: str | None = None) -> ConnectionsView:
+        """Those to a port of a node, from one node or from all."""
 
     async def crash(self, node: str) -> None:
         """Cut its power."""
@@ -279,6 +283,13 @@ class NodeView:
     def restart(self) -> Operation:
         """Stop it, if it is up, and start it."""
         return _NodeOperation(self._network, self.name, self._network.restart_node)
+
+    def connections(self, to: str, port: int) -> ConnectionsView:
+        """TCP connections from here to a port of another node, to go wrong.
+
+        UnknownNameError, InvalidValueError.
+        """
+        return self._network.connections(to, port, source=self.name)
 
     # Names
 

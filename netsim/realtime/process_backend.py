@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError, NotInRealTimeError
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
@@ -93,10 +94,16 @@ class ProcessBackend:
         for name, own in of_node.items():
             node = self._fleet.nodes[name]
             answers.append(node.question(messages.ChangeLinks(node.next_number(), at, tuple(own))))
-        for answer in answers:
-            # One that goes down meanwhile has nothing left to change.
-            answer.add_done_callback(asyncio.Future.exception)
-        return asyncio.ensure_future(_wait_for(answers))
+        return _when_all_have(answers)
+
+    def set_faults(self, at: int, faults: Mapping[str, HostFaults]) -> Awaitable[None]:
+        answers = []
+        for name, own in faults.items():
+            node = self._fleet.nodes[name]
+            if node.up:
+                question = messages.SetFaults(node.next_number(), at, {name: own})
+                answers.append(node.question(question))
+        return _when_all_have(answers)
 
     def lead_ns(self, nodes: int, parts: int) -> int:
         return LEAD + nodes * LEAD_PER_NODE + parts * LEAD_PER_PART
@@ -285,6 +292,13 @@ class ProcessBackend:
 
 def _new_launcher(method: StartMethod) -> Launcher:
     return Zygote.start() if method == "fork" else MultiprocessLauncher(method)
+
+
+def _when_all_have(answers: list[asyncio.Future[Any]]) -> Awaitable[None]:
+    for answer in answers:
+        # One that goes down meanwhile has nothing left to change.
+        answer.add_done_callback(asyncio.Future.exception)
+    return asyncio.ensure_future(_wait_for(answers))
 
 
 async def _wait_for(answers: list[asyncio.Future[Any]]) -> None:

@@ -199,6 +199,10 @@ class SiteProcess:
         self._site.change_links(message.at, message.changes)
         self._site.schedule(message.at, self._answer_when_due, message.number)
 
+    def _set_faults(self, message: messages.SetFaults) -> None:
+        self._site.set_faults(message.at, message.faults)
+        self._site.schedule(message.at, self._answer_when_due, message.number)
+
     def _install_routes(self, message: messages.InstallRoutes) -> None:
         self._site.install_routes(message.at, message.changes, message.dead)
 
@@ -322,6 +326,7 @@ _HANDLERS: Final[dict[type, Callable[[SiteProcess, Any], None]]] = {
     messages.AttachWires: SiteProcess._attach_wires,
     messages.NeighbourGone: SiteProcess._hang_up,
     messages.ChangeLinks: SiteProcess._change_links,
+    messages.SetFaults: SiteProcess._set_faults,
     messages.InstallRoutes: SiteProcess._install_routes,
     messages.AskFacts: SiteProcess._tell_facts,
     messages.Capture: SiteProcess._capture,

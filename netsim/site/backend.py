@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
@@ -60,6 +61,12 @@ class Backend(Protocol):
         """At network time `at` put directions of links into new conditions; done when they are.
 
         A direction whose node is down is left: `start_node` is told its condition.
+        """
+
+    def set_faults(self, at: int, faults: Mapping[str, HostFaults]) -> Awaitable[None]:
+        """At network time `at` hosts suffer these faults, and no others; done when they do.
+
+        Those that are down are passed over: they begin without any.
         """
 
     def install_routes(

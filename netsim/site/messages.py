@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import LinkChange
@@ -79,6 +80,15 @@ class ChangeLinks:
     number: int
     at: int
     changes: tuple[LinkChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetFaults:
+    """At `at` hosts suffer these faults, and no others; answered when that time has come."""
+
+    number: int
+    at: int
+    faults: Mapping[str, HostFaults]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.aio.loop import HostLoopMixin
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.link.simplex_link import Departure
 from netsim.node.base_node import Node
@@ -155,6 +156,19 @@ class Site:
     ) -> None:
         """At `at` change tables of nodes here; `dead` are all links that are down then."""
         self.schedule(at, self._install_routes, (changes, dead))
+
+    # Faults
+
+    def set_faults(self, at: int, faults: Mapping[str, HostFaults]) -> None:
+        """At `at` hosts that are here suffer these, and no others."""
+        self.schedule(at, self._set_faults, faults)
+
+    def _set_faults(self, now: int, faults: Mapping[str, HostFaults], _: bytes) -> None:
+        for name, own in faults.items():
+            node = self.nodes.get(name)
+            if isinstance(node, HostNode):
+                node.host.set_faults(own, now)
+                self.drivers[name].flush(now)
 
     # Watching
 

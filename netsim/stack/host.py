@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from netsim.core.host_faults import HostFaults
 from netsim.core.streams import RandomStreams
 from netsim.stack.fib import Fib, Origin, Route
 from netsim.stack.icmp_layer import Icmp
@@ -175,6 +176,11 @@ class Host:
             interface.addresses[0].address,
         )
         return Route(prefix, prefix_length, interface, gateway, source, Origin.STATIC)
+
+    def set_faults(self, faults: HostFaults, now: int) -> None:
+        """From now on suffer these, and no others."""
+        self.ip.faults = faults.packets
+        self.tcp.set_faults(faults.connections, now)
 
     def _add_connected_routes(self) -> None:
         for interface in self.interfaces:

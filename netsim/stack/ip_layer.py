@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+from netsim.core.host_faults import PacketFault
 from netsim.stack.equal_cost import flow_key
 from netsim.stack.fib import Fib, Route
 from netsim.stack.fragment_reassembly import Reassembly
@@ -18,6 +19,7 @@ from netsim.stack.fragmentation import PathMtuDiscovery, fragments
 from netsim.stack.interface import Interface
 from netsim.stack.layers import ErrorSender, Upper
 from netsim.stack.neighbour import NeighbourCache
+from netsim.stack.packet_faults import vanishes
 from netsim.stack.path_mtu import PathChanged, PathMtus
 from netsim.stack.socket_errors import MessageTooLongError, NoRouteError, SocketError
 from netsim.stack.timers import Timers
@@ -64,6 +66,8 @@ class Ip:
         self.forwarding = forwarding
         self.uppers: dict[int, Upper] = {}
         self.icmp: ErrorSender
+        self.faults: tuple[PacketFault, ...] = ()
+        """Packets for this host that vanish."""
         self.forwarded = 0
         self.fragmented = 0
         """Packets that were cut into fragments, our own and forwarded ones."""
@@ -351,6 +355,9 @@ class Ip:
             packet = header.pack() + payload
         if header.options and header.destination in self.local:
             header.options = ipv4_options.record(header.options, header.destination)
+        if self.faults and vanishes(self.faults, header, payload):
+            self._count("fault")
+            return
         upper = self.uppers.get(header.protocol)
         if upper is not None:
             upper.receive(header, payload, now)

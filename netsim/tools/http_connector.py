@@ -55,3 +55,13 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         pass
+
+
+def ask_once(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """Have a session send each request once, as curl does on a connection of its own.
+
+    By itself aiohttp asks again, in silence, when a connection breaks before the reply to a GET:
+    whoever looks for what a fault does would not see it. Its own test client does the same.
+    """
+    session._retry_connection = False
+    return session

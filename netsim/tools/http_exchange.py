@@ -15,7 +15,7 @@ from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 
 from netsim.core.errors import HttpFailedError
-from netsim.tools.http_connector import Connector
+from netsim.tools.http_connector import Connector, ask_once
 from netsim.tools.http_reply import HttpReply, HttpTimings
 from netsim.tools.resolve import computer_loop
 
@@ -67,13 +67,15 @@ class _Exchange:
         tracing.on_connection_create_end.append(self._note_connected)
         tracing.on_request_headers_sent.append(self._note_sent)
         async with (
-            aiohttp.ClientSession(
-                connector=Connector(self._note_protocol, use_dns_cache=False),
-                timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=math.inf),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=_USER_AGENT,
-                skip_auto_headers=_CODINGS,
-                trace_configs=[tracing],
+            ask_once(
+                aiohttp.ClientSession(
+                    connector=Connector(self._note_protocol, use_dns_cache=False),
+                    timeout=aiohttp.ClientTimeout(total=None, ceil_threshold=math.inf),
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    headers=_USER_AGENT,
+                    skip_auto_headers=_CODINGS,
+                    trace_configs=[tracing],
+                )
             ) as session,
             session.request(
                 self.method,

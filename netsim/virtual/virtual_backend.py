@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from netsim.core.errors import StartError, WrongTimeError
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.interception.environment import WALL_EPOCH_NS, Environment
 from netsim.node.host_node import HostNode
@@ -180,6 +181,14 @@ class VirtualBackend:
 
     def change_links(self, at: int, changes: list[LinkChange]) -> Awaitable[None]:
         self._site.change_links(at, changes)
+        return self._until(at)
+
+    def set_faults(self, at: int, faults: Mapping[str, HostFaults]) -> Awaitable[None]:
+        self._site.set_faults(at, faults)
+        return self._until(at)
+
+    def _until(self, at: int) -> Awaitable[None]:
+        """Done when all that the network does at `at` is."""
         over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def end(_: int, __: object, ___: bytes) -> None:

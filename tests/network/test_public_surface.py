@@ -31,8 +31,8 @@ STAYS_INSIDE = {
 
 OPAQUE = {"Launcher", "NetworkPlan", "Zygote", "make_plan"}
 """Passed on as they are; `make_plan` also takes what is between a file and a graph."""
-FOR_FAULTS = {"condition", "planned_condition", "set_conditions"}
-"""Methods of `Network` that links' faults use (`LinkOperations`)."""
+FOR_FAULTS = {"condition", "planned_condition", "set_conditions", "set_host_faults"}
+"""Methods of `Network` that faults use (`LinkOperations`, `TrafficOperations`)."""
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 from networks import StartNetwork, held_frames
 
-from netsim import Network, NoPathError
+from netsim import HttpFailedError, Network, NoPathError
 from netsim.core.time import MILLISECOND
 
 pytestmark = pytest.mark.asyncio
@@ -121,3 +122,39 @@ async def test_nodes_that_go_and_come_and_partitions(start_network: StartNetwork
         await network.repair()
         assert network.down_links() == [2]
         await until_path_is(network, "r1", "r3", "r2")
+
+
+async def test_packets_and_connections_that_go_wrong(start_network: StartNetwork) -> None:
+    async with start_network(RING) as network:
+        alice, web = network["alice"], network.connections("web", 80)
+        async with network.isolate(["alice"], ["web"]):
+            assert not await reaches_web(network, timeout=0.2)
+            assert all(link["up"] for link in network.links())
+        assert await reaches_web(network)
+        async with web.refuse(first=1):
+            with pytest.raises(HttpFailedError, match="connection refused"):
+                await alice.get("http://web/get")
+            assert (await alice.get("http://web/get")).status == 200
+        async with web.cut(after=100):
+            with pytest.raises(HttpFailedError):
+                await alice.get("http://web/get")
+        async with web.stall():
+            with pytest.raises(HttpFailedError, match="timed out"):
+                await alice.get("http://web/get", timeout=0.3)
+        asking = asyncio.create_task(alice.get("http://web/delay/9"))
+        while not asking.done():  # it may not be connected yet
+            await web.reset()
+            await asyncio.wait({asking}, timeout=0.05)
+        with pytest.raises(HttpFailedError, match="connection reset by peer"):
+            await asking
+        # A node that starts again suffers what is in force.
+        await network.drop("alice", "web", protocol="icmp")
+        await network["web"].restart()
+        async with asyncio.timeout(10):
+            while True:  # until there is a route again
+                with contextlib.suppress(HttpFailedError):
+                    assert (await alice.get("http://web/get", timeout=1)).status == 200
+                    break
+        assert not await reaches_web(network, timeout=0.2)
+        await network.repair()
+        assert await reaches_web(network)

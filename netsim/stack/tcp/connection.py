@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from netsim.core.host_faults import ConnectionFault
 from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.isn import SequenceNumbers
 from netsim.stack.tcp.receiver import Receiver
@@ -38,6 +39,25 @@ class AcceptQueue(Protocol):
 
     def lost(self, connection: Connection) -> None:
         """The connection ended before it was accepted."""
+
+
+class ConnectionTrouble(Protocol):
+    """Faults that a connection suffers on purpose; see `connection_faults`."""
+
+    def suffer(self, faults: list[ConnectionFault]) -> None:
+        """These are in force now."""
+
+    def written(self) -> None:
+        """The owner has written something."""
+
+    def delays_fin(self) -> bool:
+        """The owner has closed: whether the FIN has to wait."""
+
+    def flushed(self, now: int) -> None:
+        """What the owner did is about to have its effect."""
+
+    def arrived(self, now: int) -> None:
+        """A segment of the peer's was processed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,6 +113,7 @@ class Connection:
         "state",
         "syn_sent_at",
         "transmitter",
+        "trouble",
         "window_opened",
     )
 
@@ -157,6 +178,7 @@ class Connection:
         """The path's MTU is to be looked up again when there is a time."""
         self.window_opened = False
         """Reading made room that the peer should hear of."""
+        self.trouble: ConnectionTrouble | None = None
 
     def __repr__(self) -> str:
         (local, port), (remote, remote_port) = self.local, self.remote
@@ -169,6 +191,15 @@ class Connection:
     def notify(self) -> None:
         """Have the owner look."""
         self.ready[self] = None
+
+    def queue_fin(self) -> None:
+        """A FIN follows what is buffered; it leaves at the next flush."""
+        self.sender.buffer.fin_queued = True
+        if self.state is State.ESTABLISHED:
+            self.state = State.FIN_WAIT_1
+        elif self.state is State.CLOSE_WAIT:
+            self.state = State.LAST_ACK
+        self.mark_dirty()
 
     def own_mss(self) -> int:
         """What we announce and, at most, send; without options (RFC 6691)."""

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from netsim.core.host_faults import ConnectionFault
 from netsim.stack.socket_errors import AddressInUseError
 from netsim.stack.tcp import handshake, header_prediction, path_errors, tcp_socket
 from netsim.stack.tcp.connection import Shared
+from netsim.stack.tcp.connection_faults import ConnectionFaults
 from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.ephemeral_ports import ephemeral_port
 from netsim.stack.tcp.isn import SequenceNumbers
@@ -24,7 +26,7 @@ from netsim.stack.tcp.view import ConnectionView, ListenerView, view_connection,
 from netsim.stack.timers import Timers
 from netsim.wire import icmp, ipv4
 from netsim.wire.checksum import pseudo_header_sum
-from netsim.wire.tcp import parse
+from netsim.wire.tcp import ACK, RST, SYN, TcpSegment, parse
 
 
 class Tcp:
@@ -34,7 +36,7 @@ class Tcp:
     Addresses are packed, whatever the family; times are ns of network time.
     """
 
-    __slots__ = ("_listeners", "_random", "_shared")
+    __slots__ = ("_faults", "_listeners", "_random", "_shared")
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Tcp:
             TimeWaitTable(timers, settings, counters),
         )
         self._listeners: dict[tuple[bytes | None, int], Listener] = {}
+        self._faults = ConnectionFaults()
 
     @property
     def counters(self) -> TcpCounters:
@@ -91,6 +94,8 @@ class Tcp:
         connection = shared.connections.get(key)
         if connection is not None:
             header_prediction.segment_arrives(connection, segment, now)
+            if connection.trouble is not None:
+                connection.trouble.arrived(now)
             return
         port = segment.destination_port
         listener = self._listeners.get((destination, port)) or self._listeners.get((None, port))
@@ -102,11 +107,26 @@ class Tcp:
                 waiting.receive(segment, now)
                 return
             waiting.end()
-        if listener is not None:
+        if listener is not None and not self._refuses(source, segment):
             listener.receive(source, destination, segment, iss, now)
+            connection = shared.connections.get(key)
+            if self._faults.any and connection is not None:
+                self._faults.adopt(connection)
             return
         shared.counters.no_match += 1
         refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
+
+    def set_faults(self, faults: tuple[ConnectionFault, ...], now: int) -> None:
+        """From now on these are in force."""
+        self._faults.set(faults, list(self._shared.connections.values()), now)
+
+    def _refuses(self, source: bytes, segment: TcpSegment) -> bool:
+        is_opening = segment.flags & (SYN | ACK | RST) == SYN
+        return (
+            self._faults.any
+            and is_opening
+            and self._faults.refuses(source, segment.destination_port)
+        )
 
     def receive_error(
         self,

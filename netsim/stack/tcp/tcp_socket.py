@@ -72,10 +72,12 @@ class TcpSocket(Connection):
         NotConnectedError after `shutdown` or `close`. Once the connection has ended, `data` is
         dropped: `closed` and `error` tell the owner, who may not have looked yet.
         """
-        if self.sender.buffer.fin_queued or self.orphan:
+        if (self.sender.buffer.fin_queued and self.trouble is None) or self.orphan:
             raise NotConnectedError("send after shutdown or close of this end of the connection")
-        if self.state in MAY_WRITE:
+        if self.state in MAY_WRITE and not self.sender.buffer.fin_queued:
             self.sender.buffer.data += data
+            if self.trouble is not None:
+                self.trouble.written()
             self.mark_dirty()
 
     def receive(self, limit: int = -1) -> bytes:
@@ -92,12 +94,10 @@ class TcpSocket(Connection):
         repeated."""
         if self.sender.buffer.fin_queued or self.state is State.CLOSED:
             return
-        self.sender.buffer.fin_queued = True
-        if self.state is State.ESTABLISHED:
-            self.state = State.FIN_WAIT_1
-        elif self.state is State.CLOSE_WAIT:
-            self.state = State.LAST_ACK
-        self.mark_dirty()
+        if self.trouble is not None and self.trouble.delays_fin():
+            self.mark_dirty()
+        else:
+            self.queue_fin()
 
     def close(self) -> None:
         """Shut down, and receive no more: unread or later data is answered with RST, so that
@@ -151,6 +151,8 @@ def flush(connection: Connection, now: int) -> None:
     if connection.path_changed:
         connection.path_changed = False
         path_errors.path_changed(connection, now)
+    if connection.trouble is not None:
+        connection.trouble.flushed(now)
     timeouts.owner_acted(connection, now)
     sender = connection.sender
     sent_before = sender.nxt

@@ -1,0 +1,271 @@
+"""Packets that vanish and connections that go wrong between nodes, while links stay as they are.
+
+await net.drop("alice", "web", port=80)
+async with net["alice"].connections("web", 80).stall():
+    ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any, Final, Literal, Protocol
+
+from netsim.core.errors import InvalidValueError, UnknownNameError
+from netsim.core.host_faults import (
+    ConnectionFault,
+    ConnectionFaultKind,
+    HostFaults,
+    PacketFault,
+)
+from netsim.core.units import parse_duration, parse_size
+from netsim.network.faults import Fault, UnusedOperations
+from netsim.topology.naming import suggest
+from netsim.topology.plan import NetworkPlan
+from netsim.wire import ipv4
+
+IpProtocol = Literal["tcp", "udp", "icmp"]
+
+_PROTOCOLS: Final[Mapping[str, int]] = {
+    "tcp": ipv4.PROTOCOL_TCP,
+    "udp": ipv4.PROTOCOL_UDP,
+    "icmp": ipv4.PROTOCOL_ICMP,
+}
+
+
+class TrafficOperations(Protocol):
+    """What these faults need of a network."""
+
+    plan: NetworkPlan
+    unused: UnusedOperations
+
+    @property
+    def is_running(self) -> bool:
+        """Whether faults can be healed: not once the network stops."""
+
+    async def set_host_faults(self, faults: Mapping[str, HostFaults]) -> None:
+        """Have hosts suffer these and no others, all from one time on."""
+
+
+class TrafficFaults:
+    """Those of one network that are in force. Every host is told all of its own at once."""
+
+    def __init__(self, network: TrafficOperations) -> None:
+        self.network = network
+        self._numbers = count(1)
+        self._in_force: dict[Fault, Mapping[str, HostFaults]] = {}
+
+    def drop(
+        self,
+        source: str,
+        destination: str,
+        *,
+        both_ways: bool = False,
+        protocol: IpProtocol | None = None,
+        port: int | None = None,
+    ) -> Fault:
+        """As `Network.drop`."""
+        if protocol is not None and protocol not in _PROTOCOLS:
+            raise InvalidValueError(f"there is no protocol {protocol!r}; write tcp, udp or icmp")
+        if port is not None and protocol == "icmp":
+            raise InvalidValueError("icmp has no ports; write tcp or udp, or leave `port` out")
+        _check_port(port)
+        ways = (
+            [(source, destination), (destination, source)] if both_ways else [(source, destination)]
+        )
+        number = None if protocol is None else _PROTOCOLS[protocol]
+        return self._packets(ways, protocol=number, port=port)
+
+    def isolate(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
+        """As `Network.isolate`."""
+        if not group_a or not group_b:
+            raise InvalidValueError("a group is empty; write a node in each")
+        both = sorted(set(group_a) & set(group_b))
+        if both:
+            raise InvalidValueError(f"{both[0]} is in both groups; write it in one of them")
+        ways = [(a, b) for a in group_a for b in group_b]
+        return self._packets([*ways, *((b, a) for a, b in ways)])
+
+    def connections(self, to: str, port: int, source: str | None = None) -> ConnectionsView:
+        """As `Network.connections`."""
+        _check_port(port)
+        self.addresses(to)
+        if source is not None:
+            self._check_two(source, to)
+        return ConnectionsView(self, source, to, port)
+
+    def of(self, node: str) -> HostFaults:
+        """All that a host is to suffer now."""
+        own = [each[node] for each in self._in_force.values() if node in each]
+        return HostFaults(
+            tuple(fault for each in own for fault in each.packets),
+            tuple(fault for each in own for fault in each.connections),
+        )
+
+    async def repair(self) -> None:
+        """Heal all of them."""
+        await self._end(list(self._in_force))
+
+    def addresses(self, node: str) -> frozenset[bytes]:
+        """Those of a node; UnknownNameError, InvalidValueError where it has none."""
+        plan = self.network.plan
+        if node not in plan.positions:
+            raise UnknownNameError(
+                f"{plan.name} has no node {node!r}; {suggest(node, plan.positions)}"
+            )
+        found = frozenset(
+            interface.address
+            for interface in plan.node(node).interfaces
+            if interface.address is not None
+        )
+        if not found:
+            kind = plan.node(node).kind
+            raise InvalidValueError(
+                f"{node} is a {kind} and has no address; write computers or routers"
+            )
+        return found
+
+    def between(
+        self, source: str | None, to: str, port: int, kind: ConnectionFaultKind, amount: int | None
+    ) -> Fault:
+        """One of the faults of connections, which `to` suffers."""
+        peers = None if source is None else self.addresses(source)
+        fault = ConnectionFault(next(self._numbers), kind, port, peers, amount)
+        return TrafficFault(self, {to: HostFaults(connections=(fault,))})
+
+    def stall(self, source: str | None, to: str, port: int) -> Fault:
+        """Segments with data vanish on both sides."""
+        others = [source] if source is not None else self._hosts_but(to)
+        ways = [(other, to) for other in others]
+        return self._packets(
+            [*ways, *((b, a) for a, b in ways)],
+            protocol=ipv4.PROTOCOL_TCP,
+            port=port,
+            only_data=True,
+        )
+
+    async def begin(self, fault: Fault, hosts: Mapping[str, HostFaults]) -> None:
+        """Put a fault in force."""
+        self._in_force[fault] = hosts
+        await self._tell(hosts)
+
+    async def end(self, fault: Fault) -> None:
+        """Heal a fault, if that was not done."""
+        await self._end([fault])
+
+    async def _end(self, faults: Iterable[Fault]) -> None:
+        healed: dict[str, None] = {}
+        for fault in faults:
+            healed |= dict.fromkeys(self._in_force.pop(fault, ()))
+        if healed and self.network.is_running:
+            await self._tell(healed)
+
+    async def _tell(self, hosts: Iterable[str]) -> None:
+        await self.network.set_host_faults({name: self.of(name) for name in hosts})
+
+    def _packets(self, ways: Iterable[tuple[str, str]], **words: Any) -> Fault:
+        sources: dict[str, frozenset[bytes]] = {}
+        for source, destination in ways:
+            self._check_two(source, destination)
+            known = sources.get(destination, frozenset())
+            sources[destination] = known | self.addresses(source)
+        return TrafficFault(
+            self,
+            {
+                node: HostFaults(packets=(PacketFault(addresses, **words),))
+                for node, addresses in sources.items()
+            },
+        )
+
+    def _check_two(self, source: str, destination: str) -> None:
+        for node in (source, destination):
+            self.addresses(node)
+        if source == destination:
+            raise InvalidValueError(f"{source} is both ends; write two nodes")
+
+    def _hosts_but(self, node: str) -> list[str]:
+        return [
+            each.name
+            for each in self.network.plan.nodes
+            if each.name != node and any(own.address is not None for own in each.interfaces)
+        ]
+
+
+class ConnectionsView:
+    """TCP connections to a port of a node, from one node or from all: those that are open, and
+    those that come while a fault lasts. All of its faults are as `Fault` says, and `repair` heals.
+    """
+
+    def __init__(self, faults: TrafficFaults, source: str | None, to: str, port: int) -> None:
+        self._faults = faults
+        self._ends = source, to, port
+
+    def __repr__(self) -> str:
+        source, to, port = self._ends
+        return f"<connections {source or '*'} → {to}:{port}>"
+
+    def reset(self, after: int | str | None = None) -> Fault:
+        """Reset those that are open now, for both ends; with `after` each one, also of those to
+        come, when the service has sent so many bytes on it (`"64KiB"`) from now on.
+        """
+        return self._between("reset", None if after is None else _bytes(after))
+
+    def cut(self, after: int | str) -> Fault:
+        """The service ends each connection when it has sent so many bytes on it from now on.
+
+        The peer sees the end of the stream in the middle of what it reads.
+        """
+        return self._between("cut", _bytes(after))
+
+    def stall(self) -> Fault:
+        """Nothing comes through, either way, and nobody is told: connections can be made, stay, and
+        are silent. What was sent arrives when it is healed, as far as TCP has not given up.
+        """
+        return self._faults.stall(*self._ends)
+
+    def slow_close(self, delay: str) -> Fault:
+        """The service takes so much longer (`"5s"`) to close: its FIN is late."""
+        return self._between("slow_close", parse_duration(delay))
+
+    def refuse(self, first: int | None = None) -> Fault:
+        """New connections are refused; with `first` so many of them, and then no more."""
+        if first is not None and first < 1:
+            raise InvalidValueError(f"{first} connections are none to refuse; write 1 or more")
+        return self._between("refuse", first)
+
+    def _between(self, kind: ConnectionFaultKind, amount: int | None) -> Fault:
+        return self._faults.between(*self._ends, kind, amount)
+
+
+class TrafficFault(Fault):
+    """Faults of some hosts, that come and go together."""
+
+    def __init__(self, faults: TrafficFaults, hosts: Mapping[str, HostFaults]) -> None:
+        super().__init__(faults.network.unused)
+        self._faults = faults
+        self._hosts = hosts
+
+    async def _make(self) -> None:
+        await self._faults.begin(self, self._hosts)
+
+    async def _enter(self) -> None:
+        try:
+            await self._make()
+        except BaseException:
+            await self._leave()
+            raise
+
+    async def _leave(self) -> None:
+        await self._faults.end(self)
+
+
+def _bytes(size: int | str) -> int:
+    octets = size if isinstance(size, int) else parse_size(size)
+    if octets < 0:
+        raise InvalidValueError(f"{octets} bytes cannot be; write 0 or more")
+    return octets
+
+
+def _check_port(port: int | None) -> None:
+    if port is not None and not 0 < port < 65_536:
+        raise InvalidValueError(f"{port} is no port; write 1 to 65535")
