@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from netsim.core.errors import (
     AlreadyRunningError,
+    InvalidValueError,
     NotRunningError,
     StartError,
     UnknownNameError,
@@ -514,6 +515,46 @@ class Network:
         if self.state == "degraded" and not self._outages.nodes:
             self.state = "running"
         self._rerouting.soon()
+
+    async def kill_program(self, node: str) -> None:
+        """End what runs on a computer, as SIGKILL does: the process dies, and the machine lives.
+
+        Its sockets are closed as a kernel closes them. InvalidValueError where no program runs,
+        ConnectionError when the node is down.
+        """
+        self._check_programs(node)
+        await self._backend.kill_program(node)
+        self._publish("notice", node, f"what ran on {node} was killed")
+
+    async def start_program(self, node: str) -> None:
+        """Start what runs on a computer again, after `kill_program`; StartError."""
+        self._check_programs(node)
+        await self._backend.start_program(node)
+        self._publish("notice", node, f"what runs on {node} was started")
+
+    async def pause(self, node: str) -> None:
+        """Let what runs on a computer stand still, as SIGSTOP does; the machine lives.
+
+        Connections are accepted and data is acknowledged, as far as buffers reach, and nobody
+        answers. Errors as of `kill_program`.
+        """
+        self._check_programs(node)
+        await self._backend.pause(node, True)
+        self._publish("notice", node, f"what runs on {node} stands still")
+
+    async def resume(self, node: str) -> None:
+        """Let it go on, after `pause`."""
+        self._check_programs(node)
+        await self._backend.pause(node, False)
+        self._publish("notice", node, f"what runs on {node} goes on")
+
+    def _check_programs(self, node: str) -> None:
+        self._check_name(node)
+        kind = self.plan.node(node).kind
+        if kind != "computer":
+            raise InvalidValueError(f"{node} is a {kind} and runs no program; write a computer")
+        if node in self._outages.nodes:
+            raise ConnectionError(f"{node} is not running")
 
     async def restart_node(self, node: str) -> None:
         """Stop it, if it is up, and start it again."""

@@ -85,6 +85,18 @@ class NodeOperations(Protocol):
     async def start_node(self, node: str) -> None:
         """Start it again."""
 
+    async def kill_program(self, node: str) -> None:
+        """Kill what runs there; the machine lives."""
+
+    async def start_program(self, node: str) -> None:
+        """Start it again."""
+
+    async def pause(self, node: str) -> None:
+        """Let what runs there stand still."""
+
+    async def resume(self, node: str) -> None:
+        """Let it go on."""
+
     async def restart_node(self, node: str) -> None:
         """Stop it, if it is up, and start it again."""
 
@@ -267,11 +279,11 @@ class NodeView:
 
         With `async with` it is started again at the end of the block.
         """
-        return _Outage(self._network, self.name, self._network.crash)
+        return _Outage(self._network, self.name, self._network.crash, self._network.start_node)
 
     def stop(self) -> Fault:
         """Let its programs shut down, and end it; `async with` as with `crash`."""
-        return _Outage(self._network, self.name, self._network.stop_node)
+        return _Outage(self._network, self.name, self._network.stop_node, self._network.start_node)
 
     def start(self) -> Operation:
         """Start it again after `crash` or `stop`; done when its services listen.
@@ -283,6 +295,29 @@ class NodeView:
     def restart(self) -> Operation:
         """Stop it, if it is up, and start it."""
         return _NodeOperation(self._network, self.name, self._network.restart_node)
+
+    def kill_program(self) -> Fault:
+        """Kill what runs on this computer (SIGKILL): the process dies, and the machine lives.
+
+        It closes the sockets, as a kernel does: peers get a FIN, or a RST where data was not read,
+        and new connections are refused. `restart` brings it back, or the end of an `async with`.
+        In real time tasks are cancelled: what they do in `finally` runs still, without a network.
+        """
+        return _Outage(
+            self._network, self.name, self._network.kill_program, self._network.start_program
+        )
+
+    def pause(self) -> Fault:
+        """Let what runs on this computer stand still (SIGSTOP) until `resume`; the machine lives.
+
+        Connections are accepted and data is acknowledged, as far as buffers reach, and nobody
+        answers. In real time what runs hears and says nothing, but its own timers go on.
+        """
+        return _Outage(self._network, self.name, self._network.pause, self._network.resume)
+
+    def resume(self) -> Operation:
+        """Let it go on after `pause`."""
+        return _NodeOperation(self._network, self.name, self._network.resume)
 
     def connections(self, to: str, port: int) -> ConnectionsView:
         """TCP connections from here to a port of another node, to go wrong.
@@ -333,12 +368,23 @@ class _NodeOperation(Operation):
 
 
 class _Outage(_NodeOperation, Fault):
-    """A node that is down for a while."""
+    """A node that is down, or something of it, for a while."""
+
+    def __init__(
+        self,
+        network: NodeOperations,
+        name: str,
+        verb: Callable[[str], Awaitable[None]],
+        undo: Callable[[str], Awaitable[None]],
+    ) -> None:
+        super().__init__(network, name, verb)
+        self._undo = undo
 
     async def _enter(self) -> None:
         await self._make()
 
     async def _leave(self) -> None:
         if self._network.is_running:
-            with contextlib.suppress(AlreadyRunningError):  # `restart: on-failure`, or somebody
-                await self._network.start_node(self._name)
+            # `restart: on-failure`, or somebody, was faster; or it went down in the meantime.
+            with contextlib.suppress(AlreadyRunningError, ConnectionError):
+                await self._undo(self._name)

@@ -22,7 +22,7 @@ from netsim.realtime.cut import Counters, Cuts
 from netsim.realtime.lateness import Lateness
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.wire import WireReceiver, WireSender
-from netsim.site.driver import Agenda
+from netsim.site.driver import Agenda, Driver
 from netsim.site.paths import PathFinder
 from netsim.site.site import Site
 from netsim.topology.plan import NetworkPlan
@@ -61,6 +61,8 @@ class Engine:
         self.on_disconnected: Callable[[int], None] = lambda descriptor: None
         """Is told of descriptors, of wires in either direction, that are about to be closed."""
         self.on_cut: Callable[[int, Counters], None] = lambda number, counters: None
+        self._mute: set[Driver] = set()
+        """Of nodes whose programs stand still."""
         self._agenda: Agenda = []
         self.site = Site(plan, self._agenda, self.program_time, paths=paths)
         self._changed = self.site.changed
@@ -130,16 +132,23 @@ class Engine:
         self.run()
         sent = False
         for driver in self.site.drivers.values():
-            if driver.node.has_output:
+            if driver.node.has_output and driver not in self._mute:
                 driver.flush(self.program_time())
                 sent = True
         if sent:
             self._flush_wires()
 
+    def set_mute(self, name: str, mute: bool) -> None:
+        """Whether what programs of a node write stays there."""
+        driver = self.site.drivers[name]
+        (self._mute.add if mute else self._mute.discard)(driver)
+
     def transmit_now(self, name: str) -> None:
         """Send what was written at `last`, the time that its writer was just told."""
-        self.site.drivers[name].flush(self.last)
-        self._flush_wires()
+        driver = self.site.drivers[name]
+        if driver not in self._mute:
+            driver.flush(self.last)
+            self._flush_wires()
 
     def run(self) -> None:
         """Handle everything that is due by now."""

@@ -183,6 +183,8 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
         self._engine = engine
         self._node = node
         self._dispatching = False
+        self.is_paused = False
+        """Programs hear nothing of their sockets."""
         super().__init__(SiteSelector(engine, self._has_news))
 
     def network_now(self) -> int:
@@ -191,8 +193,14 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
     def transmit_now(self) -> None:
         self._engine.transmit_now(self._node)
 
+    def close_sockets(self) -> None:
+        """Close all sockets of the stack; nobody is told."""
+        self._owners.clear()
+        self.host.close_sockets(self.network_now())
+        self.transmit_now()
+
     def _has_news(self) -> bool:
-        if not self.host.ready:
+        if not self.host.ready or self.is_paused:
             return False
         if not self._dispatching:
             self._dispatching = True
@@ -201,7 +209,8 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
 
     def _dispatch(self) -> None:
         self._dispatching = False
-        self.dispatch_ready()
+        if not self.is_paused:
+            self.dispatch_ready()
 
 
 def _descriptor(fileobj: Any) -> int:

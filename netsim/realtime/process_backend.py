@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from netsim.core.errors import NetsimError, NotInRealTimeError
+from netsim.core.errors import NetsimError, NotInRealTimeError, StartError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
@@ -246,6 +246,20 @@ class ProcessBackend:
         """SIGKILL its process."""
         await self._fleet.kill_node(node)
         self._report_end(self._fleet.nodes[node])
+
+    async def kill_program(self, node: str) -> None:
+        handle = self._fleet.nodes[node]
+        await handle.ask(messages.KillProgram(handle.next_number(), node), ANSWER_TIMEOUT)
+
+    async def start_program(self, node: str) -> None:
+        handle = self._fleet.nodes[node]
+        failure = await handle.ask(messages.StartProgram(handle.next_number(), node), None)
+        if failure is not None:
+            raise StartError(f"{node}: {failure}")
+
+    async def pause(self, node: str, paused: bool) -> None:
+        handle = self._fleet.nodes[node]
+        await handle.ask(messages.Pause(handle.next_number(), node, paused), ANSWER_TIMEOUT)
 
     async def stop_node(self, node: str, grace: float) -> None:
         await self._fleet.stop_node(node, grace)

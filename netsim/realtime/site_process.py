@@ -29,7 +29,7 @@ from netsim.realtime.event_loop import NodeLoop, SiteSelector
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.site import messages
 from netsim.site.backend import ToolRun
-from netsim.site.calls import run_call
+from netsim.site.calls import failure, run_call
 from netsim.site.messages import Boot, Stream
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
@@ -203,6 +203,40 @@ class SiteProcess:
         self._site.set_faults(message.at, message.faults)
         self._site.schedule(message.at, self._answer_when_due, message.number)
 
+    def _kill_program(self, message: messages.KillProgram) -> None:
+        loop = self._loop
+        assert isinstance(loop, NodeLoop), "no program runs on a switch"
+        ours = {*self._tasks, *self._calls.values(), asyncio.current_task(loop)}
+        for task in asyncio.all_tasks(loop) - ours:
+            task.cancel()
+        for number, task in self._calls.items():
+            task.cancel()
+            self._answer(number, failure(ConnectionError(f"what ran on {message.node} was killed")))
+        for interrupt in self._running.values():
+            interrupt.set()
+        loop.close_sockets()
+        self._programs = Programs(self._node_plan)
+        self._answer(message.number, None)
+
+    def _start_program(self, message: messages.StartProgram) -> None:
+        self._spawn(self._start_again(message.number))
+
+    async def _start_again(self, number: int) -> None:
+        try:
+            await self._programs.start_services()
+        except Exception as error:  # noqa: BLE001  # users' programs may raise anything
+            self._answer(number, start_failure(error))
+        else:
+            self._programs.start_run()
+            self._answer(number, None)
+
+    def _pause(self, message: messages.Pause) -> None:
+        loop = self._loop
+        assert isinstance(loop, NodeLoop), "no program runs on a switch"
+        loop.is_paused = message.paused
+        self._engine.set_mute(message.node, message.paused)
+        self._answer(message.number, None)
+
     def _install_routes(self, message: messages.InstallRoutes) -> None:
         self._site.install_routes(message.at, message.changes, message.dead)
 
@@ -327,6 +361,9 @@ _HANDLERS: Final[dict[type, Callable[[SiteProcess, Any], None]]] = {
     messages.NeighbourGone: SiteProcess._hang_up,
     messages.ChangeLinks: SiteProcess._change_links,
     messages.SetFaults: SiteProcess._set_faults,
+    messages.KillProgram: SiteProcess._kill_program,
+    messages.StartProgram: SiteProcess._start_program,
+    messages.Pause: SiteProcess._pause,
     messages.InstallRoutes: SiteProcess._install_routes,
     messages.AskFacts: SiteProcess._tell_facts,
     messages.Capture: SiteProcess._capture,

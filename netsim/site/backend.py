@@ -132,6 +132,18 @@ class Backend(Protocol):
     async def crash(self, node: str) -> None:
         """Cut its power; returns when it is gone, which is reported like any end."""
 
+    async def kill_program(self, node: str) -> None:
+        """End what runs on a computer as SIGKILL does; the machine closes its sockets, and lives.
+
+        ConnectionError when the node is down, here and below.
+        """
+
+    async def start_program(self, node: str) -> None:
+        """Start it again; returns when its services listen. StartError."""
+
+    async def pause(self, node: str, paused: bool) -> None:
+        """Let what runs on a computer stand still (SIGSTOP), or go on; the machine lives."""
+
     async def stop_node(self, node: str, grace: float) -> None:
         """Let its programs shut down, and end it."""
 

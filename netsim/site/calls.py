@@ -72,12 +72,12 @@ async def run_call(call: bytes) -> bytes:
     except asyncio.CancelledError:
         if task is not None and task.cancelling():
             raise
-        return _failure(RuntimeError(f"{name} was cancelled by itself"), traceback.format_exc())
+        return failure(RuntimeError(f"{name} was cancelled by itself"), traceback.format_exc())
     except (SystemExit, KeyboardInterrupt) as error:
         # Neither the node nor the caller is to end of it.
-        return _failure(RuntimeError(f"{name} raised {error!r}"), traceback.format_exc())
+        return failure(RuntimeError(f"{name} raised {error!r}"), traceback.format_exc())
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the caller's
-        return _failure(error, traceback.format_exc())
+        return failure(error, traceback.format_exc())
 
 
 def unpack_outcome(outcome: bytes) -> Any:
@@ -114,7 +114,8 @@ def _arguments(copy: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         ) from error
 
 
-def _failure(error: Exception, trace: str) -> bytes:
+def failure(error: Exception, trace: str = "") -> bytes:
+    """The outcome of a call that raised `error`."""
     try:
         copy = pickle.dumps((False, (error, trace)), 5)
         # Some come out of pickle only in part, or not at all.

@@ -92,6 +92,31 @@ class SetFaults:
 
 
 @dataclass(frozen=True, slots=True)
+class KillProgram:
+    """End the programs of a node as SIGKILL does; answered when their sockets are closed."""
+
+    number: int
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartProgram:
+    """Start them again; answered with None, or with why they do not come up."""
+
+    number: int
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """From now on the programs of a node stand still, or go on; answered."""
+
+    number: int
+    node: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InstallRoutes:
     """At `at` tables of the site's nodes change; `dead` are all links that are down then."""
 

@@ -182,6 +182,15 @@ class Host:
         self.ip.faults = faults.packets
         self.tcp.set_faults(faults.connections, now)
 
+    def close_sockets(self, now: int) -> None:
+        """As a kernel does for a process that has died: FIN, or RST where data was not read."""
+        self.tcp.close_all(now)
+        for udp in self.udp.sockets():
+            udp.close()
+        for echo in self.icmp.echo_sockets():
+            echo.close()
+        self.ready.clear()
+
     def _add_connected_routes(self) -> None:
         for interface in self.interfaces:
             for entry in interface.addresses:

@@ -96,6 +96,10 @@ class Icmp:
         socket = self._echo_sockets[identifier] = EchoSocket(self, identifier)
         return socket
 
+    def echo_sockets(self) -> list[EchoSocket]:
+        """Every open one, oldest first."""
+        return list(self._echo_sockets.values())
+
     def close_echo(self, socket: EchoSocket) -> None:
         """Forget an echo socket."""
         if self._echo_sockets.get(socket.identifier) is socket:

@@ -46,6 +46,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self.timeline = timeline
         self.is_over = False
         """It is run no more."""
+        self.is_paused = False
+        """It is not run until somebody says so."""
         self._is_woken = False
         self._thread = threading.get_ident()
         super().__init__()
@@ -119,7 +121,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def wake(self) -> None:
         """There is something to run now."""
-        if not self._is_woken and not self.is_over:
+        if not self._is_woken and not self.is_over and not self.is_paused:
             self._is_woken = True
             self.timeline.wake(self)
 
@@ -229,6 +231,8 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
     def step(self) -> None:
         """Tell programs what has happened to their sockets, run them, send what they wrote."""
         self._is_woken = False
+        if self.is_paused:
+            return
         timeline = self.timeline
         timeline.interception.enter(self.environment)
         director = events._get_running_loop()

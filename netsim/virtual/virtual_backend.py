@@ -53,6 +53,8 @@ class VirtualBackend:
         self._computers: dict[str, VirtualComputer] = {}
         self._boots: dict[str, int] = {}
         """How often nodes have started again."""
+        self._runs: dict[str, int] = {}
+        """How often the programs of nodes were killed, though these lived."""
         self._modules = ModulesBeside(plan.file)
         self._environ = dict(os.environ)
         self._logs = NodeLogs(reports.logged)
@@ -92,6 +94,31 @@ class VirtualBackend:
             self._remove(node)
             self._reports.node_ended(node, "has crashed", failed=True)
 
+    async def kill_program(self, node: str) -> None:
+        self._check_up(node)
+        self._computers.pop(node).crash()
+        host_node = self._site.nodes[node]
+        assert isinstance(host_node, HostNode), "programs run on nothing else"
+        host_node.host.close_sockets(self.now())
+        self._site.drivers[node].flush(self.now())
+        self._runs[node] = self._runs.get(node, 0) + 1
+        self._new_computer(node, host_node)  # for tools, and for whoever is called
+
+    async def start_program(self, node: str) -> None:
+        self._check_up(node)
+        computer = self._computers[node]
+        try:
+            await computer.start_services()
+        except Exception as error:
+            raise StartError(f"{node}: {start_failure(error)}") from error
+        computer.start_run()
+
+    async def pause(self, node: str, paused: bool) -> None:
+        self._check_up(node)
+        loop = self._computers[node].loop
+        loop.is_paused = paused
+        loop.wake()
+
     async def stop_node(self, node: str, grace: float) -> None:
         if node in self._computers:
             await self._computers[node].stop(grace)
@@ -126,13 +153,23 @@ class VirtualBackend:
         node = self._site.nodes[name]
         if not isinstance(node, HostNode):
             return
+        computer = self._new_computer(name, node)
+        try:
+            await computer.start_services()
+        except Exception as error:
+            raise StartError(f"{name}: {start_failure(error)}") from error
+
+    def _new_computer(self, name: str, node: HostNode) -> VirtualComputer:
+        """A loop for what runs on a node, on which nothing runs yet."""
         plan = self._plan
         node_plan = plan.node(name)
         stdout, stderr = standard_streams(
             lambda level, line: self._reports.logged(name, level, line)
         )
         environment = Environment(
-            node_streams(plan, name, self._boots.get(name, 0)).below("programs"),
+            node_streams(plan, name, self._boots.get(name, 0)).below(
+                f"programs/{runs}" if (runs := self._runs.get(name)) else "programs"
+            ),
             {**self._environ, **node_plan.env},
             self.now,
             stdout,
@@ -152,10 +189,7 @@ class VirtualBackend:
         loop.set_exception_handler(self._complain)
         loop.on_exit = lambda error: self._exited(name, error)
         computer = self._computers[name] = VirtualComputer(loop, Programs(node_plan))
-        try:
-            await computer.start_services()
-        except Exception as error:
-            raise StartError(f"{name}: {start_failure(error)}") from error
+        return computer
 
     def _remove(self, name: str) -> None:
         computer = self._computers.pop(name, None)

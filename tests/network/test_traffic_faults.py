@@ -277,3 +277,61 @@ def test_mistakes_are_told_when_a_fault_is_made() -> None:
             connections.refuse(first=0)
 
     on_a_network(test)
+
+
+def test_a_program_is_killed_and_the_machine_lives() -> None:
+    async def test(net: Network) -> None:
+        alice, web = net["alice"], net["web"]
+        asking = asyncio.ensure_future(alice.get("http://web/delay/10"))
+        called = asyncio.ensure_future(web.run(asyncio.sleep, 60))
+        await asyncio.sleep(1)
+        async with web.kill_program():
+            with pytest.raises(HttpFailedError, match="empty reply"):  # a FIN
+                await asking
+            with pytest.raises(ConnectionError):
+                await called
+            assert net.now() < 2 * SECOND
+            with pytest.raises(HttpFailedError, match="connection refused"):
+                await alice.get("http://web/get")
+            assert (await alice.ping("web", count=1)).received == 1
+            assert (await web.ping("alice", count=1)).received == 1
+            assert net.describe("web")["state"] == "running"
+        assert await works(alice)
+        await web.kill_program()
+        await web.restart()
+        assert await works(alice)
+
+    on_a_network(test)
+
+
+def test_a_program_stands_still_and_goes_on() -> None:
+    async def test(net: Network) -> None:
+        alice, web = net["alice"], net["web"]
+        assert await works(alice)
+        async with web.pause():
+            asking = asyncio.ensure_future(alice.get("http://web/get"))
+            await asyncio.sleep(60)
+            assert not asking.done()  # connected, and no answer
+            assert (await alice.ping("web", count=1)).received == 1
+        assert (await asking).status == 200
+        await web.pause()
+        assert not await works(alice)
+        await web.resume()
+        assert await works(alice)
+        await web.pause()
+        async with asyncio.timeout(60):
+            await web.restart()
+        assert await works(alice)
+
+    on_a_network(test)
+
+
+def test_only_computers_that_are_up_run_programs() -> None:
+    async def test(net: Network) -> None:
+        with pytest.raises(InvalidValueError, match="r1 is a router and runs no program"):
+            await net["r1"].pause()
+        await net["web"].crash()
+        with pytest.raises(ConnectionError, match="web is not running"):
+            await net["web"].kill_program()
+
+    on_a_network(test)

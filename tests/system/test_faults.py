@@ -158,3 +158,30 @@ async def test_packets_and_connections_that_go_wrong(start_network: StartNetwork
         assert not await reaches_web(network, timeout=0.2)
         await network.repair()
         assert await reaches_web(network)
+
+
+async def test_programs_die_and_stand_still(start_network: StartNetwork) -> None:
+    async with start_network(RING) as network:
+        alice, web = network["alice"], network["web"]
+        asking = asyncio.create_task(alice.get("http://web/delay/9"))
+        called = asyncio.create_task(web.run(asyncio.sleep, 60))
+        await asyncio.sleep(0.3)
+        pid = network.describe("web")["pid"]
+        async with web.kill_program():
+            with pytest.raises(HttpFailedError, match=r"empty reply|connection refused"):
+                await asking
+            with pytest.raises(ConnectionError, match="killed"):
+                await called
+            with pytest.raises(HttpFailedError, match="connection refused"):
+                await alice.get("http://web/get")
+            assert await reaches_web(network)
+        assert (await alice.get("http://web/get")).status == 200
+        assert network.describe("web")["pid"] == pid
+
+        async with web.pause():
+            asking = asyncio.create_task(alice.get("http://web/get"))
+            await asyncio.wait({asking}, timeout=0.5)
+            assert not asking.done()
+            assert await reaches_web(network)
+        assert (await asking).status == 200
+        assert network.errors == []

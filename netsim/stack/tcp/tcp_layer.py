@@ -205,6 +205,14 @@ class Tcp:
         self._listeners[listener.local] = listener
         return listener
 
+    def close_all(self, now: int) -> None:
+        """Close every connection and listener whose owner is gone, as if it had done so."""
+        for listener in list(self._listeners.values()):
+            listener.close(now)
+        for connection in list(self._shared.connections.values()):
+            if isinstance(connection, TcpSocket):
+                connection.close()
+
     def flush(self, now: int) -> None:
         """Send what the owners' calls since the last time have made possible."""
         dirty = self._shared.dirty
