@@ -73,9 +73,7 @@ def _numbers(attributes: LinkAttributes) -> dict[str, Any]:
 
 
 def _addresses(interface: InterfacePlan) -> list[str]:
-    if interface.address is None:
-        return []
-    return [f"{ipaddress.ip_address(interface.address)}/{interface.prefix_length}"]
+    return [f"{ipaddress.ip_address(address)}/{length}" for address, length in interface.addresses]
 
 
 def _subnet(interface: InterfacePlan) -> str:

@@ -102,9 +102,9 @@ class Inspection:
             {
                 "name": interface.name,
                 "mac": format_mac(interface.mac),
-                "addresses": [f"{format_ip(interface.address)}/{interface.prefix_length}"]
-                if interface.address
-                else [],
+                "addresses": [
+                    f"{format_ip(address)}/{length}" for address, length in interface.addresses
+                ],
                 "peer": interface.peer,
                 "up": False,
             }

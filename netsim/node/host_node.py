@@ -11,6 +11,7 @@ from netsim.node.port import Port
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface, InterfaceAddress
 from netsim.stack.tcp.settings import TcpSettings
+from netsim.wire.address import IpAddress
 
 
 class HostNode(Node):
@@ -25,6 +26,7 @@ class HostNode(Node):
         addresses: list[tuple[InterfaceAddress, ...]],
         streams: RandomStreams,
         congestion: str = "cubic",
+        loopback: tuple[IpAddress, ...] = (),
     ) -> None:
         super().__init__(name, ports)
         self.host = Host(
@@ -35,6 +37,7 @@ class HostNode(Node):
             streams,
             name=name,
             forwarding=self.forwarding,
+            loopback=loopback,
             tcp_settings=TcpSettings(congestion=congestion),
         )
 

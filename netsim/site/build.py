@@ -36,7 +36,9 @@ def build_node(plan: NetworkPlan, name: str, boots: int = 0) -> Node:
         return Switch(name, ports)
     node_class = Router if node_plan.traits.forwards else Computer
     addresses = [_addresses(interface) for interface in node_plan.interfaces]
-    node = node_class(name, ports, addresses, streams, node_plan.congestion)
+    node = node_class(
+        name, ports, addresses, streams, node_plan.congestion, loopback=node_plan.loopback
+    )
     install_routes(node, node_plan.routes)
     return node
 
@@ -89,6 +91,4 @@ def node_source(plan: NetworkPlan, name: str) -> int:
 
 
 def _addresses(interface: InterfacePlan) -> tuple[InterfaceAddress, ...]:
-    if interface.address is None:
-        return ()
-    return (InterfaceAddress(interface.address, interface.prefix_length),)
+    return tuple(InterfaceAddress(address, length) for address, length in interface.addresses)

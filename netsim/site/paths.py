@@ -26,12 +26,14 @@ class PathFinder:
     def __init__(self, plan: NetworkPlan) -> None:
         self._plan = plan
         self._nodes = {node.name: node for node in plan.nodes}
-        self._owners = {
-            interface.address: (node.name, interface)
-            for node in plan.nodes
-            for interface in node.interfaces
-            if interface.address is not None
-        }
+        self._owners: dict[IpAddress, tuple[str, InterfacePlan | None, int]] = {}
+        """By address: node, interface (None for a loopback address) and length of the prefix."""
+        for node in plan.nodes:
+            for interface in node.interfaces:
+                for address, length in interface.addresses:
+                    self._owners[address] = node.name, interface, length
+            for address in node.loopback:
+                self._owners[address] = node.name, None, len(address) * 8
         self._dead: frozenset[int] = frozenset()
         self._routing: Routing | None = None
 
@@ -59,7 +61,7 @@ class PathFinder:
         owner = self.owner(address)
         if owner is None or owner == asker:
             return address
-        if len(self._nodes[owner].interfaces) == 1:
+        if len(self._nodes[owner].interfaces) == 1 and not self._nodes[owner].loopback:
             return address
         own, choices = self._live_addresses(asker), self._live_addresses(owner)
         for choice, _ in choices:
@@ -74,12 +76,14 @@ class PathFinder:
         return min(ways, key=lambda each: each[0], default=(0, address))[1]
 
     def _live_addresses(self, node: str) -> list[tuple[IpAddress, int]]:
-        """Of interfaces whose link is up, each with the length of its prefix."""
-        return [
-            (each.address, each.prefix_length)
+        """Of interfaces whose link is up, each with the length of its prefix; then loopbacks."""
+        live = [
+            address
             for each in self._nodes[node].interfaces
-            if each.address is not None and each.link not in self._dead
+            if each.link not in self._dead
+            for address in each.addresses
         ]
+        return live + [(address, len(address) * 8) for address in self._nodes[node].loopback]
 
     def path(
         self, source: IpAddress, destination: IpAddress, flow: bytes = b""
@@ -99,7 +103,8 @@ class PathFinder:
             following = self._owners.get(hop[0]) if hop is not None else None
             if hop is None or following is None or following[0] in names:
                 return None
-            between = self._switches(hop[1], *following)
+            assert following[1] is not None, "a neighbour is beyond a link"
+            between = self._switches(hop[1], following[0], following[1])
             if between is None:
                 return None
             here = following[0]
@@ -117,12 +122,9 @@ class PathFinder:
         }
         best, direct = -1, None
         for interface in interfaces.values():
-            if (
-                interface.address is not None
-                and interface.prefix_length > best
-                and _within(destination, interface.address, interface.prefix_length)
-            ):
-                best, direct = interface.prefix_length, interface
+            for address, prefix_length in interface.addresses:
+                if prefix_length > best and _within(destination, address, prefix_length):
+                    best, direct = prefix_length, interface
         hops: list[NextHop] = []
         for length, hop in self._routes(node, destination):
             if hop[1] not in interfaces:
@@ -149,8 +151,8 @@ class PathFinder:
                 if _within(destination, route.prefix, route.prefix_length):
                     yield route.prefix_length, (route.gateway, route.interface)
         if node.traits.forwards:
-            _, end = self._owners[destination]
-            for length in (end.prefix_length, len(destination) * 8):
+            _, _, of_subnet = self._owners[destination]
+            for length in dict.fromkeys((of_subnet, len(destination) * 8)):
                 prefix = subnet(destination, length)
                 if prefix not in given:
                     for hop in self._derived().next_hops(node.name, prefix):

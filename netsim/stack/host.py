@@ -42,9 +42,12 @@ class Host:
         *,
         name: str = "",
         forwarding: bool = False,
+        loopback: tuple[IpAddress, ...] = (),
         tcp_settings: TcpSettings | None = None,
     ) -> None:
         self.interfaces = interfaces
+        self.loopback = loopback
+        """Addresses that belong to no interface beside 127.0.0.0/8."""
         self.outbox: list[tuple[Interface, bytes]] = []
         """Frames that want to leave; the driver empties it after every call."""
         self.ready: dict[Any, None] = {}
@@ -75,6 +78,7 @@ class Host:
             self.timers,
             self._path_changed,
             forwarding=forwarding,
+            loopback=loopback,
         )
         self.icmp = Icmp(self.ip, self.ready, self._drop)
         self.udp = Udp(self.ip, self.icmp, streams.stream("udp"), self.ready, self._drop)

@@ -7,7 +7,7 @@ for the host itself go up to the protocol registered for them.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -59,6 +59,7 @@ class Ip:
         path_changed: PathChanged,
         *,
         forwarding: bool,
+        loopback: Iterable[IpAddress] = (),
     ) -> None:
         self.interfaces = interfaces
         self.neighbours = neighbours
@@ -84,6 +85,7 @@ class Ip:
         self._known_paths = self._path_mtus.known
         self._simple_paths = self._path_mtus.simple
         self.local = {entry.address for interface in interfaces for entry in interface.addresses}
+        self.local.update(loopback)
         self._own = self.local.union(*map(_broadcasts, interfaces))
         """Addresses of this host, and the directed broadcasts of its subnets."""
 

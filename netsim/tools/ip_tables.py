@@ -47,7 +47,16 @@ _LOOPBACK: Final[Entry] = {
 
 def addresses(host: Host) -> list[Entry]:
     """The interfaces with their addresses, `lo` first."""
-    return [_LOOPBACK, *(_interface(interface) for interface in host.interfaces)]
+    return [_loopback(host), *(_interface(interface) for interface in host.interfaces)]
+
+
+def _loopback(host: Host) -> Entry:
+    (standard,) = _LOOPBACK["addr_info"]
+    own = [
+        standard | {"local": format_ip(address), "prefixlen": len(address) * 8, "scope": "global"}
+        for address in host.loopback
+    ]
+    return _LOOPBACK | {"addr_info": [standard, *own]}
 
 
 def links(host: Host) -> list[Entry]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, TypeAlias
 
-from netsim.topology.checked_topology import End, Layout, Node
+from netsim.topology.checked_topology import LOOPBACK, End, Layout, Node
 from netsim.topology.findings import Findings
 
 _FIRST_COMPUTER: Final = 10
@@ -28,21 +28,26 @@ _Address: TypeAlias = tuple[bytes, int]
 
 def assign_addresses(
     layout: Layout, pool: tuple[bytes, int], subnet_length: int, findings: Findings
-) -> dict[End, _Address]:
-    """Packed address and prefix length of every end that is not at a switch.
+) -> tuple[dict[End, _Address], dict[End, tuple[_Address, ...]]]:
+    """Packed address and prefix length of every end that is not at a switch, and further ones.
 
     Addresses that were given and cannot be kept are reported.
     """
-    given = _given_addresses(layout, findings)
+    all_given = _given_addresses(layout, findings)
+    given = {end: addresses[0] for end, addresses in all_given.items() if addresses}
+    secondary = {end: addresses[1:] for end, addresses in all_given.items() if addresses[1:]}
     segments = _find_segments(layout)
     subnets = _given_subnets(segments, given, layout, findings)
     _refuse_overlaps(segments, subnets, given, layout, findings)
-    _assign_subnets(segments, subnets, ipaddress.IPv4Network(pool), subnet_length, findings)
+    others = _other_subnets(segments, subnets, secondary, layout, findings)
+    pool_network = ipaddress.IPv4Network(pool)
+    _assign_subnets(segments, subnets, others, pool_network, subnet_length, findings)
     addresses = {}
     for index, segment in enumerate(segments):
         if index in subnets:
-            addresses.update(_assign_hosts(segment, subnets[index], given, layout, findings))
-    return addresses
+            taken = {each for end in segment.ends for each, _ in all_given.get(end, ())}
+            addresses.update(_assign_hosts(segment, subnets[index], given, taken, layout, findings))
+    return addresses, secondary
 
 
 def addressed_ends(layout: Layout) -> int:
@@ -109,21 +114,33 @@ def _find_segments(layout: Layout) -> list[_Segment]:
 # Given ----------------------------------------------------------------------------------------
 
 
-def _given_addresses(layout: Layout, findings: Findings) -> dict[End, _Address]:
+def _given_addresses(layout: Layout, findings: Findings) -> dict[End, tuple[_Address, ...]]:
     interfaces = layout.interfaces()
-    given: dict[End, _Address] = {}
+    given: dict[End, tuple[_Address, ...]] = {}
     for name, node in layout.nodes.items():
         own = interfaces[name]
-        for interface, address in node.given_addresses.items():
+        for interface, addresses in node.given_addresses.items():
             path = _path(node, interface)
+            if interface == LOOPBACK:
+                if any(length != 32 for _, length in addresses):
+                    message = "an address of `lo` stands alone; write for example `10.255.0.1/32`"
+                    findings.report(path, message)
+                elif not node.traits.forwards:
+                    message = f"nobody has a route to the `lo` of a {node.kind}; remove it"
+                    findings.report(path, message, at_key=True)
+                continue
+            if any(length == 32 for _, length in addresses):
+                message = "`/32` cannot be a subnet; write a length up to 31, only `lo` has 32"
+                findings.report(path, message)
+                continue
             if interface == "" and len(own) > 1:
                 form = ", ".join(f"{each}: …" for each in own)
                 message = f"`{name}` has {len(own)} interfaces; write `address: {{{form}}}`"
                 findings.report(path, message)
             elif interface == "" and own:
-                given[End(name, own[0])] = address
+                given[End(name, own[0])] = addresses
             elif interface in own:
-                given[End(name, interface)] = address
+                given[End(name, interface)] = addresses
             elif not own:
                 findings.report(path, f"`{name}` has no interface; write a link to it")
             else:
@@ -157,13 +174,19 @@ def _given_subnets(
                 first, subnets[index] = end, subnet
             elif subnet != subnets[index]:
                 shared = subnets[index]
+                first_host, last_host = _hosts_of(shared)
                 findings.report(
                     _path(layout.nodes[end.node], end.interface),
                     f"{ipaddress.IPv4Address(given[end][0])}/{given[end][1]} is outside "
                     f"{shared}, the subnet that `{first.node}` gives to {segment.title()}; write "
-                    f"an address from {shared[1]}/{shared.prefixlen} to {shared[-2]}",
+                    f"an address from {first_host}/{shared.prefixlen} to {last_host}",
                 )
     return subnets
+
+
+def _hosts_of(subnet: ipaddress.IPv4Network) -> tuple[ipaddress.IPv4Address, ...]:
+    """The first and the last address that a host can have; in a /31 both are (RFC 3021)."""
+    return (subnet[0], subnet[1]) if subnet.prefixlen == 31 else (subnet[1], subnet[-2])
 
 
 def _refuse_overlaps(
@@ -195,6 +218,40 @@ def _refuse_overlaps(
             widest = index
 
 
+def _other_subnets(
+    segments: Sequence[_Segment],
+    subnets: dict[int, ipaddress.IPv4Network],
+    secondary: dict[End, tuple[_Address, ...]],
+    layout: Layout,
+    findings: Findings,
+) -> list[ipaddress.IPv4Network]:
+    """Subnets and addresses besides those of the segments, which overlap none of them."""
+    space = _Space(subnets.values())
+    owner: dict[ipaddress.IPv4Network, int] = {subnet: at for at, subnet in subnets.items()}
+    found: list[ipaddress.IPv4Network] = []
+
+    def take(network: ipaddress.IPv4Network, at: int, path: Sequence[object]) -> None:
+        if owner.get(network) == at:
+            return
+        if space.conflict(int(network[0]), int(network[-1])) is not None:
+            message = f"{network} overlaps a subnet elsewhere; write an address from another subnet"
+            findings.report(path, message)
+            return
+        owner[network] = at
+        space.take(network)
+        found.append(network)
+
+    for at, segment in enumerate(segments):
+        for end in segment.ends:
+            for address in secondary.get(end, ()):
+                path = _path(layout.nodes[end.node], end.interface)
+                take(ipaddress.IPv4Network(address, strict=False), at, path)
+    for number, node in enumerate(layout.nodes.values()):
+        for own, _ in node.given_addresses.get(LOOPBACK, ()):
+            take(ipaddress.IPv4Network((own, 32)), -1 - number, _path(node, LOOPBACK))
+    return found
+
+
 # Assigned -------------------------------------------------------------------------------------
 
 
@@ -220,11 +277,12 @@ class _Space:
 def _assign_subnets(
     segments: Sequence[_Segment],
     subnets: dict[int, ipaddress.IPv4Network],
+    others: Iterable[ipaddress.IPv4Network],
     pool: ipaddress.IPv4Network,
     length: int,
     findings: Findings,
 ) -> None:
-    space = _Space(subnets.values())
+    space = _Space([*subnets.values(), *others])
     waiting = []
     step = 1 << (32 - length)
     for index, segment in enumerate(segments):
@@ -272,12 +330,14 @@ def _assign_hosts(
     segment: _Segment,
     subnet: ipaddress.IPv4Network,
     given: dict[End, _Address],
+    all_taken: Iterable[bytes],
     layout: Layout,
     findings: Findings,
 ) -> dict[End, _Address]:
-    base, last = int(subnet[0]), subnet.num_addresses - 2
-    taken = {int.from_bytes(given[end][0], "big") - base for end in segment.ends if end in given}
-    low = range(1, min(_FIRST_COMPUTER, last + 1))
+    base = int(subnet[0])
+    first, last = (int(address) - base for address in _hosts_of(subnet))
+    taken = {int.from_bytes(address, "big") - base for address in all_taken}
+    low = range(first, min(_FIRST_COMPUTER, last + 1))
     routers, computers = iter(low), chain(range(_FIRST_COMPUTER, last + 1), reversed(low))
     addresses = {}
     for end in segment.ends:

@@ -59,7 +59,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
         findings.stop_if_any()
     check_no_switch_loop(layout, findings)
     check_connected(layout, findings)
-    addresses = assign_addresses(layout, pool, length, findings)
+    addresses, secondary = assign_addresses(layout, pool, length, findings)
     routes = {}
     if len(addresses) == addressed_ends(layout):
         routes = resolve_given_routes(layout, addresses, findings)
@@ -75,6 +75,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
         subnet_length=length,
         layout=layout,
         addresses=addresses,
+        secondary=secondary,
         routes=routes,
     )
 

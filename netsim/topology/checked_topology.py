@@ -14,6 +14,7 @@ from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.kinds import KINDS, Kind, Traits
 from netsim.topology.plan import ProgramPlan, PublishedPortPlan, Restart, RoutePlan, ServicePlan
 
+LOOPBACK = "lo"
 DEFAULT_POOL = (bytes((10, 0, 0, 0)), 8)
 DEFAULT_SUBNET_LENGTH = 24
 DEFAULT_CONVERGENCE_NS = 50_000_000
@@ -37,13 +38,16 @@ class GivenRoute(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Given addresses are by interface; under "" for the only one there is."""
+    """One node. Given addresses are by interface; under "" for the only one there is.
+
+    Those of `LOOPBACK` are the node's own.
+    """
 
     name: str
     kind: Kind
     path: Sequence[object]
     """Where it is written; nodes of one `count` share it."""
-    given_addresses: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    given_addresses: dict[str, tuple[tuple[bytes, int], ...]] = field(default_factory=dict)
     given_routes: tuple[GivenRoute, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     services: tuple[ServicePlan, ...] = ()
@@ -101,5 +105,7 @@ class Topology:
     layout: Layout
     addresses: dict[End, tuple[bytes, int]]
     """Packed address and prefix length of every end that is not at a switch."""
+    secondary: dict[End, tuple[tuple[bytes, int], ...]]
+    """Further addresses that were given."""
     routes: dict[str, tuple[RoutePlan, ...]]
     """What `gateway` and `routes` came to, by node."""

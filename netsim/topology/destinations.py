@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from netsim.topology.plan import NetworkPlan, Prefix
 from netsim.topology.router_graph import DELAY_UNIT, RouterGraph, Segments
 from netsim.topology.shortest_paths import UNREACHED
+
+ALWAYS_UP: Final = -1
+"""In the place of a link: what is there over no link."""
 
 
 class Approach(NamedTuple):
@@ -82,9 +85,11 @@ def find_destinations(
     attached: dict[Prefix, list[tuple[int, int]]] = {}
     for index, router in enumerate(graph.routers):
         for interface in router.interfaces:
-            if interface.address is not None:
-                prefix = subnet(interface.address, interface.prefix_length)
-                attached.setdefault(prefix, []).append((index, interface.link))
+            for address, length in interface.addresses:
+                attached.setdefault(subnet(address, length), []).append((index, interface.link))
+        for address in router.loopback:
+            own = address, len(address) * 8
+            attached.setdefault(own, []).append((index, ALWAYS_UP))
     shared = {
         prefix for prefix, ends in attached.items() if len({router for router, _ in ends}) > 1
     }
@@ -116,11 +121,11 @@ def _computers(plan: NetworkPlan, shared: set[Prefix]) -> dict[Prefix, dict[str,
     found: dict[Prefix, dict[str, list[bytes]]] = {}
     for node in plan.nodes:
         for interface in () if node.traits.forwards else node.interfaces:
-            if interface.address is not None:
-                prefix = subnet(interface.address, interface.prefix_length)
+            for address, length in interface.addresses:
+                prefix = subnet(address, length)
                 if prefix in shared and plan.node(interface.peer).traits.bridges:
                     at = found.setdefault(prefix, {})
-                    at.setdefault(interface.peer, []).append(interface.address)
+                    at.setdefault(interface.peer, []).append(address)
     return found
 
 

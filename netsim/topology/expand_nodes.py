@@ -92,7 +92,9 @@ def _node(
         name,
         kind,
         path,
-        given_addresses=words.address or {} if addressed and words.count is None else {},
+        given_addresses={interface: tuple(own) for interface, own in (words.address or {}).items()}
+        if addressed and words.count is None
+        else {},
         given_routes=tuple(routes) if addressed else (),
         env=programs.env,
         services=tuple(programs.services[port] for port in sorted(programs.services)),

@@ -52,7 +52,7 @@ NAME: Final = {
     "maxLength": 63,
 }
 DOMAIN: Final = text(rf"{_LABEL}(\.{_LABEL})*", "campus.test") | {"maxLength": 190}
-INTERFACE: Final = text(_INTERFACE, "eth0")
+INTERFACE: Final = text("[A-Za-z][A-Za-z0-9_.-]{0,14}", "eth0")
 ENDPOINT: Final = {
     "type": ["string", "integer"],
     "pattern": f"^(?!{_LOCALHOST}(:|$)){_NODE}(:{_INTERFACE})?$",
@@ -61,7 +61,7 @@ ENDPOINT: Final = {
 }
 ENDPOINTS: Final = {"type": "array", "items": ENDPOINT, "minItems": 2, "maxItems": 2}
 
-HOST_ADDRESS: Final = text(f"{_ADDRESS}/0*([1-9]|[12][0-9]|30)", "10.0.3.10/24")
+HOST_ADDRESS: Final = text(f"{_ADDRESS}/0*([1-9]|[12][0-9]|3[0-2])", "10.0.3.10/24")
 PREFIX: Final = text(f"{_ADDRESS}/0*([12]?[0-9]|3[0-2])", "10.9.0.0/16", "10.0.0.0/8")
 ROUTE_TARGET: Final = either({"const": "default"}, PREFIX)
 NEXT_HOP: Final = either(text(_ADDRESS, "10.0.1.1"), NAME)

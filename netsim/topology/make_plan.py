@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from netsim.topology.checked_topology import Topology
+from netsim.topology.checked_topology import LOOPBACK, Topology
 from netsim.topology.naming import check_network_name
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan
 from netsim.topology.routes import compute_routes
@@ -73,6 +73,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             run=node.run,
             env=node.env,
             congestion=node.congestion,
+            loopback=tuple(address for address, _ in node.given_addresses.get(LOOPBACK, ())),
             restart=node.restart,
         )
         for node in topology.layout.nodes.values()
@@ -97,6 +98,7 @@ def _interfaces(topology: Topology) -> dict[str, list[InterfacePlan]]:
                     peer=peer.node,
                     peer_interface=peer.interface,
                     egress=egress,
+                    secondary=topology.secondary.get(own, ()),
                 )
             )
     return interfaces

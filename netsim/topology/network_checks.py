@@ -14,7 +14,8 @@ def check_given_addresses_differ(layout: Layout, findings: Findings) -> None:
     """Two interfaces with one address would answer each other's ARP."""
     owners: dict[bytes, str] = {}
     for node in layout.nodes.values():
-        for interface, (address, _) in node.given_addresses.items():
+        given = [(i, address) for i, own in node.given_addresses.items() for address, _ in own]
+        for interface, address in given:
             if address in owners:
                 findings.report(
                     (*node.path, "address", interface),

@@ -63,7 +63,10 @@ def graph_of_topology(topology: Topology) -> networkx.MultiGraph[str]:
 
 
 def _node_words(node: Node) -> dict[str, Any]:
-    addresses = {interface: _network(*given) for interface, given in node.given_addresses.items()}
+    addresses = {
+        interface: _network(*given[0]) if len(given) == 1 else [_network(*each) for each in given]
+        for interface, given in node.given_addresses.items()
+    }
     services = {
         service.port: {"files": service.files}
         if service.files is not None

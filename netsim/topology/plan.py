@@ -38,6 +38,14 @@ class InterfacePlan:
     peer_interface: str
     egress: LinkAttributes
     """The direction that leaves this interface."""
+    secondary: tuple[Prefix, ...] = ()
+    """Further addresses, each with the length of its prefix."""
+
+    @property
+    def addresses(self) -> tuple[Prefix, ...]:
+        """All of them, with the lengths of their prefixes; none on a switch."""
+        first = () if self.address is None else ((self.address, self.prefix_length),)
+        return first + self.secondary
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,8 @@ class NodePlan:
     env: dict[str, str] = field(default_factory=dict)
     congestion: str = "cubic"
     """TCP's congestion control: `cubic` or `reno`."""
+    loopback: tuple[bytes, ...] = ()
+    """Addresses of a router that belong to none of its links."""
     restart: Restart = "never"
     """Whether it is started again when it ends without having been told to."""
 

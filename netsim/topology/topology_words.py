@@ -21,6 +21,7 @@ from pydantic import (
 
 from netsim.topology import json_forms as forms
 from netsim.topology import naming, values
+from netsim.topology.checked_topology import LOOPBACK
 from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
 from netsim.topology.plan import PublishedPortPlan, Restart
@@ -39,14 +40,20 @@ def _programs(written: object) -> object:
 
 
 def _by_interface(written: object) -> object:
-    return written if isinstance(written, dict) else {"": written}
+    by_interface = written if isinstance(written, dict) else {"": written}
+    return {
+        interface: own if isinstance(own, list) else [own]
+        for interface, own in by_interface.items()
+    }
 
 
 InterfaceName = Annotated[
     str,
-    PlainValidator(lambda name: name and values.interface_name(name)),
+    PlainValidator(lambda name: name if name in ("", LOOPBACK) else values.interface_name(name)),
     WithJsonSchema(forms.INTERFACE),
 ]
+
+
 HostAddress = Annotated[
     values.HostAddress,
     PlainValidator(values.host_address),
@@ -55,7 +62,8 @@ HostAddress = Annotated[
 NextHop = Annotated[bytes | str, PlainValidator(values.next_hop), WithJsonSchema(forms.NEXT_HOP)]
 Variable = Annotated[str, PlainValidator(values.variable_name), WithJsonSchema(forms.VARIABLE)]
 Value = Annotated[str, PlainValidator(values.variable_value), WithJsonSchema(forms.VALUE)]
-_AddressForms = HostAddress | dict[InterfaceName, HostAddress]
+_Addresses = HostAddress | list[HostAddress]
+_AddressForms = _Addresses | dict[InterfaceName, _Addresses]
 ServicePort = Annotated[int, PlainValidator(values.service_port), WithJsonSchema(forms.TCP_PORT)]
 
 
@@ -173,13 +181,13 @@ class NodeWords(ProgramWords):
     # By interface; "" is the only interface there is.
     address: (
         Annotated[
-            dict[InterfaceName, HostAddress],
+            dict[InterfaceName, list[HostAddress]],
             BeforeValidator(_by_interface, json_schema_input_type=_AddressForms),
         ]
         | None
     ) = None
-    """Address and prefix length: `10.0.3.10/24`; by interface where there are several. What is
-    not given is assigned."""
+    """Address and prefix length: `10.0.3.10/24`, or a list; by interface where there are several,
+    and `lo` of a router. What is not given is assigned."""
     gateway: NextHop | None = None
     """Next hop of the default route: an address, or a router's name."""
     routes: list[RouteWords] | None = None

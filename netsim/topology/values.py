@@ -133,12 +133,16 @@ def host_address(written: object) -> HostAddress:
     packed = ip_address(address)
     if not slash:
         raise ValueError(f"`{written}` has no prefix length; write for example `{written}/24`")
-    if not _is_number(length) or not 1 <= int(length[:4]) <= 30:
+    if length == "32":  # of `lo`, which is looked at when the interfaces are known
+        return packed, 32
+    if not _is_number(length) or not 1 <= int(length[:4]) <= 31:
         raise ValueError(
-            f"`/{length}` cannot be a subnet with hosts; write a prefix length from 1 to 30, "
+            f"`/{length}` cannot be a subnet with hosts; write a prefix length from 1 to 31, "
             f"for example `{address}/24`"
         )
     network = ipaddress.IPv4Network((packed, int(length)), strict=False)
+    if int(length) == 31:  # RFC 3021: both are hosts, and there is no broadcast
+        return packed, 31
     if packed in (network.network_address.packed, network.broadcast_address.packed):
         role = "network" if packed == network.network_address.packed else "broadcast"
         raise ValueError(
