@@ -61,7 +61,8 @@ class HostNode(Node):
     @property
     def has_output(self) -> bool:
         """Whether a program has written to a socket of the stack."""
-        return self.host.has_output
+        host = self.host
+        return bool(host.outbox or host.tcp.dirty or host.ip.looped)
 
     def flush(self, now: int) -> None:
         """Send what programs have written."""

@@ -13,26 +13,23 @@ from netsim.site.accounting import (
     egress_counters,
     ingress_counters,
 )
+from netsim.site.driver import Carry
 
 
 class CableEnd:
     """A port and its wires; none while the neighbour is down, or where the cable stays in the site.
 
     A neighbour that comes back brings new wires: nothing that an old one was in the middle of
-    writing reaches anybody. `slot` is the place of its counters in shared memory; ends that have
-    something to write are put into `to_flush`.
+    writing reaches anybody. `slot` is the place of its counters in shared memory.
     """
 
-    def __init__(self, node: str, port: Port, slot: int, to_flush: list[CableEnd]) -> None:
+    def __init__(self, node: str, port: Port, slot: int) -> None:
         self.node = node
         self.port = port
         self.slot = slot
         self.sender: WireSender | None = None
         self.receiver: WireReceiver | None = None
         self.messages_read = 0
-        self.is_waiting = False
-        """It stands in `to_flush`."""
-        self._to_flush = to_flush
         self._lost: dict[str, int] = {}
         self._messages = 0
         """Written to wires that have ended."""
@@ -57,15 +54,10 @@ class CableEnd:
             sender.close()
             self.sender = None
 
-    def carry(self, departures: list[Departure]) -> None:
-        """Frames for the wire; they leave at the end of the tick."""
-        if self.sender is None:
-            self._lost["carrier"] = self._lost.get("carrier", 0) + len(departures)
-            return
-        self.sender.put(departures)
-        if not self.is_waiting:
-            self.is_waiting = True
-            self._to_flush.append(self)
+    @property
+    def carry(self) -> Carry:
+        """Whoever takes frames for the neighbour, until the next `connect` or `disconnect`."""
+        return self._lose if self.sender is None else self.sender.put
 
     @property
     def messages_sent(self) -> int:
@@ -90,3 +82,6 @@ class CableEnd:
     def ingress_counters(self) -> IngressCounters:
         """The direction that arrives here, now."""
         return replace(ingress_counters(self.port), messages=self.messages_read)
+
+    def _lose(self, departures: list[Departure]) -> None:
+        self._lost["carrier"] = self._lost.get("carrier", 0) + len(departures)

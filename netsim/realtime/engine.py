@@ -61,13 +61,15 @@ class Engine:
         self.on_disconnected: Callable[[int], None] = lambda descriptor: None
         """Is told of descriptors, of wires in either direction, that are about to be closed."""
         self.on_cut: Callable[[int, Counters], None] = lambda number, counters: None
-        self._mute: set[Driver] = set()
+        self.mute: set[Driver] = set()
         """Of nodes whose programs stand still."""
-        self._agenda: Agenda = []
-        self.site = Site(plan, self._agenda, self.program_time, paths=paths)
-        self._changed = self.site.changed
+        self.agenda: Agenda = []
+        """What happens to the site, earliest first."""
+        self.site = Site(plan, self.agenda, self.program_time, paths=paths)
+        self.changed = self.site.changed
+        """Ports whose counters `run` has to write."""
         self._ends: dict[Port, CableEnd] = {}
-        self._to_flush: list[CableEnd] = []
+        self._to_flush: list[WireSender] = []
         self._counters = counters
         self._cuts = Cuts(
             self._ends.values(),
@@ -88,7 +90,7 @@ class Engine:
 
     def next_due(self) -> int | None:
         """Network time of the earliest entry of the agenda."""
-        return self._agenda[0][0] if self._agenda else None
+        return self.agenda[0][0] if self.agenda else None
 
     # Nodes and cables
 
@@ -98,7 +100,7 @@ class Engine:
         """As `Site.add`. Cables to nodes that are not here wait for wires (`connect`)."""
         node = self.site.add(name, boots, conditions)
         for port in node.ports:
-            end = self._ends[port] = CableEnd(name, port, len(self._ends), self._to_flush)
+            end = self._ends[port] = CableEnd(name, port, len(self._ends))
             if port.peer not in self.site.nodes:
                 self.site.lead_away(port, end.carry)
         return node
@@ -107,7 +109,8 @@ class Engine:
         """Attach new wires to a port, by the descriptors of their ends here."""
         end = self._ends[port]
         receiver = WireReceiver(receiving)
-        end.connect(receiver, WireSender(sending))
+        end.connect(receiver, WireSender(sending, self._to_flush))
+        self.site.lead_away(port, end.carry)
         self.readers[receiving] = lambda: self._read(end, receiver)
         self.on_connected(receiving)
 
@@ -124,38 +127,24 @@ class Engine:
 
     # Work
 
-    def flush(self) -> None:
-        """Send what programs have written since the last tick.
-
-        What is due comes first, each at its own time: only programs act at the clock's.
-        """
-        self.run()
-        sent = False
-        for driver in self.site.drivers.values():
-            if driver.node.has_output and driver not in self._mute:
-                driver.flush(self.program_time())
-                sent = True
-        if sent:
-            self._flush_wires()
-
     def set_mute(self, name: str, mute: bool) -> None:
         """Whether what programs of a node write stays there."""
         driver = self.site.drivers[name]
-        (self._mute.add if mute else self._mute.discard)(driver)
+        (self.mute.add if mute else self.mute.discard)(driver)
 
     def transmit_now(self, name: str) -> None:
         """Send what was written at `last`, the time that its writer was just told."""
         driver = self.site.drivers[name]
-        if driver not in self._mute:
+        if driver not in self.mute:
             driver.flush(self.last)
-            self._flush_wires()
+            self.flush_wires()
 
     def run(self) -> None:
         """Handle everything that is due by now."""
-        agenda = self._agenda
+        agenda = self.agenda
         wall = self.wall()
         if not agenda or agenda[0][0] > wall:
-            if self._changed:
+            if self.changed:
                 self._write_counters()
             return
         self.lateness.add(wall - agenda[0][0])
@@ -169,7 +158,7 @@ class Engine:
             if due > last:
                 self.last = last = due
             action(last, argument, frame)
-        self._flush_wires()
+        self.flush_wires()
 
     def cut(self, number: int) -> None:
         """Take this site's part of a consistent cut through the network."""
@@ -177,7 +166,7 @@ class Engine:
             if end.sender is not None:
                 end.sender.mark(number)
                 # The marker is a message, which the counters know of before it is written.
-                self._changed[end.port] = None
+                self.changed[end.port] = None
         self._write_counters()
         self._cuts.begin(number)
         for end in self._ends.values():
@@ -198,7 +187,7 @@ class Engine:
         driver = self.site.drivers[end.node]
         for message in messages:
             end.messages_read += 1
-            self._changed[end.port] = None
+            self.changed[end.port] = None
             if isinstance(message, int):
                 self._cuts.marked(message, end)
             else:
@@ -213,7 +202,8 @@ class Engine:
         self.on_disconnected(end.receiver.descriptor)
         self.on_disconnected(end.sender.descriptor)
         end.disconnect()
-        self._changed[end.port] = None
+        self.site.lead_away(end.port, end.carry)
+        self.changed[end.port] = None
         self.site.drivers[end.node].schedule(self.program_time(), self._lose_carrier, end)
         self._cuts.look()
 
@@ -221,13 +211,13 @@ class Engine:
         if end.port.up:
             self.site.drivers[end.node].set_carrier(end.port, False, now)
 
-    def _flush_wires(self) -> None:
+    def flush_wires(self) -> None:
+        """Write what the nodes have sent."""
         self._write_counters()
         waiting = self._to_flush
-        for end in waiting:
-            end.is_waiting = False
-            sender = end.sender
-            if sender is not None and not sender.blocked:
+        for sender in waiting:
+            sender.is_waiting = False
+            if not (sender.blocked or sender.broken):
                 sender.flush()
                 if sender.blocked:
                     self.on_blocked(sender)
@@ -235,7 +225,7 @@ class Engine:
 
     def _write_counters(self) -> None:
         """Done before anything is written to a wire: what neighbours see is in the counters."""
-        changed, counters = self._changed, self._counters
+        changed, counters = self.changed, self._counters
         for port in changed:
             end = self._ends[port]
             if end.sender is not None:

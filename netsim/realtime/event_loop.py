@@ -54,7 +54,18 @@ class SiteSelector(selectors.BaseSelector):
         """Serve the site until a program has something to do or `timeout` seconds pass."""
         engine = self._engine
         deadline = None if timeout is None else time.monotonic_ns() + int(max(timeout, 0.0) * 1e9)
-        engine.flush()
+        agenda = engine.agenda
+        # What is due comes first, each at its own time: only programs act at the clock's.
+        if engine.changed or (agenda and agenda[0][0] <= time.monotonic_ns() - engine.epoch):
+            engine.run()
+        sent = False
+        for driver in engine.site.drivers.values():
+            if driver.node.has_output and driver not in engine.mute:
+                engine.last = max(time.monotonic_ns() - engine.epoch, engine.last)
+                driver.flush(engine.last)
+                sent = True
+        if sent:
+            engine.flush_wires()
         if self._has_news():
             deadline = 0
         while True:

@@ -94,10 +94,16 @@ class WireQueue(queues.SimpleQueue[Message]):
 
 
 class WireSender:
-    """The sending end in a loop. Frames are put, and leave with `flush`, once a tick."""
+    """The sending end in a loop. Frames are put, and leave with `flush`, once a tick.
 
-    def __init__(self, descriptor: int) -> None:
+    It puts itself into `to_flush` when it has got some.
+    """
+
+    def __init__(self, descriptor: int, to_flush: list[WireSender]) -> None:
         self.descriptor = descriptor
+        self.is_waiting = False
+        """It stands in `to_flush`."""
+        self._to_flush = to_flush
         self.blocked = False
         """The socket is full: call `flush` when it is writable."""
         self.broken = False
@@ -123,6 +129,9 @@ class WireSender:
             departures = self._admit(departures)
         self._batch += departures
         self.unwritten += len(departures)
+        if not self.is_waiting:
+            self.is_waiting = True
+            self._to_flush.append(self)
 
     def mark(self, cut: int) -> None:
         """Put a marker behind everything sent so far."""

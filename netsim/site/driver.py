@@ -8,7 +8,7 @@ site takes the entries off and calls `action(now, …)`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from heapq import heapify, heappush
 from operator import itemgetter
 from typing import Any, Final
@@ -22,6 +22,8 @@ from netsim.node.port import Port
 Action = Callable[[int, Any, bytes], None]
 Entry = tuple[int, int, int, Action, Any, bytes]
 Agenda = list[Entry]
+Carry = Callable[[list[Departure]], None]
+"""Takes the frames that leave a port, for the other end of its cable."""
 
 _ORDER: Final = itemgetter(0, 1, 2)
 LOOKAHEAD: Final = 1 * MILLISECOND
@@ -32,15 +34,15 @@ departures of a busy link batch. Its times are logical and do not depend on it."
 class Driver:
     """The agenda's side of one node.
 
-    `transmit(port, departures)` puts frames onto the cable; `source` and `port_sources` number
-    the node and the cables that end at it. Ports whose counters change are put into `changed`.
+    `cables` take what leaves a port; `source` and `port_sources` number the node and the cables
+    that end at it. Ports whose counters change are put into `changed`.
     """
 
     def __init__(
         self,
         node: Node,
         agenda: Agenda,
-        transmit: Callable[[Port, list[Departure]], None],
+        cables: Mapping[Port, Carry],
         source: int,
         port_sources: list[int],
         changed: dict[Port, None],
@@ -53,7 +55,7 @@ class Driver:
         self.on_carrier_changed: Callable[[Port, int], None] = lambda port, now: None
         self._changed = changed
         self._agenda = agenda
-        self._transmit = transmit
+        self._cables = cables
         self._source = source
         self._port_sources = port_sources
         self._port_counts = [0] * len(port_sources)
@@ -172,7 +174,7 @@ class Driver:
             until = min(until, change - 1)
         departures = port.egress.dequeue(until)
         if departures:
-            self._transmit(port, departures)
+            self._cables[port](departures)
         following = port.egress.next_departure()
         if following is None or (change is not None and following >= change):
             # What the change leaves of it is looked at after the change.

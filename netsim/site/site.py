@@ -17,7 +17,6 @@ from typing import Any
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
-from netsim.link.simplex_link import Departure
 from netsim.node.base_node import Node
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -25,16 +24,13 @@ from netsim.node.switch import Switch
 from netsim.site.accounting import NodeCounters, node_counters
 from netsim.site.backend import LinkChange, ToolRun
 from netsim.site.build import build_node, change_routes, direction_source, node_source
-from netsim.site.driver import Action, Agenda, Driver
+from netsim.site.driver import Action, Agenda, Carry, Driver
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
 from netsim.site.watch import Watch
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import run_tool
 from netsim.topology.plan import NetworkPlan, RouteChange
-
-Carry = Callable[[list[Departure]], None]
-"""Takes the frames that leave an interface, for the other end of its cable."""
 
 _log = logging.getLogger("netsim.tools")
 
@@ -88,7 +84,7 @@ class Site:
         driver = self.drivers[name] = Driver(
             node,
             self._agenda,
-            self._carry,
+            self._cables,
             first + node_source(plan, name),
             [first + direction_source(node_plan, each, plan) for each in node_plan.interfaces],
             self.changed,
@@ -246,9 +242,6 @@ class Site:
             entry for entry in self._agenda if id(getattr(entry[3], "__self__", None)) not in gone
         ]
         heapify(self._agenda)
-
-    def _carry(self, port: Port, departures: list[Departure]) -> None:
-        self._cables[port](departures)
 
     def _begin_in(self, conditions: Mapping[str, LinkCondition], driver: Driver) -> None:
         now = self._now()

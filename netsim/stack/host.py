@@ -131,11 +131,6 @@ class Host:
         if self.ip.looped:
             self._deliver_looped(now)
 
-    @property
-    def has_output(self) -> bool:
-        """Whether `flush` has something to do."""
-        return bool(self.outbox or self.tcp.dirty or self.ip.looped)
-
     def flush(self, now: int) -> None:
         """Send what programs have written since the last call."""
         self.tcp.flush(now)

@@ -34,7 +34,7 @@ class _Loop(ComputerLoop):
     def step(self) -> None:
         super().step()
         for loop in self.others.values():
-            if loop.host.has_output:
+            if loop._node.has_output:
                 loop.wake()
 
 

@@ -16,14 +16,16 @@ from netsim.site.build import build_node
 
 
 def new_end() -> CableEnd:
-    return CableEnd("a", build_node(plan_of("a b"), "a").ports[0], 0, [])
+    return CableEnd("a", build_node(plan_of("a b"), "a").ports[0], 0)
 
 
 def connect(end: CableEnd) -> tuple[WireReceiver, WireSender]:
     """New wires; the far ends of them."""
     there, back = WireQueue(), WireQueue()
-    end.connect(WireReceiver(os.dup(back.reader_fileno)), WireSender(os.dup(there.writer_fileno)))
-    far = WireReceiver(os.dup(there.reader_fileno)), WireSender(os.dup(back.writer_fileno))
+    end.connect(
+        WireReceiver(os.dup(back.reader_fileno)), WireSender(os.dup(there.writer_fileno), [])
+    )
+    far = WireReceiver(os.dup(there.reader_fileno)), WireSender(os.dup(back.writer_fileno), [])
     for queue in (there, back):
         queue.close_reader()
         queue.close_writer()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import time
 from collections.abc import Iterator
 
@@ -15,6 +14,7 @@ from netsim.node.port import Port
 from netsim.observe.link_account import LinkAccount
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
+from netsim.realtime.event_loop import SiteSelector
 from netsim.realtime.wire import WireQueue
 from netsim.site.accounting import Accounting
 from netsim.stack.icmp_layer import EchoReply
@@ -43,6 +43,7 @@ class TwoSites:
         for queue in (there, back):
             queue.close_reader()
             queue.close_writer()
+        self.selectors = [SiteSelector(engine, lambda: False) for engine in self.sites]
 
     def engine_of(self, node: str) -> Engine:
         return next(engine for engine in self.sites if node in engine.site.nodes)
@@ -55,11 +56,8 @@ class TwoSites:
         """Serve both sites, for so long by the clock."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            readers = {fd: read for each in self.sites for fd, read in each.readers.items()}
-            for descriptor in select.select(readers, [], [], min(left, 0.0005))[0]:
-                readers[descriptor]()
-            for engine in self.sites:
-                engine.flush()
+            for selector in self.selectors:
+                selector.select(min(left, 0.0002))
 
     def accounts(self) -> list[LinkAccount]:
         """At one consistent cut."""
@@ -81,6 +79,8 @@ class TwoSites:
             for node in engine.site.nodes.values():
                 for port in node.ports:
                     engine.hang_up(port)
+        for selector in self.selectors:
+            selector.close()
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_a_ping_crosses_cables_inside_a_site_and_between_sites(network: TwoSites
     for sequence in (1, 2):
         echo.inbox.clear()
         echo.send(PLAN.hosts["web"], sequence, bytes(56), engine.program_time())
-        engine.flush()
+        network.selectors[0].select(0)
         sent_at = engine.last
         for _ in range(1000):
             network.run_until_time(0.01)

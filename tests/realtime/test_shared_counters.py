@@ -35,7 +35,7 @@ def switch() -> Node:
 
 
 def end_of(port: Port) -> CableEnd:
-    return CableEnd("s1", port, port.index, [])
+    return CableEnd("s1", port, port.index)
 
 
 def test_counters_that_nobody_wrote_are_empty(memory: int) -> None:
@@ -81,7 +81,9 @@ def test_reasons_without_a_place_are_added_up(memory: int) -> None:
 def test_messages_on_their_way_are_counted(memory: int) -> None:
     queue = WireQueue()
     end = end_of(switch().ports[0])
-    end.connect(WireReceiver(os.dup(queue.reader_fileno)), WireSender(os.dup(queue.writer_fileno)))
+    end.connect(
+        WireReceiver(os.dup(queue.reader_fileno)), WireSender(os.dup(queue.writer_fileno), [])
+    )
     assert end.sender is not None
     end.carry([(0, 0, b"frame")] * (FRAMES_IN_A_MESSAGE + 1))
     end.sender.pack()
@@ -100,7 +102,7 @@ from netsim.realtime.cable_end import CableEnd
 from netsim.realtime.shared_counters import SharedCounters
 
 port = build_node(plan_of("a s1"), "s1").ports[0]
-end, memory = CableEnd("s1", port, 0, []), SharedCounters(int(sys.argv[1]))
+end, memory = CableEnd("s1", port, 0), SharedCounters(int(sys.argv[1]))
 counters = port.egress.counters
 while True:
     counters.sent += 2

@@ -16,7 +16,7 @@ from netsim.realtime.wire import PENDING_LIMIT, WireQueue, WireReceiver, WireSen
 def ends() -> tuple[WireSender, WireReceiver]:
     """Both ends of a new wire, attached."""
     queue = WireQueue()
-    sender = WireSender(os.dup(queue.writer_fileno))
+    sender = WireSender(os.dup(queue.writer_fileno), [])
     receiver = WireReceiver(os.dup(queue.reader_fileno))
     queue.close_reader()
     queue.close_writer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from heapq import heappop
 
 from frames_seen import FramesSeen
@@ -28,7 +29,7 @@ class Bench:
         self.driver = Driver(
             self.node,
             self.agenda,
-            self._transmit,
+            {port: partial(self._transmit, port) for port in self.node.ports},
             node_source(plan, name),
             [direction_source(node_plan, each, plan) for each in node_plan.interfaces],
             {},

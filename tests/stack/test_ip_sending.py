@@ -130,13 +130,13 @@ def test_what_is_for_this_host_itself_never_reaches_a_cable(destination: IpAddre
     socket = dialogue.host.udp.bind(None, 53)
     sender = dialogue.host.udp.bind(None, 4000)
     sender.send(b"me", (destination, 53), 0)
-    assert dialogue.host.has_output
+    assert dialogue.host.ip.looped
     assert not socket.inbox, "it comes in when the host is done with what it does"
     dialogue.expect_nothing()
     received = socket.receive()
     assert received is not None
     assert received == (b"me", (destination, 4000), destination, 0)
-    assert not dialogue.host.has_output
+    assert not dialogue.host.ip.looped
 
 
 def test_the_largest_packet_of_all_goes_through_the_loopback() -> None:

@@ -108,7 +108,7 @@ class Trouble:
         connection = self._connection
         buffer = connection.sender.buffer
         if buffer.end >= limit and not buffer.fin_queued:
-            del buffer.data[max(limit - buffer.base, 0) :]
+            buffer.truncate(limit)
             if fault.kind == "cut":
                 connection.queue_fin()
 

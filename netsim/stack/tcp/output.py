@@ -32,7 +32,7 @@ def _send_new(sender: Sender, now: int) -> None:
     if una == nxt and now - sender.last_sent_at > sender.round_trip.timeout:
         congestion.restart_after_idle(now)
     end = sender.buffer.end
-    room = congestion.window - sender.in_flight()
+    room = congestion.window - sender.recovery.in_flight(una, nxt)
     limit = min(end, sender.window_edge, nxt + room)
     first = nxt
     while nxt < end:

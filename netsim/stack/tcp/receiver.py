@@ -233,7 +233,8 @@ class Receiver:
         self.last_ack_sent = nxt
         self._unacknowledged = 0
         self.ack_now = False
-        self.delayed_ack.stop()
+        if self.delayed_ack.due is not None:
+            self.delayed_ack.stop()
         return field
 
     def owes_window_update(self) -> bool:

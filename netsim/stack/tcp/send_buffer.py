@@ -6,22 +6,26 @@ from __future__ import annotations
 class SendBuffer:
     """Octets by sequence number; deleting at the front of a `bytearray` moves nothing."""
 
-    __slots__ = ("base", "data", "fin_queued")
+    __slots__ = ("base", "data", "end", "fin_queued")
 
     def __init__(self, base: int) -> None:
         self.base = base
         """Sequence number of the first octet in `data`."""
+        self.end = base
+        """Sequence number after the last octet; the FIN's, once it is queued."""
         self.data = bytearray()
         self.fin_queued = False
         """Nothing is appended any more."""
 
-    def __len__(self) -> int:
-        return len(self.data)
+    def append(self, data: bytes) -> None:
+        """Octets that the owner has sent."""
+        self.data += data
+        self.end += len(data)
 
-    @property
-    def end(self) -> int:
-        """Sequence number after the last octet; the FIN's, once it is queued."""
-        return self.base + len(self.data)
+    def truncate(self, end: int) -> None:
+        """Whatever is at `end` or beyond is sent by nobody."""
+        del self.data[max(end - self.base, 0) :]
+        self.end = self.base + len(self.data)
 
     def cut(self, start: int, stop: int) -> bytearray:
         """The octets from `start` to `stop`."""

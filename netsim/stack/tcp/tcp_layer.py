@@ -36,7 +36,7 @@ class Tcp:
     Addresses are packed, whatever the family; times are ns of network time.
     """
 
-    __slots__ = ("_faults", "_listeners", "_random", "_shared")
+    __slots__ = ("_faults", "_listeners", "_random", "_shared", "dirty")
 
     def __init__(
         self,
@@ -60,6 +60,8 @@ class Tcp:
             counters,
             TimeWaitTable(timers, settings, counters),
         )
+        self.dirty = self._shared.dirty
+        """Connections for which `flush` has something to do."""
         self._listeners: dict[tuple[bytes | None, int], Listener] = {}
         self._faults = ConnectionFaults()
 
@@ -72,11 +74,6 @@ class Tcp:
     def settings(self) -> TcpSettings:
         """What new connections get."""
         return self._shared.settings
-
-    @property
-    def dirty(self) -> bool:
-        """Whether `flush` has something to do."""
-        return bool(self._shared.dirty)
 
     # -- the IP layer's side
 
@@ -215,7 +212,7 @@ class Tcp:
 
     def flush(self, now: int) -> None:
         """Send what the owners' calls since the last time have made possible."""
-        dirty = self._shared.dirty
+        dirty = self.dirty
         while dirty:
             connection = next(iter(dirty))
             del dirty[connection]

@@ -41,7 +41,7 @@ class TcpSocket(Connection):
     @property
     def buffered_bytes(self) -> int:
         """Octets sent by the owner and not yet acknowledged."""
-        return len(self.sender.buffer)
+        return len(self.sender.buffer.data)
 
     @property
     def unsent_bytes(self) -> int:
@@ -75,7 +75,7 @@ class TcpSocket(Connection):
         if (self.sender.buffer.fin_queued and self.trouble is None) or self.orphan:
             raise NotConnectedError("send after shutdown or close of this end of the connection")
         if self.state in MAY_WRITE and not self.sender.buffer.fin_queued:
-            self.sender.buffer.data += data
+            self.sender.buffer.append(data)
             if self.trouble is not None:
                 self.trouble.written()
             self.mark_dirty()
@@ -153,7 +153,9 @@ def flush(connection: Connection, now: int) -> None:
         path_errors.path_changed(connection, now)
     if connection.trouble is not None:
         connection.trouble.flushed(now)
-    timeouts.owner_acted(connection, now)
+    watched = connection.keep_alive is not None or connection.idle_timer.due is not None
+    if watched or connection.orphan:
+        timeouts.owner_acted(connection, now)
     sender = connection.sender
     sent_before = sender.nxt
     output.output(sender, now)

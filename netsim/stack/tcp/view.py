@@ -69,7 +69,7 @@ def view_connection(connection: Connection) -> ConnectionView:
         connection.remote,
         connection.state,
         connection.receiver.readable,
-        len(sender.buffer),
+        len(sender.buffer.data),
         window,
         threshold,
         sender.round_trip.smoothed,

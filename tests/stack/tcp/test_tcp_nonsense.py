@@ -88,7 +88,7 @@ def do(deed: str, d: Dialogue, connection: TcpSocket) -> None:
 def check(connection: TcpSocket) -> None:
     sender, receiver = connection.sender, connection.receiver
     assert sender.una <= sender.nxt <= sender.buffer.end + 1
-    assert 0 <= sender.unsent <= len(sender.buffer)
+    assert 0 <= sender.unsent <= len(sender.buffer.data)
     assert receiver.nxt <= receiver.edge
     assert receiver.readable == sum(map(len, receiver.chunks))
     assert receiver.readable + receiver.reassembly.octets <= 4 << 20
