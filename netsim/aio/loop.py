@@ -60,6 +60,23 @@ class HostLoopMixin(HostLoop):
         self._stream_sockets = StreamSockets(self)
         aiohttp_names.resolve_through_the_loop()
 
+    def detach_host(self) -> list[Any]:
+        """Let the stack go, as the loop will never run again; returns what stood for its sockets.
+
+        Programs hold those, and they hold programs: who wants no program to end keeps the list.
+        """
+        owners: list[Any] = list(self._owners.values())
+        for owner in owners:
+            for name, value in list(vars(owner).items()):
+                if _is_of_the_stack(value) or (
+                    isinstance(value, list) and any(map(_is_of_the_stack, value))
+                ):
+                    delattr(owner, name)
+            getattr(owner, "_extra", {}).pop("socket", None)
+        for name in ("host", "path", "outside", "_owners", "_stream_sockets"):
+            del vars(self)[name]
+        return owners
+
     # Names
 
     async def getaddrinfo(
@@ -282,3 +299,7 @@ def _local_only(sock: socket.socket, instead: str) -> socket.socket:
             f"a real socket does not reach the simulated network: use loop.{instead}()",
         )
     return sock
+
+
+def _is_of_the_stack(value: Any) -> bool:
+    return type(value).__module__.startswith("netsim.stack.")

@@ -14,11 +14,11 @@ from netsim.virtual.loops import ComputerLoop
 
 Result = TypeVar("Result")
 
-_GRAVEYARD: Final[list[Any]] = []
-"""Of computers that lost their power: loops, tasks, and what they had planned. Programs are held as
-they stood, for ever: were they let go, Python would run their `finally` blocks."""
+_left_as_they_stood: Final[list[Any]] = []
+"""Programs of computers that lost their power, for ever: were they let go, Python would run their
+`finally` blocks, and their files would be flushed."""
 # One reference that nobody gives back, so that not even the end of the interpreter frees it.
-ctypes.pythonapi.Py_IncRef(ctypes.py_object(_GRAVEYARD))
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_left_as_they_stood))
 _LEAST_GRACE: Final = 0.01
 """Seconds; time has to go on for programs to end."""
 
@@ -95,19 +95,19 @@ class VirtualComputer:
         if loop.is_over:  # it has crashed meanwhile
             return
         stuck = loop.unfinished_tasks()
-        self._end(f"{loop.name} has ended", bury=bool(stuck))
+        self._end(f"{loop.name} has ended", hold=bool(stuck))
         if not stuck:
             loop.close()
 
     def crash(self) -> None:
         """No program runs on, and none is told."""
         if not self.loop.is_over:
-            self._end(f"{self.loop.name} has crashed", bury=True)
+            self._end(f"{self.loop.name} has crashed", hold=True)
 
-    def _end(self, why: str, *, bury: bool) -> None:
+    def _end(self, why: str, *, hold: bool) -> None:
         loop = self.loop
-        if bury:
-            _GRAVEYARD.append((loop, loop.unfinished_tasks(), loop.timeline.planned_by(loop)))
+        if hold:
+            _left_as_they_stood.append(loop.lose_power())
         loop.timeline.leave(loop)
         loop.is_over = True
         for outcome in list(self._awaited):

@@ -258,6 +258,14 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         if self._ready or self.host.ready:
             self.wake()
 
+    def lose_power(self) -> list[Any]:
+        """It runs no more, and what is not the program's own is let go. The rest, to be held."""
+        self.is_over = True
+        held = [*self.unfinished_tasks(), *self.timeline.planned_by(self), *self.detach_host()]
+        for name in ("environment", "_node", "_driver", "on_exit"):
+            del vars(self)[name]
+        return [self, *held]
+
     def is_running(self) -> bool:
         """As asyncio: programs see their own loop running. Eager tasks depend on it."""
         return events._get_running_loop() is self

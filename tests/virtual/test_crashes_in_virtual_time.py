@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +13,7 @@ from plans import plan_of
 
 from netsim import HttpFailedError, Network, NoPathError
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.stack.host import Host
 
 RING = plan_of(
     "alice s1",
@@ -237,5 +239,21 @@ def test_random_crashes_under_load() -> None:
         reached = (await network.ping_all()).totals()
         assert reached["received"] == reached["sent"] == 6
         assert network.errors == []
+
+    on_the_ring(test)
+
+
+def test_a_crash_leaves_nothing_but_what_the_program_held() -> None:
+    def stacks() -> int:
+        gc.collect()
+        return sum(type(each) is Host for each in gc.get_objects())
+
+    async def test(network: Network) -> None:
+        before = stacks()
+        for _ in range(3):
+            assert (await network["alice"].get("http://web/ip")).status == 200
+            await network["web"].crash()
+            await network["web"].start()
+        assert stacks() == before
 
     on_the_ring(test)
