@@ -282,3 +282,15 @@ def _seconds(plan: NetworkPlan) -> float:
     start = time.perf_counter()
     compute_routes(plan)
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("gateway", ["", "gateway: ", "gateway: null"])
+def test_a_gateway_that_is_left_out_or_empty_follows_from_the_links(
+    gateway: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.yaml"
+    nodes = f"{{a: {{kind: computer, {gateway}}}, r: {{kind: router}}}}"
+    file.write_text(f"name: x\nnodes: {nodes}\nlinks: [[a, r]]\n")
+    plan = load_plan(file)
+    (route,) = plan.node("a").routes
+    assert (route.prefix_length, route.gateway) == (0, plan.hosts["r"])
