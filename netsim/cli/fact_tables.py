@@ -45,13 +45,22 @@ def show_nodes(network: Facts) -> None:
             address for interface in node["interfaces"] for address in interface["addresses"]
         ]
         pid = "-" if node["pid"] is None else str(node["pid"])
-        rows.append((node["name"], node["kind"], pid, node["state"], " ".join(addresses)))
+        rows.append(
+            (
+                node["name"],
+                node.get("attach", node["kind"]),
+                pid,
+                node["state"],
+                " ".join(addresses),
+            )
+        )
     print_table(("NODE", "KIND", "PID", "STATE", "ADDRESSES"), rows)
 
 
 def show_node(node: Facts) -> None:
     """Everything about one node."""
-    click.secho(f"{node['name']}: {node['kind']}, {node['state']}, pid {node['pid']}", bold=True)
+    what = ", ".join(filter(None, (node["kind"], node.get("attach"), node["state"])))
+    click.secho(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
     click.echo()
     _show_interfaces(node["interfaces"])
     for key, title in (("routes", "Routes"), ("neighbours", "Neighbours"), ("mac_table", "MACs")):

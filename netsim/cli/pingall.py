@@ -67,7 +67,8 @@ def _show(totals: Document, pings: list[Document]) -> None:
     width = max(map(len, totals["nodes"]), default=0)
     for node in totals["nodes"]:
         cells = [_cell(ping) for ping in pings if ping["from"] == node]
-        click.echo(f"{node:{width}} -> {' '.join(cells)}")
+        if cells or len(totals["nodes"]) == 1:  # one that is attached to a TAP pings nobody
+            click.echo(f"{node:{width}} -> {' '.join(cells)}")
     if not totals["sent"]:
         click.echo("*** Warning: there is only one node, and so nothing to ping")
         return

@@ -19,8 +19,10 @@ from typing import Final
 from netsim.control.program_lookup import Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.realtime.tap_device import TapError, open_tap
+from netsim.topology.places import place_of
 from netsim.topology.plan import NetworkPlan, NodePlan, PublishedPortPlan
-from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
+from netsim.topology.yaml_source import PathTo, read_yaml
 
 IMPORT_TIMEOUT: Final = 10.0
 """Seconds that all modules of a file together get to be imported."""
@@ -30,15 +32,24 @@ _HINT: Final = "write `module:attr` of something that can be imported"
 
 
 def check_programs_and_ports(file: str, plan: NetworkPlan) -> None:
-    """InvalidFileError unless every program can be had and every host port is free."""
-    wrong = [*_module_mistakes(plan), *_port_mistakes(plan)]
+    """InvalidFileError unless programs and TAP devices can be had and host ports are free."""
+    wrong = [*_module_mistakes(plan), *_port_mistakes(plan), *_tap_mistakes(plan)]
     if wrong:
         source = read_yaml(file)
         problems = {
-            Problem(source.file, *_place(source, node, path), message)
+            Problem(source.file, *place_of(source, node, path), message)
             for node, path, message in wrong
         }
         raise InvalidFileError(sorted(problems))
+
+
+def _tap_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
+    for node in plan.nodes:
+        if node.tap is not None:
+            try:
+                os.close(open_tap(node.tap))
+            except TapError as error:
+                yield node, ["attach"], str(error)
 
 
 def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
@@ -124,13 +135,3 @@ def _cannot_listen(port: PublishedPortPlan) -> str | None:
         except OSError as error:
             return (error.strerror or str(error)).lower()
     return None
-
-
-def _place(source: YamlSource, node: NodePlan, path: PathTo) -> tuple[int, int]:
-    """Where the words stand: at the node, else at its kind."""
-    nodes = source.data["nodes"]
-    # `lab-3` is written as `lab` with a count.
-    name = node.name if node.name in nodes else node.name.rpartition("-")[0]
-    if isinstance(nodes.get(name), dict) and path[0] in nodes[name]:
-        return source.locate(["nodes", name, *path])
-    return source.locate(["kinds", node.kind, *path])

@@ -33,8 +33,9 @@ def addresses(figure: Figure) -> list[str]:
 
 
 def services(figure: Figure) -> list[str]:
-    """`:80 httpbin`, `:8000 ./site`: the port, and the module or folder that answers there."""
-    found = []
+    """What answers: `:80 httpbin`, `:8000 site/`, by port the module or folder; or `tap:tap0`."""
+    tap = figure.members[0].tap
+    found = [] if tap is None else [f"tap:{tap}"]
     for service in figure.members[0].services:
         if service.app is not None:
             what = service.app.partition(":")[0].rpartition(".")[2]

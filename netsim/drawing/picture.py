@@ -164,7 +164,8 @@ def _alike_runs(plan: NetworkPlan, ends: Ends) -> list[tuple[NodePlan, ...]]:
 def _likeness(node: NodePlan, ends: Ends) -> Hashable:
     """What a computer must share with another to be drawn with it; None if it stands alone."""
     match = _NUMBERED.fullmatch(node.name)
-    if match is None or node.traits.relays or len(node.interfaces) != 1 or node.ports:
+    is_alone = node.traits.relays or len(node.interfaces) != 1 or node.ports or node.tap
+    if match is None or is_alone:
         return None
     (interface,) = node.interfaces
     peer = ends[interface.peer, interface.peer_interface]

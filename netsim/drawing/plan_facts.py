@@ -28,6 +28,7 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
             {
                 "name": node.name,
                 "kind": node.kind,
+                **({} if node.tap is None else {"attach": f"tap:{node.tap}"}),
                 "interfaces": [
                     {
                         "name": interface.name,

@@ -41,6 +41,8 @@ class Inspection:
         facts: dict[str, Any] = {"name": name, **self.describe(name)}
         try:
             facts |= await self._backend.facts(name)
+            if "attach" in facts:
+                self._add_addresses(name, facts["interfaces"])
             return facts
         except TimeoutError:
             facts["state"] = "not responding"
@@ -53,8 +55,10 @@ class Inspection:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
         state = self._outages.state(name)
         is_gone = state in ("dead", "stopped")
+        planned = self._plan.node(name)
         return {
-            "kind": self._plan.node(name).kind,
+            "kind": planned.kind,
+            **({} if planned.tap is None else {"attach": f"tap:{planned.tap}"}),
             "pid": None if is_gone else self._backend.pid(name),
             "state": state,
         }
@@ -96,6 +100,11 @@ class Inspection:
             return [None] * len(self._plan.links)
         documents = [_account_facts(account) for account in accounts]
         return [[a, b] for a, b in zip(documents[::2], documents[1::2], strict=True)]
+
+    def _add_addresses(self, name: str, interfaces: list[dict[str, Any]]) -> None:
+        """Those that whoever holds a TAP device is to have: the node itself knows none."""
+        for interface, planned in zip(interfaces, self._planned_interfaces(name), strict=True):
+            interface["addresses"] = planned["addresses"]
 
     def _planned_interfaces(self, name: str) -> list[dict[str, Any]]:
         return [

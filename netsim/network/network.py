@@ -179,8 +179,10 @@ class Network:
 
     def _new_backend(self) -> Backend:
         if self.time == "virtual":
+            from netsim.topology.places import check_time_can_jump
             from netsim.virtual.virtual_backend import VirtualBackend
 
+            check_time_can_jump(self.plan)
             return VirtualBackend(self.plan, self)
         if hasattr(asyncio.get_running_loop(), "timeline"):
             raise WrongTimeError(
@@ -336,14 +338,16 @@ class Network:
         """Ping from every computer, and with `routers` from every router, to all others.
 
         One request for each pair, with `timeout` seconds for its answer; `on_ping` is told of
-        each as it ends. A node that is dead reaches nobody.
+        each as it ends. A node that is dead reaches nobody. One that is attached to a TAP device
+        is pinged, and pings nobody itself.
         """
         names = [
             node.name
             for node in self.plan.nodes
             if node.traits.has_stack and (routers or not node.traits.forwards)
         ]
-        return await PingAll(self.exec, names, timeout).run(on_ping)
+        mute = [name for name in names if self.plan.node(name).traits.attached]
+        return await PingAll(self.exec, names, timeout, mute).run(on_ping)
 
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
@@ -550,9 +554,10 @@ class Network:
 
     def _check_programs(self, node: str) -> None:
         self._check_name(node)
-        kind = self.plan.node(node).kind
-        if kind != "computer":
-            raise InvalidValueError(f"{node} is a {kind} and runs no program; write a computer")
+        planned = self.plan.node(node)
+        if not planned.traits.runs_programs:
+            what = f"a {planned.kind}" if planned.tap is None else f"attached to tap:{planned.tap}"
+            raise InvalidValueError(f"{node} is {what} and runs no program; write a computer")
         if node in self._outages.nodes:
             raise ConnectionError(f"{node} is not running")
 

@@ -266,6 +266,11 @@ class NodeView:
         real time; arguments and result are copied in both times (CopyError). What it raises is
         raised.
         """
+        tap = self._network.plan.node(self.name).tap
+        if tap is not None:
+            raise NoProgramsError(
+                f"{self.name} is attached to tap:{tap} and runs no programs of ours; ask another"
+            )
         if not KINDS[self.kind].has_stack:
             raise NoProgramsError(
                 f"{self.name} is a {self.kind} and runs no programs; ask a computer or a router"

@@ -59,17 +59,23 @@ class Reachability:
 
 
 class PingAll:
-    """Pings between all pairs of `nodes`, `AT_ONCE` at a time; `timeout` in seconds."""
+    """Pings between all pairs of `nodes`, `AT_ONCE` at a time; `timeout` in seconds.
 
-    def __init__(self, execute: Execute, nodes: Sequence[str], timeout: float) -> None:
+    Those that are `mute` are pinged and do not ping.
+    """
+
+    def __init__(
+        self, execute: Execute, nodes: Sequence[str], timeout: float, mute: Sequence[str] = ()
+    ) -> None:
         self._execute = execute
         self._nodes = list(nodes)
+        self._mute = frozenset(mute)
         self._timeout = timeout
 
     async def run(self, on_ping: OnPing | None = None) -> Reachability:
         """Do it; `on_ping` is told of each as it ends."""
         pairs = self._pairs()
-        total = len(self._nodes) * (len(self._nodes) - 1)
+        total = (len(self._nodes) - len(self._mute)) * (len(self._nodes) - 1)
         pings: dict[tuple[str, str], Ping] = {}
 
         async def work() -> None:
@@ -81,7 +87,7 @@ class PingAll:
         async with asyncio.TaskGroup() as workers:
             for _ in range(AT_ONCE):
                 workers.create_task(work())
-        order = [(a, b) for a in self._nodes for b in self._nodes if a != b]
+        order = [(a, b) for a in self._nodes for b in self._nodes if a != b and a not in self._mute]
         return Reachability(self._nodes, [pings[pair] for pair in order])
 
     def _pairs(self) -> Iterator[tuple[str, str]]:
@@ -89,7 +95,8 @@ class PingAll:
         nodes = self._nodes
         for step in range(1, len(nodes)):
             for position, source in enumerate(nodes):
-                yield source, nodes[(position + step) % len(nodes)]
+                if source not in self._mute:
+                    yield source, nodes[(position + step) % len(nodes)]
 
     async def _rtt_ms(self, source: str, target: str) -> float | None:
         printed = bytearray()

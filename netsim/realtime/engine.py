@@ -15,12 +15,14 @@ from typing import Final
 
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND
+from netsim.node.attached_node import AttachedNode
 from netsim.node.base_node import Node
 from netsim.node.port import Port
 from netsim.realtime.cable_end import CableEnd
 from netsim.realtime.cut import Counters, Cuts
 from netsim.realtime.lateness import Lateness
 from netsim.realtime.shared_counters import SharedCounters
+from netsim.realtime.tap_device import TapDevice
 from netsim.realtime.wire import WireReceiver, WireSender
 from netsim.site.driver import Agenda, Driver
 from netsim.site.paths import PathFinder
@@ -113,6 +115,20 @@ class Engine:
         self.site.lead_away(port, end.carry)
         self.readers[receiving] = lambda: self._read(end, receiver)
         self.on_connected(receiving)
+
+    def attach(self, node: AttachedNode, device: TapDevice) -> None:
+        """The place of `node` is taken by whoever holds the device: its frames enter here."""
+
+        def take() -> None:
+            for frame in device.frames():
+                node.take(frame)
+            self.flush()
+
+        node.give = device.write
+        node.on_carrier = device.set_carrier
+        device.set_carrier(all(port.up for port in node.ports))
+        self.readers[device.descriptor] = take
+        self.on_connected(device.descriptor)
 
     def hang_up(self, port: Port) -> None:
         """The neighbour's process is gone, whether or not the end of its wires has been seen.

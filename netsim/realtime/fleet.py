@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +18,7 @@ from netsim.realtime.cabling import Cabling
 from netsim.realtime.launcher import Launcher
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.shared_counters import new_memory, read_counters
+from netsim.realtime.tap_device import TapDevice, open_tap, set_mtu
 from netsim.site import messages
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
@@ -68,6 +70,8 @@ class Fleet:
         self._launching: asyncio.Task[None] | None = None
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
         self._cabling = Cabling(plan)
+        self._taps: dict[str, TapDevice] = {}
+        """By node."""
         self._ending = False
 
     # All of them
@@ -126,6 +130,9 @@ class Fleet:
         for node in self.nodes.values():
             node.close()
             self._close_counters(node)
+        for tap in self._taps.values():
+            os.close(tap.descriptor)
+        self._taps.clear()
         self._cabling.close()
 
     def kill(self) -> None:
@@ -256,6 +263,9 @@ class Fleet:
         try:
             node.counters = new_memory(len(self._plan.node(node.name).interfaces))
             descriptors = [theirs.fileno(), node.counters]
+            tap = self._plan.node(node.name).tap
+            if tap is not None:
+                descriptors.append(self._open_tap(node, tap))
             if boot.conditions is None:
                 for ends in self._cabling.first_ends(node.name):
                     descriptors += cabling.descriptors(ends)
@@ -268,6 +278,16 @@ class Fleet:
         finally:
             for close in closing:
                 close()
+
+    def _open_tap(self, node: NodeHandle, tap: str) -> int:
+        """The TAP device of a node. It stays ours, so that what was set at it outlives the node."""
+        if node.name not in self._taps:
+            self._taps[node.name] = TapDevice(open_tap(tap))
+            for interface in self._plan.node(node.name).interfaces:
+                hint = set_mtu(tap, interface.egress.mtu)
+                if hint is not None:
+                    self._on_message(node, messages.Logged(node.name, logging.WARNING, hint))
+        return self._taps[node.name].descriptor
 
     def _hear(self, node: NodeHandle, message: Any) -> None:
         match message:
@@ -327,6 +347,8 @@ class Fleet:
             self.accounting.close(node.name, read_counters(node.counters, interfaces))
             self._close_counters(node)
         node.ended.set()
+        if node.name in self._taps:
+            self._taps[node.name].set_carrier(False)
         for interface in self._plan.node(node.name).interfaces:
             gone = messages.NeighbourGone(interface.peer, interface.peer_interface)
             self.nodes[interface.peer].send(gone)

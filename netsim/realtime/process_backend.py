@@ -231,6 +231,8 @@ class ProcessBackend:
         """
         if not (planned := self._plan.node(node)).traits.has_stack:
             raise NetsimError(f"{node} is a {planned.kind}: no programs run on it")
+        if planned.traits.attached:
+            raise NetsimError(f"{node} is attached to tap:{planned.tap}: call programs elsewhere")
         return unpack_outcome(await self._fleet.nodes[node].call(pack_call(function, args, kwargs)))
 
     async def capture(self, node: str, interface: str | None, path: str) -> None:

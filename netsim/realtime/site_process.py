@@ -20,6 +20,7 @@ from typing import Any, Final
 import setproctitle
 
 from netsim.gateway.published_ports import PublishedPort, open_port
+from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.realtime.channel import Channel
@@ -27,6 +28,7 @@ from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector
 from netsim.realtime.shared_counters import SharedCounters
+from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
 from netsim.site.backend import ToolRun
 from netsim.site.calls import failure, run_call
@@ -61,13 +63,15 @@ class Blueprint:
 def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     """Be a node until the supervisor says stop or is gone; returns the exit code.
 
-    `descriptors` are those of the channel, of the memory for its counters, and of the receiving and
-    the sending end of the wires at each port, if it has any yet.
+    `descriptors` are those of the channel, of the memory for its counters, of its TAP device where
+    it is attached to one, and of the receiving and the sending end of the wires at each port, if it
+    has any yet.
     """
     setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     channel, counters, *wires = descriptors
-    process = SiteProcess(blueprint, boot, channel, counters)
+    tap = None if blueprint.plan.node(boot.node).tap is None else wires.pop(0)
+    process = SiteProcess(blueprint, boot, channel, counters, tap)
     process.connect(wires)
     try:
         return process.run()
@@ -79,7 +83,9 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
 class SiteProcess:
     """A site with its engine, loop, programs and channel."""
 
-    def __init__(self, blueprint: Blueprint, boot: Boot, channel: int, counters: int) -> None:
+    def __init__(
+        self, blueprint: Blueprint, boot: Boot, channel: int, counters: int, tap: int | None
+    ) -> None:
         plan = self._plan = blueprint.plan
         self._boot = boot
         self._node_plan = plan.node(boot.node)
@@ -88,6 +94,9 @@ class SiteProcess:
         )
         self._site = self._engine.site
         self._node = self._engine.add(boot.node, boot.boots, boot.conditions)
+        if tap is not None:
+            assert isinstance(self._node, AttachedNode), "only an attached node has a TAP device"
+            self._engine.attach(self._node, TapDevice(tap))
         self._site.on_carrier_changed = self._report_carrier
         self._engine.on_cut = self._report_cut
         self._loop = self._new_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netsim.core.streams import RandomStreams
 from netsim.link.simplex_link import SimplexLink
+from netsim.node.attached_node import AttachedNode
 from netsim.node.base_node import Node
 from netsim.node.host_node import Computer, HostNode, Router
 from netsim.node.port import Port
@@ -32,6 +33,8 @@ def build_node(plan: NetworkPlan, name: str, boots: int = 0) -> Node:
         )
         for index, interface in enumerate(node_plan.interfaces)
     ]
+    if node_plan.traits.attached:
+        return AttachedNode(name, ports)
     if not node_plan.traits.has_stack:
         return Switch(name, ports)
     node_class = Router if node_plan.traits.forwards else Computer

@@ -17,6 +17,7 @@ from typing import Any
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.node.attached_node import AttachedNode
 from netsim.node.base_node import Node
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -29,7 +30,7 @@ from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
 from netsim.site.watch import Watch
 from netsim.tools.context import Context, SwitchContext
-from netsim.tools.program import run_tool
+from netsim.tools.program import WRONG_KIND, run_tool
 from netsim.topology.plan import NetworkPlan, RouteChange
 
 _log = logging.getLogger("netsim.tools")
@@ -203,6 +204,9 @@ class Site:
         """
         node = self.nodes[name]
         tool, *arguments = run.argv
+        if isinstance(node, AttachedNode):
+            run.output("stderr", f"{tool}: {_attached(self.plan, name)}\n".encode())
+            return WRONG_KIND
         terminal: dict[str, Any] = {
             "node": name,
             "cwd": Path(run.cwd),
@@ -268,6 +272,11 @@ class Site:
     def _observe(self, name: str) -> None:
         links = [interface.link for interface in self.plan.node(name).interfaces]
         self.watch.observe(self.nodes[name], links)
+
+
+def _attached(plan: NetworkPlan, name: str) -> str:
+    tap = plan.node(name).tap
+    return f"{name} is attached to tap:{tap}; run it on this machine, where that device is"
 
 
 def sources_of(plan: NetworkPlan) -> int:

@@ -25,6 +25,7 @@ from netsim.topology.network_checks import (
     check_given_addresses_differ,
     check_no_switch_loop,
     check_ports,
+    check_taps,
 )
 from netsim.topology.topology_words import AddressingWords, TopologyWords
 from netsim.topology.values import Prefix
@@ -53,6 +54,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
     pool, length = _pool(words.addressing, findings)
     check_ports(layout, domain, findings)
     check_given_addresses_differ(layout, findings)
+    check_taps(layout, findings)
     no_node_lost = len(nodes) == sum(map(len, members.values()))
     if findings.incomplete or not (no_word_lost and no_node_lost and no_link_lost):
         # What follows would blame the innocent.

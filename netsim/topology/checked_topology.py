@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.topology.kinds import KINDS, Kind, Traits
+from netsim.topology.kinds import ATTACHED, KINDS, Kind, Traits
 from netsim.topology.plan import ProgramPlan, PublishedPortPlan, Restart, RoutePlan, ServicePlan
 
 LOOPBACK = "lo"
@@ -55,11 +55,12 @@ class Node:
     run: tuple[ProgramPlan, ...] = ()
     congestion: str = "cubic"
     restart: Restart = "never"
+    tap: str | None = None
 
     @property
     def traits(self) -> Traits:
-        """What its kind does."""
-        return KINDS[self.kind]
+        """What its kind does, or what is left to do where its place is taken."""
+        return KINDS[self.kind] if self.tap is None else ATTACHED
 
 
 @dataclass(frozen=True, slots=True)

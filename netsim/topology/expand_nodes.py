@@ -12,7 +12,13 @@ from pathlib import Path
 
 from netsim.topology.checked_topology import GivenRoute, Node
 from netsim.topology.findings import Findings
-from netsim.topology.kinds import ADDRESS_WORDS, KINDS, Kind, refused_words
+from netsim.topology.kinds import (
+    ADDRESS_WORDS,
+    KINDS,
+    WORDS_OF_A_STACK,
+    Kind,
+    refused_words,
+)
 from netsim.topology.plan import ProgramPlan, Restart, ServicePlan
 from netsim.topology.topology_words import NodeWords, ProgramWords, TopologyWords
 from netsim.topology.values import MAX_NODES
@@ -87,7 +93,8 @@ def _node(
     # What was refused above stays out, so that nothing is said about it twice.
     addressed = KINDS[kind].has_stack
     own = _Programs.of(words, path, folder, findings)
-    programs = own.over(common[kind]) if KINDS[kind].runs_programs else _Programs()
+    is_ours = KINDS[kind].runs_programs and words.attach is None
+    programs = own.over(common[kind]) if is_ours else _Programs()
     return Node(
         name,
         kind,
@@ -95,13 +102,14 @@ def _node(
         given_addresses={interface: tuple(own) for interface, own in (words.address or {}).items()}
         if addressed and words.count is None
         else {},
-        given_routes=tuple(routes) if addressed else (),
+        given_routes=tuple(routes) if addressed and words.attach is None else (),
         env=programs.env,
         services=tuple(programs.services[port] for port in sorted(programs.services)),
         ports=tuple(words.ports or ()),
         run=programs.run or (),
         congestion=programs.congestion or "cubic",
         restart=programs.restart or "never",
+        tap=words.attach if KINDS[kind].runs_programs else None,
     )
 
 
@@ -175,12 +183,24 @@ def _check_kind(words: NodeWords, kind: Kind, path: Sequence[object], findings: 
         else:
             message = f"a {kind} runs no programs; write `{key}` at a computer"
         findings.report((*path, key), message, at_key=True)
+    if words.attach is None or not KINDS[kind].runs_programs:
+        return
+    for key in WORDS_OF_A_STACK:
+        if getattr(words, key) is not None:
+            message = (
+                f"`{key}` cannot stand beside `attach`, since the place is taken by whoever holds "
+                f"the TAP device {words.attach}; remove it, or `attach`"
+            )
+            findings.report((*path, key), message, at_key=True)
 
 
 def _check_counted(words: NodeWords, path: Sequence[object], findings: Findings) -> None:
     if words.address:
         message = "counted nodes cannot share an address; remove it, and each gets its own"
         findings.report((*path, "address"), message, at_key=True)
+    if words.attach is not None and (words.count or 0) > 1:
+        message = "counted nodes cannot share a TAP device; write a node for each"
+        findings.report((*path, "attach"), message)
     for index, port in enumerate(words.ports or []):
         if port.listen_port and (words.count or 0) > 1:
             findings.report(

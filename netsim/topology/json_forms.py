@@ -73,6 +73,7 @@ TCP_PORT: Final = text(_TCP_PORT, "80")
 VARIABLE: Final = text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
 VALUE: Final = {"type": ["string", "integer"]}
 ATTRIBUTE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
+ATTACH: Final = text("tap:[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "tap:tap0")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["cubic", "reno"]}
 RESTART: Final = {"enum": ["never", "on-failure"]}

@@ -20,6 +20,8 @@ class Traits:
     """Passes on frames from one of its interfaces to the others: they are one segment."""
     runs_programs: bool
     """Programs, services and published ports may stand at it in a file."""
+    attached: bool = False
+    """Its place is taken by whoever holds a TAP device: no stack of ours, and no tools."""
     elsewhere: tuple[str, ...] = ()
     """What Mininet, containerlab, netlab and Filius call it."""
 
@@ -46,6 +48,10 @@ KINDS: Final[dict[Kind, Traits]] = {
     ),
     "router": Traits(has_stack=True, forwards=True, bridges=False, runs_programs=False),
 }
+ATTACHED: Final = Traits(
+    has_stack=True, forwards=False, bridges=False, runs_programs=False, attached=True
+)
+"""A computer with `attach`, which is somebody else's."""
 DEFAULT_KIND: Final[Kind] = "computer"
 """What is assumed of a node whose kind cannot be read, and of one at the end of a single link."""
 FORWARDING_KIND: Final[Kind] = "router"
@@ -55,10 +61,12 @@ PROGRAM_WORDS: Final = ("env", "services", "run", "ports", "congestion", "restar
 """Words of a file that need a kind that runs programs."""
 ADDRESS_WORDS: Final = ("address", "gateway", "routes")
 """Words that need a kind with a stack."""
+WORDS_OF_A_STACK: Final = (*PROGRAM_WORDS, "gateway", "routes")
+"""Words that need a stack of ours, and so do not stand beside `attach`."""
 
 
 def refused_words(kind: Kind) -> tuple[str, ...]:
     """What may not stand at a node of this kind."""
     traits = KINDS[kind]
-    programs = () if traits.runs_programs else PROGRAM_WORDS
+    programs = () if traits.runs_programs else (*PROGRAM_WORDS, "attach")
     return programs if traits.has_stack else (*programs, *ADDRESS_WORDS)

@@ -75,6 +75,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             congestion=node.congestion,
             loopback=tuple(address for address, _ in node.given_addresses.get(LOOPBACK, ())),
             restart=node.restart,
+            tap=node.tap,
         )
         for node in topology.layout.nodes.values()
     )

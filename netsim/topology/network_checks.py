@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 
-from netsim.topology.checked_topology import Layout
+from netsim.topology.checked_topology import Layout, Node
 from netsim.topology.findings import Findings
 
 
@@ -49,6 +49,26 @@ def check_ports(layout: Layout, domain: str, findings: Findings) -> None:
                 what = f"`{target}` is a {layout.nodes[target].kind} and has no address"
                 message = f"{what}; write a computer"
                 findings.report(path, message)
+
+
+def check_taps(layout: Layout, findings: Findings) -> None:
+    """A TAP device is one interface, and one place takes all its frames."""
+    holders: dict[str, Node] = {}
+    interfaces = layout.interfaces()
+    for node in layout.nodes.values():
+        if node.tap is None:
+            continue
+        path = (*node.path, "attach")
+        holder = holders.setdefault(node.tap, node)
+        if holder.path != node.path:
+            message = f"tap:{node.tap} is already at `{holder.name}`; write another TAP device"
+            findings.report(path, message)
+        if len(interfaces[node.name]) > 1:
+            findings.report(
+                path,
+                f"tap:{node.tap} is one interface, and {len(interfaces[node.name])} links lead to "
+                f"`{node.name}`; leave one of them, for example to a router in front of it",
+            )
 
 
 def check_no_switch_loop(layout: Layout, findings: Findings) -> None:

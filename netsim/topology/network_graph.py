@@ -92,6 +92,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         "run": run,
         "congestion": None if node.congestion == "cubic" else node.congestion,
         "restart": None if node.restart == "never" else node.restart,
+        "attach": node.tap and f"tap:{node.tap}",
     }
     return {"kind": node.kind} | {word: value for word, value in words.items() if value}
 

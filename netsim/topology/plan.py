@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.topology.kinds import KINDS, Kind, Traits
+from netsim.topology.kinds import ATTACHED, KINDS, Kind, Traits
 
 Restart = Literal["never", "on-failure"]
 Prefix = tuple[bytes, int]
@@ -123,11 +123,13 @@ class NodePlan:
     """Addresses of a router that belong to none of its links."""
     restart: Restart = "never"
     """Whether it is started again when it ends without having been told to."""
+    tap: str | None = None
+    """The TAP device of this machine whose holder takes its place."""
 
     @property
     def traits(self) -> Traits:
-        """What its kind does."""
-        return KINDS[self.kind]
+        """What its kind does, or what is left to do where its place is taken."""
+        return KINDS[self.kind] if self.tap is None else ATTACHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,6 @@ class ProgramWords(Words):
 
     not_yet: ClassVar[dict[str, str]] = {
         "stack": "leave it out: every computer has netsim's own stack",
-        "attach": "leave it out",
         "proxy": "write `ports` to publish one port of the network",
         "nat": "leave it out: every address is reachable without translation",
         "firewall": "leave it out: routers forward everything",
@@ -192,6 +191,9 @@ class NodeWords(ProgramWords):
     """Next hop of the default route: an address, or a router's name."""
     routes: list[RouteWords] | None = None
     """Static routes, beside those that follow from the links."""
+    attach: Annotated[str, PlainValidator(values.tap), WithJsonSchema(forms.ATTACH)] | None = None
+    """`tap:NAME`: its place, name and address are taken by whoever holds that TAP device of this
+    machine."""
     ports: (
         list[
             Annotated[

@@ -26,6 +26,7 @@ Endpoint: TypeAlias = tuple[str, str | None]
 _PORT: Final = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?([0-9]{1,6}):([^:\[\]]+):([0-9]{1,6})")
 # Without a dot it is a name: the nodes of graphs from code are often numbers.
 _ADDRESS_LIKE: Final = re.compile(r"[0-9.]*\.[0-9.]*|.*:.*")
+_TAP: Final = re.compile(r"tap:([A-Za-z0-9_][A-Za-z0-9_.-]{0,14})")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNUSABLE: Final = tuple(
     ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
@@ -116,6 +117,17 @@ def variable_value(written: object) -> str:
     if isinstance(written, str) and "\0" not in written:
         return written
     raise ValueError('the value of a variable is text; put it in quotes, for example "yes"')
+
+
+def tap(written: object) -> str:
+    """The name of the TAP device of this machine in `tap:NAME`."""
+    match = _TAP.fullmatch(written) if isinstance(written, str) else None
+    if match is None:
+        raise ValueError(
+            f"`{written}` is nothing to attach to; write `tap:` and the name of a TAP device, of "
+            "at most 15 letters, digits, `_`, `.` and `-`, for example `tap:tap0`"
+        )
+    return match[1]
 
 
 def folder(written: object) -> str:

@@ -384,7 +384,39 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     # Not yet
     "stack": (at_a("▶stack: linux"), ["`stack` is not there yet; leave it out"]),
-    "attach": (at_a("▶attach: eth7"), ["`attach` is not there yet"]),
+    "attached to no TAP": (
+        at_a("attach: ▶eth7"),
+        ["`eth7` is nothing to attach to; write `tap:` and the name of a TAP device"],
+    ),
+    "the name of a TAP is too long": (at_a("attach: ▶tap:abcdefghijklmnop"), ["at most 15"]),
+    "a switch attached": (
+        LAN.replace("s: {kind: switch", "s: {kind: switch, ▶attach: 'tap:t'"),
+        ["a switch runs no programs; write `attach` at a computer"],
+    ),
+    "words that need a stack of ours": (
+        at_a("attach: 'tap:t', ▶env: {A: b}, ▶run: 'm:f', ▶ports: ['0:b:80'], ▶gateway: b"),
+        [
+            "`env` cannot stand beside `attach`, since the place is taken by whoever holds the "
+            "TAP device t; remove it, or `attach`",
+            "`run` cannot stand",
+            "`ports` cannot stand",
+            "`gateway` cannot stand",
+        ],
+    ),
+    "counted and attached": (
+        at_a("attach: ▶'tap:t', count: 2").replace("[a, s]", "[a-1, s]\n  - [a-2, s]"),
+        ["counted nodes cannot share a TAP device; write a node for each"],
+    ),
+    "two at one TAP": (
+        at_a("attach: 'tap:t'").replace(
+            "b: {kind: computer", "b: {kind: computer, attach: ▶'tap:t'"
+        ),
+        ["tap:t is already at `a`; write another TAP device"],
+    ),
+    "several links to a TAP": (
+        at_a("attach: ▶'tap:t'") + "  - [a, b]\n",
+        ["tap:t is one interface, and 2 links lead to `a`; leave one of them"],
+    ),
     "proxy": (at_a('▶proxy: "127.0.0.1:3128"'), ["`proxy` is not there yet; write `ports`"]),
     "nat": (two_lans(r="{kind: router, ▶nat: {outside: eth1}}"), ["`nat` is not there yet"]),
     "firewall": (two_lans(r="{kind: router, ▶firewall: []}"), ["`firewall` is not there yet"]),

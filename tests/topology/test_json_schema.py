@@ -50,6 +50,7 @@ nodes:
     address: {eth0: 10.0.4.11/24}
     run: {call: "mycode.clients:poll", args: {times: 3}}
   7: {kind: router}
+  beside: {attach: "tap:tap0"}
   r1: {kind: router, routes: [{to: 10.9.0.0/16, via: 172.16.1.129}]}
   s1: {kind: switch}
 links:
@@ -68,6 +69,7 @@ links:
   - {endpoints: [web, r1], loss: 0.1%, queue: 10}
   - [two, r1:eth0]
   - [7, r1]
+  - [beside, s1]
 """
 
 BAD = {

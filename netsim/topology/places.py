@@ -1,0 +1,37 @@
+"""Where in its file something stands that a plan holds, and what is refused there later on."""
+
+from __future__ import annotations
+
+from netsim.core.errors import InvalidFileError, InvalidGraphError, Problem
+from netsim.topology.plan import NetworkPlan, NodePlan
+from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
+
+
+def place_of(source: YamlSource, node: NodePlan, path: PathTo) -> tuple[int, int]:
+    """Line and column of a node's words: at the node, else at its kind."""
+    nodes = source.data["nodes"]
+    # `lab-3` is written as `lab` with a count.
+    name = node.name if node.name in nodes else node.name.rpartition("-")[0]
+    if isinstance(nodes.get(name), dict) and path[0] in nodes[name]:
+        return source.locate(["nodes", name, *path])
+    return source.locate(["kinds", node.kind, *path])
+
+
+def check_time_can_jump(plan: NetworkPlan) -> None:
+    """InvalidFileError or InvalidGraphError where nodes are attached to this machine.
+
+    Its kernel keeps real time, and virtual time cannot wait for it.
+    """
+    attached = [node for node in plan.nodes if node.tap is not None]
+    if not attached:
+        return
+    message = "has no place in virtual time, which the kernel does not keep; run it in real time"
+    if not plan.file:
+        raise InvalidGraphError([f"{node.name}: tap:{node.tap} {message}" for node in attached])
+    source = read_yaml(plan.file)
+    raise InvalidFileError(
+        sorted(
+            Problem(source.file, *place_of(source, node, ["attach"]), f"tap:{node.tap} {message}")
+            for node in attached
+        )
+    )
