@@ -122,7 +122,9 @@ class Engine:
         def take() -> None:
             for frame in device.frames():
                 node.take(frame)
-            self.flush()
+            self.run()  # what is due comes first
+            self.site.drivers[node.name].flush(self.program_time())
+            self.flush_wires()
 
         node.give = device.write
         node.on_carrier = device.set_carrier
