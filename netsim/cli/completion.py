@@ -90,4 +90,5 @@ def _client(ctx: click.Context) -> ControlClient:
     from netsim.control.control_client import ControlClient
     from netsim.control.state_directory import find
 
-    return ControlClient(find(ctx.params.get("name")))
+    # Behind the command, or before it.
+    return ControlClient(find(ctx.params.get("name") or ctx.find_root().params.get("name")))

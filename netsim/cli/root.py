@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from netsim.cli.completion import matching
-from netsim.topology.naming import suggest
+from netsim.cli.other_words import words_here
+from netsim.topology.naming import nearest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -61,12 +62,20 @@ class CommandList(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS:
-            ctx.fail(f"there is no command `{args[0]}`; {suggest(args[0], _COMMANDS.keys())}")
+            instead = words_here(args) or _nearest(args[0])
+            ctx.fail(f"there is no command `{args[0]}`; {instead}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+def _nearest(name: str) -> str:
+    near = nearest(name, _COMMANDS.keys())
+    if near is not None:
+        return f"write `{near}`"
+    return f"write one of {', '.join(f'`{command}`' for command in _COMMANDS)}"
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -95,8 +104,9 @@ def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     callback=_print_version,
     help="Show the version.",
 )
+@click.option("--name", metavar="NAME", hidden=True, help="As behind the command.")
 @click.pass_context
-def netsim(ctx: click.Context, debug: bool) -> Any:
+def netsim(ctx: click.Context, debug: bool, name: str | None) -> Any:
     """An internet you can pip install: a YAML file becomes a running network.
 
     Computers, switches and routers each run as a process of their own, and real HTTP crosses
@@ -104,3 +114,17 @@ def netsim(ctx: click.Context, debug: bool) -> Any:
     """
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+    elif name is not None:
+        _hand_on(ctx, ctx.invoked_subcommand, name)
+
+
+def _hand_on(ctx: click.Context, command_name: str, name: str) -> None:
+    """`netsim --name campus ps` is `netsim ps --name campus`."""
+    command = (
+        ctx.command.get_command(ctx, command_name) if isinstance(ctx.command, CommandList) else None
+    )
+    for parameter in command.params if command is not None else ():
+        if "--name" in parameter.opts and parameter.name is not None:
+            ctx.default_map = {command_name: {parameter.name: name}}
+            return
+    ctx.fail(f"`{command_name}` takes no `--name`; leave it out")

@@ -42,7 +42,7 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim test tests/scenarios\n"
-    "  netsim test --seeds 1..100 tests/scenarios/uplink.yaml\n"
+    "  netsim test --seeds 1..100 tests/scenarios/uplink_failure.yaml\n"
     "  netsim test tests/scenarios --junit results.xml --json | jq '.[].held'",
 )
 @click.option("--seed", type=int, metavar="N", help="Seed of every random choice.")

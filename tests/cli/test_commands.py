@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -71,13 +72,20 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
     ("arguments", "message"),
     [
         (["vlaidate"], "netsim: there is no command `vlaidate`; write `validate`"),
+        (["ping", "alice", "web"], "there is no command `ping`; write `exec alice ping web`"),
+        (["ping", "-c", "3", "web"], "write `exec NODE ping -c 3 web`"),
+        (["nodes"], "write `inspect`"),
+        (["home.yaml"], "write `up home.yaml`"),
+        (["frobnicate"], f"write one of {', '.join(f'`{name}`' for name in COMMANDS)};"),
+        (["--name", "x", "ps"], "netsim: `ps` takes no `--name`; leave it out"),
+        (["--name", "x", "down", "--name", "y", "z"], "netsim down: either one NAME or --all"),
         (["up"], "netsim up: Missing argument 'FILE'"),
         (["up", "--detch", "home.yaml"], "netsim up: No such option"),
         (["up", "--seed", "x", "home.yaml"], "netsim up: Invalid value for '--seed'"),
         (["exec", "alice"], "netsim exec: Missing argument 'CMD...'"),
         (["down", "x", "--all"], "netsim down: either one NAME or --all"),
         (["down", "x", "--name", "y"], "netsim down: either one NAME or --all"),
-        (["capture"], "there is no command `capture`"),
+        (["capture"], "there is no command `capture`; write the step `capture` of a scenario"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(
@@ -87,6 +95,31 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "word", ["deploy", "destroy", "start", "stop", "status", "version", "tcpdump", "netem"]
+)
+def test_words_of_other_tools_are_answered_with_ours(prompt: Prompt, word: str) -> None:
+    code, _, err = prompt.run(word)
+    named = re.findall(r"`(--)?(\w+)", err.partition("; write ")[2])
+    assert code == 2
+    assert named
+    assert all(command in [*COMMANDS, "version", "capture", "net"] for _, command in named), err
+
+
+@pytest.mark.parametrize("command", ["inspect", "down", "logs"])
+def test_the_name_of_a_network_may_stand_before_the_command(prompt: Prompt, command: str) -> None:
+    before = prompt.run("--name", "office", command)
+    assert before == prompt.run(command, "--name", "office")
+    assert "`office`" in before[2]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_files_of_the_examples_exist(prompt: Prompt, name: str) -> None:
+    _, out, _ = prompt.run(name, "--help")
+    for file in re.findall(r"(?:topologies|tests)/[\w/.-]+", out):
+        assert (Path(__file__).parents[2] / file).exists()
 
 
 def test_an_error_is_one_line_unless_debugging(prompt: Prompt) -> None:

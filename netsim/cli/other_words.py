@@ -1,0 +1,51 @@
+"""What people type who come from another tool, and what it is called here."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Final
+
+_TOOLS: Final = frozenset(("curl", "dig", "ip", "mac-table", "ping", "ss", "traceroute"))
+_UP: Final = "`up FILE` starts a network, `node NODE start` a node"
+_DOWN: Final = "`down` stops a network, `node NODE stop` a node"
+_WORDS: Final = {
+    "add": "`up FILE`",
+    "capture": "the step `capture` of a scenario, or `net.capture(…)` in Python",
+    "cli": "`exec NODE COMMAND`",
+    "create": _UP,
+    "delete": _DOWN,
+    "deploy": _UP,
+    "destroy": _DOWN,
+    "help": "`--help`",
+    "iperf": "the step `transfer` of a scenario, or `net[NODE].transfer(…)` in Python",
+    "kill": "`node NODE kill`",
+    "links": "`inspect`",
+    "list": "`ps`",
+    "ls": "`ps`",
+    "netem": "`link NODE NODE --delay 80ms --loss 5%`",
+    "nodes": "`inspect`",
+    "restart": "`node NODE restart`",
+    "run": _UP,
+    "show": "`inspect`",
+    "start": _UP,
+    "status": "`ps`, or `inspect`",
+    "stop": _DOWN,
+    "tc": "`link NODE NODE --delay 80ms --loss 5%`",
+    "tcpdump": "the step `capture` of a scenario, or `net.capture(…)` in Python",
+    "tools": "`link NODE NODE --delay 80ms --loss 5%`",
+    "version": "`--version`",
+}
+"""Mininet's, containerlab's, netlab's and docker's words."""
+
+
+def words_here(arguments: Sequence[str]) -> str | None:
+    """What to write instead of a command that is another tool's; None where nobody has it."""
+    command, *rest = arguments
+    if command in _TOOLS:
+        if command == "ping" and len(rest) == 2 and not rest[0].startswith("-"):
+            return f"write `exec {rest[0]} ping {rest[1]}`"  # in Mininet: from, to
+        return f"write `exec NODE {shlex.join(arguments)}`"
+    if command.endswith((".yaml", ".yml")):
+        return f"write `up {shlex.quote(command)}`"
+    return f"write {_WORDS[command]}" if command in _WORDS else None
