@@ -357,7 +357,10 @@ def pytest_runtest_makereport(
         again = f'seed {network.plan.seed}: pytest "{item.nodeid}"'
         if sweep is None:
             again += f" --netsim-seed {network.plan.seed}"
-        report.sections.append((f"netsim {network.plan.name}", f"{again}\n{shown or ''}".rstrip()))
+        from netsim.core.printable import printable
+
+        said = printable(f"{again}\n{shown or ''}".rstrip(), "\n\t")
+        report.sections.append((f"netsim {network.plan.name}", said))
     return report
 
 

@@ -8,6 +8,7 @@ import click
 
 from netsim.cli.completion import network_names
 from netsim.cli.outcome import FINE, report
+from netsim.cli.printing import say
 from netsim.control.shutdown import shut_down
 from netsim.control.state_directory import StateDirectory, find, survey
 from netsim.core.errors import NetsimError
@@ -43,7 +44,7 @@ def command(name: str | None, option: str | None, everything: bool) -> int:
     code = FINE
     for state in _asked_for(name, everything):
         try:
-            click.echo(f"{state.name} {_WORDS[shut_down(state)]}")
+            say(f"{state.name} {_WORDS[shut_down(state)]}")
         except NetsimError as error:
             code = report(error)
     return code

@@ -16,6 +16,7 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
+from netsim.cli.printing import say
 from netsim.control.control_client import ControlClient, Execution
 from netsim.control.state_directory import find
 from netsim.core.errors import NetsimError
@@ -77,7 +78,7 @@ def _explain_silence(client: ControlClient, node: str, frozen: threading.Event) 
     if facts["state"] == "not responding":
         pid = facts["pid"]
         frozen.set()
-        click.echo(
+        say(
             f"netsim: {node} does not respond, this waits for it; kill -CONT {pid} wakes it "
             "if it is stopped, Ctrl-C gives up",
             err=True,

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
-from netsim.cli.printing import heading, print_table
+from netsim.cli.printing import heading, print_table, say
 
 Facts = dict[str, Any]
 
 
 def show_network(network: Facts) -> None:
     """Nodes, links, and where real connections enter."""
-    click.secho(f"{network['name']}: {network.get('state', 'running')}", bold=True)
-    click.echo()
+    say(f"{network['name']}: {network.get('state', 'running')}", bold=True)
+    say()
     show_nodes(network)
     heading("Links")
     _show_links(network["links"])
@@ -60,8 +58,8 @@ def show_nodes(network: Facts) -> None:
 def show_node(node: Facts) -> None:
     """Everything about one node."""
     what = ", ".join(filter(None, (node["kind"], node.get("attach"), node["state"])))
-    click.secho(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
-    click.echo()
+    say(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
+    say()
     _show_interfaces(node["interfaces"])
     for key, title in (("routes", "Routes"), ("neighbours", "Neighbours"), ("mac_table", "MACs")):
         if node.get(key):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from netsim.cli.outcome import FAILED, FINE
-from netsim.cli.printing import print_json
+from netsim.cli.printing import print_json, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.errors import InvalidFileError, Problem
 
@@ -53,7 +53,7 @@ def explore_all(
         count = "1 scenario" if len(reports) == 1 else f"{len(reports)} scenarios"
         counts = [f"{held} held"] * bool(held)
         counts += [f"{len(reports) - held} failed"] * (held < len(reports))
-        click.echo(f"{count} explored: {', '.join(counts)}, in {wall:.1f} s")
+        say(f"{count} explored: {', '.join(counts)}, in {wall:.1f} s")
     return FINE if all(report["held"] for report in reports) else FAILED
 
 
@@ -113,7 +113,7 @@ def _explore(
         if not as_json:
             _show_faultless(exploration.faultless)
     elif not as_json:
-        click.echo(
+        say(
             f"ok      {scenario.file}: {scenario.name} (held under {_sets(exploration.tried)}, "
             f"seed {exploration.seed})"
         )
@@ -135,33 +135,31 @@ def _show_found(scenario: Scenario, exploration: Exploration, again: ScenarioRes
 
     count = len(exploration.faults)
     faults = "1 fault" if count == 1 else f"{count} faults"
-    click.secho(
+    say(
         f"FAILED  {scenario.file}: {scenario.name} (with {faults}, seed {exploration.seed}; "
         f"found with {_sets(exploration.tried)})",
         fg="red",
     )
     for line in fault_lines(exploration):
-        click.echo(f"  {line}")
+        say(f"  {line}")
     assert exploration.result is not None
     shown = exploration.result if again.held else again
     for line in failure_lines(shown):
-        click.echo(line)
+        say(line)
     if again.held:
-        click.echo(f"  note: {again.file} holds by itself: another run differs from the first")
+        say(f"  note: {again.file} holds by itself: another run differs from the first")
     for notice in again.notices:
-        click.echo(f"  note: {notice}")
-    click.echo(f"  again: netsim test {shlex.quote(again.file)}")
+        say(f"  note: {notice}")
+    say(f"  again: netsim test {shlex.quote(again.file)}")
 
 
 def _show_faultless(result: ScenarioResult) -> None:
     from netsim.scenario.text_report import again, failure_lines
 
-    click.secho(
-        f"FAILED  {result.file}: {result.name} (without any fault, seed {result.seed})", fg="red"
-    )
+    say(f"FAILED  {result.file}: {result.name} (without any fault, seed {result.seed})", fg="red")
     for line in failure_lines(result):
-        click.echo(line)
-    click.echo(f"  again: {again(result)}")
+        say(line)
+    say(f"  again: {again(result)}")
 
 
 def _sets(count: int) -> str:

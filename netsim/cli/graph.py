@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from netsim.cli import options
-from netsim.cli.printing import print_json
+from netsim.cli.printing import print_json, say
 
 if TYPE_CHECKING:
     from netsim.drawing.picture import Picture
@@ -61,7 +61,7 @@ def command(output: Path | None, name: str | None, as_json: bool, file: str) -> 
         _print_tree(picture)
     else:
         output.write_text(_drawn(picture, output.suffix), encoding="utf-8")
-        click.echo(f"{output}: {picture.caption()}")
+        say(f"{output}: {picture.caption()}")
 
 
 def _drawn(picture: Picture, suffix: str) -> str:

@@ -9,7 +9,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names, peer_names
-from netsim.cli.printing import print_json, print_table
+from netsim.cli.printing import print_json, print_table, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 from netsim.core.link_attributes import LINK_ATTRIBUTES
@@ -162,14 +162,14 @@ def _show_changes(document: Document) -> None:
         rows = [(f"{a} → {b}", there), (f"{b} → {a}", back)]
     for ends, changes in rows:
         if changes:
-            click.echo(f"{ends}  {', '.join(changes)}")
+            say(f"{ends}  {', '.join(changes)}")
     _show_notice(document["link"], document["after"])
 
 
 def _show_notice(link: Document, directions: list[Document]) -> None:
     """What the conditions of the link do not show."""
     if not link["up"] and all(direction["up"] for direction in directions):
-        click.echo("it has no carrier while a node at its end is down")
+        say("it has no carrier while a node at its end is down")
 
 
 def _seen_from(end: str, document: Document) -> Document:

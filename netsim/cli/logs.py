@@ -12,6 +12,7 @@ from netsim.cli.completion import node_names
 from netsim.cli.printing import print_json, print_json_line
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
+from netsim.core.printable import printable
 
 _STYLES: Final = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "red"}
 
@@ -57,4 +58,5 @@ def command(
 def _show(line: dict[str, Any]) -> None:
     """`    12.345 s  web  warning  disk full`."""
     level = click.style(f"{line['level']:8}", fg=_STYLES.get(line["level"]))
-    click.echo(f"{line['time_ns'] / 1e9:10.3f} s  {line['node']}  {level}  {line['text']}")
+    text = printable(line["text"], "\t")
+    click.echo(f"{line['time_ns'] / 1e9:10.3f} s  {line['node']}  {level}  {text}")

@@ -6,7 +6,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names
-from netsim.cli.printing import print_json
+from netsim.cli.printing import print_json, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 
@@ -33,9 +33,9 @@ def command(as_json: bool, name: str | None, node: str, verb: str) -> None:
         return
     before, after = document["before"], document["after"]
     if before == after:
-        click.echo(f"{node} is {after['state']} already")
+        say(f"{node} is {after['state']} already")
     else:
-        click.echo(f"{node}  {_text(before)} → {_text(after)}")
+        say(f"{node}  {_text(before)} → {_text(after)}")
 
 
 def _text(process: dict[str, str | int | None]) -> str:

@@ -15,6 +15,7 @@ from typing import Final
 
 import click
 
+from netsim.cli.printing import say
 from netsim.core.errors import InvalidFileError, NetsimError
 
 FINE: Final = 0
@@ -54,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
 def report(error: Exception) -> int:
     """Say on stderr what is wrong and what to do; return the exit code."""
     text, code = explain(error)
-    click.echo(text, err=True)
+    say(text, err=True)
     return code
 
 

@@ -6,7 +6,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_lists
-from netsim.cli.printing import link_ends, print_json
+from netsim.cli.printing import link_ends, print_json, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 
@@ -32,9 +32,9 @@ def command(as_json: bool, name: str | None, first: str, second: str) -> None:
         print_json({"links": links})
         return
     for link in links:
-        click.echo(f"{link_ends(link)}  down")
+        say(f"{link_ends(link)}  down")
     if not links:
-        click.echo("no link had to go: there was no path")
+        say("no link had to go: there was no path")
 
 
 def _names(group: str) -> list[str]:

@@ -9,7 +9,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
-from netsim.cli.printing import print_json
+from netsim.cli.printing import print_json, say
 from netsim.cli.progress import ProgressBar
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
@@ -63,22 +63,22 @@ def command(routers: bool, timeout: float, as_json: bool, name: str | None) -> i
 
 def _show(totals: Document, pings: list[Document]) -> None:
     """Row by row as Mininet prints it; then the totals, which scripts look for."""
-    click.echo("*** Ping: who reaches whom")
+    say("*** Ping: who reaches whom")
     width = max(map(len, totals["nodes"]), default=0)
     for node in totals["nodes"]:
         cells = [_cell(ping) for ping in pings if ping["from"] == node]
         if cells or len(totals["nodes"]) == 1:  # one that is attached to a TAP pings nobody
             click.echo(f"{node:{width}} -> {' '.join(cells)}")
     if not totals["sent"]:
-        click.echo("*** Warning: there is only one node, and so nothing to ping")
+        say("*** Warning: there is only one node, and so nothing to ping")
         return
     times = [ping["rtt_ms"] for ping in pings if ping["rtt_ms"] is not None]
     if times:
         average = sum(times) / len(times)
         values = f"{min(times):.3f}/{average:.3f}/{max(times):.3f}"
-        click.echo(f"*** Round trips: min/avg/max = {values} ms")
+        say(f"*** Round trips: min/avg/max = {values} ms")
     percent, counts = totals["dropped_percent"], f"{totals['received']}/{totals['sent']}"
-    click.secho(
+    say(
         f"*** Results: {percent:.3g}% dropped ({counts} received)",
         fg="red" if percent else "green",
     )

@@ -9,15 +9,22 @@ from typing import Any
 
 import click
 
+from netsim.core.printable import printable
+
+
+def say(text: str = "", *, err: bool = False, **style: Any) -> None:
+    """A line, or several, for a person; what does not print in it is escaped."""
+    click.secho(printable(text, "\n\t"), err=err, **style)
+
 
 def print_json(document: Any) -> None:
     """One indented document."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    click.echo(_json(document, indent=2))
 
 
 def print_json_line(document: Any) -> None:
     """One line, for streams of documents."""
-    click.echo(json.dumps(document, ensure_ascii=False))
+    click.echo(_json(document))
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -37,7 +44,7 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Left-aligned columns with two spaces between; no space at the end of a line."""
-    lines = [list(head), *map(list, rows)]
+    lines = [[printable(cell) for cell in line] for line in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -52,8 +59,8 @@ def link_ends(link: dict[str, Any]) -> str:
 
 def heading(text: str) -> None:
     """A line above a table, after an empty one."""
-    click.echo()
-    click.secho(text, bold=True)
+    say()
+    say(text, bold=True)
 
 
 def counted(number: int, noun: str) -> str:
@@ -61,7 +68,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
+def _json(document: Any, indent: int | None = None) -> str:
+    """Readable as it is in any script; JSON itself escapes only some of what does not print."""
+    text = json.dumps(document, indent=indent, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text
+    )
+
+
 def _literally(cell: str) -> Any:
     from rich.text import Text
 
-    return Text(cell)  # `[eth0]` is no markup
+    return Text(printable(cell))  # `[eth0]` is no markup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from netsim.cli import options
-from netsim.cli.printing import link_ends, print_json
+from netsim.cli.printing import link_ends, print_json, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 
@@ -20,6 +20,6 @@ def command(as_json: bool, name: str | None) -> None:
         print_json({"links": links})
         return
     for link in links:
-        click.echo(f"{link_ends(link)}  up")
+        say(f"{link_ends(link)}  up")
     if not links:
-        click.echo("nothing to repair: no partition is in force")
+        say("nothing to repair: no partition is in force")

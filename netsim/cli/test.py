@@ -12,7 +12,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
-from netsim.cli.printing import print_json
+from netsim.cli.printing import print_json, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.errors import InvalidFileError, Problem
 
@@ -153,7 +153,7 @@ def command(
     if as_json:
         print_json([result.as_dict() for result in results])
     else:
-        click.echo(_summary(results, wall))
+        say(_summary(results, wall))
     return FINE if all(result.held for result in results) else FAILED
 
 
@@ -191,13 +191,13 @@ def _follow(runs: Runs, as_json: bool) -> list[ScenarioResult]:
             if as_json:
                 continue
             bar.close()
-            click.secho(verdict_line(result), fg=None if result.held else "red")
+            say(verdict_line(result), fg=None if result.held else "red")
             if not result.held:
                 for line in failure_lines(result):
-                    click.echo(line)
-                click.echo(f"  again: {again(result)}")
+                    say(line)
+                say(f"  again: {again(result)}")
             for notice in result.notices:
-                click.echo(f"  note: {notice}")
+                say(f"  note: {notice}")
             bar.show(runs.done, runs.total)
     finally:
         bar.close()

@@ -8,8 +8,9 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FINE, MISUSED
-from netsim.cli.printing import counted, print_json
-from netsim.core.errors import InvalidFileError
+from netsim.cli.printing import counted, print_json, say
+from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.printable import printable
 
 _SIZES: Final = ("step", "node", "link")
 
@@ -37,12 +38,11 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
                 sizes = [
                     counted(verdict[f"{each}s"], each) for each in _SIZES if f"{each}s" in verdict
                 ]
-                click.echo(f"{verdict['file']}: ok, {', '.join(sizes)}")
+                say(f"{printable(verdict['file'])}: ok, {', '.join(sizes)}")
             for problem in verdict["problems"]:
-                place = f"{problem['file']}:{problem['line']}:{problem['column']}"
-                click.echo(f"{place}: {problem['message']}", err=True)
+                say(str(Problem(**problem)), err=True)
             if verdict["more"]:
-                click.echo(f"{verdict['file']}: and {verdict['more']:,} more", err=True)
+                say(f"{printable(verdict['file'])}: and {verdict['more']:,} more", err=True)
     return FINE if all(verdict["ok"] for verdict in verdicts) else MISUSED
 
 

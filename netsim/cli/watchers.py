@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import click
 
 from netsim.cli.fact_tables import show_nodes
-from netsim.cli.printing import counted, print_json, print_json_line
+from netsim.cli.printing import counted, print_json, print_json_line, say
 from netsim.cli.progress import ProgressBar
+from netsim.core.printable import printable
 
 _STYLES = {
     "node-died": "red",
@@ -42,22 +44,21 @@ class Terminal:
         """Nodes, and what to paste into another terminal."""
         self.close()
         show_nodes(network)
-        click.echo()
+        say()
         for port in network["ports"]:
-            click.echo(
-                f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}"
-            )
+            say(f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}")
         size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
-        click.echo(f"{network['name']} is up: {size} in {seconds:.1f} s; {self._farewell}")
+        say(f"{network['name']} is up: {size} in {seconds:.1f} s; {self._farewell}")
         sys.stdout.flush()
 
     def event(self, event: dict[str, Any]) -> None:
         """`12.345 s  carrier  r1:eth0 carrier lost`."""
         kind = click.style(f"{event['kind']:9}", fg=_STYLES.get(event["kind"]))
         text = event["text"]
-        if event["node"] and event["node"] not in text:
+        if event["node"] and not _names(text, event["node"]):
             text = f"{event['node']}: {text}"
+        text = printable(text, "\t")
         click.echo(f"{event['time_ns'] / 1e9:10.3f} s  {kind}  {text}")
         sys.stdout.flush()
 
@@ -94,6 +95,11 @@ class OneDocument(JsonLines):
         print_json(network)
 
 
+def _names(text: str, node: str) -> bool:
+    """Whether a text names a node: `b` is in "b:eth0 carrier lost", and not in "Traceback"."""
+    return re.search(rf"(?<![\w.-]){re.escape(node)}(?![\w-])", text) is not None
+
+
 def _url(listen: str) -> str:
     host, _, port = listen.rpartition(":")
     return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
@@ -102,7 +108,7 @@ def _url(listen: str) -> str:
 def _say_if_heard(text: str) -> None:
     """The network is down whether or not the terminal still is there to say so."""
     try:
-        click.echo(text)
+        say(text)
         sys.stdout.flush()
     except OSError:
         return

@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from netsim.core.printable import printable
+
 
 class NetsimError(Exception):
     """Base of every error netsim raises on purpose; its text is one line for a person."""
@@ -40,12 +42,10 @@ class Problem:
     message: str
 
     def __post_init__(self) -> None:
-        if not self.message.isprintable():
-            escaped = (each if each.isprintable() else repr(each)[1:-1] for each in self.message)
-            object.__setattr__(self, "message", "".join(escaped))
+        object.__setattr__(self, "message", printable(self.message))
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        return f"{printable(self.file)}:{self.line}:{self.column}: {self.message}"
 
 
 class InvalidFileError(NetsimError):
