@@ -6,11 +6,15 @@ import errno
 import functools
 import os
 import socket
+import struct
+import sys
+from collections.abc import Callable
 from typing import Any, Final
 
 from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import system_error
-from netsim.core.time import SECOND
+from netsim.aio.tcp_info import tcp_info
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.tcp.settings import KeepAlive
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress
@@ -24,9 +28,22 @@ _KEEP_ALIVE: Final = (socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 _KEEP_ALIVE_IDLE: Final = (_TCP, getattr(socket, "TCP_KEEPIDLE", 4))
 _KEEP_ALIVE_INTERVAL: Final = (_TCP, getattr(socket, "TCP_KEEPINTVL", 5))
 _KEEP_ALIVE_PROBES: Final = (_TCP, getattr(socket, "TCP_KEEPCNT", 6))
-_KEEP_ALIVE_OPTIONS: Final = frozenset(
-    (_KEEP_ALIVE, _KEEP_ALIVE_IDLE, _KEEP_ALIVE_INTERVAL, _KEEP_ALIVE_PROBES)
-)
+_KEEP_ALIVE_DEFAULTS: Final = {
+    _KEEP_ALIVE_IDLE: KeepAlive().idle_ns // SECOND,
+    _KEEP_ALIVE_INTERVAL: KeepAlive().interval_ns // SECOND,
+    _KEEP_ALIVE_PROBES: KeepAlive().probes,
+}
+_KEEP_ALIVE_OPTIONS: Final = frozenset((_KEEP_ALIVE, *_KEEP_ALIVE_DEFAULTS))
+_LINGER: Final = (socket.SOL_SOCKET, socket.SO_LINGER)
+_SEND_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_SNDBUF)
+_RECEIVE_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_RCVBUF)
+_MAXIMUM_SEGMENT: Final = (_TCP, socket.TCP_MAXSEG)
+_INFO: Final = (_TCP, getattr(socket, "TCP_INFO", 11))
+_QUICK_ACK: Final = (_TCP, getattr(socket, "TCP_QUICKACK", 12))
+_CONGESTION: Final = (_TCP, getattr(socket, "TCP_CONGESTION", 13))
+_USER_TIMEOUT: Final = (_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18))
+_LEAST_BUFFER: Final = 2304
+"""Octets, of what a program may set (Linux: SOCK_MIN_RCVBUF)."""
 
 
 class SocketFacade:
@@ -88,25 +105,71 @@ class SocketFacade:
 
 
 class ConnectionFacade(SocketFacade):
-    """Of a TCP connection."""
+    """Of a TCP connection. `network_now` tells the network time in ns."""
 
-    def __init__(self, connection: TcpSocket) -> None:
+    def __init__(self, connection: TcpSocket, network_now: Callable[[], int]) -> None:
         super().__init__(socket.SOCK_STREAM, connection.local, connection.remote)
         self._connection = connection
+        self._now = network_now
 
     def setsockopt(self, level: int, option: int, value: Any, *_: Any) -> None:
-        """TCP_NODELAY, SO_KEEPALIVE and the times of keep-alive act on the connection."""
+        """Set what acts on a connection: TCP_NODELAY, keep-alive and its times, SO_LINGER,
+        TCP_USER_TIMEOUT, SO_SNDBUF, SO_RCVBUF, TCP_CONGESTION, TCP_QUICKACK. Others are
+        remembered. OSError ENOENT for a congestion control that is not there."""
+        key = (level, option)
+        connection = self._connection
+        if key == _CONGESTION:
+            try:
+                connection.set_congestion_control(bytes(value).rstrip(b"\0").decode("ascii"))
+            except ValueError:
+                raise system_error(errno.ENOENT) from None
+            return
+        if key == _LINGER:
+            enabled, seconds = struct.unpack("ii", value)
+            connection.linger_reset = bool(enabled) and seconds == 0
         super().setsockopt(level, option, value)
-        if (level, option) == _NODELAY:
-            self._connection.no_delay = bool(value)
-        elif (level, option) in _KEEP_ALIVE_OPTIONS:
-            self._connection.set_keep_alive(self._wanted_keep_alive())
+        if key == _NODELAY:
+            connection.no_delay = bool(_number(value))
+        elif key == _USER_TIMEOUT:
+            connection.user_timeout_ns = _number(value) * MILLISECOND
+        elif key == _SEND_BUFFER:
+            connection.sender.buffer_limit = max(_number(value), _LEAST_BUFFER)
+        elif key == _RECEIVE_BUFFER:
+            connection.receiver.fix(max(_number(value), _LEAST_BUFFER))
+        elif key == _QUICK_ACK:
+            connection.receiver.set_quick_acks(bool(_number(value)))
+        elif key in _KEEP_ALIVE_OPTIONS:
+            connection.set_keep_alive(self._wanted_keep_alive())
 
-    def getsockopt(self, level: int, option: int, *_: Any) -> Any:
-        """As of the connection."""
-        if (level, option) == _NODELAY:
-            return int(self._connection.no_delay)
-        return super().getsockopt(level, option)
+    def getsockopt(self, level: int, option: int, size: int = 0, *_: Any) -> Any:
+        """As of the connection; bytes where a `size` is given. Buffers are twice what was set,
+        as Linux reports them."""
+        connection = self._connection
+        match (level, option):
+            case key if key == _NODELAY:
+                value = int(connection.no_delay)
+            case key if key == _INFO:
+                info = tcp_info(connection, self._now())
+                return info[:size] if size else int.from_bytes(info[:4], sys.byteorder)
+            case key if key == _CONGESTION:
+                return connection.sender.congestion_name.encode().ljust(16, b"\0")[: size or 16]
+            case key if key == _SEND_BUFFER:
+                own = connection.sender.buffer_limit is not None
+                value = connection.send_buffer_limit * (2 if own else 1)
+            case key if key == _RECEIVE_BUFFER:
+                value = 2 * connection.receiver.limit
+            case key if key == _MAXIMUM_SEGMENT:
+                value = connection.sender.mss
+            case key if key == _QUICK_ACK:
+                value = int(connection.receiver.quick_acks > 0)
+            case key if key in _KEEP_ALIVE_DEFAULTS:
+                value = self._options.get(key, _KEEP_ALIVE_DEFAULTS[key])
+            case key if key == _LINGER:
+                found = self._options.get(key, struct.pack("ii", 0, 0))
+                return found[:size] if size else int.from_bytes(found[:4], sys.byteorder)
+            case _:
+                return super().getsockopt(level, option)
+        return value.to_bytes(4, sys.byteorder)[:size] if size else value
 
     def fileno(self) -> int:
         """A descriptor for polling: readable when the connection has text or an end to read.
@@ -122,15 +185,17 @@ class ConnectionFacade(SocketFacade):
         return _quiet_descriptor()
 
     def _wanted_keep_alive(self) -> KeepAlive | None:
-        options = self._options
-        if not options.get(_KEEP_ALIVE):
+        if not _number(self._options.get(_KEEP_ALIVE, 0)):
             return None
-        usual = KeepAlive()
-        return KeepAlive(
-            idle_ns=options.get(_KEEP_ALIVE_IDLE, usual.idle_ns // SECOND) * SECOND,
-            interval_ns=options.get(_KEEP_ALIVE_INTERVAL, usual.interval_ns // SECOND) * SECOND,
-            probes=options.get(_KEEP_ALIVE_PROBES, usual.probes),
+        idle, interval, probes = (
+            _number(self._options.get(key, usual)) for key, usual in _KEEP_ALIVE_DEFAULTS.items()
         )
+        return KeepAlive(idle * SECOND, interval * SECOND, probes)
+
+
+def _number(value: Any) -> int:
+    """An option's value as `setsockopt` takes it: a number, or the bytes of one."""
+    return value if isinstance(value, int) else int.from_bytes(bytes(value)[:4], sys.byteorder)
 
 
 # One of each kind is enough for a process: they hold no state of any connection.

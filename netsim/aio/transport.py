@@ -1,9 +1,9 @@
 """A TCP connection as an asyncio transport.
 
 What arrives stays in the connection until the protocol takes it, so a protocol that pauses
-reading closes the TCP window and stops its peer. Written bytes go straight to the connection;
-up to `SEND_BUFFER` of them count as the kernel's, as on a real socket, and what is beyond counts
-against the write limits of the transport.
+reading closes the TCP window and stops its peer. The connection takes written bytes as far as its
+send buffer goes, as a kernel does; what is beyond waits here, counts against the write limits of
+the transport, and is lost when the transport is aborted.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from netsim.stack.equal_cost import flow_key
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.ipv4 import PROTOCOL_TCP
 
-SEND_BUFFER: Final = 1 << 20
-"""Bytes that a kernel would take before `send` blocks (Linux grows to 4 MiB; tcp_wmem)."""
 _log = logging.getLogger("asyncio")
 _READ_SIZE: Final = 256 * 1024
 """Bytes that a protocol gets in one call, at most, as from asyncio's own transports."""
@@ -64,7 +62,7 @@ class StreamTransport(transports._FlowControlMixin):
     ) -> None:
         super().__init__(
             {
-                "socket": ConnectionFacade(connection),
+                "socket": ConnectionFacade(connection, loop.network_now),
                 "sockname": socket_address(connection.local),
                 "peername": socket_address(connection.remote),
             },
@@ -81,6 +79,8 @@ class StreamTransport(transports._FlowControlMixin):
         self._eof_written = False
         self._lost = False
         self._late_writes = 0
+        self._waiting = bytearray()
+        """Written, and not taken by the connection yet."""
         self.set_protocol(protocol)
         # As asyncio does on every TCP socket (bpo-27456).
         connection.no_delay = True
@@ -125,6 +125,8 @@ class StreamTransport(transports._FlowControlMixin):
         if connection.error is not None and self._is_watching():
             self._lose(system_error(connection.error))
             return
+        if self._waiting:
+            self._send_waiting()
         if self._protocol_paused:
             self._maybe_resume_protocol()
         if self._closing and not self.get_write_buffer_size():
@@ -133,7 +135,7 @@ class StreamTransport(transports._FlowControlMixin):
     def _is_watching(self) -> bool:
         """Whether a real transport would have its socket watched, and so notice an error."""
         reading = not (self._paused or self._eof_delivered)
-        return reading or self._closing or self._connection.buffered_bytes > SEND_BUFFER
+        return reading or self._closing or bool(self._waiting)
 
     def _deliver(self, connection: TcpSocket) -> None:
         while connection.readable_bytes:
@@ -221,9 +223,30 @@ class StreamTransport(transports._FlowControlMixin):
         if connection.error is not None:
             self._lose(system_error(connection.error))
             return
-        connection.send(data if isinstance(data, bytes) else bytes(data))
-        if connection.buffered_bytes > SEND_BUFFER:
-            self._maybe_pause_protocol()
+        if not self._waiting:
+            room = max(connection.send_buffer_limit - connection.buffered_bytes, 0)
+            if len(data) <= room:
+                connection.send(data if isinstance(data, bytes) else bytes(data))
+                return
+            with memoryview(data).cast("B") as view:
+                if room:
+                    connection.send(bytes(view[:room]))
+                self._waiting += view[room:]
+        else:
+            self._waiting += data
+        self._maybe_pause_protocol()
+
+    def _send_waiting(self) -> None:
+        """Hand the connection more when a third of its buffer is free, as Linux wakes a writer."""
+        connection = self._connection
+        buffered = connection.buffered_bytes
+        room = connection.send_buffer_limit - buffered
+        if connection.closed or room < buffered // 2 or room <= 0:
+            return
+        connection.send(bytes(self._waiting[:room]))
+        del self._waiting[:room]
+        if not self._waiting and self._eof_written:
+            connection.shutdown()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Append all of them."""
@@ -237,12 +260,12 @@ class StreamTransport(transports._FlowControlMixin):
         """Half-close: the peer sees the end of what was written, and may go on sending."""
         if not self._closing and not self._eof_written:
             self._eof_written = True
-            self._connection.shutdown()
+            if not self._waiting:
+                self._connection.shutdown()
 
     def get_write_buffer_size(self) -> int:
-        """Bytes written beyond what a kernel would have taken."""
-        connection = self._connection
-        return 0 if connection.closed else max(0, connection.buffered_bytes - SEND_BUFFER)
+        """Bytes written beyond what the connection has taken."""
+        return 0 if self._connection.closed else len(self._waiting)
 
     # Closing
 
@@ -258,7 +281,9 @@ class StreamTransport(transports._FlowControlMixin):
                 self._finish()
 
     def abort(self) -> None:
-        """End at once with a RST."""
+        """End at once: what the connection has taken is delivered, then comes the FIN, as when
+        asyncio closes a socket; what waits here is dropped. With SO_LINGER and a time of zero it
+        is a RST."""
         self._force_close(None)
 
     def _finish(self) -> None:
@@ -280,16 +305,12 @@ class StreamTransport(transports._FlowControlMixin):
         self._force_close(error)
 
     def _force_close(self, error: BaseException | None) -> None:
-        """Drop what a kernel has not taken; what it has, such as a TLS alert, it delivers.
-
-        Without an error somebody wants the connection aborted, which the peer is to notice.
-        """
+        """Drop what the connection has not taken; what it has, such as a TLS alert, it
+        delivers."""
         if self._lost:
             return
-        if error is None or self.get_write_buffer_size():
-            self._connection.abort(self._host_loop.network_now())
-        else:
-            self._connection.close()
+        self._waiting.clear()
+        self._connection.close()
         self._lose(error)
 
     def _lose(self, error: BaseException | None) -> None:

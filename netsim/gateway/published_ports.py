@@ -161,6 +161,9 @@ class _Half(asyncio.Protocol):
 
     def reset(self) -> None:
         """End this side with a RST."""
+        if not self.transport.is_closing():
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
 
@@ -180,12 +183,6 @@ class _Outer(_Half):
     def connection_lost(self, exc: Exception | None) -> None:
         self._port.ended(self)
         super().connection_lost(exc)
-
-    def reset(self) -> None:
-        if not self.transport.is_closing():
-            sock = self.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        super().reset()
 
 
 class _Inner(_Half):

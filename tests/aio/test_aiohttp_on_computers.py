@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from certificates import make_contexts
+from resets import reset
 from virtual_computers import World, world
 
 from netsim.aio import aiohttp_names
@@ -268,7 +269,7 @@ def test_a_server_that_dies_in_the_middle(server: Web) -> None:
             await response.content.readline()
             for transport in list(server.world.loop("web")._owners.values()):
                 if isinstance(transport, asyncio.Transport):
-                    transport.abort()
+                    reset(transport)
             with pytest.raises(aiohttp.ClientPayloadError):
                 await response.read()
 

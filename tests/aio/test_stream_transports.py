@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from protocols import BufferedRecorder, HalfOpenRecorder, Recorder, listen
+from resets import reset
 from virtual_computers import World, world
 
 __all__ = ["world"]
@@ -76,10 +77,36 @@ def test_half_close(world: World) -> None:
     world.run("alice", talk())
 
 
-def test_abort_resets_the_peer(world: World) -> None:
+def test_abort_with_nothing_unsent_is_the_end(world: World) -> None:
+    """As asyncio on a kernel: it closes the socket."""
+
     async def talk() -> None:
         here, there = await pair(world)
+        here.transport.write(b"last words")
         here.transport.abort()
+        assert await here.lost is None
+        await there.until("lost")
+        assert there.received == b"last words"
+        assert there.happened == ["made", "data", "eof", "lost"]
+
+    world.run("alice", talk())
+
+
+def test_abort_drops_what_no_kernel_would_have_taken(world: World) -> None:
+    async def talk() -> None:
+        here, there = await pair(world)
+        here.transport.write(b"x" * 10_000_000)
+        here.transport.abort()
+        await there.until("lost")
+        assert 10_000 < len(there.received) < 200_000
+
+    world.run("alice", talk())
+
+
+def test_a_lingering_time_of_zero_resets_the_peer(world: World) -> None:
+    async def talk() -> None:
+        here, there = await pair(world)
+        reset(here.transport)
         assert await here.lost is None
         await there.until("lost")
         error = await there.lost
@@ -110,7 +137,7 @@ def test_what_came_before_a_reset_is_delivered(world: World) -> None:
         here.transport.pause_reading()
         there.transport.write(b"last words")
         await asyncio.sleep(0.1)
-        there.transport.abort()
+        reset(there.transport)
         await asyncio.sleep(0.1)
         assert here.happened == ["made"]
         here.transport.resume_reading()
@@ -128,7 +155,7 @@ def test_writing_to_a_peer_that_is_gone_ends_a_paused_connection(world: World) -
         here.transport.pause_reading()
         there.transport.write(b"unread")
         await asyncio.sleep(0.1)
-        there.transport.abort()
+        reset(there.transport)
         await asyncio.sleep(0.1)
         here.transport.write(b"hello?")
         await here.until("lost")

@@ -15,15 +15,15 @@ import aiohttp
 import pytest
 from aiohttp import web
 from real_clients import Alice, Client, alice
+from resets import reset
 
-from netsim.aio.transport import SEND_BUFFER
 from netsim.gateway.published_ports import PublishedPort, PublishedPortError
 
 __all__ = ["alice"]
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-RECEIVE_BUFFER = 4 << 20
+RECEIVE_BUFFER = 65_535
 MEBIBYTE = 1 << 20
 
 
@@ -181,7 +181,7 @@ def test_a_client_that_resets(alice: Alice) -> None:
 def test_a_server_that_resets(alice: Alice) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(2)
-        writer.transport.abort()
+        reset(writer.transport)
 
     async def talk() -> None:
         port = await port_to(alice, serve)
@@ -224,7 +224,7 @@ def test_a_server_that_does_not_read_stops_the_client(alice: Alice) -> None:
         client = await alice.connect(port)
         sending = alice.loop.create_task(send(client, 64))
         # What the simulated sockets hold, and the relay's own high-water mark and last reads.
-        most = RECEIVE_BUFFER + SEND_BUFFER
+        most = RECEIVE_BUFFER
         await until(lambda: port.bytes_in >= most and not real_side(port).is_reading())
         assert not sending.done()
         assert port.bytes_in <= most + MEBIBYTE

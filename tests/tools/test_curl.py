@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import resets
 from aiohttp import web
 from plans import chain
 from tool_lab import Lab, MakeLab, Outcome, make_lab
@@ -342,7 +343,7 @@ async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await read_request(reader)
-    writer.transport.abort()
+    resets.reset(writer.transport)
 
 
 async def say_half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -361,7 +362,7 @@ async def reset_in_the_body(reader: asyncio.StreamReader, writer: asyncio.Stream
     await read_request(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345")
     await asyncio.sleep(1)
-    writer.transport.abort()
+    resets.reset(writer.transport)
 
 
 async def speak_another_language(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp import web
 from plans import chain, plan_of
+from resets import reset
 from virtual_computers import World, world
 
 from netsim import (
@@ -67,7 +68,7 @@ async def talk(lines: bytes, then: str) -> Any:
         await writer.drain()
         await asyncio.sleep(0.1)
         if then == "reset":
-            writer.transport.abort()
+            reset(writer.transport)
         writer.close()
 
     return await asyncio.start_server(handle, None, 80)

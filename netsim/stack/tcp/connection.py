@@ -96,6 +96,7 @@ class Connection:
         "keep_alive_probes",
         "key",
         "last_heard",
+        "linger_reset",
         "listener",
         "local",
         "opened_at",
@@ -110,10 +111,12 @@ class Connection:
         "sender",
         "shared",
         "soft_error",
+        "stalled_since",
         "state",
         "syn_sent_at",
         "transmitter",
         "trouble",
+        "user_timeout_ns",
         "window_opened",
     )
 
@@ -138,6 +141,13 @@ class Connection:
         """Who has it until it is accepted."""
         self.orphan = False
         """The owner called `close`: nobody reads any more."""
+        self.linger_reset = False
+        """`close` resets (SO_LINGER with a time of zero)."""
+        self.user_timeout_ns = 0
+        """How long data may be unacknowledged (TCP_USER_TIMEOUT, RFC 5482); 0 leaves it to the
+        number of retries."""
+        self.stalled_since = 0
+        """When what the timer goes off for left first."""
         self.soft_error: int | None = None
         """What ICMP reported; becomes `error` if the connection times out."""
         self.retransmission_timer = Timer(shared.timers)

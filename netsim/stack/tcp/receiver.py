@@ -37,10 +37,13 @@ class Receiver:
     """RCV.* of one connection, in unwrapped sequence numbers."""
 
     __slots__ = (
+        "_adjust_at",
+        "_copied",
         "_delayed_ack_ns",
         "_last_length",
         "_limit",
-        "_quick_acks",
+        "_most",
+        "_read_before",
         "_unacknowledged",
         "ack_now",
         "chunks",
@@ -48,19 +51,33 @@ class Receiver:
         "duplicate",
         "edge",
         "fin_at",
+        "fixed",
         "irs",
         "last_ack_sent",
         "mss",
         "nxt",
+        "quick_acks",
         "readable",
         "reassembly",
         "recent",
         "recent_at",
+        "round_trip",
         "scale",
     )
 
     def __init__(self, settings: TcpSettings, delayed_ack: Timer) -> None:
-        self._limit = settings.receive_buffer
+        self._most = settings.receive_buffer
+        self._limit = min(self._most, settings.initial_receive_buffer)
+        """What the buffer takes now."""
+        self.fixed = False
+        """The program has set the size (SO_RCVBUF): it does not tune itself."""
+        self.round_trip = 0
+        """Smoothed, in ns; 0 before it is known."""
+        self._adjust_at = 0
+        self._copied = 0
+        """Octets read since the buffer was looked at last."""
+        self._read_before = 0
+        """The most that was read in a round trip."""
         self._delayed_ack_ns = settings.delayed_ack_ns
         self.delayed_ack = delayed_ack
         self.irs = 0
@@ -93,13 +110,15 @@ class Receiver:
         """An acknowledgement has to leave before we return to the runtime."""
         self._unacknowledged = 0
         """Octets of data since the last acknowledgement."""
-        self._quick_acks = _QUICK_ACKS
+        self.quick_acks = _QUICK_ACKS
+        """Acknowledgements that are still sent at once."""
         self._last_length = 0
 
     def synchronize(self, irs: int, scale: int) -> None:
         """The peer's SYN came; `scale` is what both agreed on for our window."""
         self.scale = scale
-        self._limit = min(self._limit, MAX_WINDOW_FIELD << scale)
+        self._most = min(self._most, MAX_WINDOW_FIELD << scale)
+        self._limit = min(self._limit, self._most)
         self.irs = irs
         self.nxt = self.last_ack_sent = irs + 1
         self.edge = self.nxt + self.unscaled_offer()
@@ -113,11 +132,38 @@ class Receiver:
         """The peer's FIN and everything before it are here."""
         return self.fin_at is not None and self.nxt > self.fin_at
 
+    # -- the size of the buffer
+
+    @property
+    def limit(self) -> int:
+        """Octets that the buffer takes now."""
+        return self._limit
+
+    def fix(self, limit: int) -> None:
+        """The program wants it to take `limit` octets, as far as the scale agreed on says."""
+        self.fixed = True
+        self._limit = min(max(limit, 1), MAX_WINDOW_FIELD << self.scale)
+
+    def _adjust(self, now: int) -> None:
+        """Once a round trip: a program that reads faster than before may soon read twice as much,
+        and a little more, in the next (Linux: tcp_rcv_space_adjust)."""
+        copied, before = self._copied, self._read_before or 10 * self.mss
+        self._copied = 0
+        self._adjust_at = now + self.round_trip
+        if copied <= before or self.fixed:
+            return
+        wanted = 2 * copied + 16 * self.mss
+        wanted += 2 * wanted * (copied - before) // before
+        self._read_before = copied
+        self._limit = max(self._limit, min(wanted, self._most))
+
     # -- arrivals
 
     def take(self, payload: bytes, pushed: bool, now: int) -> None:
         """Data that continues the stream; `pushed` is its PSH flag."""
         size = len(payload)
+        if now >= self._adjust_at and self.round_trip:
+            self._adjust(now)
         append(self.chunks, payload)
         self.readable += size
         self.nxt += size
@@ -126,8 +172,8 @@ class Receiver:
             self.mss = size
             # As in Linux, the first segments of a bulk transfer are acknowledged one by one,
             # so that the sender's slow start is not slowed.
-            if self._unacknowledged > size or self._quick_acks:
-                self._quick_acks = max(self._quick_acks - 1, 0)
+            if self._unacknowledged > size or self.quick_acks:
+                self.quick_acks = max(self.quick_acks - 1, 0)
                 self.ack_now = True
                 return
         elif size == self._last_length and not pushed:
@@ -194,7 +240,9 @@ class Receiver:
         """Take up to `limit` octets in order; all there are when negative."""
         chunks = self.chunks
         if 0 <= limit < self.readable:
+            self._copied += limit
             return self._read_some(limit)
+        self._copied += self.readable
         data = chunks.popleft() if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         self.readable = 0
@@ -215,6 +263,10 @@ class Receiver:
         return taken[0] if len(taken) == 1 else b"".join(taken)
 
     # -- acknowledgements
+
+    def set_quick_acks(self, wanted: bool) -> None:
+        """Acknowledge at once for a while, or not (TCP_QUICKACK)."""
+        self.quick_acks = _QUICK_ACKS if wanted else 0
 
     def offer(self) -> int:
         """The window field of a segment about to leave with ACK = RCV.NXT, which is noted."""

@@ -9,6 +9,7 @@ may be in flight, `RoundTrip` how long to wait. Who decides what leaves is above
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.tcp import undo
@@ -24,6 +25,10 @@ from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.transmitter import Transmitter
 from netsim.stack.timers import Timer
 from netsim.wire.tcp import ACK, FIN, PSH, TcpSegment
+
+_PACKET_MEMORY: Final = 4352
+"""Octets of memory that Linux reckons for a segment of an Ethernet path."""
+_INITIAL_SEGMENTS: Final = 10
 
 
 class TimerUse(Enum):
@@ -47,7 +52,9 @@ class Sender:
         "_window_ack",
         "_window_sequence",
         "buffer",
+        "buffer_limit",
         "congestion",
+        "congestion_name",
         "counters",
         "established",
         "iss",
@@ -94,6 +101,8 @@ class Sender:
         self.nxt = iss
         """SND.NXT; never goes back."""
         self.buffer = SendBuffer(iss + 1)
+        self.buffer_limit: int | None = None
+        """What the program has set (SO_SNDBUF); None while the buffer tunes itself."""
         self.established = False
         """The handshake is through: data may leave."""
         self.window_edge = iss + 1
@@ -104,6 +113,7 @@ class Sender:
         """SND.WL1"""
         self._window_ack = 0
         """SND.WL2"""
+        self.congestion_name = settings.congestion
         self.scale = 0
         """Snd.Wind.Shift"""
         self.mss = 536
@@ -129,9 +139,18 @@ class Sender:
         # RFC 6928 2, RFC 5681 3.1: one segment after losses; a single repetition, which may have
         # been needless, does not count (as in Linux).
         segments = 1 if repeated > 1 else settings.initial_window
-        self.congestion = named(settings.congestion)(mss, segments * mss, self.round_trip)
+        self.congestion = named(self.congestion_name)(mss, segments * mss, self.round_trip)
         self.recovery = Recovery(self.transmitter.sack, self.iss)
         self.last_sent_at = now
+
+    def set_congestion_control(self, name: str) -> None:
+        """Another algorithm from now on, with the window and threshold that there are."""
+        algorithm = named(name)
+        self.congestion_name = name
+        if self.established:
+            before = self.congestion
+            self.congestion = algorithm(self.mss, before.window, self.round_trip)
+            self.congestion.threshold = before.threshold
 
     def set_mss(self, mss: int) -> None:
         """Full segments have another size from now on."""
@@ -147,6 +166,14 @@ class Sender:
     def fin_acknowledged(self) -> bool:
         """The peer has our FIN and everything before it."""
         return self.buffer.fin_queued and self.una > self.buffer.end
+
+    def send_buffer_limit(self, most: int) -> int:
+        """Octets that the buffer takes now, at most `most`: with packets of 4,352 octets two
+        windows, as in Linux (tcp_sndbuf_expand)."""
+        if self.buffer_limit is not None:
+            return self.buffer_limit
+        window = self.congestion.window // self.mss if self.established else 0
+        return min(2 * _PACKET_MEMORY * max(window, _INITIAL_SEGMENTS), most)
 
     def in_flight(self) -> int:
         """Octets believed to be in the network."""

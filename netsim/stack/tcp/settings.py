@@ -24,7 +24,13 @@ class TcpSettings:
     """Of one host. Sizes in bytes, times in ns."""
 
     receive_buffer: int = 4 << 20
-    """Per connection: unread bytes and bytes out of order together; the largest window."""
+    """Per connection: unread bytes and bytes out of order together; the largest window. What
+    6 MiB hold in Linux (tcp_rmem), where a packet takes half as much again as is in it."""
+    initial_receive_buffer: int = 65_535
+    """The window before it is seen how much a program reads in a round trip (tcp_rmem: half of
+    131,072)."""
+    send_buffer: int = 4 << 20
+    """Per connection: bytes taken from a program and not acknowledged, at most (tcp_wmem)."""
     initial_window: int = 10
     """Segments sent before the first acknowledgement (RFC 6928)."""
     congestion: str = "cubic"

@@ -49,6 +49,11 @@ class TcpSocket(Connection):
         return self.sender.unsent
 
     @property
+    def send_buffer_limit(self) -> int:
+        """Octets that the send buffer takes now; it grows with the congestion window."""
+        return self.sender.send_buffer_limit(self.shared.settings.send_buffer)
+
+    @property
     def no_delay(self) -> bool:
         """Nagle's algorithm is off (TCP_NODELAY)."""
         return self.sender.no_delay
@@ -63,6 +68,11 @@ class TcpSocket(Connection):
         self.keep_alive = value
         self.idle_timer.stop()
         self.mark_dirty()
+
+    def set_congestion_control(self, name: str) -> None:
+        """Another algorithm from now on, with the window there is (TCP_CONGESTION); ValueError
+        names those there are."""
+        self.sender.set_congestion_control(name)
 
     # -- what the owner does
 
@@ -108,7 +118,7 @@ class TcpSocket(Connection):
         self.orphan = True
         if self.state is State.SYN_SENT:
             self.end(None)
-        elif self.receiver.readable:
+        elif self.receiver.readable or self.linger_reset:
             self.abort_wanted = True
             self.mark_dirty()
         else:

@@ -23,6 +23,7 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
     sender = connection.sender
     if sender.una < sender.nxt and sender.established:
         if sender.timer_use is TimerUse.PROBE:
+            connection.stalled_since = sender.recovery.queue.segments[0].sent_at
             tail_loss.send_probe(sender, now)
             return
         if sender.timer_use is TimerUse.REORDER:
@@ -43,16 +44,39 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
         handshake.send_syn(connection, now)
         connection.retransmission_timer.start(now + sender.round_trip.timeout)
         return
-    if sender.retries >= (settings.orphan_retries if connection.orphan else settings.retries):
+    outstanding = sender.una < sender.nxt
+    shut = sender.window_edge <= sender.una
+    if outstanding and shut and connection.last_heard > sender.last_sent_at:
+        # RFC 9293 3.8.6.1: a peer that answers may keep its window shut as long as it likes.
+        sender.retries = 0
+    if not sender.retries and sender.recovery.probe_end < 0:
+        segments = sender.recovery.queue.segments
+        connection.stalled_since = segments[0].sent_at if segments else now
+    if _has_waited_enough(connection, now):
         connection.fail(errno.ETIMEDOUT)
-    elif sender.una < sender.nxt:
-        mtu_probes.suspect_black_hole(connection, now)
+        return
+    if outstanding:
+        if not shut:
+            mtu_probes.suspect_black_hole(connection, now)
         retransmission.timed_out(sender, now)
     else:
         unsent = sender.unsent
         peer_probes.probe_window(sender, now)
         if sender.unsent != unsent:
             connection.notify()
+    limit = connection.user_timeout_ns
+    if limit and sender.timer.due is not None:
+        sender.timer.start(min(sender.timer.due, max(connection.stalled_since + limit, now + 1)))
+
+
+def _has_waited_enough(connection: Connection, now: int) -> bool:
+    """Whether the retries, or the time that the program has set, are used up (RFC 9293 3.8.3,
+    RFC 5482)."""
+    retries = connection.sender.retries
+    if connection.user_timeout_ns and not connection.orphan:
+        return bool(retries) and now - connection.stalled_since >= connection.user_timeout_ns
+    settings = connection.shared.settings
+    return retries >= (settings.orphan_retries if connection.orphan else settings.retries)
 
 
 def idle_timer_fired(connection: Connection, now: int) -> None:

@@ -277,7 +277,9 @@ def test_the_right_edge_never_moves_left() -> None:
 
 def test_scaled_windows_are_honoured_to_the_octet() -> None:
     """RFC 7323 2.4: what was offered once is taken, though rounding offers less later."""
-    d, connection = established(replace(MODERN, receive_buffer=200_000))
+    d, connection = established(
+        replace(MODERN, receive_buffer=200_000, initial_receive_buffer=200_000)
+    )
     assert connection.receiver.scale == 2
     sequence = 1
     # The peer fills what the first, full offer allowed, in odd pieces.

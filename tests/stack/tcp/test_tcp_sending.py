@@ -334,3 +334,31 @@ def test_the_view_of_a_connection() -> None:
     assert view.congestion_window == 10 * (MSS - 12)
     assert view.slow_start_threshold is None
     assert view.remote == connection.remote
+
+
+def test_a_window_shut_with_data_in_flight_stays_open_while_the_peer_answers() -> None:
+    """RFC 9293 3.8.6.1: whoever answers may keep its window shut as long as it likes."""
+    d, connection = established(MODERN, rtt=RTT)
+    connection.send(bytes(3 * MSS))
+    d.run(d.now)
+    d.send("A", seq=1, ack=1 + connection.sender.mss, window=0)
+    for _ in range(60):
+        d.sent.clear()
+        while not d.sent:
+            d.after(SECOND)
+        d.send("A", seq=1, ack=1 + connection.sender.mss, window=0)
+    assert d.now > 2000 * SECOND
+    assert not connection.closed
+    assert d.tcp.counters.black_holes == 0
+    d.send("A", seq=1, ack=1 + connection.sender.mss, window=1000)
+    d.after(300 * SECOND)
+    assert d.sent
+
+
+def test_a_window_shut_by_a_peer_that_is_silent_ends_it() -> None:
+    d, connection = established(MODERN, rtt=RTT)
+    connection.send(bytes(3 * MSS))
+    d.run(d.now)
+    d.send("A", seq=1, ack=1 + connection.sender.mss, window=0)
+    d.after(3000 * SECOND)
+    assert connection.error == errno.ETIMEDOUT

@@ -1,0 +1,129 @@
+"""Socket options that act, and what TCP_INFO tells."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from protocols import Recorder, listen
+from virtual_computers import World, world
+
+__all__ = ["world"]
+
+Talk = Callable[[Recorder, Recorder], Awaitable[None]]
+
+
+def talk(world: World, what: Talk) -> None:
+    """Run `what` with both ends of a connection from alice to web."""
+    made = world.run("web", listen(world.loop("web"), Recorder))
+
+    async def connected() -> None:
+        _, here = await world.loop("alice").create_connection(Recorder, "web", 80)
+        assert isinstance(here, Recorder)
+        await asyncio.sleep(0.1)
+        await what(here, made[0])
+
+    world.run("alice", connected())
+
+
+def sock(protocol: Recorder) -> Any:
+    return protocol.transport.get_extra_info("socket")
+
+
+def test_tcp_info_is_the_struct_of_linux(world: World) -> None:
+    async def what(here: Recorder, there: Recorder) -> None:
+        here.transport.write(b"x" * 500_000)
+        await there.receive(500_000)
+        await asyncio.sleep(1)
+        info = sock(here).getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        assert len(info) == 104
+        state, phase, retransmits, *_ = struct.unpack_from("8B", info)
+        assert (state, phase, retransmits) == (1, 0, 0)
+        fields = struct.unpack_from("=24I", info, 8)
+        rto, mss, unacked, rtt, window = (fields[index] for index in (0, 2, 4, 15, 18))
+        assert mss == 1448
+        assert unacked == 0
+        assert 0 < rtt < rto
+        assert window > 10
+        acked, received = struct.unpack_from("=2Q", sock(here).getsockopt(6, 11, 200), 120)
+        assert (acked, received) == (500_000, 0)
+
+    talk(world, what)
+
+
+def test_buffers_of_a_set_size(world: World) -> None:
+    async def what(here: Recorder, there: Recorder) -> None:
+        there.transport.pause_reading()
+        sock(here).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20_000)
+        assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 40_000
+        here.transport.write(b"x" * 200_000)
+        assert here.transport.get_write_buffer_size() == 180_000
+        await asyncio.sleep(10)
+        waiting = here.transport.get_write_buffer_size()
+        assert 200_000 - 65_535 - 20_000 <= waiting <= 200_000 - 65_535
+
+    talk(world, what)
+
+
+def test_a_small_receive_buffer_is_a_small_window(world: World) -> None:
+    async def what(here: Recorder, there: Recorder) -> None:
+        sock(there).setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+        assert sock(there).getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 20_000
+        here.transport.write(b"x" * 200_000)
+        await there.receive(200_000)
+        assert sock(there)._connection.receiver.limit == 10_000
+
+    talk(world, what)
+
+
+def test_data_that_stays_unacknowledged_ends_the_connection(world: World) -> None:
+    """RFC 5482, TCP_USER_TIMEOUT in ms"""
+
+    async def what(here: Recorder, _: Recorder) -> None:
+        sock(here).setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000)
+        world.network.set_link("web", "eth0", False)
+        world.loop("r1").host.icmp.send_error = lambda *_, **__: None  # type: ignore[method-assign]
+        began = world.now
+        here.transport.write(b"are you there?")
+        error = await here.lost
+        assert isinstance(error, TimeoutError)
+        assert world.now - began == pytest.approx(3e9, rel=0.01)
+
+    talk(world, what)
+
+
+def test_the_congestion_control_of_one_connection(world: World) -> None:
+    async def what(here: Recorder, _: Recorder) -> None:
+        option = (socket.IPPROTO_TCP, socket.TCP_CONGESTION)
+        assert sock(here).getsockopt(*option, 16).rstrip(b"\0") == b"cubic"
+        sock(here).setsockopt(*option, b"reno")
+        assert sock(here).getsockopt(*option, 16).rstrip(b"\0") == b"reno"
+        with pytest.raises(OSError, match="No such file") as caught:
+            sock(here).setsockopt(*option, b"vegas")
+        assert caught.value.errno == errno.ENOENT
+
+    talk(world, what)
+
+
+def test_what_was_not_set_is_what_linux_says(world: World) -> None:
+    async def what(here: Recorder, _: Recorder) -> None:
+        tcp = socket.IPPROTO_TCP
+        got = [
+            sock(here).getsockopt(tcp, option)
+            for option in (
+                socket.TCP_MAXSEG,
+                socket.TCP_KEEPIDLE,
+                socket.TCP_KEEPINTVL,
+                socket.TCP_KEEPCNT,
+            )
+        ]
+        assert got == [1448, 7200, 75, 9]
+        assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == bytes(8)
+        assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 87_040
+
+    talk(world, what)
