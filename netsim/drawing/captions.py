@@ -26,10 +26,12 @@ def short_address(interface: InterfacePlan) -> str:
 
 def addresses(figure: Figure) -> list[str]:
     """All addresses of a node; `10.0.2.10 … 10.0.2.29` of a group."""
-    first = [address(interface) for interface in figure.members[0].interfaces]
     if len(figure.members) > 1:
-        return [f"{first[0]} … {address(figure.members[-1].interfaces[0])}"]
-    return [each for each in first if each]
+        first, last = (address(figure.members[place].interfaces[0]) for place in (0, -1))
+        return [f"{first} … {last}"]
+    (node,) = figure.members
+    packed = [own for interface in node.interfaces for own, _ in interface.addresses]
+    return [str(ipaddress.ip_address(each)) for each in (*packed, *node.loopback)]
 
 
 def services(figure: Figure) -> list[str]:

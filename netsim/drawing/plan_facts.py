@@ -39,6 +39,9 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
                     }
                     for interface in node.interfaces
                 ],
+                "loopback": [
+                    f"{ipaddress.ip_address(own)}/{8 * len(own)}" for own in node.loopback
+                ],
                 "services": [
                     {"port": service.port, "app": service.app, "files": service.files}
                     for service in node.services

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.errors import InvalidFileError
 from netsim.scenario.check_words import CheckWords
 from netsim.scenario.scenario_model import ExploreBudget, PlannedFault, Scenario, Step, Time
 from netsim.scenario.scenario_words import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
@@ -34,15 +34,18 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
     folder = Path(path).absolute().parent
     findings = FileFindings(source)
     words = _words(source, findings)
-    topology, problems = _topology(source, folder, findings)
+    topology, beside = _topology(source, folder, findings)
     if topology is not None and isinstance(source.data, dict):
         check_names(source.data, topology, folder, findings)
     try:
         findings.stop_if_any()
     except InvalidFileError as error:
-        problems = [*error.problems, *problems]
-    if problems:
-        raise InvalidFileError(problems)
+        if beside is None:
+            raise
+        both = [*error.problems, *beside.problems]
+        raise InvalidFileError(both, error.more + beside.more) from None
+    if beside is not None:
+        raise beside
     assert words is not None
     assert topology is not None
     limits = words.limits
@@ -74,20 +77,20 @@ def _words(source: YamlSource, findings: FileFindings) -> ScenarioWords | None:
 
 def _topology(
     source: YamlSource, folder: Path, findings: FileFindings
-) -> tuple[Topology | None, list[Problem]]:
+) -> tuple[Topology | None, InvalidFileError | None]:
     """The topology, or what is wrong in its file."""
     written = source.data.get("topology") if isinstance(source.data, dict) else None
     if not isinstance(written, str) or not written or "\0" in written:
-        return None, []
+        return None, None
     file = folder / written
     if not file.is_file():
         message = f"there is no file `{written}` beside this one; write its path from here"
         findings.report(("topology",), message)
-        return None, []
+        return None, None
     try:
-        return load_topology(os.path.relpath(file)), []
+        return load_topology(os.path.relpath(file)), None
     except InvalidFileError as error:
-        return None, error.problems
+        return None, error
 
 
 def _steps(words: Sequence[CheckWords], source: YamlSource, path: PathTo) -> tuple[Step, ...]:

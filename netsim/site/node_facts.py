@@ -73,6 +73,7 @@ def _interface_facts(node: Node, port: Port) -> dict[str, Any]:
 
 def _host_facts(host: Host, now: int) -> dict[str, Any]:
     return {
+        "loopback": [f"{format_ip(address)}/{8 * len(address)}" for address in host.loopback],
         "routes": [
             {
                 "prefix": f"{format_ip(route.prefix)}/{route.prefix_length}",

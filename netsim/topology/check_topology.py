@@ -64,7 +64,8 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
     addresses, secondary = assign_addresses(layout, pool, length, findings)
     routes = {}
     if len(addresses) == addressed_ends(layout):
-        routes = resolve_given_routes(layout, addresses, findings)
+        every = {end: (first, *secondary.get(end, ())) for end, first in addresses.items()}
+        routes = resolve_given_routes(layout, every, findings)
     findings.stop_if_any()
     return Topology(
         name=words.name,

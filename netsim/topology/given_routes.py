@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from netsim.topology.checked_topology import End, GivenRoute, Layout, Node
 from netsim.topology.findings import Findings
-from netsim.topology.naming import suggest
 from netsim.topology.plan import RoutePlan
 
 
 def resolve_given_routes(
-    layout: Layout, addresses: Mapping[End, tuple[bytes, int]], findings: Findings
+    layout: Layout, addresses: Mapping[End, Sequence[tuple[bytes, int]]], findings: Findings
 ) -> dict[str, tuple[RoutePlan, ...]]:
-    """Routes by node. Next hops that are not routers beside the node are reported."""
+    """Routes by node. Next hops that are not routers beside the node are reported.
+
+    `addresses` are all of an interface, each with the length of its prefix.
+    """
     if not any(node.given_routes for node in layout.nodes.values()):
         return {}
     interfaces = layout.interfaces()
-    owners = {address: end.node for end, (address, _) in addresses.items()}
+    owners = {address: end.node for end, own in addresses.items() for address, _ in own}
     held: dict[str, list[bytes]] = {}
     for address, name in owners.items():
         held.setdefault(name, []).append(address)
@@ -26,10 +28,9 @@ def resolve_given_routes(
     def resolve(node: Node, route: GivenRoute) -> RoutePlan | str:
         """The route, or what is wrong with it."""
         if isinstance(route.via, str) and route.via not in layout.nodes:
-            return f"there is no node `{route.via}`; {suggest(route.via, list(layout.nodes))}"
+            return f"there is no node `{route.via}`; {findings.suggest(route.via, layout.nodes)}"
         hops = [route.via] if isinstance(route.via, bytes) else held.get(route.via, [])
-        for interface in interfaces[node.name]:
-            subnet = ipaddress.IPv4Network(addresses[End(node.name, interface)], strict=False)
+        for interface, subnet in subnets_of(node):
             for hop in hops:
                 if ipaddress.IPv4Address(hop) in subnet:
                     mistake = mistake_in_hop(node, hop)
@@ -52,11 +53,15 @@ def resolve_given_routes(
             what = f"`{owner}` is a computer and forwards nothing"
         return f"{what}; {write_neighbour(node)}"
 
-    def write_neighbour(node: Node) -> str:
-        subnets = [
-            ipaddress.IPv4Network(addresses[End(node.name, interface)], strict=False)
+    def subnets_of(node: Node) -> list[tuple[str, ipaddress.IPv4Network]]:
+        return [
+            (interface, ipaddress.IPv4Network(address, strict=False))
             for interface in interfaces[node.name]
+            for address in addresses[End(node.name, interface)]
         ]
+
+    def write_neighbour(node: Node) -> str:
+        subnets = [] if findings.is_full else [subnet for _, subnet in subnets_of(node)]
         for address, owner in owners.items():
             if layout.nodes[owner].traits.forwards and owner != node.name:
                 shown = ipaddress.IPv4Address(address)

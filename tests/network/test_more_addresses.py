@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from netsim import InvalidFileError, Network, NetworkPlan, make_plan, run
+from netsim.drawing.picture import picture_of
+from netsim.drawing.plan_facts import facts_of
+from netsim.drawing.tree import tree_rows
 from netsim.topology.load_topology import load_graph, load_plan
 from netsim.wire.address import format_ip
 
@@ -42,6 +45,20 @@ def test_the_plan(plan: NetworkPlan, tmp_path: Path) -> None:
     assert addresses(plan, "r1", 1) == ["10.0.12.1/31"]
     assert [format_ip(each) for each in plan.node("r2").loopback] == ["10.255.0.2", "10.255.1.2"]
     assert make_plan(load_graph(tmp_path / "more.yaml")).nodes == plan.nodes
+
+
+def test_pictures_show_them(plan: NetworkPlan) -> None:
+    rows = {row.name: row.facts for row in tree_rows(picture_of(plan))}
+    assert rows["a"] == "10.1.0.10  10.1.0.11  192.168.7.10"
+    assert rows["r2"].endswith("10.255.0.2  10.255.1.2")
+    assert facts_of(plan)["nodes"][3]["loopback"] == ["10.255.0.2/32", "10.255.1.2/32"]
+
+
+def test_a_next_hop_may_be_a_further_address(tmp_path: Path) -> None:
+    file = tmp_path / "routed.yaml"
+    file.write_text(FILE.replace("192.168.7.10/24]", "192.168.7.10/24], gateway: 192.168.7.1"))
+    (route,) = load_plan(file).node("a").routes
+    assert (format_ip(route.gateway), route.interface) == ("192.168.7.1", "eth0")
 
 
 def test_all_of_them_are_reached(plan: NetworkPlan) -> None:
