@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -12,6 +13,8 @@ _COMPLETE = "_NETSIM_COMPLETE"
 def main() -> None:
     """Entry point of the `netsim` command."""
     instruction = os.environ.get(_COMPLETE)
+    if not _prepare_streams():
+        sys.exit(1)
     try:
         if instruction is not None:
             sys.exit(_complete(instruction))
@@ -19,6 +22,29 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)  # Ctrl-C right after Enter
     sys.exit(run(sys.argv[1:]))
+
+
+def _prepare_streams() -> bool:
+    """Standard streams that can be used; False, and said, where nobody could see an answer."""
+    told = sys.stdout is not None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # Closed: whatever is opened next would get its number, and what is printed.
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if not told:
+        print(  # noqa: T201
+            "netsim: standard output is closed; write > /dev/null to see nothing", file=sys.stderr
+        )
+        return False
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of another charset shows what it lacks as \u2013.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    return True
 
 
 def _complete(instruction: str) -> int:

@@ -8,10 +8,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO
 
 import click
 
@@ -22,6 +24,20 @@ FINE: Final = 0
 FAILED: Final = 1
 MISUSED: Final = 2
 INTERRUPTED: Final = 130
+
+
+_OF_THE_MACHINE: Final = {
+    errno.ENOSPC: "make room where this command writes, and in XDG_RUNTIME_DIR and TMPDIR",
+    errno.EDQUOT: "make room where this command writes, and in XDG_RUNTIME_DIR and TMPDIR",
+    errno.EMFILE: "ulimit -n raises the limit",
+    errno.ENFILE: "the whole machine has too many files open",
+    errno.ENOMEM: "end something else, or use fewer nodes",
+}
+"""What a system call says without naming a file, and what to do."""
+
+
+class OutputError(NetsimError):
+    """What was asked for cannot be shown."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -37,8 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except BrokenPipeError:
-        # Whoever read has gone (`netsim ps | head -1`); the interpreter would complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()  # whoever read has gone (`netsim ps | head -1`)
         return FAILED
     except Exception as error:  # shown in one line, whatever it is
         if (
@@ -47,6 +62,9 @@ def run(arguments: Sequence[str]) -> int:
             and not isinstance(error, click.ClickException)
         ):
             raise
+        if isinstance(error, OSError) and _is_unwritable(sys.stdout):
+            _print_no_more()
+            error = OutputError(f"cannot write to standard output: {error.strerror}")
         return report(error)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -55,7 +73,8 @@ def run(arguments: Sequence[str]) -> int:
 def report(error: Exception) -> int:
     """Say on stderr what is wrong and what to do; return the exit code."""
     text, code = explain(error)
-    say(text, err=True)
+    with contextlib.suppress(OSError):  # nobody can hear it
+        say(text, err=True)
     return code
 
 
@@ -70,10 +89,28 @@ def explain(error: Exception) -> tuple[str, int]:
             return f"netsim: {error}", MISUSED if isinstance(error, ValueError) else FAILED
         case OSError() if error.filename:
             return f"netsim: {error.filename}: {error.strerror}", FAILED
+        case FileNotFoundError():  # of os.getcwd
+            return "netsim: the working directory is gone; change to one that exists", FAILED
+        case OSError() if error.errno in _OF_THE_MACHINE:
+            return f"netsim: {error.strerror}; {_OF_THE_MACHINE[error.errno]}", FAILED
     return (
         f"netsim: a bug: {type(error).__name__}: {error}; netsim --debug COMMAND shows where",
         FAILED,
     )
+
+
+def _is_unwritable(stream: TextIO) -> bool:
+    """Whether what waits to be written still cannot be."""
+    try:
+        stream.flush()
+    except OSError:
+        return True
+    return False
+
+
+def _print_no_more() -> None:
+    """Throw away what waits: the interpreter would try again at its exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _misuse(error: click.ClickException) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
+
+LONGEST_WAIT: Final = 86_400.0
+"""Seconds: a day."""
 
 
 async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
@@ -29,7 +31,7 @@ async def pingall_request(request: web.Request) -> tuple[bool, float]:
     """`routers`, and `timeout` in seconds."""
     body = await body_of(request)
     routers, timeout = body.get("routers", False), body.get("timeout", 2.0)
-    if isinstance(routers, bool) and type(timeout) in (int, float) and 0 < timeout < math.inf:
+    if isinstance(routers, bool) and type(timeout) in (int, float) and 0 < timeout <= LONGEST_WAIT:
         return routers, float(timeout)
     raise web.HTTPBadRequest(
         text='the body is not understood; send {"routers": false, "timeout": 2}'
@@ -69,7 +71,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         return {}
     try:
         body = await request.json()
-    except ValueError:
+    except (ValueError, LookupError, RecursionError):  # a charset that is none; too deep
         body = None
     if isinstance(body, dict):
         return body

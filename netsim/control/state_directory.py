@@ -120,12 +120,19 @@ class StateDirectory:
         return listener
 
     def connect(self, timeout: float | None = None) -> socket.socket:
-        """A connection to the control socket; NotRunningError when nobody listens."""
+        """A connection to the control socket.
+
+        NotRunningError when nobody listens, TimeoutError when it takes no more.
+        """
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(timeout)
         try:
             with _short_address(self.path) as address:
                 connection.connect(address)
+        except BlockingIOError:
+            # Its queue of connections is full: somebody asks a lot, and it does not answer.
+            connection.close()
+            raise TimeoutError(f"{self.name} does not answer") from None
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
             if self.discard_if_stale():
