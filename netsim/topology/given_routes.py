@@ -25,6 +25,13 @@ def resolve_given_routes(
     for address, name in owners.items():
         held.setdefault(name, []).append(address)
 
+    routers_in: dict[ipaddress.IPv4Network, list[tuple[str, bytes]]] = {}
+    for end, own in addresses.items():
+        if layout.nodes[end.node].traits.forwards:
+            for each in own:
+                subnet = ipaddress.IPv4Network(each, strict=False)
+                routers_in.setdefault(subnet, []).append((end.node, each[0]))
+
     def resolve(node: Node, route: GivenRoute) -> RoutePlan | str:
         """The route, or what is wrong with it."""
         if isinstance(route.via, str) and route.via not in layout.nodes:
@@ -61,11 +68,10 @@ def resolve_given_routes(
         ]
 
     def write_neighbour(node: Node) -> str:
-        subnets = [] if findings.is_full else [subnet for _, subnet in subnets_of(node)]
-        for address, owner in owners.items():
-            if layout.nodes[owner].traits.forwards and owner != node.name:
-                shown = ipaddress.IPv4Address(address)
-                if any(shown in subnet for subnet in subnets):
+        for _, subnet in subnets_of(node):
+            for owner, address in routers_in.get(subnet, ()):
+                if owner != node.name:
+                    shown = ipaddress.IPv4Address(address)
                     return f"write `{owner}`, whose address there is {shown}"
         return "write a router that shares a link or switch with it"
 
