@@ -505,7 +505,9 @@ class Network:
             self._outages.node_plugged_in(node)
             self._rerouting.node_started(node)
             await self._put_in_force(self._conditions.of_node(node))
-            await self.set_host_faults({node: self._traffic_faults.of(node)})
+            faults = self._traffic_faults.of(node)
+            if faults.packets or faults.connections:
+                await self.set_host_faults({node: faults})
 
         self._outages.node_boots(node)
         try:
