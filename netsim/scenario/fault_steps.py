@@ -34,11 +34,21 @@ class Faults:
             "flap": self._flap,
             "set": self._set,
             "partition": self._partition,
+            "drop": self._drop,
+            "isolate": self._isolate,
+            "reset_connections": self._connections,
+            "cut_connections": self._connections,
+            "stall_connections": self._connections,
+            "slow_close": self._connections,
+            "refuse_connections": self._connections,
             "repair": self._repair,
             "crash": self._node_fault,
             "stop": self._node_fault,
             "start": self._node_fault,
             "restart": self._node_fault,
+            "kill_program": self._node_fault,
+            "pause": self._node_fault,
+            "resume": self._node_fault,
         }
 
     def knows(self, verb: str) -> bool:
@@ -107,7 +117,44 @@ class Faults:
 
     async def _repair(self, words: Any, step: Step) -> None:
         await self._network.repair()
-        self._recording.fault_ended(("partition",), None, self._network.now())
+        self._recording.fault_ended(_REPAIRED, None, self._network.now())
+
+    # Packets and connections
+
+    async def _drop(self, words: Any, step: Step) -> None:
+        await self._network.drop(
+            words.from_,
+            words.to,
+            both_ways=bool(words.both_ways),
+            protocol=words.protocol,
+            port=words.port,
+        )
+        self._began(step)
+
+    async def _isolate(self, words: Any, step: Step) -> None:
+        first, second = words.between
+        await self._network.isolate(list(first), list(second))
+        self._began(step)
+
+    async def _connections(self, words: Any, step: Step) -> None:
+        connections = self._network.connections(words.to, words.port, source=words.from_)
+        match step.verb:
+            case "reset_connections":
+                await connections.reset(words.after)
+            case "cut_connections":
+                await connections.cut(words.after)
+            case "stall_connections":
+                await connections.stall()
+            case "slow_close":
+                await connections.slow_close(format_duration(words.delay))
+            case "refuse_connections":
+                await connections.refuse(words.first)
+        self._began(step)
+        if step.verb == "reset_connections" and words.after is None:
+            self._recording.fault_ended((step.verb,), _subject(step), self._network.now())
+
+    def _began(self, step: Step) -> None:
+        self._recording.fault_began(step.verb, _subject(step), self._network.now())
 
     # Nodes
 
@@ -128,7 +175,22 @@ _ENDS: Final = {
     "release": ("hold",),
     "reset": ("down", "hold", "set"),
     "start": ("crash", "stop"),
-    "restart": ("crash", "stop"),
+    "restart": ("crash", "stop", "kill_program", "pause"),
+    "resume": ("pause",),
 }
 """What is over after these."""
+_REPAIRED: Final = (
+    "partition",
+    "drop",
+    "isolate",
+    "reset_connections",
+    "cut_connections",
+    "stall_connections",
+    "slow_close",
+    "refuse_connections",
+)
 _NOT_SET: Final = ("link", "from")
+
+
+def _subject(step: Step) -> str:
+    return step.text.removeprefix(step.verb).strip()

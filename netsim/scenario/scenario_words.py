@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from netsim.core.units import SIZE
 from netsim.scenario import step_values
 from netsim.scenario.check_words import (
     CHECKS,
@@ -74,7 +75,7 @@ class SetWords(DirectionWords, LinkFaultWords):
 
 
 class PartitionWords(ScenarioPart):
-    """Takes down the smallest set of links that leaves no path between two groups of nodes."""
+    """Two groups of nodes that are to be parted."""
 
     between: Annotated[
         tuple[tuple[str, ...], tuple[str, ...]],
@@ -89,6 +90,78 @@ class NodeFaultWords(ScenarioPart):
 
     node: NodeName = Field(examples=["r2"])
     """Its name."""
+
+
+Port = Annotated[int, PlainValidator(step_values.port), WithJsonSchema(step_values.PORT)]
+ByteCount = Annotated[int, PlainValidator(step_values.byte_count), WithJsonSchema(SIZE.form)]
+
+
+class DropWords(ScenarioPart):
+    """Packets that vanish on arrival; carriers stay, and nobody is told."""
+
+    from_: NodeName = Field(examples=["alice"])
+    """Who sends them."""
+    to: NodeName = Field(examples=["web"])
+    """To whom."""
+    both_ways: bool | None = None
+    """`true`: those that come back, too."""
+    protocol: Literal["tcp", "udp", "icmp"] | None = None
+    """Only those of it."""
+    port: Port | None = None
+    """Only those of TCP and UDP from or to this port."""
+
+    @model_validator(mode="after")
+    def _can_be(self) -> DropWords:
+        if self.from_ == self.to:
+            raise ValueError(f"`{self.to}` is both ends; write two nodes")
+        if self.protocol == "icmp" and self.port is not None:
+            raise ValueError("icmp has no ports; write tcp or udp, or leave `port` out")
+        return self
+
+
+class ConnectionWords(ScenarioPart):
+    """TCP connections to a service: those that are open, and those to come."""
+
+    to: NodeName = Field(examples=["web"])
+    """Whose service it is."""
+    port: Port = Field(examples=["80"])
+    """Its port."""
+    from_: NodeName | None = None
+    """Only those from this node; from everywhere where it is left out."""
+
+    @model_validator(mode="after")
+    def _has_two_ends(self) -> ConnectionWords:
+        if self.from_ == self.to:
+            raise ValueError(f"`{self.to}` is both ends; write two nodes")
+        return self
+
+
+class ResetWords(ConnectionWords):
+    """Connections that are reset."""
+
+    after: ByteCount | None = None
+    """When the service has sent so many bytes; at once, and only the open ones, without it."""
+
+
+class CutWords(ConnectionWords):
+    """Connections that end early."""
+
+    after: ByteCount = Field(examples=["64KiB"])
+    """When the service has sent so many bytes."""
+
+
+class SlowCloseWords(ConnectionWords):
+    """Connections that are closed late."""
+
+    delay: Period = Field(examples=["5s"])
+    """How much longer that takes."""
+
+
+class RefuseWords(ConnectionWords):
+    """Connections that are refused."""
+
+    first: Times | None = None
+    """So many of them; all where it is left out."""
 
 
 class CaptureWords(ScenarioPart):
@@ -146,7 +219,9 @@ class AlwaysWords(ScenarioPart):
 
 _FAULTS = (
     "down", "up", "hold", "release", "flap", "set", "reset",
-    "partition", "repair", "crash", "stop", "start", "restart",
+    "partition", "drop", "isolate", "reset_connections", "cut_connections", "stall_connections",
+    "slow_close", "refuse_connections", "repair", "crash", "stop", "start", "restart",
+    "kill_program", "pause", "resume",
 )  # fmt: skip
 VERBS = (*CHECKS, *_FAULTS, "wait", "parallel", "repeat", "always", "eventually", "capture")
 
@@ -177,7 +252,21 @@ class StepWords(CheckWords):
     partition: PartitionWords | None = None
     """Cuts all paths between two groups of nodes."""
     repair: ScenarioPart | None = None
-    """Ends all partitions."""
+    """Ends all partitions, and what vanishes or goes wrong."""
+    drop: DropWords | None = None
+    """Lets packets vanish from one node to another."""
+    isolate: PartitionWords | None = None
+    """Lets packets vanish between two groups of nodes; carriers stay."""
+    reset_connections: ResetWords | None = None
+    """Resets connections to a service."""
+    cut_connections: CutWords | None = None
+    """Ends connections to a service in the middle."""
+    stall_connections: ConnectionWords | None = None
+    """Lets nothing come through connections to a service, without a word."""
+    slow_close: SlowCloseWords | None = None
+    """Has a service close its connections late."""
+    refuse_connections: RefuseWords | None = None
+    """Refuses connections to a service."""
     crash: NodeFaultWords | None = None
     """Cuts the power of a node."""
     stop: NodeFaultWords | None = None
@@ -186,6 +275,12 @@ class StepWords(CheckWords):
     """Starts a node that is down."""
     restart: NodeFaultWords | None = None
     """Starts a node again, which is stopped before if it is up."""
+    kill_program: NodeFaultWords | None = None
+    """Kills what runs on a computer; the machine lives, and closes its sockets."""
+    pause: NodeFaultWords | None = None
+    """Lets what runs on a computer stand still."""
+    resume: NodeFaultWords | None = None
+    """Lets it go on."""
     wait: Duration | None = None
     """Lets network time pass."""
     parallel: list[StepWords] | None = None

@@ -32,6 +32,16 @@ def _set(words: Any) -> str:
     return f"{', '.join(changed)} of {_link(words)}{origin}"
 
 
+def _drop(words: Any) -> str:
+    arrow = "↔" if words.both_ways else "→"
+    only = " ".join(str(each) for each in (words.protocol, words.port) if each is not None)
+    return f"{words.from_} {arrow} {words.to}" + (f", {only}" if only else "")
+
+
+def _connections(words: Any) -> str:
+    return f"{words.from_ or '*'} → {words.to}:{words.port}"
+
+
 def _steps(steps: list[Any]) -> str:
     return "1 step" if len(steps) == 1 else f"{len(steps)} steps"
 
@@ -56,6 +66,16 @@ _SAID: Final[dict[str, Callable[[Any], str]]] = {
     "flap": lambda words: f"{_link(words)}, {words.times or 1} times",
     "set": _set,
     "partition": lambda words: " | ".join(", ".join(group) for group in words.between),
+    "isolate": lambda words: " | ".join(", ".join(group) for group in words.between),
+    "drop": _drop,
+    "reset_connections": _connections,
+    "cut_connections": _connections,
+    "stall_connections": _connections,
+    "slow_close": _connections,
+    "refuse_connections": _connections,
+    "kill_program": lambda words: str(words.node),
+    "pause": lambda words: str(words.node),
+    "resume": lambda words: str(words.node),
     "crash": lambda words: str(words.node),
     "stop": lambda words: str(words.node),
     "start": lambda words: str(words.node),

@@ -146,6 +146,18 @@ def groups(written: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return first, second
 
 
+def port(written: object) -> int:
+    """1 to 65535."""
+    if isinstance(written, bool) or not isinstance(written, int) or not 0 < written < 65_536:
+        raise ValueError(f"`{str(written)[:40]}` is no port; write 1 to 65535")
+    return written
+
+
+def byte_count(written: object) -> int:
+    """Bytes, 0 or more."""
+    return parse_size(written)
+
+
 def call(written: object) -> str:
     """`module:attr` of a coroutine function."""
     return check_attribute(written, "mychecks.shop:checkout")
@@ -191,6 +203,7 @@ COUNT: Final = forms.whole(1, 1_000_000)
 HOST: Final = forms.either(
     forms.NAME, forms.text(r"[A-Za-z0-9_.-]+", "web.campus.test", "10.0.3.10")
 )
+PORT: Final = forms.whole(1, 65_535)
 NODE_LIST: Final = {"type": "array", "items": forms.NAME}
 GROUPS: Final = {
     "type": "array",

@@ -28,6 +28,16 @@ HOSTS: Final = tuple(kind for kind, traits in KINDS.items() if traits.has_stack)
 """Kinds of nodes that have an address."""
 ROUTERS: Final = tuple(kind for kind, traits in KINDS.items() if traits.forwards)
 
+_BETWEEN_HOSTS: Final = (
+    "drop",
+    "reset_connections",
+    "cut_connections",
+    "stall_connections",
+    "slow_close",
+    "refuse_connections",
+)
+"""Steps that name two ends, of which `from` may be left out in most."""
+
 
 def check_names(
     written: Mapping[str, Any], topology: Topology, folder: Path, findings: Findings
@@ -64,7 +74,10 @@ class _Checker:
             "dns": self._between_hosts,
             "transfer": self._transfer,
             "run": self._run,
-            "partition": self._partition,
+            "partition": lambda words, path: self._groups(words, path),
+            "isolate": lambda words, path: self._groups(words, path, HOSTS),
+            **dict.fromkeys(_BETWEEN_HOSTS, self._two_hosts),
+            **dict.fromkeys(("kill_program", "pause", "resume"), self._computer),
             "capture": self._capture,
             "repeat": lambda words, path: self.steps(words.get("steps"), (*path, "steps")),
             "always": self._always,
@@ -218,10 +231,18 @@ class _Checker:
             message = f"`{origin}` is no end of this link; write {names}"
             self._findings.report((*path, "from"), message)
 
-    def _partition(self, words: dict[str, Any], path: PathTo) -> None:
+    def _two_hosts(self, words: dict[str, Any], path: PathTo) -> None:
+        for key in ("from", "to"):
+            self.node(words.get(key), (*path, key), HOSTS)
+
+    def _computer(self, words: dict[str, Any], path: PathTo) -> None:
+        if words.get("node") in self._nodes:
+            self.node(words["node"], (*path, "node"), ("computer",))
+
+    def _groups(self, words: dict[str, Any], path: PathTo, kinds: Collection[str] = ()) -> None:
         for place, group in enumerate(_list(words.get("between"))):
             for index, name in enumerate(_list(group)):
-                self.node(name, (*path, "between", place, index))
+                self.node(name, (*path, "between", place, index), kinds)
 
     def _capture(self, words: dict[str, Any], path: PathTo) -> None:
         try:

@@ -219,6 +219,41 @@ CASES: dict[str, tuple[str, list[str]]] = {
         step("partition: {between: ▶[[alice, bob], [bob]]}"),
         ["`bob` is in both groups; write"],
     ),
+    "drop to nobody": (
+        step("drop: {from: alice, to: ▶wbe}"),
+        ["there is no node `wbe`; write `web`"],
+    ),
+    "drop at a switch": (
+        step("drop: {from: ▶s1, to: web}"),
+        ["`s1` is a switch, not a computer or router; write"],
+    ),
+    "drop to itself": (step("drop: ▶{from: web, to: web}"), ["`web` is both ends; write two"]),
+    "drop of icmp at a port": (
+        step("drop: ▶{from: alice, to: web, protocol: icmp, port: 1}"),
+        ["icmp has no ports; write"],
+    ),
+    "isolate a switch": (
+        step("isolate: {between: [[▶s1], [web]]}"),
+        ["`s1` is a switch, not a computer or router; write"],
+    ),
+    "reset without port": (step("▶reset_connections: {to: web}"), ["`port` is missing"]),
+    "reset at no port": (
+        step("reset_connections: {to: web, port: ▶70000}"),
+        ["`70000` is no port; write 1 to 65535"],
+    ),
+    "cut without bytes": (step("▶cut_connections: {to: web, port: 80}"), ["`after` is missing"]),
+    "slow close at once": (
+        step("slow_close: {to: web, port: 80, delay: ▶0s}"),
+        ["this cannot be 0; write"],
+    ),
+    "refuse none": (
+        step("refuse_connections: {to: web, port: 80, first: ▶0}"),
+        ["no number of times"],
+    ),
+    "pause a router": (
+        step("pause: {node: ▶r1}"),
+        ["`r1` is a router, not a computer; write"],
+    ),
     "crash": (step("crash: {node: ▶r3}"), ["there is no node `r3`; write one of"]),
     "crash as text": (
         step("crash: ▶r2"),

@@ -49,6 +49,16 @@ steps:
   - eventually: {within: 10s, every: 1s, ping: {from: alice, to: web}}
   - up: {link: [alice, r1]}
   - partition: {between: [[alice], [web]]}
+  - drop: {from: alice, to: web, both_ways: true, protocol: tcp, port: 80}
+  - isolate: {between: [[alice], [web]]}
+  - reset_connections: {to: web, port: 80, from: alice, after: 64KiB}
+  - cut_connections: {to: web, port: 80, after: 0B}
+  - stall_connections: {to: web, port: 80}
+  - slow_close: {to: web, port: 80, delay: 5s}
+  - refuse_connections: {to: web, port: 80, first: 3}
+  - kill_program: {node: web}
+  - pause: {node: web}
+  - resume: {node: web}
   - repair
   - hold: {link: [r1:eth1, r2]}
   - release: {link: [r1:eth1, r2]}
@@ -90,6 +100,9 @@ BAD = {
     "loss": ("loss: 0%", "loss: 0"),
     "address": ("a: 10.0.3.10}", "a: [10.0.3.10]}"),
     "ends": ("link: [r2, web], period", "link: [r2], period"),
+    "port": ("{to: web, port: 80}", "{to: web, port: 0}"),
+    "bytes": ("after: 64KiB", "after: 64"),
+    "protocol": ("protocol: tcp", "protocol: sctp"),
     "groups": ("[[alice], [web]]", "[alice, web]"),
     "period": ("period: 2s", "period: 2"),
     "times": ("times: 5", "times: 0"),
@@ -140,12 +153,12 @@ def test_places_and_lines(tmp_path: Path) -> None:
     assert shown[0] == (8, 5, "http alice → http://web/ip")
     assert shown[3] == (21, 5, "path alice → web")
     assert (27, 5, "up alice – r1") in shown
-    assert (37, 5, "set delay, loss of r2 – web from web") in shown
+    assert (47, 5, "set delay, loss of r2 – web from web") in shown
     repeat = next(step for step in steps if step.verb == "repeat")
-    assert [(step.line, step.column, step.text) for step in repeat.steps] == [(41, 33, "wait 1s")]
+    assert [(step.line, step.column, step.text) for step in repeat.steps] == [(51, 33, "wait 1s")]
     always = next(step for step in steps if step.verb == "always")
-    assert [(step.line, step.column) for step in always.checks] == [(42, 33)]
-    assert [(step.line, step.column) for step in always.steps] == [(42, 82)]
+    assert [(step.line, step.column) for step in always.checks] == [(52, 33)]
+    assert [(step.line, step.column) for step in always.steps] == [(52, 82)]
     changed = next(step for step in steps if step.verb == "set")
     assert changed.written["loss"] == {"gilbert_elliott": {"p": "1%", "r": "20%"}}
 
