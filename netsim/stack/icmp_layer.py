@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from netsim.core.time import SECOND
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.ip_layer import DEFAULT_TTL, Ip
 from netsim.stack.recently_closed import RecentlyClosed
@@ -20,6 +20,7 @@ ERROR_BURST: Final = 50
 _QUOTE_LIMIT: Final = 576 - ipv4.HEADER_LENGTH - icmp.HEADER_LENGTH
 """RFC 1812 4.3.2.3: as much of the packet as fits without exceeding 576 octets."""
 INBOX_LIMIT: Final = 1024
+_MILLISECONDS_OF_A_DAY: Final = 24 * 3600 * 1000
 
 
 class EchoReply(NamedTuple):
@@ -117,6 +118,7 @@ class Icmp:
         source: IpAddress | None = None,
         discovery: PathMtuDiscovery = PathMtuDiscovery.DONT,
         options: bytes = b"",
+        tos: int = 0,
     ) -> None:
         """Send a message, from `source` or the address of the outgoing interface.
 
@@ -133,6 +135,7 @@ class Icmp:
             ttl=ttl,
             discovery=discovery,
             options=options,
+            tos=tos,
         )
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
@@ -156,6 +159,10 @@ class Icmp:
                 self._count("icmp-redirect")
                 return
             self._ip.receive_error(message, header.source, now)
+        elif message.type == icmp.TIMESTAMP_REQUEST:
+            # RFC 1122 3.2.2.8; the clock is network time.
+            milliseconds = now // MILLISECOND % _MILLISECONDS_OF_A_DAY
+            self._reply(header, icmp.timestamp_reply(message, milliseconds), now)
         else:
             self._count("icmp-unknown-type")
 
@@ -197,15 +204,25 @@ class Icmp:
             self._count("icmp-error-unsent")
 
     def _answer(self, header: ipv4.Ipv4Header, message: icmp.IcmpMessage, now: int) -> None:
+        reply = icmp.echo(icmp.ECHO_REPLY, message.identifier, message.sequence, message.body)
+        self._reply(header, reply, now)
+
+    def _reply(self, header: ipv4.Ipv4Header, reply: icmp.IcmpMessage, now: int) -> None:
         if self._ip.is_broadcast(header.destination):
             # RFC 1122 3.2.2.6 lets a host ignore these; Linux does (icmp_echo_ignore_broadcasts).
             self._count("icmp-broadcast-echo")
             return
-        reply = icmp.echo(icmp.ECHO_REPLY, message.identifier, message.sequence, message.body)
-        # RFC 1122 3.2.2.6: the way there and the way back, in one record.
+        # RFC 1122 3.2.2.6: the way there and the way back, in one record, and the same service.
         options = ipv4_options.only(header.options, ipv4_options.RECORD_ROUTE)
         try:
-            self.send(header.source, reply, now, source=header.destination, options=options)
+            self.send(
+                header.source,
+                reply,
+                now,
+                source=header.destination,
+                options=options,
+                tos=header.tos,
+            )
         except SocketError:
             self._count("icmp-reply-unsent")
 

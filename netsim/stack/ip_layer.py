@@ -439,16 +439,16 @@ class Ip:
         """RFC 1812 5.2: everything that the plain way leaves, and the errors."""
         if header.options and not self._accepts_options(header.options, packet, now):
             return
-        if header.ttl <= 1:
-            self._count("ttl-exceeded")
-            self.icmp.send_error(icmp.TIME_EXCEEDED, icmp.TTL_EXCEEDED, packet, now)
-            return
         routes = self.fib.lookup(header.destination)
         if not routes:
             self._count("no-route")
             self.icmp.send_error(
                 icmp.DESTINATION_UNREACHABLE, icmp.NETWORK_UNREACHABLE, packet, now
             )
+            return
+        if header.ttl <= 1:  # after the route, as in Linux: where nothing leads, TTL says nothing
+            self._count("ttl-exceeded")
+            self.icmp.send_error(icmp.TIME_EXCEEDED, icmp.TTL_EXCEEDED, packet, now)
             return
         payload = packet[header.header_length :]
         route = routes[0]

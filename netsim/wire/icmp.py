@@ -28,6 +28,8 @@ REDIRECT: Final = 5
 ECHO_REQUEST: Final = 8
 TIME_EXCEEDED: Final = 11
 PARAMETER_PROBLEM: Final = 12
+TIMESTAMP_REQUEST: Final = 13
+TIMESTAMP_REPLY: Final = 14
 
 ERRORS: Final = frozenset({DESTINATION_UNREACHABLE, REDIRECT, TIME_EXCEEDED, PARAMETER_PROBLEM, 4})
 """Types that report on another packet; 4 is source quench, deprecated by RFC 6633."""
@@ -82,6 +84,15 @@ class IcmpMessage:
 def echo(kind: int, identifier: int, sequence: int, data: bytes) -> IcmpMessage:
     """An echo request or reply."""
     return IcmpMessage(kind, 0, identifier << 16 | sequence, data)
+
+
+def timestamp_reply(request: IcmpMessage, milliseconds: int) -> IcmpMessage:
+    """The answer to a timestamp request that came `milliseconds` after midnight (RFC 792);
+    WireError when it has not room for three times."""
+    if len(request.body) < 12:
+        raise WireError("icmp-truncated")
+    body = request.body[:4] + struct.pack("!II", milliseconds, milliseconds)
+    return IcmpMessage(TIMESTAMP_REPLY, 0, request.rest, body)
 
 
 def parse(data: bytes) -> IcmpMessage:

@@ -62,6 +62,36 @@ def test_an_echo_request_is_answered_from_where_it_went(destination: IpAddress) 
     dialogue.expect(sent_frame(reply, NEAR_MAC))
 
 
+def test_an_echo_reply_has_the_service_that_was_asked_for() -> None:
+    """RFC 1122 3.2.2.6"""
+    dialogue = knowing_all()
+    request = icmp.echo(icmp.ECHO_REQUEST, 5, 6, b"data")
+    dialogue.receive(
+        frame_of(packet(NEAR, HERE, request.pack(), protocol=ipv4.PROTOCOL_ICMP, tos=0x28))
+    )
+    (reply,) = dialogue.sent
+    assert ipv4.parse(reply.frame, 14).tos == 0x28
+
+
+def test_a_timestamp_request_is_answered_with_network_time() -> None:
+    """RFC 792, RFC 1122 3.2.2.8: milliseconds since midnight"""
+    dialogue = knowing_all()
+    dialogue.run(25 * 3600 * SECOND + 7 * MILLISECOND)
+    request = icmp.IcmpMessage(icmp.TIMESTAMP_REQUEST, 0, 0x0005_0006, b"mine" + bytes(8))
+    dialogue.sent.clear()
+    dialogue.receive(icmp_frame(request))
+    frame = dialogue.sent[-1].frame
+    reply = icmp.parse(frame[14 + 20 :])
+    assert (reply.type, reply.rest, reply.body[:4]) == (icmp.TIMESTAMP_REPLY, 0x0005_0006, b"mine")
+    assert reply.body[4:8] == reply.body[8:] == (3600_007).to_bytes(4, "big")
+
+
+def test_a_timestamp_request_without_room_is_malformed() -> None:
+    dialogue = knowing_all()
+    short = icmp.IcmpMessage(icmp.TIMESTAMP_REQUEST, 0, 0, bytes(11))
+    dialogue.expect_drop("icmp-truncated", icmp_frame(short))
+
+
 def test_a_broadcast_echo_request_is_not_answered() -> None:
     dialogue = knowing_all()
     for destination in (DIRECTED, LIMITED_BROADCAST):
@@ -167,7 +197,7 @@ def test_an_error_about_an_echo_request_reaches_its_socket_with_who_said_it() ->
         ("icmp-quote-header", report(b"\x65" + echo_packet(HERE, FAR)[1:])),
         ("icmp-quote-header", report(b"\x4f" + echo_packet(HERE, FAR)[1:])),
         ("icmp-redirect", report(echo_packet(HERE, FAR), icmp.REDIRECT)),
-        ("icmp-unknown-type", icmp_frame(icmp.IcmpMessage(13, 0, 0, bytes(12)))),
+        ("icmp-unknown-type", icmp_frame(icmp.IcmpMessage(15, 0, 0, bytes(12)))),
     ],
 )
 def test_errors_that_tell_us_nothing_are_dropped(reason: str, frame: bytes) -> None:

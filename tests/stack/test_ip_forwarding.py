@@ -277,3 +277,10 @@ def test_the_short_way_is_taken() -> None:
         dialogue.receive(frame_of(echo_packet(NEAR, FAR)))
         dialogue.receive(frame_of(echo_packet(FAR, NEAR), by=GATEWAY_MAC, on=1), on=1)
     assert [sent.frame[:6] for sent in dialogue.sent] == [GATEWAY_MAC, NEAR_MAC]
+
+
+def test_where_nothing_leads_the_time_to_live_says_nothing() -> None:
+    """As in Linux: the route is looked up first."""
+    dialogue = router()
+    dialogue.receive(frame_of(packet(NEAR, parse_ip("192.0.2.1"), b"1234", ttl=1)))
+    assert dict(dialogue.host.drops) == {"no-route": 1}

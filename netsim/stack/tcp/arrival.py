@@ -7,7 +7,6 @@ and RFC 7323 (PAWS). There is no third step: security compartments are gone.
 from __future__ import annotations
 
 import errno
-from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp import acknowledgement, handshake, output, timeouts
@@ -16,8 +15,6 @@ from netsim.stack.tcp.reset import refuse
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import MAY_RECEIVE, State
 from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, TcpSegment
-
-_CHALLENGE_PERIOD: Final = 5 * SECOND
 
 
 def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:
@@ -75,7 +72,10 @@ def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, n
             return False
         if receiver.timestamp_is_old(segment.timestamp, now):  # R1 of RFC 7323 5.3
             counters.old_timestamps += 1
-            _challenge(connection, now)
+            if segment.payload:
+                connection.transmitter.acknowledge(connection.sender.nxt, now)
+            else:
+                _challenge(connection, now)
             return False
     # A little wider than the RFC's test, as in Linux: acknowledgements that were overtaken by
     # data, or follow data that was lost, are heard. Each later step takes what is new to it.
@@ -97,12 +97,18 @@ def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, n
 
 def _challenge(connection: Connection, now: int) -> None:
     """Send an ACK that lets a genuine peer show itself, within limits (RFC 5961 7)."""
-    if now - connection.challenges_since >= _CHALLENGE_PERIOD:
-        connection.challenges_since = now
-        connection.challenges = 0
-    if connection.challenges < connection.shared.settings.challenge_acks:
-        connection.challenges += 1
-        connection.shared.counters.challenge_acks += 1
+    shared = connection.shared
+    settings = shared.settings
+    last = connection.challenged_at
+    if last is not None and now - last < settings.challenge_interval_ns:
+        return
+    if now - shared.challenges_since >= SECOND:
+        shared.challenges_since = now
+        shared.challenges = 0
+    if shared.challenges < settings.challenge_acks:
+        connection.challenged_at = now
+        shared.challenges += 1
+        shared.counters.challenge_acks += 1
         connection.transmitter.acknowledge(connection.sender.nxt, now)
 
 

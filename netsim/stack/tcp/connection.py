@@ -31,6 +31,11 @@ TIMESTAMP_LENGTH: Final = 12
 """Octets that the timestamps option takes in every segment."""
 
 
+def own_mss(ip: IpLayer, remote: bytes) -> int:
+    """Octets of data in a segment without options that the path to `remote` takes."""
+    return ip.mtu_to(remote) - _IP_HEADER[len(remote)] - HEADER_LENGTH
+
+
 class AcceptQueue(Protocol):
     """What a connection knows of the listener that it came through."""
 
@@ -76,6 +81,9 @@ class Shared:
     time_wait: TimeWaitTable
     connections: dict[bytes, Connection] = field(default_factory=dict)
     """By `key_of`, in any state but TIME-WAIT."""
+    challenges: int = 0
+    """Challenge ACKs since `challenges_since`."""
+    challenges_since: int = 0
     dirty: dict[Connection, None] = field(default_factory=dict)
     """Connections whose owner did something that may make segments leave."""
 
@@ -85,8 +93,7 @@ class Connection:
 
     __slots__ = (
         "abort_wanted",
-        "challenges",
-        "challenges_since",
+        "challenged_at",
         "closed",
         "connected",
         "error",
@@ -170,8 +177,8 @@ class Connection:
         """What the peer's MSS option said, or the default without one."""
         self.scaling = False
         """Both SYNs carried a window scale."""
-        self.opened_at = 0
-        """When the SYN or SYN-ACK left first."""
+        self.opened_at: int | None = 0
+        """When the SYN or SYN-ACK left first; None where nobody knows."""
         self.syn_sent_at = 0
         """When it left last."""
         self.last_heard = 0
@@ -179,9 +186,8 @@ class Connection:
         self.keep_alive_probes = 0
         """Unanswered so far."""
         self.keep_alive_probed_at = 0
-        self.challenges = 0
-        """Challenge ACKs since `challenges_since`."""
-        self.challenges_since = 0
+        self.challenged_at: int | None = None
+        """When the last challenge ACK left."""
         self.abort_wanted = False
         """The owner closed it with data unread: a RST is to leave."""
         self.path_changed = False
@@ -213,8 +219,7 @@ class Connection:
 
     def own_mss(self) -> int:
         """What we announce and, at most, send; without options (RFC 6691)."""
-        mtu = self.shared.ip.mtu_to(self.remote[0])
-        return mtu - _IP_HEADER[len(self.remote[0])] - HEADER_LENGTH
+        return own_mss(self.shared.ip, self.remote[0])
 
     def segment_size(self) -> int:
         """Octets of data that fit into a segment: Eff.snd.MSS (RFC 9293 3.7.1)."""

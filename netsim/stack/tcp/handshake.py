@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from netsim.stack.tcp.connection import TIMESTAMP_LENGTH, Connection
-from netsim.stack.tcp.receiver import MAX_WINDOW_SCALE, window_scale_for
+from netsim.stack.tcp import syn_cookies
+from netsim.stack.tcp.connection import TIMESTAMP_LENGTH, Connection, Shared, own_mss
+from netsim.stack.tcp.endpoints import Endpoint, key_of
+from netsim.stack.tcp.receiver import MAX_WINDOW_FIELD, MAX_WINDOW_SCALE, window_scale_for
+from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.state import State
-from netsim.wire.tcp import ACK, TcpSegment
+from netsim.stack.tcp.transmitter import send_segment, timestamp_clock
+from netsim.wire.tcp import ACK, SYN, TcpSegment
 
 _DEFAULT_MSS: Final = {4: 536, 16: 1220}
 """Of a peer that names none (RFC 9293 3.7.1, MUST-15)."""
@@ -47,6 +51,39 @@ def send_syn(connection: Connection, now: int) -> None:
     )
 
 
+def resume(connection: Connection) -> None:
+    """As after `begin`, of a handshake whose answer was a SYN cookie: nobody knows when it left."""
+    connection.state = State.SYN_RECEIVED
+    connection.opened_at = None
+    connection.sender.nxt = connection.sender.iss + 1
+
+
+def answer_with_cookie(
+    shared: Shared, local: Endpoint, remote: Endpoint, syn: TcpSegment, now: int
+) -> None:
+    """The SYN-ACK of a connection that is kept nowhere."""
+    settings = shared.settings
+    numbers = shared.sequence_numbers
+    key = key_of(remote, local)
+    default = _DEFAULT_MSS[len(remote[0])]
+    answer = TcpSegment(
+        local[1],
+        remote[1],
+        syn_cookies.make(numbers, key, syn.sequence, syn.mss or default, now),
+        syn.sequence + 1 & MASK,
+        SYN | ACK,
+        min(settings.initial_receive_buffer, MAX_WINDOW_FIELD),
+        mss=own_mss(shared.ip, remote[0]),
+    )
+    if settings.timestamps and syn.timestamp is not None:
+        clock = timestamp_clock(now, numbers.timestamp_offset(key))
+        answer.timestamp, answer.timestamp_echo = syn_cookies.stamp(clock, syn), syn.timestamp
+        answer.sack_permitted = settings.selective_acknowledgement and syn.sack_permitted
+        if settings.window_scaling and syn.window_scale is not None:
+            answer.window_scale = window_scale_for(settings.receive_buffer)
+    send_segment(shared.ip, shared.drop, shared.counters, local[0], remote[0], answer, now)
+
+
 def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
     """Take the peer's SYN: where its data begins and what both of us offered."""
     settings = connection.shared.settings
@@ -72,7 +109,9 @@ def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
     """Our SYN is acknowledged by `segment` and theirs has come: ESTABLISHED."""
     sender = connection.sender
     repeated = sender.retries
-    if not repeated:
+    if connection.opened_at is None:
+        pass  # the answer was a SYN cookie
+    elif not repeated:
         sender.round_trip.sample(now - connection.opened_at)
     else:
         sender.round_trip.handshake_was_repeated()

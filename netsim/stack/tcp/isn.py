@@ -29,6 +29,10 @@ class SequenceNumbers:
         (RFC 7323 7.1) and still grows from one connection of a pair to the next."""
         return self._hash(endpoints, b"timestamp")
 
+    def cookie(self, said: bytes) -> int:
+        """What nobody can make who does not know the secret (RFC 4987 3.6)."""
+        return self._hash(said, b"cookie")
+
     def _hash(self, endpoints: bytes, purpose: bytes) -> int:
         digest = hashlib.blake2s(endpoints, digest_size=4, key=self._secret, person=purpose[:8])
         return int.from_bytes(digest.digest(), "big")

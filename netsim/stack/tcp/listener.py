@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from netsim.stack.tcp import handshake
+from netsim.stack.tcp import handshake, header_prediction, syn_cookies
 from netsim.stack.tcp.connection import Connection, Shared
 from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.reset import refuse
+from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import LIMITED_BROADCAST, is_multicast_ip
-from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
+from netsim.wire.tcp import ACK, FIN, RST, SYN, TcpSegment
 
 
 class Listener:
@@ -21,7 +22,16 @@ class Listener:
     It puts itself into the host's `ready` when one waits.
     """
 
-    __slots__ = ("_backlog", "_half_open", "_queue", "_shared", "_table", "_unseen", "local")
+    __slots__ = (
+        "_backlog",
+        "_cookies_until",
+        "_half_open",
+        "_queue",
+        "_shared",
+        "_table",
+        "_unseen",
+        "local",
+    )
 
     def __init__(
         self,
@@ -35,6 +45,8 @@ class Listener:
         self.local = local
         """Address, None for any of this host's, and port."""
         self._backlog = max(backlog, 1)
+        self._cookies_until = 0
+        """Until when cookies may come back, in ns of network time."""
         self._half_open: dict[Connection, TcpSocket] = {}
         self._queue: deque[TcpSocket] = deque()
         self._unseen: dict[Any, None] = {}
@@ -87,29 +99,82 @@ class Listener:
         flags = segment.flags
         if flags & RST:  # first
             return
+        if (
+            flags & (ACK | SYN) == ACK
+            and now < self._cookies_until
+            and self._cookie_returns(source, destination, segment, now)
+        ):
+            return
         if flags & ACK:  # second
             shared.counters.no_match += 1
             refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
             return
-        # RFC 9293 3.9.2.3 (MUST-57): never for a SYN to many.
-        if not flags & SYN or is_multicast_ip(destination) or destination == LIMITED_BROADCAST:
+        # RFC 9293 3.9.2.3 (MUST-57): never for a SYN to many. Nobody begins and ends at once:
+        # SYN with FIN is a scanner's (Linux is silent, too).
+        if (
+            flags & (SYN | FIN) != SYN
+            or is_multicast_ip(destination)
+            or destination == LIMITED_BROADCAST
+        ):
             return
         # Third. A queue that is full drops the SYN: the client comes again in a second.
-        if len(self._queue) >= self._backlog or len(self._half_open) >= shared.settings.syn_backlog:
+        if len(self._queue) >= self._backlog:
             shared.counters.syn_drops += 1
+            return
+        if len(self._half_open) >= shared.settings.syn_backlog:
+            self._give_cookie(source, destination, segment, now)
             return
         remote: Endpoint = (source, segment.source_port)
         local: Endpoint = (destination, segment.destination_port)
         if iss is None:
             iss = shared.sequence_numbers.initial(key_of(remote, local), now)
-        connection = TcpSocket(shared, local, remote, iss)
+        connection = self._open_half(local, remote, iss, now)
+        handshake.synchronize(connection, segment, now)
+        handshake.begin(connection, State.SYN_RECEIVED, now)
+
+    def _open_half(self, local: Endpoint, remote: Endpoint, iss: int, now: int) -> TcpSocket:
+        connection = TcpSocket(self._shared, local, remote, iss)
         connection.listener = self
         connection.ready = self._unseen
         connection.last_heard = now
         self._half_open[connection] = connection
-        shared.connections[connection.key] = connection
-        handshake.synchronize(connection, segment, now)
-        handshake.begin(connection, State.SYN_RECEIVED, now)
+        self._shared.connections[connection.key] = connection
+        return connection
+
+    # -- SYN cookies (RFC 4987 3.6)
+
+    def _give_cookie(
+        self, source: bytes, destination: bytes, segment: TcpSegment, now: int
+    ) -> None:
+        """Too many connections are half open: answer a SYN, and keep nothing."""
+        shared = self._shared
+        self._cookies_until = now + syn_cookies.LIFETIME
+        shared.counters.cookies_sent += 1
+        remote: Endpoint = (source, segment.source_port)
+        local: Endpoint = (destination, segment.destination_port)
+        handshake.answer_with_cookie(shared, local, remote, segment, now)
+
+    def _cookie_returns(
+        self, source: bytes, destination: bytes, segment: TcpSegment, now: int
+    ) -> bool:
+        """Whether an acknowledgement brings back a cookie, and so completes a handshake."""
+        shared = self._shared
+        remote: Endpoint = (source, segment.source_port)
+        local: Endpoint = (destination, segment.destination_port)
+        cookie = segment.acknowledgement - 1 & MASK
+        irs = segment.sequence - 1 & MASK
+        mss = syn_cookies.mss_of(shared.sequence_numbers, key_of(remote, local), irs, cookie, now)
+        if mss is None:
+            return False
+        shared.counters.cookies_returned += 1
+        if len(self._queue) >= self._backlog:
+            shared.counters.accept_drops += 1
+            return True
+        connection = self._open_half(local, remote, cookie, now)
+        handshake.synchronize(connection, syn_cookies.offered_syn(segment, mss), now)
+        handshake.resume(connection)
+        header_prediction.segment_arrives(connection, segment, now)
+        return True
 
     def completes(self, connection: Connection) -> bool:
         """Our SYN-ACK is acknowledged; whether there is room in the accept queue. If not, that

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.tcp_counters import TcpCounters
-from netsim.stack.tcp.transmitter import PROTOCOL, UNSENT, IpLayer
-from netsim.wire.checksum import pseudo_header_sum
+from netsim.stack.tcp.transmitter import IpLayer, send_segment
 from netsim.wire.tcp import ACK, FIN, RST, SYN, TcpSegment
 
 
@@ -38,10 +36,5 @@ def refuse(
         answer,
         0,
     )
-    counters.segments_out += 1
     counters.resets_out += 1
-    pseudo_sum = pseudo_header_sum(destination, source, PROTOCOL)
-    try:
-        ip.send(PROTOCOL, destination, source, reset.pack(pseudo_sum), now)
-    except SocketError:
-        drop(UNSENT)
+    send_segment(ip, drop, counters, destination, source, reset, now)

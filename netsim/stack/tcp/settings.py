@@ -62,11 +62,13 @@ class TcpSettings:
     """The same for a connection nobody owns any more."""
 
     syn_backlog: int = 1024
-    """Half-open connections per listener beyond which a SYN is dropped."""
+    """Half-open connections per listener beyond which SYNs get cookies (RFC 4987 3.6)."""
     time_wait_limit: int = 8192
     """Connections in TIME-WAIT; beyond it the oldest ends early (Linux: tcp_max_tw_buckets)."""
-    challenge_acks: int = 10
-    """Per connection in any five seconds (RFC 5961 7)."""
+    challenge_acks: int = 1000
+    """Per host in a second (RFC 5961 7)."""
+    challenge_interval_ns: int = 500 * MILLISECOND
+    """Between two of one connection (Linux: tcp_invalid_ratelimit)."""
 
     selective_acknowledgement: bool = True
     timestamps: bool = True

@@ -55,7 +55,10 @@ class TcpCounters:
     no_match: int = 0
     """Segments for no connection and no listener."""
     syn_drops: int = 0
-    """SYNs dropped because too many connections are half open or wait to be accepted."""
+    """SYNs dropped because too many connections wait to be accepted."""
+    cookies_sent: int = 0
+    """SYN cookies given out because too many connections are half open."""
+    cookies_returned: int = 0
     accept_drops: int = 0
     """Handshakes whose last step was ignored because the accept queue is full."""
     time_wait_overflows: int = 0

@@ -84,14 +84,17 @@ class TimeWait:
         self._table.entries.pop(self.key, None)
 
     def successor_iss(self, segment: TcpSegment) -> int | None:
-        """If `segment` is a SYN that may open the connection anew (RFC 9293 3.6.1: its number is
-        beyond what was seen; RFC 6191: or its timestamp is), the least ISN for our side."""
+        """If `segment` is a SYN that may open the connection anew, the least ISN for our side:
+        with timestamps (RFC 6191 2) if its is later, or the same and its number beyond what was
+        seen; without, if its number is (RFC 9293 3.6.1)."""
         if segment.flags & (SYN | RST) != SYN:
             return None
         receiver = self._transmitter.receiver
         newer = unwrap(segment.sequence, receiver.nxt) > receiver.nxt
         if self._transmitter.timestamps and segment.timestamp is not None:
-            newer = newer or is_older(receiver.recent, segment.timestamp)
+            if is_older(segment.timestamp, receiver.recent):
+                return None
+            newer = newer or segment.timestamp != receiver.recent
         return self._nxt + _ISN_GAP & MASK if newer else None
 
     def receive(self, segment: TcpSegment, now: int) -> None:

@@ -41,6 +41,29 @@ class IpLayer(Protocol):
         """Whether packets to that address are for everybody on a link."""
 
 
+def timestamp_clock(now: int, offset: int) -> int:
+    """Our timestamp clock: milliseconds plus an offset of the connection."""
+    return (now // MILLISECOND + offset) & MASK
+
+
+def send_segment(
+    ip: IpLayer,
+    drop: Callable[[str], None],
+    counters: TcpCounters,
+    source: bytes,
+    destination: bytes,
+    segment: TcpSegment,
+    now: int,
+) -> None:
+    """Send a segment that is not one of a stream of many."""
+    counters.segments_out += 1
+    data = segment.pack(pseudo_header_sum(source, destination, PROTOCOL))
+    try:
+        ip.send(PROTOCOL, source, destination, data, now)
+    except SocketError:
+        drop(UNSENT)
+
+
 class Transmitter:
     """Builds this connection's segments; `receiver` says what they acknowledge."""
 
@@ -89,8 +112,8 @@ class Transmitter:
         self._options = b""
 
     def clock(self, now: int) -> int:
-        """Our timestamp clock: milliseconds plus an offset of this connection."""
-        return (now // MILLISECOND + self._timestamp_offset) & MASK
+        """Our timestamp clock."""
+        return timestamp_clock(now, self._timestamp_offset)
 
     def prepare(self, now: int) -> None:
         """Fix what the segments written next have in common: ACK, window, timestamps."""
@@ -165,9 +188,6 @@ class Transmitter:
         )
 
     def _send(self, segment: TcpSegment, now: int) -> None:
-        self._counters.segments_out += 1
-        data = segment.pack(self._pseudo_sum)
-        try:
-            self._ip.send(PROTOCOL, self._source, self._destination, data, now)
-        except SocketError:
-            self._drop(UNSENT)
+        send_segment(
+            self._ip, self._drop, self._counters, self._source, self._destination, segment, now
+        )

@@ -254,6 +254,15 @@ def test_time_wait_gives_way_to_a_newer_timestamp() -> None:
     assert d.sent[0].segment.flags == 0x12
 
 
+def test_time_wait_refuses_an_older_timestamp_whatever_the_number() -> None:
+    """RFC 6191 2, and PAWS"""
+    d = served_to_time_wait(modern=True)
+    d.run(SECOND)
+    d.send("S", seq=500, mss=MSS, timestamp=d.peer_clock() - 10_000 & 0xFFFFFFFF)
+    assert d.sent[0].segment.flags == 0x10
+    assert [view.state for view in d.tcp.connections()] == [State.TIME_WAIT]
+
+
 def test_time_wait_refuses_an_older_syn() -> None:
     d = served_to_time_wait(modern=False)
     d.send("S", seq=-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tcp_dialogue import (
@@ -27,6 +28,8 @@ from tcp_dialogue import (
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.socket_errors import AddressInUseError, NoRouteError
 from netsim.stack.tcp.ephemeral_ports import FIRST_EPHEMERAL, LAST_EPHEMERAL
+from netsim.stack.tcp.listener import Listener
+from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
 
 
@@ -325,20 +328,76 @@ def test_no_answer_to_a_broadcast_syn() -> None:
     assert d.sent == []
 
 
-def test_syn_backlog_drops_what_is_too_much() -> None:
-    d = Dialogue(replace(PLAIN, syn_backlog=2))
-    d.tcp.listen(None, PORT)
-    for port in (1, 2, 3):
+def flooded(settings: TcpSettings) -> tuple[Dialogue, Listener]:
+    """A listener whose table of half-open connections is full."""
+    d = Dialogue(replace(settings, syn_backlog=2))
+    listener = d.tcp.listen(None, PORT)
+    for port in (1, 2):
         d.peer_port = port
         d.send("S", seq=0)
-    assert [s.segment.destination_port for s in d.sent] == [1, 2]
-    assert d.tcp.counters.syn_drops == 1
     d.sent.clear()
+    d.peer_port = 3
+    return d, listener
+
+
+@pytest.mark.parametrize("modern", [True, False])
+def test_beyond_the_backlog_cookies_complete_the_handshake(modern: bool) -> None:
+    """RFC 4987 3.6: nothing is kept, and options come back in the timestamp."""
+    d, listener = flooded(MODERN if modern else PLAIN)
+    d.timestamps = modern
+    offers: dict[str, Any] = {"sack_permitted": True, "window_scale": 7} if modern else {}
+    d.send("S", seq=0, mss=1300, **offers)
+    answer = d.expect("SA", seq=0, ack=1, mss=MSS)
+    assert (answer.window_scale is not None, answer.sack_permitted) == (modern, modern)
+    assert len(d.tcp.connections()) == 2
+    d.after(50 * MILLISECOND)
+    d.send("A", seq=1, ack=1, window=200)
+    d.send("PA", seq=1, ack=1, payload=b"hello", window=200)
+    connection = listener.accept()
+    assert connection is not None
+    assert connection.receive() == b"hello"
+    assert connection.peer_mss == 1300
+    assert connection.transmitter.sack == connection.transmitter.timestamps == modern
+    assert connection.sender.window_edge - connection.sender.una == (200 << 7 if modern else 200)
+    assert (d.tcp.counters.cookies_sent, d.tcp.counters.cookies_returned) == (1, 1)
+    d.sent.clear()
+    connection.send(b"answer")
+    d.expect("PA", seq=1, ack=6, payload=b"answer")
+
+
+@pytest.mark.parametrize("how", ["guessed", "late", "never given"])
+def test_what_is_no_cookie_is_refused(how: str) -> None:
+    d, listener = flooded(PLAIN)
+    if how == "never given":
+        d = Dialogue(PLAIN)
+        listener = d.tcp.listen(None, PORT)
+        d.send("A", seq=1, ack=1)
+    else:
+        d.send("S", seq=0)
+        d.expect("SA", seq=0, ack=1)
+        d.run(121 * SECOND if how == "late" else 0)
+        d.sent.clear()
+        d.send("A", seq=1, ack=1 + (how == "guessed"))
+    assert d.sent[-1].segment.flags & 4
+    assert listener.accept() is None
+
+
+def test_a_place_that_is_free_again_is_used_without_cookies() -> None:
+    d, _ = flooded(PLAIN)
     d.peer_port = 1
     d.send("R", seq=1)
     d.peer_port = 3
     d.send("S", seq=0)
     d.expect("SA", seq=0, ack=1)
+    assert d.tcp.counters.cookies_sent == 0
+
+
+def test_syn_with_fin_is_silence() -> None:
+    d = Dialogue()
+    d.tcp.listen(None, PORT)
+    d.send("SF", seq=0)
+    d.expect_nothing()
+    assert d.tcp.connections() == []
 
 
 def test_completed_handshakes_leave_the_syn_backlog() -> None:
