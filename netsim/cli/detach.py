@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import click
 
+from netsim.cli.detached_log import DetachedLog
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED, explain
 from netsim.cli.supervision import Watcher
 from netsim.control.state_directory import discard_log, draft_log
@@ -78,6 +79,7 @@ class _Reports:
 
     def __init__(self, descriptor: int) -> None:
         self._pipe: int | None = descriptor
+        self._log = DetachedLog()
 
     def progress(self, ready: int, total: int) -> None:
         self._send({"progress": [ready, total]})
@@ -91,8 +93,10 @@ class _Reports:
         self._hang_up()
 
     def event(self, event: dict[str, Any]) -> None:
-        line = f"{event['wall']} {event['kind']} {event['node']}: {event['text']}\n"
-        os.write(1, line.encode())
+        self._log.write(f"{event['wall']} {event['kind']} {event['node']}: {event['text']}")
+
+    def look_after(self, log: Path, announce: Callable[[str], None]) -> None:
+        self._log.look_after(log, announce)
 
     def down(self, name: str) -> None:
         """Who asked for it knows."""

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
 from netsim.control.processes import family
+from netsim.control.state_directory import NameTakenError, StateDirectory, StateError
 from netsim.realtime.zygote import Zygote
 
 if TYPE_CHECKING:
-    from netsim.control.state_directory import StateDirectory
+    from netsim.control.control_server import ControlServer
     from netsim.network.network import Network
     from netsim.realtime.launcher import StartMethod
 
+_LOOK_EVERY: Final = 1.0
+"""Seconds."""
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -36,6 +39,9 @@ class Watcher(Protocol):
 
     def event(self, event: dict[str, Any]) -> None:
         """Something happened."""
+
+    def look_after(self, log: Path, announce: Callable[[str], None]) -> None:
+        """Called every second: what is written to `log` is kept within bounds."""
 
     def down(self, name: str) -> None:
         """Everything is gone; that nobody listens is no error here."""
@@ -57,7 +63,6 @@ def run_network(
     zygote = Zygote.start() if start_method == "fork" else None
     try:
         from netsim.control.preflight import check_programs_and_ports
-        from netsim.control.state_directory import StateDirectory
         from netsim.network.network import Network
 
         network = Network(file, seed=seed, name=name, start_method=start_method, launcher=zygote)
@@ -130,16 +135,51 @@ class _Supervisor:
         subscription = self._network.subscribe()
         await server.start(self._state.listen())
         watching = asyncio.create_task(self._watch(subscription))
+        looking = asyncio.create_task(self._look_after(server))
         try:
             document = await self._network.inspect()
-            more = {"processes": family(os.getpid()), "ports": document["ports"]}
-            self._state.publish({**self._network.summary(), **more})
+            self._publish(document)
             self._tell(lambda watcher: watcher.ready(document))
             await self._stop.wait()
         finally:
+            looking.cancel()
             await server.close()
             subscription.close()
             await watching
+
+    def _publish(self, document: dict[str, Any]) -> None:
+        more = {"processes": family(os.getpid()), "ports": document["ports"]}
+        self._state.publish({**self._network.summary(), **more})
+
+    async def _look_after(self, server: ControlServer) -> None:
+        """The state directory is where others find it, and its log stays within bounds."""
+        told = False
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                if not self._state.is_in_place():
+                    self._state.restore()
+                    await server.listen(self._state.listen())
+                    self._publish(await self._network.inspect())
+                    told = False
+                    self._network.announce(
+                        f"somebody has removed {self._state.path}; it has been made anew"
+                    )
+            except NameTakenError as error:
+                self._network.announce(f"{error}, and nobody finds this one: it ends")
+                self._code = FAILED
+                self._stop.set()
+                return
+            except (OSError, StateError) as error:
+                if not told:
+                    told = True
+                    self._network.announce(
+                        f"nobody finds this network: {self._state.path} is gone ({error}); "
+                        f"kill {os.getpid()} ends it"
+                    )
+            self._tell(
+                lambda watcher: watcher.look_after(self._state.log_path, self._network.announce)
+            )
 
     async def _watch(self, subscription: Any) -> None:
         async for event in subscription:

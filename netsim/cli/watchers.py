@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -62,6 +64,9 @@ class Terminal:
         click.echo(f"{event['time_ns'] / 1e9:10.3f} s  {kind}  {text}")
         sys.stdout.flush()
 
+    def look_after(self, log: Path, announce: Callable[[str], None]) -> None:
+        """A terminal keeps no log."""
+
     def down(self, name: str) -> None:
         """The last line."""
         self.close()
@@ -82,6 +87,9 @@ class JsonLines:
     def event(self, event: dict[str, Any]) -> None:
         print_json_line(event)
         sys.stdout.flush()
+
+    def look_after(self, log: Path, announce: Callable[[str], None]) -> None:
+        """What is read has no bounds."""
 
     def down(self, name: str) -> None:
         """Nothing."""

@@ -61,7 +61,7 @@ class ControlServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self, listener: socket.socket) -> None:
-        """Answer on a listening socket, which is closed by `close`."""
+        """Answer on a listening socket."""
         application = web.Application(middlewares=[_errors_as_json])
         application.add_routes(
             [
@@ -85,8 +85,13 @@ class ControlServer:
             application, access_log=None, handler_cancellation=True, shutdown_timeout=1.0
         )
         await runner.setup()
-        await web.SockSite(runner, listener).start()
         self._runner = runner
+        await self.listen(listener)
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Answer on another listening socket, too; `close` closes all."""
+        assert self._runner is not None, "it has started"
+        await web.SockSite(self._runner, listener).start()
 
     async def close(self) -> None:
         """End running tools and event streams, then stop listening."""

@@ -6,11 +6,15 @@
             network.json               what `netsim ps` shows when the supervisor does not answer
             control.sock               the control API
             log                        output of a detached supervisor
+        log.1                      what it held before it was emptied
 
 The kernel releases a lock with its last holder, however that one ended, so a directory whose
 `lock` is free is left over from a crash, and the next command removes it. Whoever creates, removes
 or looks at one holds a lock on the directory above for that moment. Everything is private to the
 user (mode 0700, owned by them): whoever may open the socket may stop the network.
+
+Somebody may remove it all the same: a log-out, a cleaner of temporary files. The supervisor looks
+(`is_in_place`) and makes it anew (`restore`).
 
 Light on purpose: `netsim ps` and `netsim exec` import it and have to answer at once.
 """
@@ -80,18 +84,37 @@ class StateDirectory:
                     f"{name} is already running (pid {pid}); netsim down {name}, "
                     "or give this one another name with --name"
                 )
-            state._remove()
-            _make_private(state.path)
-            state._lock = os.open(state.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(state._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _held.add(state._lock)
+            state._take()
             state.publish({"name": name, "supervisor_pid": os.getpid(), "state": "starting"})
         return state
+
+    def is_in_place(self) -> bool:
+        """Whether what this process holds is still what others find."""
+        found = (self.path / name for name in (_SUMMARY, _CONTROL))
+        return self._is_ours() and all(path.exists() for path in found)
+
+    def restore(self) -> None:
+        """Make the directory anew, after somebody has removed it or a part of it.
+
+        `listen` and `publish` have to be called again. NameTakenError when another network has
+        taken the name meanwhile.
+        """
+        with _exclusive(self.path.parent):
+            if self._is_ours():
+                return
+            if self._is_held():
+                raise NameTakenError(f"{self.name} is the name of another network by now")
+            before = self._lock
+            self._take()
+            if before is not None:
+                _held.remove(before)
+                os.close(before)
 
     def publish(self, summary: Mapping[str, Any]) -> None:
         """Write `network.json`, at once and whole for whoever reads it meanwhile."""
         draft = self.path / f"{_SUMMARY}.new"
-        draft.write_text(json.dumps(summary) + "\n", encoding="utf-8")
+        with open(_create(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
+            file.write(json.dumps(summary) + "\n")
         draft.replace(self.path / _SUMMARY)
 
     def summary(self) -> dict[str, Any]:
@@ -110,6 +133,7 @@ class StateDirectory:
         """The control socket, listening, mode 0600."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            (self.path / _CONTROL).unlink(missing_ok=True)
             with _short_address(self.path) as address:
                 listener.bind(address)
             (self.path / _CONTROL).chmod(0o600)
@@ -149,11 +173,12 @@ class StateDirectory:
         """Remove the directory and let the name go; safe to call twice."""
         if self._lock not in _held:  # not ours, or not ours any more
             return
-        with _exclusive(self.path.parent):
-            self._remove()
-            _held.remove(self._lock)
-            os.close(self._lock)
-            self._lock = None
+        if self._is_ours():  # else somebody has removed it, and it may be a successor's
+            with _exclusive(self.path.parent):
+                self._remove()
+        _held.remove(self._lock)
+        os.close(self._lock)
+        self._lock = None
 
     def is_alive(self) -> bool:
         """Whether the supervisor lives."""
@@ -187,11 +212,25 @@ class StateDirectory:
             os.close(probe)
         return False
 
+    def _take(self) -> None:
+        """Make the directory and hold it; whatever a crash has left there goes."""
+        self._remove()
+        _make_private(self.path)
+        self._lock = _create(self.path / _LOCK, os.O_RDWR)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _held.add(self._lock)
+
+    def _is_ours(self) -> bool:
+        """Whether the lock that is found there is the one that this process holds."""
+        assert self._lock is not None, "it was claimed"
+        try:
+            return os.path.samestat(os.stat(self.path / _LOCK), os.fstat(self._lock))
+        except OSError:
+            return False
+
     def _remove(self) -> None:
         if not self.path.is_symlink() and self.path.is_dir():
-            for entry in self.path.iterdir():
-                entry.unlink()
-            self.path.rmdir()
+            _remove_tree(self.path)
 
 
 def survey() -> tuple[list[StateDirectory], list[StateDirectory]]:
@@ -244,7 +283,7 @@ def draft_log() -> Path:
     """A new file for the output of a supervisor that does not know its network's name yet."""
     with _exclusive(state_root()) as root:
         path = root / f"{_LOG}.{os.getpid()}"
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
+        os.close(_create(path, os.O_WRONLY | os.O_TRUNC))
     return path
 
 
@@ -270,11 +309,30 @@ def state_root() -> Path:
     return Path(tempfile.gettempdir()) / f"netsim-{os.getuid()}"
 
 
+def _create(path: Path, flags: int) -> int:
+    """Open a file of the user's own, made if need be: mode 0600 whatever the umask."""
+    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def _remove_tree(path: Path) -> None:
+    """The directory and all that is in it, whoever has put it there; no link is followed."""
+    path.chmod(0o700)
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            _remove_tree(entry)
+        else:
+            entry.unlink()
+    path.rmdir()
+
+
 def _make_private(path: Path) -> None:
     """Make the directory, or refuse one that somebody else could read or replace."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
+        path.chmod(0o700)  # whatever the umask
     found = path.lstat()
     private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     if not private or stat.S_IMODE(found.st_mode) & 0o077:

@@ -620,6 +620,10 @@ class Network:
         if changes:
             self._publish("routes", "", f"routes of {', '.join(sorted(changes))} have changed")
 
+    def announce(self, text: str) -> None:
+        """Put an error that is no node's into the timeline, and tell who subscribes to events."""
+        self._publish("error", "", text)
+
     def _publish(self, kind: str, node: str, text: str) -> None:
         self._tell(Event(self.now(), kind, node, text))
 

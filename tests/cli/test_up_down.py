@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import termios
@@ -110,6 +111,32 @@ def test_down_ends_a_network_in_the_foreground(shell: Shell) -> None:
         read_until(up.stdout, "home is up")
         assert shell.run("down") == (0, "home is down\n", "")
         assert up.wait(10) == 0
+
+
+def test_a_state_directory_that_is_removed_is_made_anew(shell: Shell) -> None:
+    with shell.start("up", "home.yaml") as up:
+        read_until(up.stdout, "home is up")
+        for _ in range(2):
+            shutil.rmtree(shell.state_root)
+            read_until(up.stdout, "it has been made anew")
+            assert "home" in shell.run("ps")[1]
+        assert shell.run("down") == (0, "home is down\n", "")
+        assert up.wait(10) == 0
+    assert not shell.state_root.exists()
+
+
+def test_a_network_whose_name_is_taken_meanwhile_ends(shell: Shell) -> None:
+    with shell.start("up", "home.yaml") as first:
+        read_until(first.stdout, "home is up")
+        first.send_signal(signal.SIGSTOP)
+        shutil.rmtree(shell.state_root)
+        with shell.start("up", "home.yaml") as second:
+            read_until(second.stdout, "home is up")
+            first.send_signal(signal.SIGCONT)
+            read_until(first.stdout, "nobody finds this one: it ends")
+            assert first.wait(10) == 1
+            assert shell.run("down") == (0, "home is down\n", "")
+            assert second.wait(10) == 0
 
 
 def test_events_are_shown(shell: Shell) -> None:

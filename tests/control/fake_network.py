@@ -101,6 +101,9 @@ class FakeNetwork(FakeLinks):
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()
 
+    def announce(self, text: str) -> None:
+        self.hub.publish(Event(1, "error", "", text))
+
     def say(self, text: str, level: int = logging.INFO) -> None:
         self.hub.publish(Event(1, "log", "web", text))
         self.book.add(LogLine(1_500_000_000, "web", level, text))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -183,3 +184,76 @@ def test_the_log_moves_in_and_a_lost_one_is_cleaned(runtime_directory: Path) -> 
     state_directory.running()
     assert [entry.name for entry in (runtime_directory / "netsim").iterdir()] == ["campus"]
     held.release()
+
+
+def listen(held: StateDirectory) -> socket.socket:
+    held.publish({"name": held.name})
+    return held.listen()
+
+
+def test_whoever_removes_it_is_noticed_and_it_is_made_anew(runtime_directory: Path) -> None:
+    held = StateDirectory.claim("campus")
+    listeners = [listen(held)]
+    assert held.is_in_place()
+    for removed in ("", "campus", "campus/control.sock", "campus/network.json", "campus/lock"):
+        path = runtime_directory / "netsim" / removed
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        assert not held.is_in_place()
+        held.restore()
+        listeners.append(listen(held))
+        assert held.is_in_place()
+        assert [found.name for found in state_directory.running()] == ["campus"]
+        state_directory.find("campus").connect(timeout=5).close()
+    for listener in listeners:
+        listener.close()
+    held.release()
+    assert list(runtime_directory.iterdir()) == []
+
+
+def test_the_directory_of_a_successor_is_left_alone(runtime_directory: Path) -> None:
+    held = StateDirectory.claim("campus")
+    shutil.rmtree(runtime_directory / "netsim")
+    successor = claim_in_another_process("campus")
+    try:
+        with pytest.raises(NameTakenError, match="another network"):
+            held.restore()
+        held.release()
+        assert [found.name for found in state_directory.running()] == ["campus"]
+        assert state_directory.find("campus").summary()["supervisor_pid"] == successor.pid
+    finally:
+        successor.kill()
+        successor.communicate()
+
+
+def test_whatever_somebody_puts_there_breaks_nothing(runtime_directory: Path) -> None:
+    outside = runtime_directory / "precious"
+    outside.mkdir()
+    (outside / "data").touch()
+    held = StateDirectory.claim("campus")
+    deep = held.path / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    (held.path / "link").symlink_to(outside)
+    (held.path.parent / "stray").mkdir()
+    (held.path.parent / "stray" / "file").touch()
+    assert [found.name for found in state_directory.running()] == ["campus"]
+    held.release()
+    assert state_directory.running() == []
+    assert (outside / "data").exists(), "no link is followed"
+    assert list(runtime_directory.iterdir()) == [outside]
+
+
+@pytest.mark.parametrize("umask", [0, 0o077, 0o777])
+def test_modes_are_what_they_are_whatever_the_umask(umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        held = StateDirectory.claim("campus")
+        log = state_directory.draft_log()
+        held.adopt_log(log)
+        with listen(held):
+            modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in held.path.iterdir()}
+        assert set(modes.values()) == {0o600}, modes
+        assert stat.S_IMODE(held.path.stat().st_mode) == 0o700
+        held.release()
+    finally:
+        os.umask(before)

@@ -1,0 +1,92 @@
+"""The log of a detached network: kept within bounds, and never a reason to end.
+
+The supervisor, the zygote and all nodes have the same file open, to append. So it is never renamed
+or replaced: when it has grown too large, what it holds goes to `log.1` beside it, and it is emptied
+in place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+LIMIT: Final = 4 << 20
+"""Bytes of the log; `log.1` has as many."""
+
+
+class DetachedLog:
+    """What the standard output and error of this process lead to (`targets`)."""
+
+    def __init__(self, targets: tuple[int, ...] = (1, 2)) -> None:
+        self._targets = targets
+        self._descriptors = [targets[0]]
+        """And those of files that were removed, to which nodes may write still."""
+        self._lost = 0
+        """Lines that could not be written since one could."""
+        self._problem = ""
+        self._gone = 0
+        """Lines that `log.1` holds no more."""
+        self._told = False
+        """That the log cannot be written."""
+
+    def write(self, line: str) -> None:
+        """Append a line; one that cannot be written is counted."""
+        try:
+            if self._lost:
+                self._write(f"{self._lost} lines are lost: {self._problem}\n")
+                self._lost = 0
+                self._told = False
+            self._write(f"{line}\n")
+        except OSError as error:
+            self._lost += 1
+            self._problem = error.strerror or str(error)
+
+    def look_after(self, path: Path, announce: Callable[[str], None]) -> None:
+        """Keep it within bounds, and at `path`, should somebody have removed it."""
+        try:
+            if not os.fstat(self._targets[0]).st_nlink:
+                self._reopen(path)
+            for descriptor in self._descriptors:
+                if os.fstat(descriptor).st_size > LIMIT:
+                    self._empty(descriptor, path)
+            problem = self._problem if self._lost else ""
+        except OSError as error:
+            problem = error.strerror or str(error)
+        if problem and not self._told:
+            self._told = True
+            announce(f"{path} cannot be written ({problem}); the network goes on without it")
+
+    def _write(self, text: str) -> None:
+        data = text.encode()
+        while data:
+            data = data[os.write(self._targets[0], data) :]
+
+    def _reopen(self, path: Path) -> None:
+        fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptors.append(os.dup(self._targets[0]))
+        for target in self._targets:
+            os.dup2(fresh, target)
+        os.close(fresh)
+
+    def _empty(self, descriptor: int, path: Path) -> None:
+        """What it holds becomes `log.1`; what that held is gone, and its lines are counted."""
+        before = path.with_name(f"{path.name}.1")
+        with open(f"/proc/self/fd/{descriptor}", "rb") as full:
+            data = full.read()
+        with suppress(FileNotFoundError):
+            self._gone += before.read_bytes().count(b"\n")
+        os.ftruncate(descriptor, 0)
+        kept = data.find(b"\n", max(len(data) - LIMIT - 1, 0)) + 1 if len(data) > LIMIT else 0
+        self._gone += data.count(b"\n", 0, kept)
+        with open(before, "wb", opener=_private) as file:
+            file.write(data[kept:])
+        self.write(
+            f"the lines before this one are in {before.name}; {self._gone} before them are gone"
+        )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
