@@ -8,6 +8,14 @@ import os
 import sys
 from typing import Any, NamedTuple
 
+_FRAMEWORKS = {
+    "django": "Django",
+    "fastapi": "FastAPI",
+    "flask": "Flask",
+    "litestar": "Litestar",
+    "quart": "Quart",
+    "starlette": "Starlette",
+}
 _HINT = "write `module:attr` of something that can be imported"
 
 
@@ -65,6 +73,11 @@ def _app_mistake(found: Any, wanted: Wanted) -> str | None:
 
     if isinstance(found, web.Application):
         return None
+    if (framework := _framework(found)) is not None:
+        return (
+            f"{wanted.reference} is an application of {framework}, not of aiohttp; serve it with "
+            "uvicorn from a `run:`, as docs/services.md shows"
+        )
     if not callable(found):
         kind = type(found).__name__
         return (
@@ -72,6 +85,12 @@ def _app_mistake(found: Any, wanted: Wanted) -> str | None:
             "function that makes one"
         )
     return _args_mistake(found, wanted)
+
+
+def _framework(found: Any) -> str | None:
+    """Whose application it is, where that is another than aiohttp's."""
+    packages = (cls.__module__.partition(".")[0] for cls in type(found).__mro__)
+    return next((_FRAMEWORKS[each] for each in packages if each in _FRAMEWORKS), None)
 
 
 def _args_mistake(found: Any, wanted: Wanted) -> str | None:

@@ -67,6 +67,11 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
         ("app = 1", "shop:create", "7:11: shop:create: module shop has no 'create'"),
         ("1 / 0", "shop:app", "7:11: shop:app: ZeroDivisionError"),
         ("def", "shop:app", "7:11: shop:app: SyntaxError"),
+        (
+            "class Application: __module__ = 'fastapi.applications'\napp = Application()",
+            "shop:app",
+            "7:11: shop:app is an application of FastAPI, not of aiohttp; serve it with uvicorn",
+        ),
         ("import os; os._exit(3)", "shop:app", "7:11: shop:app: its import ended the process"),
         ("import sys; sys.exit()", "shop:app", "7:11: shop:app: SystemExit"),
     ],
