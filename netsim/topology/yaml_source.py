@@ -88,12 +88,12 @@ class YamlSource:
 
         Steps that the file does not have are passed over: a missing key is where the mapping is
         that misses it, and what stands in a short form is found there (`[alice, s1]` has no key
-        `endpoints`, its parts are the ends).
+        `endpoints`, its parts are the ends; a list of one may be written without brackets).
         """
         value, place, missing = self._root, self._root.place, False
         for step in path:
             found = value.entries.get(step) or value.entries.get(str(step))
-            missing = found is None
+            missing = found is None and not isinstance(step, int)
             if found is not None:
                 place, value = found
         if at_key or (missing and (value.data is None or isinstance(value.data, dict))):
