@@ -6,9 +6,10 @@ import signal
 from typing import Any, Final, Literal
 
 from netsim.control.control_client import ControlClient, ControlError
-from netsim.control.processes import Process, Watch, family
+from netsim.control.process_watch import ProcessWatch
 from netsim.control.state_directory import StateDirectory
 from netsim.core.errors import NetsimError
+from netsim.realtime.process_tree import Process, family
 
 _PATIENCE: Final = 10.0
 """Seconds for a supervisor to stop its nodes; it gives them 2."""
@@ -31,11 +32,11 @@ def shut_down(state: StateDirectory) -> Ending:
     supervisor = int(summary.get("supervisor_pid", 0))
     processes = recorded(summary)
     if not state.is_alive():
-        with Watch(processes) as watch:
+        with ProcessWatch(processes) as watch:
             _finish(state, watch, _LAST_WORDS)
         return "cleaned"
     # Of a live network the family is asked for as well: nodes may have been started since.
-    with Watch([*family(supervisor), *processes]) as watch:
+    with ProcessWatch([*family(supervisor), *processes]) as watch:
         try:
             ControlClient(state).stop()
         except NetsimError:  # still starting, or hanging
@@ -48,7 +49,7 @@ def recorded(summary: dict[str, Any]) -> list[Process]:
     return [Process(pid, started) for pid, started in summary.get("processes", [])]
 
 
-def _finish(state: StateDirectory, watch: Watch, patience: float) -> bool:
+def _finish(state: StateDirectory, watch: ProcessWatch, patience: float) -> bool:
     """Wait, then kill; True if that was needed."""
     killed = False
     if watch.wait(patience):

@@ -13,7 +13,7 @@ from multiprocessing.reduction import DupFd
 from typing import Any, Literal
 
 from netsim.realtime.launcher import Reports
-from netsim.realtime.zygote_process import die_with_parent
+from netsim.realtime.process_tree import die_with_parent
 from netsim.site.messages import Boot
 from netsim.topology.plan import NetworkPlan
 

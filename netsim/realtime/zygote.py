@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from netsim.realtime import zygote_messages as messages
+from netsim.realtime.process_tree import kill_family
 
 if TYPE_CHECKING:
     import asyncio
@@ -96,11 +96,7 @@ class Zygote:
             # Once reaped, its number may be that of a stranger.
             return
         self._killed = True
-        # The group is all of its session, except who has left it. It may not have one yet.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGKILL)
+        kill_family(self._pid)
 
     def reap(self) -> None:
         """Wait for the killed or finished zygote."""
@@ -122,7 +118,6 @@ class Zygote:
 
 
 def _fork_zygote(sock: socket.socket) -> int:
-    supervisor = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -130,9 +125,8 @@ def _fork_zygote(sock: socket.socket) -> int:
         return pid
     status = 1
     try:
-        from netsim.realtime.zygote_process import die_with_parent, serve
+        from netsim.realtime.zygote_process import serve
 
-        die_with_parent(supervisor)
         _release_descriptors(keep=sock.fileno())
         # Where a test framework has replaced the standard streams, theirs are closed now.
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
@@ -164,7 +158,7 @@ def _release_descriptors(keep: int) -> None:
 def _spawn_zygote(sock: socket.socket) -> int:
     """Forking a process that has threads may copy a lock that nobody will ever release."""
     code = "from netsim.realtime import zygote_process; zygote_process.main()"
-    arguments = [sys.executable, "-c", code, str(sock.fileno()), str(os.getpid())]
+    arguments = [sys.executable, "-c", code, str(sock.fileno())]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     os.set_inheritable(sock.fileno(), True)
     return os.posix_spawn(sys.executable, arguments, environment)

@@ -5,19 +5,22 @@ collector, so that the memory of a node is shared with it until written. It has 
 which is what makes forking safe, also later, when the supervisor has many.
 
 It is the parent of all nodes: it reaps them and tells the supervisor how they ended. Killing it
-kills them (`PR_SET_PDEATHSIG`), and it dies with the supervisor.
+kills them (`PR_SET_PDEATHSIG`). When the supervisor is gone it ends, and leaves nothing.
+
+Nodes are subreapers, and so is the zygote: what a program has started stays below its node, also
+what has made itself a session, and below the zygote when the node has ended, which kills it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import os
 import select
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -25,24 +28,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netsim.realtime import zygote_messages as messages
 from netsim.realtime.encoding import Inbox, encode
+from netsim.realtime.process_tree import become_subreaper, children, die_with_parent
 
 if TYPE_CHECKING:
     from netsim.realtime.site_process import Blueprint
 
-_PR_SET_PDEATHSIG: Final = 1
+_REAPING_LIMIT: Final = 1.0
+"""Seconds for what was killed to be gone; what hangs in the kernel is left."""
 
 
 def main() -> None:
-    """Be a zygote in an interpreter of its own: descriptor and parent are the arguments."""
-    descriptor, supervisor = map(int, sys.argv[1:])
-    die_with_parent(supervisor)
-    serve(socket.socket(fileno=descriptor))
+    """Be a zygote in an interpreter of its own; the descriptor of the channel is the argument."""
+    serve(socket.socket(fileno=int(sys.argv[1])))
 
 
 def serve(sock: socket.socket) -> None:
     """Fork nodes until the supervisor says that it is enough, or is gone."""
     # A session of its own: Ctrl-C in the terminal is for the supervisor alone to handle.
     os.setsid()
+    become_subreaper()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -87,6 +91,8 @@ class _Zygote:
             os.kill(pid, signal.SIGKILL)
         for pid in self._children:
             os.waitpid(pid, 0)
+        self._children.clear()
+        self._kill_orphans()
 
     def _hear(self, message: Any) -> bool:
         """Do it; whether there is more to do."""
@@ -142,6 +148,7 @@ class _Zygote:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             die_with_parent(zygote)
+            become_subreaper()
             for descriptor in (self._sock.fileno(), self._wake_reader, self._wake_writer):
                 os.close(descriptor)
             # What others that wait to be forked will get.
@@ -164,20 +171,27 @@ class _Zygote:
                 return
             if pid == 0:
                 return
-            self._children.pop(pid, None)
-            self._say(messages.Reaped(pid, os.waitstatus_to_exitcode(status)))
+            if self._children.pop(pid, None) is not None:
+                # First: who starts the node again finds its ports free.
+                self._kill_orphans()
+                self._say(messages.Reaped(pid, os.waitstatus_to_exitcode(status)))
+
+    def _kill_orphans(self) -> None:
+        """End what programs of nodes that are gone have started."""
+        deadline = time.monotonic() + _REAPING_LIMIT
+        while orphans := [pid for pid in children() if pid not in self._children]:
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in orphans:
+                while not os.waitpid(pid, os.WNOHANG)[0]:
+                    if time.monotonic() > deadline:
+                        return
+                    time.sleep(0.001)
 
     def _say(self, message: Any) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._sock.sendall(encode(message))
-
-
-def die_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent `parent` ends, however it ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _take(descriptors: deque[int], count: int) -> list[int]:

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.realtime.zygote_process import die_with_parent
+from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import Scenario

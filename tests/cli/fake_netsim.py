@@ -24,7 +24,7 @@ import click
 from fake_network import FakeNetwork
 
 from netsim import StartError, Zygote
-from netsim.realtime.zygote_process import die_with_parent
+from netsim.realtime.process_tree import die_with_parent
 from netsim.site.backend import ToolRun
 from netsim.topology.load_topology import load_plan
 

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from netsim.control import control_client, shutdown
-from netsim.control.processes import Process, Watch, family
+from netsim.control.process_watch import ProcessWatch
 from netsim.control.state_directory import StateDirectory
+from netsim.realtime.process_tree import Process, family
 
 SUPERVISOR = """
 import os, signal, subprocess, sys
-from netsim.control.processes import family
+from netsim.realtime.process_tree import family
 from netsim.control.state_directory import StateDirectory
 {before}
 state = StateDirectory.claim("campus")
@@ -56,7 +57,7 @@ def test_a_supervisor_that_hangs_is_killed_with_its_nodes(runtime_directory: Pat
         members = family(process.pid)
         assert len(members) == 2
         assert shutdown.shut_down(StateDirectory(runtime_directory / "netsim/campus")) == "killed"
-        with Watch(members[1:]) as watch:
+        with ProcessWatch(members[1:]) as watch:
             assert watch.wait(0) == []
     assert list(runtime_directory.iterdir()) == []
 
@@ -69,22 +70,22 @@ def test_nodes_that_outlive_their_supervisor_are_killed(runtime_directory: Path)
         assert node in family(node.pid)
         state = StateDirectory(runtime_directory / "netsim/campus")
         assert shutdown.shut_down(state) == "cleaned"
-        with Watch([node]) as watch:
+        with ProcessWatch([node]) as watch:
             assert watch.wait(0) == []
     assert list(runtime_directory.iterdir()) == []
 
 
 def test_a_pid_that_means_another_process_is_left_alone() -> None:
     (this,) = [process for process in family(os.getpid()) if process.pid == os.getpid()]
-    with Watch([Process(this.pid, this.started + 1)]) as watch:
+    with ProcessWatch([Process(this.pid, this.started + 1)]) as watch:
         watch.signal(signal.SIGKILL)
         assert watch.wait(0) == []
-    with Watch([this]) as watch:
+    with ProcessWatch([this]) as watch:
         assert watch.wait(0) == [this]
 
 
 def test_a_process_that_has_gone_is_not_waited_for() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         (gone,) = family(process.pid)
-    with Watch([gone]) as watch:
+    with ProcessWatch([gone]) as watch:
         assert watch.wait(60) == []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -105,7 +105,7 @@ async def test_a_fork_that_is_refused_fails_that_start_alone(small: Path) -> Non
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-c", refusing, str(theirs.fileno()), str(os.getpid()), str(flag)],
+            [sys.executable, "-c", refusing, str(theirs.fileno()), str(flag)],
             pass_fds=[theirs.fileno()],
         )
     async with Network(small, launcher=Zygote(process.pid, ours)) as network:
@@ -118,3 +118,91 @@ async def test_a_fork_that_is_refused_fails_that_start_alone(small: Path) -> Non
         await network.start_node("web")
         assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
     process.wait()
+
+
+CHILDREN = """
+import asyncio, subprocess, sys
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)", "{mark}"]
+
+async def main():
+    subprocess.Popen(SLEEP)
+    subprocess.Popen(SLEEP, start_new_session=True)
+    # Its parent ends at once, as that of a daemon.
+    code = f"import subprocess; subprocess.Popen({{SLEEP!r}}, start_new_session=True)"
+    subprocess.run([sys.executable, "-c", code])
+    print("three children")
+    await asyncio.Event().wait()
+"""
+
+
+def with_mark(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if mark in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def parents(folder: Path) -> tuple[Path, str]:
+    """A network with a program that starts three processes, and what they have in common."""
+    mark = f"child-of-{folder.name}"
+    (folder / "parents.py").write_text(CHILDREN.format(mark=mark))
+    file = folder / "parents.yaml"
+    file.write_text(SMALL.replace("web: {", 'web: {run: "parents:main", '))
+    return file, mark
+
+
+async def three_children(network: Network) -> None:
+    async for line in network.subscribe_to_logs():
+        if line["text"] == "three children":
+            return
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("end", ["crash", "stop_node", "stop", "kill"])
+async def test_what_programs_have_started_ends_with_their_node(end: str, tmp_path: Path) -> None:
+    file, mark = parents(tmp_path)
+    network = Network(file)
+    async with asyncio.timeout(60):
+        starting = asyncio.create_task(network.start())
+        await three_children(network)
+        await starting
+        assert len(with_mark(mark)) == 3
+        if end in ("crash", "stop_node"):
+            await getattr(network, end)("web")
+            assert with_mark(mark) == []
+        elif end == "kill":
+            network.kill()
+        await network.stop()
+    assert with_mark(mark) == []
+
+
+SUPERVISOR = """
+import asyncio, sys
+from netsim import Network
+
+async def main():
+    async with Network(sys.argv[1]) as network:
+        async for line in network.subscribe_to_logs():
+            if line["text"] == "three children":
+                print("up", flush=True)
+
+asyncio.run(main())
+"""
+
+
+def test_what_programs_have_started_ends_with_a_killed_supervisor(tmp_path: Path) -> None:
+    file, mark = parents(tmp_path)
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, str(file)], stdout=subprocess.PIPE
+    )
+    assert supervisor.stdout is not None
+    with supervisor, supervisor.stdout:
+        assert supervisor.stdout.readline() == b"up\n"
+        everybody = [*psutil.Process(supervisor.pid).children(recursive=True), *with_mark(mark)]
+        assert len(everybody) >= 3 + 3, "the zygote, two nodes, and the program's"
+        supervisor.kill()
+        _, left = psutil.wait_procs(everybody, timeout=30)
+        assert left == []
