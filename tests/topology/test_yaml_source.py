@@ -125,7 +125,8 @@ def test_paths_that_lead_to_no_file(path: str, words: str, tmp_path: Path) -> No
     with pytest.raises(InvalidFileError) as caught:
         load_plan(f"{tmp_path}/{path}")
     assert words in str(caught.value)
-    assert str(caught.value).startswith(f"{tmp_path}/{path}:1:1: ")
+    shown = path.replace("\0", "\\x00")  # names are printed on terminals
+    assert str(caught.value).startswith(f"{tmp_path}/{shown}:1:1: ")
 
 
 # Where the text comes from ----------------------------------------------------------------------
