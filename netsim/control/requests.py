@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
-LONGEST_WAIT: Final = 86_400.0
-"""Seconds: a day."""
+LONGEST_WAIT: Final = 3_600.0
+"""Seconds that a client may ask to wait for one answer."""
 
 
 async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
