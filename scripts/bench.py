@@ -276,6 +276,13 @@ def measure_virtual(rounds: int) -> dict[str, Any]:
     return bench_virtual.measure_virtual(rounds)
 
 
+def measure_fidelity(rounds: int) -> dict[str, Any]:
+    """Goodput of TCP on one path in virtual time, beside that of Linux and ns-3 on the same."""
+    import bench_fidelity
+
+    return bench_fidelity.measure_fidelity(rounds)
+
+
 MEASUREMENTS = {
     "commands": measure_commands,
     "startup": measure_startup,
@@ -284,6 +291,7 @@ MEASUREMENTS = {
     "rtt": measure_rtt,
     "ticks": measure_ticks,
     "virtual": measure_virtual,
+    "fidelity": measure_fidelity,
 }
 
 

@@ -40,6 +40,9 @@ from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
+_GOODBYE: Final = 0.3
+"""Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
+_GOODBYE_LOOKS: Final = 60
 
 
 def preload() -> None:
@@ -129,7 +132,12 @@ class SiteProcess:
         asyncio.set_event_loop(self._loop)
         self._forward_output()
         self._spawn(self._start())
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        finally:
+            # A program that ends, whichever way, leaves its sockets to its kernel.
+            if isinstance(self._loop, NodeLoop):
+                self._loop.close_sockets()
         return self._exit_code
 
     def _new_loop(self) -> asyncio.AbstractEventLoop:
@@ -177,8 +185,20 @@ class SiteProcess:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STOP_GRACE):
                 await self._programs.stop()
+        await self._say_goodbye()
         await self._channel.drain()
         self._loop.stop()
+
+    async def _say_goodbye(self) -> None:
+        """Close the sockets of a machine that shuts down, and let what that sends arrive."""
+        loop = self._loop
+        if not isinstance(loop, NodeLoop):
+            return
+        loop.close_sockets()
+        for _ in range(_GOODBYE_LOOKS):
+            if not loop.host.tcp.is_closing:
+                return
+            await asyncio.sleep(_GOODBYE / _GOODBYE_LOOKS)
 
     # Messages
 

@@ -7,11 +7,12 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from netsim.core.errors import StartError, WrongTimeError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.core.time import SECOND
 from netsim.interception.environment import WALL_EPOCH_NS, Environment
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -30,6 +31,10 @@ from netsim.virtual.computer import VirtualComputer
 from netsim.virtual.loops import ComputerLoop, DirectorLoop
 from netsim.virtual.modules import ModulesBeside
 from netsim.virtual.node_logs import NodeLogs
+
+_GOODBYE: Final = 1.0
+"""Seconds of network time in which the peers of a machine that shuts down may acknowledge its
+FINs."""
 
 
 class VirtualBackend:
@@ -97,10 +102,8 @@ class VirtualBackend:
     async def kill_program(self, node: str) -> None:
         self._check_up(node)
         self._computers.pop(node).crash()
-        host_node = self._site.nodes[node]
-        assert isinstance(host_node, HostNode), "programs run on nothing else"
-        host_node.host.close_sockets(self.now())
-        self._site.drivers[node].flush(self.now())
+        host_node = self._close_sockets(node)
+        assert host_node is not None, "programs run on nothing else"
         self._runs[node] = self._runs.get(node, 0) + 1
         self._new_computer(node, host_node)  # for tools, and for whoever is called
 
@@ -122,6 +125,7 @@ class VirtualBackend:
     async def stop_node(self, node: str, grace: float) -> None:
         if node in self._computers:
             await self._computers[node].stop(grace)
+            await self._say_goodbye(node)
         self._remove(node)
 
     async def start_node(
@@ -191,6 +195,24 @@ class VirtualBackend:
         computer = self._computers[name] = VirtualComputer(loop, Programs(node_plan))
         return computer
 
+    async def _say_goodbye(self, name: str) -> None:
+        """Close the sockets of a machine that shuts down, and let what that sends arrive."""
+        node = self._close_sockets(name)
+        if node is None:
+            return
+        deadline = self.now() + int(_GOODBYE * SECOND)
+        while node.host.tcp.is_closing and self.now() < deadline:
+            await asyncio.sleep(_GOODBYE / 100)
+
+    def _close_sockets(self, name: str) -> HostNode | None:
+        """As a kernel does for a program that has ended; the node, where it has a stack."""
+        node = self._site.nodes.get(name)
+        if not isinstance(node, HostNode):
+            return None
+        node.host.close_sockets(self.now())
+        self._site.drivers[name].flush(self.now())
+        return node
+
     def _remove(self, name: str) -> None:
         computer = self._computers.pop(name, None)
         if computer is not None:
@@ -199,6 +221,7 @@ class VirtualBackend:
             self._accounting.close(name, self._site.remove(name))
 
     def _exited(self, name: str, error: SystemExit) -> None:
+        self._close_sockets(name)
         self._remove(name)
         code = exit_code(error)
         self._reports.node_ended(name, f"ended with exit code {code}", failed=code != 0)

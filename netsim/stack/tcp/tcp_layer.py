@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from netsim.core.host_faults import ConnectionFault
 from netsim.stack.socket_errors import AddressInUseError
@@ -27,6 +27,8 @@ from netsim.stack.timers import Timers
 from netsim.wire import icmp, ipv4
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.tcp import ACK, RST, SYN, TcpSegment, parse
+
+_CLOSING: Final = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 
 
 class Tcp:
@@ -209,6 +211,11 @@ class Tcp:
         for connection in list(self._shared.connections.values()):
             if isinstance(connection, TcpSocket):
                 connection.close()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether a peer has not acknowledged our FIN yet, or what comes before it."""
+        return any(each.state in _CLOSING for each in self._shared.connections.values())
 
     def flush(self, now: int) -> None:
         """Send what the owners' calls since the last time have made possible."""
