@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from netsim.cli import options
@@ -10,29 +12,41 @@ from netsim.cli.printing import print_json, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 
+_OF_PROGRAMS: Final = {
+    "kill-program": "what ran there was killed",
+    "pause": "what runs there stands still",
+    "resume": "what runs there goes on",
+}
+_VERBS: Final = ("kill", "stop", "start", "restart", *_OF_PROGRAMS)
+
 
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim node r2 kill\n"
     "  netsim node r2 start\n"
-    "  netsim node web restart",
+    "  netsim node web restart\n"
+    "  netsim node web pause",
 )
 @options.as_json
 @options.network_name
 @click.argument("node", metavar="NODE", shell_complete=node_names)
-@click.argument("verb", type=click.Choice(["kill", "stop", "start", "restart"]))
+@click.argument("verb", type=click.Choice(_VERBS))
 def command(as_json: bool, name: str | None, node: str, verb: str) -> None:
-    """Kill, stop, start or restart a node.
+    """Kill, stop, start or restart a node, or what runs on it.
 
     kill is SIGKILL to its process, as a power cut, and returns when it is gone. stop lets its
-    programs shut down. start returns when the node is ready and its services listen.
+    programs shut down. start returns when the node is ready and its services listen. kill-program
+    kills what runs on a computer, and the machine lives: it closes the sockets. pause and resume
+    are SIGSTOP and SIGCONT to what runs there.
     """
     document = ControlClient(find(name)).change_node(node, verb)
     if as_json:
         print_json(document)
         return
     before, after = document["before"], document["after"]
-    if before == after:
+    if verb in _OF_PROGRAMS:
+        say(f"{node}  {_OF_PROGRAMS[verb]}")
+    elif before == after:
         say(f"{node} is {after['state']} already")
     else:
         say(f"{node}  {_text(before)} → {_text(after)}")

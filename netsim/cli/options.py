@@ -13,3 +13,11 @@ network_name = click.option(
     help="The running network; may be left out when there is only one.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def names(group: str) -> list[str]:
+    """`alice,bob`."""
+    found = [name.strip() for name in group.split(",")]
+    if not all(found):
+        raise click.UsageError(f"`{group}` is no group; write names with commas, as alice,bob")
+    return found

@@ -26,7 +26,7 @@ def command(as_json: bool, name: str | None, first: str, second: str) -> None:
 
     A GROUP is names with commas between. The links are printed; netsim repair brings them back.
     """
-    groups = _names(first), _names(second)
+    groups = options.names(first), options.names(second)
     links = ControlClient(find(name)).partition(*groups)
     if as_json:
         print_json({"links": links})
@@ -35,10 +35,3 @@ def command(as_json: bool, name: str | None, first: str, second: str) -> None:
         say(f"{link_ends(link)}  down")
     if not links:
         say("no link had to go: there was no path")
-
-
-def _names(group: str) -> list[str]:
-    names = [name.strip() for name in group.split(",")]
-    if not all(names):
-        raise click.UsageError(f"`{group}` is no group; write names with commas, as alice,bob")
-    return names

@@ -57,6 +57,17 @@ def link_ends(link: dict[str, Any]) -> str:
     return " – ".join(f"{link[end]['node']}:{link[end]['interface']}" for end in ("a", "b"))
 
 
+def print_in_force(faults: list[str], as_json: bool) -> None:
+    """Faults of packets and connections, a line each."""
+    if as_json:
+        print_json({"in_force": faults})
+        return
+    for text in faults:
+        say(text)
+    if not faults:
+        say("done; nothing is left in force")
+
+
 def heading(text: str) -> None:
     """A line above a table, after an empty one."""
     say()

@@ -1,4 +1,4 @@
-"""`netsim repair`: heal what partition has cut."""
+"""`netsim repair`: heal what partition, drop, isolate and connections have done."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ from netsim.control.state_directory import find
 @options.as_json
 @options.network_name
 def command(as_json: bool, name: str | None) -> None:
-    """Bring back the links that netsim partition has taken down, and no others."""
-    links = ControlClient(find(name)).repair()
+    """Bring back the links that netsim partition has taken down, and no others.
+
+    It also ends what netsim drop, isolate and connections have in force.
+    """
+    document = ControlClient(find(name)).repair()
     if as_json:
-        print_json({"links": links})
+        print_json(document)
         return
-    for link in links:
+    for link in document["links"]:
         say(f"{link_ends(link)}  up")
-    if not links:
+    for text in document["healed"]:
+        say(f"{text}  healed")
+    if not any(document.values()):
         say("nothing to repair: no partition is in force")

@@ -98,12 +98,19 @@ class ControlClient:
         groups = {"groups": [first, second]}
         return list(self._ask("POST", "/v1/partition", ANSWER_TIMEOUT, groups)["links"])
 
-    def repair(self) -> list[dict[str, Any]]:
-        """Heal all partitions; the links that came up."""
-        return list(self._ask("POST", "/v1/repair", ANSWER_TIMEOUT)["links"])
+    def repair(self) -> dict[str, Any]:
+        """`{links, healed}`: the links that came up, and what else was in force, in words."""
+        return dict(self._ask("POST", "/v1/repair", ANSWER_TIMEOUT))
+
+    def spoil_traffic(self, what: str, words: dict[str, Any]) -> list[str]:
+        """`drop`, `isolate` or `connections`; all of them that are in force then, in words."""
+        return list(self._ask("POST", f"/v1/{what}", ANSWER_TIMEOUT, words)["in_force"])
 
     def change_node(self, node: str, verb: str) -> dict[str, Any]:
-        """`kill`, `stop`, `start` or `restart` it: `{node, before, after}`, when that is done."""
+        """Have it killed, stopped, … and say `{node, before, after}` when that is done.
+
+        `verb` is one of those that docs/control-api.md lists.
+        """
         self.summary()  # whether anybody answers: what is asked for may take a while
         return dict(self._ask("POST", f"/v1/nodes/{_quote(node)}/{verb}", NODE_TIMEOUT))
 

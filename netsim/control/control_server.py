@@ -4,11 +4,13 @@
     DELETE /v1/network                   stop it
     GET    /v1/inspect                   everything
     GET    /v1/nodes, /v1/nodes/{node}   nodes; one of them
-    POST   /v1/nodes/{node}/kill, …      kill, stop, start, restart
+    POST   /v1/nodes/{node}/kill, …      kill, stop, start, restart, kill-program, pause, resume
     GET    /v1/links                     links
     GET    /v1/links/{a}/{b}             what one link is like
     PATCH  /v1/links/{a}/{b}             {down: true}, {set: {…}}: change it (link_order.py)
     POST   /v1/partition, /v1/repair     {groups}: cut the network in two; mend it
+    POST   /v1/drop, /v1/isolate         packets that vanish
+    POST   /v1/connections               {to, port, cut: {after}}: connections that go wrong
     POST   /v1/nodes/{node}/exec         {argv, cwd, json}: run a tool; a line of JSON per output
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
     POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals

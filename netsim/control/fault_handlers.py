@@ -15,7 +15,12 @@ from aiohttp import web
 
 from netsim.control.link_order import LinkOrder, read_order
 from netsim.control.operations import Link, Operations
-from netsim.control.requests import body_of, partition_request
+from netsim.control.requests import (
+    body_of,
+    connection_request,
+    drop_request,
+    partition_request,
+)
 from netsim.core.errors import NetsimError
 
 _log = logging.getLogger(__name__)
@@ -24,6 +29,7 @@ T = TypeVar("T")
 LINK_TIMEOUT: Final = 5.0
 """Seconds; a node that stands still (SIGSTOP) takes no change."""
 CLOSE_TIMEOUT: Final = 1.0
+_NODE_VERBS: Final = ("kill-program", "kill", "stop", "start", "restart", "pause", "resume")
 
 
 class Faults:
@@ -42,7 +48,10 @@ class Faults:
             web.patch("/v1/links/{a}/{b}", self._patch_link),
             web.post("/v1/partition", self._post_partition),
             web.post("/v1/repair", self._post_repair),
-            web.post("/v1/nodes/{node}/{verb:kill|stop|start|restart}", self._post_node),
+            web.post("/v1/drop", self._post_drop),
+            web.post("/v1/isolate", self._post_isolate),
+            web.post("/v1/connections", self._post_connections),
+            web.post(f"/v1/nodes/{{node}}/{{verb:{'|'.join(_NODE_VERBS)}}}", self._post_node),
         ]
 
     async def close(self) -> None:
@@ -108,14 +117,34 @@ class Faults:
         return await self._links_that_change(self._network.partition(first, second))
 
     async def _post_repair(self, request: web.Request) -> web.Response:
-        return await self._links_that_change(self._network.repair())
+        healed = self._network.traffic_faults()
+        return await self._links_that_change(self._network.repair(), healed=healed)
 
-    async def _links_that_change(self, change: Awaitable[Any]) -> web.Response:
+    async def _links_that_change(self, change: Awaitable[Any], **more: Any) -> web.Response:
         before = set(self._network.down_links())
         await self._to_its_end(change, LINK_TIMEOUT)
         changed = before.symmetric_difference(self._network.down_links())
         links = self._network.links()
-        return web.json_response({"links": [links[index] for index in sorted(changed)]})
+        return web.json_response({"links": [links[index] for index in sorted(changed)], **more})
+
+    # Packets and connections
+
+    async def _post_drop(self, request: web.Request) -> web.Response:
+        words = await drop_request(request)
+        ends = words.pop("source"), words.pop("destination")
+        return await self._traffic(self._network.drop(*ends, **words))
+
+    async def _post_isolate(self, request: web.Request) -> web.Response:
+        return await self._traffic(self._network.isolate(*await partition_request(request)))
+
+    async def _post_connections(self, request: web.Request) -> web.Response:
+        order = await connection_request(request)
+        connections = self._network.connections(order.to, order.port, source=order.source)
+        return await self._traffic(order.carry_out(connections))
+
+    async def _traffic(self, change: Awaitable[Any]) -> web.Response:
+        await self._to_its_end(change, LINK_TIMEOUT)
+        return web.json_response({"in_force": self._network.traffic_faults()})
 
     # Nodes
 
@@ -127,6 +156,9 @@ class Faults:
             "stop": self._network.stop_node,
             "start": self._network.start_node,
             "restart": self._network.restart_node,
+            "kill-program": self._network.kill_program,
+            "pause": self._network.pause,
+            "resume": self._network.resume,
         }[verb]
         await self._to_its_end(change(name))
         return web.json_response(

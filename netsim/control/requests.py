@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
+
+from netsim.network.traffic_faults import ConnectionsView
 
 LONGEST_WAIT: Final = 3_600.0
 """Seconds that a client may ask to wait for one answer."""
@@ -50,6 +54,76 @@ async def partition_request(request: web.Request) -> tuple[list[str], list[str]]
         return groups[0], groups[1]
     raise web.HTTPBadRequest(
         text='the body has no two groups of nodes; send {"groups": [["alice", "bob"], ["web"]]}'
+    )
+
+
+async def drop_request(request: web.Request) -> dict[str, Any]:
+    """`source`, `destination`, and the other words of `Network.drop`."""
+    body = await body_of(request)
+    source, to, protocol, port = (body.pop(key, None) for key in ("from", "to", "protocol", "port"))
+    both_ways = body.pop("both_ways", False)
+    if (
+        not body
+        and isinstance(source, str)
+        and isinstance(to, str)
+        and isinstance(both_ways, bool)
+        and protocol in (None, "tcp", "udp", "icmp")
+        and (port is None or type(port) is int)
+    ):
+        only = {"protocol": protocol, "port": port}
+        return {"source": source, "destination": to, "both_ways": both_ways, **only}
+    raise web.HTTPBadRequest(
+        text="the body does not say which packets vanish; send "
+        '{"from": "alice", "to": "web", "both_ways": false, "protocol": "tcp", "port": 80}'
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOrder:
+    """What is to happen to connections: a verb of `ConnectionsView`, and its word."""
+
+    to: str
+    port: int
+    source: str | None
+    verb: str
+    words: dict[str, Any]
+
+    def carry_out(self, connections: ConnectionsView) -> Awaitable[Any]:
+        """Done when it is in force."""
+        done: Awaitable[Any] = getattr(connections, self.verb)(**self.words)
+        return done
+
+
+_CONNECTION_VERBS: Final = {
+    "reset": ("after", str, False),
+    "cut": ("after", str, True),
+    "stall": ("", str, False),
+    "slow_close": ("delay", str, True),
+    "refuse": ("first", int, False),
+}
+"""The word that each takes, its type, and whether it is needed."""
+
+
+async def connection_request(request: web.Request) -> ConnectionOrder:
+    """What is to happen to which connections."""
+    body = await body_of(request)
+    to, port, source = (body.pop(key, None) for key in ("to", "port", "from"))
+    verb, value = next(iter(body.items()), ("", None))
+    words = {} if value is True else value
+    if (
+        isinstance(to, str)
+        and type(port) is int
+        and (source is None or isinstance(source, str))
+        and len(body) == 1
+        and verb in _CONNECTION_VERBS
+        and isinstance(words, dict)
+    ):
+        word, kind, is_needed = _CONNECTION_VERBS[verb]
+        if (not words and not is_needed) or (words.keys() == {word} and type(words[word]) is kind):
+            return ConnectionOrder(to, port, source, verb, words)
+    raise web.HTTPBadRequest(
+        text="the body does not say what is to happen to which connections; send "
+        '{"to": "web", "port": 80, "cut": {"after": "64KiB"}} or the like'
     )
 
 

@@ -420,6 +420,10 @@ class Network:
         """
         return self._traffic_faults.connections(to, port, source)
 
+    def traffic_faults(self) -> list[str]:
+        """What `drop`, `isolate` and `connections` have in force, in words, oldest first."""
+        return self._traffic_faults.texts()
+
     def down_links(self) -> list[int]:
         """The indices of links that are meant to be down, whether or not their nodes are up."""
         return [

@@ -53,7 +53,7 @@ class TrafficFaults:
     def __init__(self, network: TrafficOperations) -> None:
         self.network = network
         self._numbers = count(1)
-        self._in_force: dict[Fault, Mapping[str, HostFaults]] = {}
+        self._in_force: dict[TrafficFault, Mapping[str, HostFaults]] = {}
 
     def drop(
         self,
@@ -74,7 +74,10 @@ class TrafficFaults:
             [(source, destination), (destination, source)] if both_ways else [(source, destination)]
         )
         number = None if protocol is None else _PROTOCOLS[protocol]
-        return self._packets(ways, protocol=number, port=port)
+        arrow = "↔" if both_ways else "→"
+        only = "".join(f", {each}" for each in (protocol, port) if each is not None)
+        text = f"drop {source} {arrow} {destination}{only}"
+        return self._packets(text, ways, protocol=number, port=port)
 
     def isolate(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
         """As `Network.isolate`."""
@@ -84,7 +87,8 @@ class TrafficFaults:
         if both:
             raise InvalidValueError(f"{both[0]} is in both groups; write it in one of them")
         ways = [(a, b) for a in group_a for b in group_b]
-        return self._packets([*ways, *((b, a) for a, b in ways)])
+        text = f"isolate {', '.join(group_a)} | {', '.join(group_b)}"
+        return self._packets(text, [*ways, *((b, a) for a, b in ways)])
 
     def connections(self, to: str, port: int, source: str | None = None) -> ConnectionsView:
         """As `Network.connections`."""
@@ -101,6 +105,10 @@ class TrafficFaults:
             tuple(fault for each in own for fault in each.packets),
             tuple(fault for each in own for fault in each.connections),
         )
+
+    def texts(self) -> list[str]:
+        """What is in force, oldest first."""
+        return [fault.text for fault in self._in_force]
 
     async def repair(self) -> None:
         """Heal all of them."""
@@ -131,29 +139,31 @@ class TrafficFaults:
         """One of the faults of connections, which `to` suffers."""
         peers = None if source is None else self.addresses(source)
         fault = ConnectionFault(next(self._numbers), kind, port, peers, amount)
-        return TrafficFault(self, {to: HostFaults(connections=(fault,))})
+        text = f"{kind} {source or '*'} → {to}:{port}"
+        return TrafficFault(self, text, {to: HostFaults(connections=(fault,))})
 
     def stall(self, source: str | None, to: str, port: int) -> Fault:
         """Segments with data vanish on both sides."""
         others = [source] if source is not None else self._hosts_but(to)
         ways = [(other, to) for other in others]
         return self._packets(
+            f"stall {source or '*'} → {to}:{port}",
             [*ways, *((b, a) for a, b in ways)],
             protocol=ipv4.PROTOCOL_TCP,
             port=port,
             only_data=True,
         )
 
-    async def begin(self, fault: Fault, hosts: Mapping[str, HostFaults]) -> None:
+    async def begin(self, fault: TrafficFault, hosts: Mapping[str, HostFaults]) -> None:
         """Put a fault in force."""
         self._in_force[fault] = hosts
         await self._tell(hosts)
 
-    async def end(self, fault: Fault) -> None:
+    async def end(self, fault: TrafficFault) -> None:
         """Heal a fault, if that was not done."""
         await self._end([fault])
 
-    async def _end(self, faults: Iterable[Fault]) -> None:
+    async def _end(self, faults: Iterable[TrafficFault]) -> None:
         healed: dict[str, None] = {}
         for fault in faults:
             healed |= dict.fromkeys(self._in_force.pop(fault, ()))
@@ -163,7 +173,7 @@ class TrafficFaults:
     async def _tell(self, hosts: Iterable[str]) -> None:
         await self.network.set_host_faults({name: self.of(name) for name in hosts})
 
-    def _packets(self, ways: Iterable[tuple[str, str]], **words: Any) -> Fault:
+    def _packets(self, text: str, ways: Iterable[tuple[str, str]], **words: Any) -> Fault:
         sources: dict[str, frozenset[bytes]] = {}
         for source, destination in ways:
             self._check_two(source, destination)
@@ -171,6 +181,7 @@ class TrafficFaults:
             sources[destination] = known | self.addresses(source)
         return TrafficFault(
             self,
+            text,
             {
                 node: HostFaults(packets=(PacketFault(addresses, **words),))
                 for node, addresses in sources.items()
@@ -240,13 +251,17 @@ class ConnectionsView:
 class TrafficFault(Fault):
     """Faults of some hosts, that come and go together."""
 
-    def __init__(self, faults: TrafficFaults, hosts: Mapping[str, HostFaults]) -> None:
+    def __init__(self, faults: TrafficFaults, text: str, hosts: Mapping[str, HostFaults]) -> None:
         super().__init__(faults.network.unused)
+        self.text = text
+        """What it does, for a person: `drop alice → web, tcp, 80`."""
         self._faults = faults
         self._hosts = hosts
 
     async def _make(self) -> None:
         await self._faults.begin(self, self._hosts)
+        if all(_is_over(fault) for host in self._hosts.values() for fault in _all(host)):
+            await self._faults.end(self)
 
     async def _enter(self) -> None:
         try:
@@ -269,3 +284,12 @@ def _bytes(size: int | str) -> int:
 def _check_port(port: int | None) -> None:
     if port is not None and not 0 < port < 65_536:
         raise InvalidValueError(f"{port} is no port; write 1 to 65535")
+
+
+def _all(host: HostFaults) -> tuple[PacketFault | ConnectionFault, ...]:
+    return *host.packets, *host.connections
+
+
+def _is_over(fault: PacketFault | ConnectionFault) -> bool:
+    """A reset of the connections that were open."""
+    return isinstance(fault, ConnectionFault) and fault.kind == "reset" and fault.amount is None

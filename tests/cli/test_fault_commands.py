@@ -104,6 +104,41 @@ def test_partitions(shell: Shell) -> None:
     assert (code, err) == (2, "netsim: web is in both groups; write it in one of them\n")
 
 
+def typed(shell: Shell, line: str) -> str:
+    return said(shell, *line.split())
+
+
+def test_packets_and_connections(shell: Shell) -> None:
+    dropped = "drop alice ↔ web, tcp, 80\n"
+    assert typed(shell, "drop alice web --both-ways --protocol tcp --port 80") == dropped
+    isolated = "isolate alice | web\n"
+    assert said(shell, "isolate", "alice", "web") == dropped + isolated
+    assert typed(shell, "connections web:80 reset") == dropped + isolated
+    cut = said(
+        shell, *["connections", "web:80", "cut", "--after", "64KiB", "--from", "alice", "--json"]
+    )
+    assert json.loads(cut)["in_force"][2] == "cut alice → web:80"
+    assert said(shell, "repair") == (
+        "drop alice ↔ web, tcp, 80  healed\nisolate alice | web  healed\n"
+        "cut alice → web:80  healed\n"
+    )
+    assert typed(shell, "connections web:80 reset") == "done; nothing is left in force\n"
+    for line in ("slow-close --delay 5s", "refuse --first 3", "stall"):
+        said(shell, "connections", "web:80", *line.split())
+    said(shell, "repair")
+    code, _, err = shell.run("drop", "alice", "wbe")
+    assert (code, err) == (1, "netsim: home has no node 'wbe'; write `web`\n")
+    code, _, err = shell.run("connections", "web:80", "cut", "--after", "64")
+    assert code == 2
+    assert "has no unit" in err
+
+
+def test_programs(shell: Shell) -> None:
+    assert said(shell, "node", "web", "kill-program") == "web  what ran there was killed\n"
+    assert said(shell, "node", "web", "pause") == "web  what runs there stands still\n"
+    assert said(shell, "node", "web", "resume") == "web  what runs there goes on\n"
+
+
 def test_nodes(shell: Shell) -> None:
     assert said(shell, "node", "web", "kill") == "web  running (pid 10) → dead\n"
     assert said(shell, "node", "web", "stop") == "web is dead already\n"
@@ -142,6 +177,16 @@ def test_nodes(shell: Shell) -> None:
         ("link a", "Missing argument"),
         ("partition a,,b c", "`a,,b` is no group"),
         ("partition a", "Missing argument"),
+        ("drop a", "Missing argument"),
+        ("drop a b --protocol ip", "'tcp', 'udp', 'icmp'"),
+        ("drop a b --port 0", "--port"),
+        ("isolate a,,b c", "`a,,b` is no group"),
+        ("connections web stall", "write NODE:PORT"),
+        ("connections web:x stall", "write NODE:PORT"),
+        ("connections web:80 cut", "cut needs --after"),
+        ("connections web:80 stall --after 5KiB", "stall takes no --after"),
+        ("connections web:80 refuse --first x", "--first"),
+        ("connections web:80 break", "'reset', 'cut', 'stall'"),
         ("node a kil", "'kill', 'stop', 'start', 'restart'"),
     ],
 )

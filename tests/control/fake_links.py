@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from netsim import (
@@ -13,11 +13,13 @@ from netsim import (
     UnknownNameError,
     make_plan,
 )
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition, condition_words
 from netsim.network.faults import LinkFaults, UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
+from netsim.network.traffic_faults import ConnectionsView, IpProtocol, TrafficFaults
 from netsim.site.backend import LinkChange
 
 
@@ -49,6 +51,9 @@ class FakeLinks:
         self._conditions = LinkConditions(plan, self._down_nodes)
         self._faults = LinkFaults(self)
         self._partitions = Partitions(self._faults)
+        self._traffic = TrafficFaults(self)
+        self.host_faults: dict[str, HostFaults] = {}
+        self.programs: dict[str, str] = {}
         self.released = asyncio.Event()
 
     # What faults need
@@ -100,6 +105,41 @@ class FakeLinks:
 
     async def repair(self) -> None:
         await self._partitions.repair()
+        await self._traffic.repair()
+
+    async def set_host_faults(self, faults: Mapping[str, HostFaults]) -> None:
+        self.host_faults |= faults
+
+    def traffic_faults(self) -> list[str]:
+        return self._traffic.texts()
+
+    def drop(
+        self,
+        source: str,
+        destination: str,
+        *,
+        both_ways: bool,
+        protocol: IpProtocol | None,
+        port: int | None,
+    ) -> Fault:
+        return self._traffic.drop(
+            source, destination, both_ways=both_ways, protocol=protocol, port=port
+        )
+
+    def isolate(self, first: Sequence[str], second: Sequence[str]) -> Fault:
+        return self._traffic.isolate(first, second)
+
+    def connections(self, to: str, port: int, *, source: str | None) -> ConnectionsView:
+        return self._traffic.connections(to, port, source)
+
+    async def kill_program(self, node: str) -> None:
+        self.programs[node] = "killed"
+
+    async def pause(self, node: str) -> None:
+        self.programs[node] = "paused"
+
+    async def resume(self, node: str) -> None:
+        self.programs[node] = "running"
 
     def describe(self, node: str) -> dict[str, Any]:
         if node not in self.pids:

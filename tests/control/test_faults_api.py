@@ -15,6 +15,7 @@ from fake_network import FakeNetwork, Served
 from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError, RefusedError
 from netsim.control.state_directory import StateDirectory
+from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkAttributes, QueueLimit
 
 pytestmark = pytest.mark.asyncio
@@ -220,9 +221,9 @@ async def test_a_partition_tells_which_links_it_cut_and_repair_brings_back_those
     assert not cut[0]["up"]
     assert await asyncio.to_thread(client.partition, ["alice"], ["web"]) == []
     healed = await asyncio.to_thread(client.repair)
-    assert [link["index"] for link in healed] == [0]
+    assert [link["index"] for link in healed["links"]] == [0]
     assert served.network.down_links() == [1]
-    assert await asyncio.to_thread(client.repair) == []
+    assert await asyncio.to_thread(client.repair) == {"links": [], "healed": []}
 
 
 @pytest.mark.parametrize(
@@ -241,6 +242,76 @@ async def test_wrong_partitions(http: aiohttp.ClientSession, body: Any, status: 
     async with http.post("/v1/partition", json=body) as response:
         assert response.status == status
         assert (await response.json())["error"]["hint"]
+
+
+# Packets and connections ----------------------------------------------------------------------
+
+
+async def test_traffic_goes_wrong_until_repair(served: Served) -> None:
+    client = ControlClient(served.state)
+
+    async def spoil(what: str, words: dict[str, Any]) -> list[str]:
+        return await asyncio.to_thread(client.spoil_traffic, what, words)
+
+    dropped = "drop alice → web, tcp, 80"
+    words = {"from": "alice", "to": "web", "protocol": "tcp", "port": 80}
+    assert await spoil("drop", words) == [dropped]
+    assert served.network.host_faults["web"].packets[0].port == 80
+    isolated = "isolate alice | web"
+    assert await spoil("isolate", {"groups": [["alice"], ["web"]]}) == [dropped, isolated]
+    service = {"to": "web", "port": 80}
+    # Those that are open are reset at once, and then it is over.
+    assert await spoil("connections", {**service, "reset": True}) == [dropped, isolated]
+    cut = "cut alice → web:80"
+    order = {**service, "from": "alice", "cut": {"after": "64KiB"}}
+    assert await spoil("connections", order) == [dropped, isolated, cut]
+    (fault,) = served.network.host_faults["web"].connections
+    assert (fault.kind, fault.amount) == ("cut", 65_536)
+    for verb in ({"stall": True}, {"slow_close": {"delay": "5s"}}, {"refuse": {"first": 3}}):
+        await spoil("connections", {**service, **verb})
+    healed = (await asyncio.to_thread(client.repair))["healed"]
+    assert [text.split()[0] for text in healed] == [
+        *("drop", "isolate", "cut", "stall", "slow_close", "refuse")
+    ]
+    assert served.network.host_faults["web"] == HostFaults()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("drop", {"from": "alice", "to": "wbe"}, 404),
+        ("drop", {"from": "alice", "to": "alice"}, 400),
+        ("drop", {"from": "alice"}, 400),
+        ("drop", {"from": "alice", "to": "web", "protocol": "sctp"}, 400),
+        ("drop", {"from": "alice", "to": "web", "port": "80"}, 400),
+        ("drop", {"from": "alice", "to": "web", "prt": 80}, 400),
+        ("isolate", {"groups": [["alice"]]}, 400),
+        ("connections", {"to": "web", "port": 80}, 400),
+        ("connections", {"to": "web", "port": 80, "reset": False}, 400),
+        ("connections", {"to": "web", "port": 80, "cut": True}, 400),
+        ("connections", {"to": "web", "port": 80, "cut": {"after": 5}}, 400),
+        ("connections", {"to": "web", "port": 80, "cut": {"after": "5"}}, 400),
+        ("connections", {"to": "web", "port": 80, "stall": True, "refuse": True}, 400),
+        ("connections", {"to": "web", "port": 80, "refuse": {"first": True}}, 400),
+        ("connections", {"to": "web", "port": 99999, "stall": True}, 400),
+        ("connections", {"to": "wbe", "port": 80, "stall": True}, 404),
+        ("connections", {"to": "web", "port": 80, "from": 7, "stall": True}, 400),
+    ],
+)
+async def test_wrong_orders_for_traffic(
+    http: aiohttp.ClientSession, path: str, body: Any, status: int
+) -> None:
+    async with http.post(f"/v1/{path}", json=body) as response:
+        assert response.status == status
+        assert (await response.json())["error"]["hint"]
+
+
+async def test_what_runs_on_a_node_dies_and_stands_still(served: Served) -> None:
+    client = ControlClient(served.state)
+    for verb, state in (("kill-program", "killed"), ("pause", "paused"), ("resume", "running")):
+        document = await asyncio.to_thread(client.change_node, "web", verb)
+        assert document["before"] == document["after"]
+        assert served.network.programs == {"web": state}
 
 
 # Nodes ----------------------------------------------------------------------------------------
