@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from kernel_lab import lab, namespace
 from networks import curl, start_network
 
 from netsim.interception.interception import Interception
 
 pytest_plugins = ["pytester"]
-__all__ = ["curl", "start_network"]
+__all__ = ["curl", "lab", "namespace", "start_network"]
 
 
 @pytest.hookimpl(wrapper=True)
