@@ -35,6 +35,10 @@ RST: Final = 0x04
 PSH: Final = 0x08
 ACK: Final = 0x10
 URG: Final = 0x20
+ECE: Final = 0x40
+"""ECN-Echo, and in a SYN the offer of ECN (RFC 3168 6.1)."""
+CWR: Final = 0x80
+"""Congestion Window Reduced."""
 
 _END, _NOP, _MSS, _WINDOW_SCALE, _SACK_PERMITTED, _SACK, _TIMESTAMPS = 0, 1, 2, 3, 4, 5, 8
 _FLAG_LETTERS: Final = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "."), (URG, "U"))

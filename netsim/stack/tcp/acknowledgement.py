@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netsim.stack.tcp import loss_recovery, tail_loss
 from netsim.stack.tcp.sender import Sender
-from netsim.wire.tcp import FIN, TcpSegment
+from netsim.wire.tcp import ECE, FIN, TcpSegment
 
 
 def acknowledged(sender: Sender, ack: int, sequence: int, segment: TcpSegment, now: int) -> bool:
@@ -14,7 +14,8 @@ def acknowledged(sender: Sender, ack: int, sequence: int, segment: TcpSegment, n
     sender.set_window(sequence, ack, segment.window)
     una = sender.una
     recovery = sender.recovery
-    if ack > una and recovery.in_order and not segment.sack_blocks:
+    told_of_congestion = segment.flags & ECE and sender.transmitter.ecn
+    if ack > una and recovery.in_order and not segment.sack_blocks and not told_of_congestion:
         segments = recovery.queue.segments
         sent_at = segments[0].sent_at if segments[0].end <= ack else None
         while segments and segments[0].end <= ack:
@@ -41,7 +42,7 @@ def acknowledged(sender: Sender, ack: int, sequence: int, segment: TcpSegment, n
         and not segment.payload
         and not segment.flags & FIN
     )
-    if recovery.in_order and not segment.sack_blocks and not duplicate:
+    if recovery.in_order and not (segment.sack_blocks or duplicate or told_of_congestion):
         return False
     loss_recovery.acknowledged(sender, ack, segment, duplicate, now)
     return ack > una

@@ -14,7 +14,8 @@ from netsim.stack.tcp.receiver import MAX_WINDOW_FIELD, MAX_WINDOW_SCALE, window
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.transmitter import send_segment, timestamp_clock
-from netsim.wire.tcp import ACK, SYN, TcpSegment
+from netsim.wire.ipv4 import ECT_0
+from netsim.wire.tcp import ACK, CWR, ECE, SYN, TcpSegment
 
 _DEFAULT_MSS: Final = {4: 536, 16: 1220}
 """Of a peer that names none (RFC 9293 3.7.1, MUST-15)."""
@@ -46,9 +47,13 @@ def send_syn(connection: Connection, now: int) -> None:
         offers.window_scale = window_scale_for(settings.receive_buffer)
     if timestamps:
         offers.timestamp = 0
-    transmitter.synchronize(
-        connection.sender.iss, ACK if answer else 0, connection.own_mss(), offers, now
-    )
+    if answer:
+        flags = ACK | (ECE if transmitter.ecn else 0)
+    else:
+        # RFC 3168 6.1.1; a SYN that was lost may have been dropped for it (6.1.1.1).
+        asks = settings.request_ecn and not connection.sender.retries
+        flags = ECE | CWR if asks else 0
+    transmitter.synchronize(connection.sender.iss, flags, connection.own_mss(), offers, now)
 
 
 def resume(connection: Connection) -> None:
@@ -96,6 +101,9 @@ def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
     default = _DEFAULT_MSS[len(connection.remote[0])]
     connection.peer_mss = max(default if segment.mss is None else segment.mss, _LEAST_MSS)
     receiver.mss = min(connection.peer_mss, connection.own_mss())
+    offer = segment.flags & (ACK | ECE | CWR)
+    if (offer == ECE | CWR and settings.ecn) or (offer == ACK | ECE and settings.request_ecn):
+        transmitter.ecn = ECT_0
     transmitter.sack = settings.selective_acknowledgement and segment.sack_permitted
     if settings.timestamps and segment.timestamp is not None:
         transmitter.timestamps = True

@@ -12,9 +12,9 @@ from netsim.stack.tcp import acknowledgement, arrival, output, syn_sent
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.seq import HALF, MASK
 from netsim.stack.tcp.state import State
-from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, TcpSegment
+from netsim.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, TcpSegment
 
-_UNUSUAL: Final = FIN | SYN | RST | URG | ACK
+_UNUSUAL: Final = FIN | SYN | RST | URG | ACK | ECE | CWR
 
 
 def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:

@@ -15,7 +15,7 @@ from netsim.stack.tcp.scoreboard import DUPLICATE_THRESHOLD
 from netsim.stack.tcp.sender import Sender, TimerUse
 from netsim.stack.tcp.sent_queue import SentSegment
 from netsim.stack.tcp.seq import unwrap
-from netsim.wire.tcp import TcpSegment
+from netsim.wire.tcp import ECE, TcpSegment
 
 
 @dataclass(slots=True)
@@ -64,6 +64,8 @@ def acknowledged(sender: Sender, ack: int, segment: TcpSegment, duplicate: bool,
         tail_loss.start_timer(sender, now, progress=True)  # what is found lost may override it
     delayed = _is_delayed(sender, segment)
     _judge(sender, news, duplicate, delayed, now)
+    if segment.flags & ECE and sender.transmitter.ecn and recovery.phase is Phase.OPEN:
+        _slow_down(sender, news, now)
     phase = recovery.phase
     if phase is Phase.FAST or phase is Phase.REDUCED:
         safe = bool(news.octets) and not news.newly_lost
@@ -190,7 +192,8 @@ def _judge(sender: Sender, news: _News, duplicate: bool, delayed: bool, now: int
             if recovery.undo_from is not None and recovery.undo_resent == 0:
                 _take_back(sender)
             return
-    elif phase is Phase.REDUCED and done:
+    elif phase is Phase.REDUCED and sender.una > recovery.point:
+        # Beyond the point: what says CWR must have reached the peer, or it would echo again.
         sender.congestion.recovered(now)
         undo.end(recovery)
     if recovery.undo_from is not None and recovery.undo_resent == 0 and news.reported_duplicate:
@@ -250,6 +253,19 @@ def _find_lost(sender: Sender, news: _News, now: int) -> None:
         # RFC 6582 4: an acknowledgement of just what was outstanding may be an echo of what was
         # sent twice.
         queue.mark_lost(head)
+
+
+def _slow_down(sender: Sender, news: _News, now: int) -> None:
+    """The peer has seen a CE mark: reduce the window as for a loss, once for a window of data
+    (RFC 3168 6.1.2)."""
+    recovery = sender.recovery
+    sender.counters.congestion_echoes += 1
+    sender.congestion.reduce(sender.flight_size(), now)
+    recovery.undo_from = None
+    prr.begin(recovery, sender.nxt - sender.una, news.delivered)
+    recovery.phase = Phase.REDUCED
+    recovery.point = sender.nxt
+    sender.cwr_due = True
 
 
 def begin_fast_recovery(sender: Sender, delivered: int, now: int) -> None:

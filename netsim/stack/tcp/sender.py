@@ -24,7 +24,7 @@ from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.transmitter import Transmitter
 from netsim.stack.timers import Timer
-from netsim.wire.tcp import ACK, FIN, PSH, TcpSegment
+from netsim.wire.tcp import ACK, CWR, FIN, PSH, TcpSegment
 
 _PACKET_MEMORY: Final = 4352
 """Octets of memory that Linux reckons for a segment of an Ethernet path."""
@@ -56,6 +56,7 @@ class Sender:
         "congestion",
         "congestion_name",
         "counters",
+        "cwr_due",
         "established",
         "iss",
         "last_sent_at",
@@ -114,6 +115,8 @@ class Sender:
         self._window_ack = 0
         """SND.WL2"""
         self.congestion_name = settings.congestion
+        self.cwr_due = False
+        """The next new data is to say that the window was reduced (RFC 3168 6.1.2)."""
         self.scale = 0
         """Snd.Wind.Shift"""
         self.mss = 536
@@ -242,7 +245,10 @@ class Sender:
             if buffer.fin_queued and end < self.window_edge:
                 flags = ACK | PSH | FIN if size else ACK | FIN
                 end += 1
-        self.transmitter.write(start, flags, data, now)
+        if self.cwr_due and size:
+            self.cwr_due = False
+            flags |= CWR
+        self.transmitter.write(start, flags, data, now, self.transmitter.ecn if size else 0)
         self.nxt = end
         recovery = self.recovery
         recovery.queue.append(start, end, now)

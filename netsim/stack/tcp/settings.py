@@ -70,6 +70,10 @@ class TcpSettings:
     challenge_interval_ns: int = 500 * MILLISECOND
     """Between two of one connection (Linux: tcp_invalid_ratelimit)."""
 
+    ecn: bool = True
+    """Say yes to peers that offer ECN (RFC 3168)."""
+    request_ecn: bool = False
+    """Offer it on connections that are opened here (Linux: tcp_ecn=1, where 2 is the default)."""
     selective_acknowledgement: bool = True
     timestamps: bool = True
     window_scaling: bool = True

@@ -23,6 +23,8 @@ class TcpCounters:
     """Of the retransmission timer with data outstanding."""
     fast_recoveries: int = 0
     """Times that three duplicate acknowledgements or SACK told of a loss."""
+    congestion_echoes: int = 0
+    """Times that the window was reduced because a router had marked (RFC 3168)."""
     loss_probes: int = 0
     """Tail loss probes (RFC 8985 7)."""
     duplicates_reported: int = 0

@@ -92,6 +92,9 @@ class Tcp:
         key = source + destination + payload[:4]
         connection = shared.connections.get(key)
         if connection is not None:
+            if connection.transmitter.ecn and segment.payload:
+                marked = header.tos & ipv4.ECN_MASK == ipv4.CE
+                connection.transmitter.note_congestion(marked, segment.flags)
             header_prediction.segment_arrives(connection, segment, now)
             if connection.trouble is not None:
                 connection.trouble.arrived(now)

@@ -11,7 +11,7 @@ from netsim.stack.tcp.receiver import Receiver
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.wire.checksum import pseudo_header_sum
-from netsim.wire.tcp import ACK, RST, SYN, TcpSegment, build, timestamp_option
+from netsim.wire.tcp import ACK, CWR, ECE, RST, SYN, TcpSegment, build, timestamp_option
 
 PROTOCOL: Final = 6
 """TCP's number in the IP header."""
@@ -27,7 +27,14 @@ class IpLayer(Protocol):
     to this host itself comes in later, like any other packet."""
 
     def send(
-        self, protocol: int, source: bytes, destination: bytes, payload: bytes, now: int
+        self,
+        protocol: int,
+        source: bytes,
+        destination: bytes,
+        payload: bytes,
+        now: int,
+        *,
+        tos: int = 0,
     ) -> None:
         """Let a packet leave, with DF set for TCP; SocketError when it cannot."""
 
@@ -73,6 +80,7 @@ class Transmitter:
         "_destination",
         "_destination_port",
         "_drop",
+        "_echo",
         "_ip",
         "_options",
         "_pseudo_sum",
@@ -80,6 +88,7 @@ class Transmitter:
         "_source_port",
         "_timestamp_offset",
         "_window",
+        "ecn",
         "receiver",
         "sack",
         "timestamps",
@@ -107,6 +116,11 @@ class Transmitter:
         """Whether both ends agreed to send the timestamps option on every segment."""
         self.sack = False
         """Whether both ends agreed to SACK."""
+        self.ecn = 0
+        """ECT(0) where both ends agreed to ECN (RFC 3168 6.1), for data that leaves first; else
+        0."""
+        self._echo = 0
+        """ECE, from a CE mark until the peer says that it has slowed down."""
         self._acknowledgement = 0
         self._window = 0
         self._options = b""
@@ -114,6 +128,13 @@ class Transmitter:
     def clock(self, now: int) -> int:
         """Our timestamp clock."""
         return timestamp_clock(now, self._timestamp_offset)
+
+    def note_congestion(self, marked: bool, flags: int) -> None:
+        """Data came, `marked` with CE or not (RFC 3168 6.1.3)."""
+        if flags & CWR:
+            self._echo = 0
+        if marked:
+            self._echo = ECE
 
     def prepare(self, now: int) -> None:
         """Fix what the segments written next have in common: ACK, window, timestamps."""
@@ -123,7 +144,9 @@ class Transmitter:
         if self.timestamps:
             self._options = timestamp_option(self.clock(now), receiver.recent)
 
-    def write(self, sequence: int, flags: int, payload: bytes | bytearray, now: int) -> None:
+    def write(
+        self, sequence: int, flags: int, payload: bytes | bytearray, now: int, tos: int = 0
+    ) -> None:
         """One segment with the ACK that was prepared; `sequence` unwrapped."""
         self._counters.segments_out += 1
         segment = build(
@@ -131,14 +154,17 @@ class Transmitter:
             self._destination_port,
             sequence & MASK,
             self._acknowledgement,
-            flags,
+            flags | self._echo,
             self._window,
             self._options,
             payload,
             self._pseudo_sum,
         )
         try:
-            self._ip.send(PROTOCOL, self._source, self._destination, segment, now)
+            if tos:
+                self._ip.send(PROTOCOL, self._source, self._destination, segment, now, tos=tos)
+            else:
+                self._ip.send(PROTOCOL, self._source, self._destination, segment, now)
         except SocketError:
             self._drop(UNSENT)
 

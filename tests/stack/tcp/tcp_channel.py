@@ -40,7 +40,14 @@ class End:
         self.wake_at: int | None = None
 
     def send(
-        self, protocol: int, source: bytes, destination: bytes, payload: bytes, now: int
+        self,
+        protocol: int,
+        source: bytes,
+        destination: bytes,
+        payload: bytes,
+        now: int,
+        *,
+        tos: int = 0,
     ) -> None:
         assert len(payload) + 20 <= self._mtu
         self._channel.carry(1 - self._index, payload)

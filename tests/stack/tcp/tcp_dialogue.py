@@ -21,7 +21,7 @@ from netsim.stack.timers import Timers
 from netsim.wire.checksum import pseudo_header_sum
 from netsim.wire.icmp import IcmpMessage
 from netsim.wire.ipv4 import Ipv4Header
-from netsim.wire.tcp import ACK, FIN, PSH, RST, SYN, URG, TcpSegment, parse
+from netsim.wire.tcp import ACK, CWR, ECE, FIN, PSH, RST, SYN, URG, TcpSegment, parse
 
 HERE = bytes((10, 0, 0, 1))
 PEER = bytes((10, 0, 0, 2))
@@ -39,7 +39,7 @@ PLAIN = TcpSettings(
 MODERN = TcpSettings(congestion="reno")
 """Reno's windows can be reckoned at first sight; CUBIC has tests of its own."""
 
-_LETTERS = {"S": SYN, "A": ACK, "F": FIN, "R": RST, "P": PSH, "U": URG}
+_LETTERS = {"S": SYN, "A": ACK, "F": FIN, "R": RST, "P": PSH, "U": URG, "E": ECE, "C": CWR}
 
 
 def flag_bits(letters: str) -> int:
@@ -50,9 +50,9 @@ def flag_letters(flags: int) -> str:
     return "".join(letter for letter, bit in _LETTERS.items() if flags & bit)
 
 
-def ip_header(source: bytes, destination: bytes) -> Ipv4Header:
+def ip_header(source: bytes, destination: bytes, tos: int = 0) -> Ipv4Header:
     """That of a packet with a segment in it."""
-    return Ipv4Header(0, 0, 0, 0, 64, 6, source, destination)
+    return Ipv4Header(tos, 0, 0, 0, 64, 6, source, destination)
 
 
 class Sent(NamedTuple):
@@ -60,6 +60,7 @@ class Sent(NamedTuple):
 
     at: int
     segment: TcpSegment
+    tos: int = 0
 
 
 class Wire:
@@ -71,12 +72,19 @@ class Wire:
         self.reachable = True
 
     def send(
-        self, protocol: int, source: bytes, destination: bytes, payload: bytes, now: int
+        self,
+        protocol: int,
+        source: bytes,
+        destination: bytes,
+        payload: bytes,
+        now: int,
+        *,
+        tos: int = 0,
     ) -> None:
         assert (protocol, destination) == (6, PEER)
         assert len(payload) + 20 <= self.mtu, "larger than the path"
         segment = parse(payload, pseudo_header_sum(source, destination, 6))
-        self._dialogue.sent.append(Sent(now, segment))
+        self._dialogue.sent.append(Sent(now, segment, tos))
 
     def source_for(self, destination: bytes) -> bytes:
         if not self.reachable:
@@ -148,15 +156,16 @@ class Dialogue:
             ((self.iss + a) & 0xFFFFFFFF, (self.iss + b) & 0xFFFFFFFF)
             for a, b in fields.pop("sack", ())
         )
+        tos = fields.pop("tos", 0)
         for name, value in fields.items():
             setattr(segment, name, value)
-        self.deliver(segment.pack(pseudo_header_sum(PEER, HERE, 6)))
+        self.deliver(segment.pack(pseudo_header_sum(PEER, HERE, 6)), tos)
 
     def peer_clock(self) -> int:
         return (PEER_CLOCK + self.now // MILLISECOND) & 0xFFFFFFFF
 
-    def deliver(self, data: bytes) -> None:
-        self.tcp.receive(ip_header(PEER, HERE), data, self.now)
+    def deliver(self, data: bytes, tos: int = 0) -> None:
+        self.tcp.receive(ip_header(PEER, HERE, tos), data, self.now)
         self.tcp.flush(self.now)
 
     def icmp(self, kind: int, code: int, seq: int, mtu: int = 0) -> None:
@@ -183,7 +192,7 @@ class Dialogue:
             self.run(at)
         self.tcp.flush(self.now)
         assert self.sent, f"expected [{flags}] seq {seq}, but nothing was sent"
-        when, segment = self.sent.pop(0)
+        when, segment, tos = self.sent.pop(0)
         if flags.startswith("S"):
             self.iss = segment.sequence
             self.our_port, self.peer_port = segment.source_port, segment.destination_port
@@ -203,6 +212,8 @@ class Dialogue:
         }
         if at is not None:
             wanted["at"], seen["at"] = at, when
+        if "tos" in fields:
+            wanted["tos"], seen["tos"] = fields.pop("tos"), tos
         if "sack" in fields:
             wanted["sack"] = list(fields.pop("sack"))
             seen["sack"] = [
@@ -224,7 +235,7 @@ class Dialogue:
     def expect_nothing(self, until: int | None = None) -> None:
         """Nothing was sent, and nothing will be up to and including `until`."""
         self.run(self.now if until is None else until)
-        assert not self.sent, [f"{flag_letters(s.flags)} {s} at {at}" for at, s in self.sent]
+        assert not self.sent, [f"{flag_letters(s.flags)} {s} at {at}" for at, s, _ in self.sent]
 
     def _relative(self, number: int, base: int) -> int:
         difference = (number - base) & 0xFFFFFFFF
