@@ -26,6 +26,7 @@ from netsim.topology.yaml_source import PathTo
 
 HOSTS: Final = tuple(kind for kind, traits in KINDS.items() if traits.has_stack)
 """Kinds of nodes that have an address."""
+RUNNING_PROGRAMS: Final = tuple(kind for kind, traits in KINDS.items() if traits.runs_programs)
 ROUTERS: Final = tuple(kind for kind, traits in KINDS.items() if traits.forwards)
 
 _BETWEEN_HOSTS: Final = (
@@ -237,7 +238,7 @@ class _Checker:
 
     def _computer(self, words: dict[str, Any], path: PathTo) -> None:
         if words.get("node") in self._nodes:
-            self.node(words["node"], (*path, "node"), ("computer",))
+            self.node(words["node"], (*path, "node"), RUNNING_PROGRAMS)
 
     def _groups(self, words: dict[str, Any], path: PathTo, kinds: Collection[str] = ()) -> None:
         for place, group in enumerate(_list(words.get("between"))):
