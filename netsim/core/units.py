@@ -13,10 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.errors import UnitError
+
+if TYPE_CHECKING:
+    from decimal import Decimal  # 3 ms in every node, of which few write a number
 
 _DURATIONS: Final = {
     "ns": 1,
@@ -95,6 +97,8 @@ def format_size(size: int) -> str:
 
 def format_percentage(probability: float) -> str:
     """`probability` 0..1 as a percentage: 0.005 is "0.5%"."""
+    from decimal import Decimal
+
     return f"{_plain(Decimal(repr(float(probability))) * 100)}%"
 
 
@@ -138,6 +142,8 @@ def _one_of(words: list[str]) -> str:
 
 
 def _format_decimal(value: int, units: Mapping[str, int], zero: str) -> str:
+    from decimal import Decimal
+
     for unit, size in sorted(units.items(), key=lambda entry: -entry[1]):
         if value >= size:
             return f"{_plain(Decimal(value) / size)}{unit}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import getpass
 import os
 import socket
 import struct
@@ -107,6 +106,8 @@ def _refusal(name: str, error: OSError) -> str:
     if error.errno == errno.EINVAL:
         return f"{name} is an interface, and no TAP device; write another name"
     if error.errno == errno.EPERM:
+        import getpass  # 3 ms, which is for this one sentence
+
         return (
             f"tap:{name} may not be opened by you; have it made for you: "
             f"`sudo ip tuntap add dev {name} mode tap user {getpass.getuser()}`"
