@@ -7,14 +7,22 @@ from typing import Any, Final
 import click
 
 from netsim.cli import options
-from netsim.cli.printing import print_json, print_table
+from netsim.cli.printing import counted, print_json, print_table
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import StateDirectory, running
 from netsim.core.errors import NetsimError
 
 _ANSWER_TIMEOUT: Final = 1.0
 """Seconds: a supervisor that hangs must not hide the others."""
-_KEYS: Final = ("name", "file", "supervisor_pid", "started", "nodes", "state")
+_KEYS: Final = (
+    "name",
+    "file",
+    "supervisor_pid",
+    "started",
+    "nodes",
+    "state",
+    "failed_programs",
+)
 
 
 @click.command(
@@ -28,13 +36,23 @@ def command(as_json: bool) -> None:
         print_json(networks)
     elif networks:
         rows = [
-            tuple("-" if network[key] is None else str(network[key]) for key in _KEYS)
+            (
+                *("-" if network[key] is None else str(network[key]) for key in _KEYS[:-2]),
+                _state(network),
+            )
             for network in networks
         ]
         head = ("NAME", "FILE", "PID", "STARTED", "NODES", "STATE")
         print_table(head, rows)
     else:
         click.echo("no network is running; netsim up FILE starts one", err=True)
+
+
+def _state(network: dict[str, Any]) -> str:
+    failed = network["failed_programs"]
+    return (
+        f"{network['state']}, {counted(failed, 'program')} failed" if failed else network["state"]
+    )
 
 
 def _summary(state: StateDirectory) -> dict[str, Any]:

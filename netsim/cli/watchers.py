@@ -18,6 +18,7 @@ from netsim.core.printable import printable
 
 _STYLES = {
     "node-died": "red",
+    "program-failed": "red",
     "node-started": "green",
     "error": "red",
     "carrier": "yellow",
@@ -49,6 +50,11 @@ class Terminal:
         say()
         for port in network["ports"]:
             say(f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}")
+        for node in network["nodes"]:
+            for program in node.get("programs", ()):
+                if program["state"] == "failed":
+                    text = f"run: {program['call']} has ended with {program['failure']}"
+                    say(click.style(printable(f"{node['name']}: {text}"), fg="red"))
         size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
         say(f"{network['name']} is up: {size} in {seconds:.1f} s; {self._farewell}")

@@ -62,6 +62,8 @@ def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]
         for index, program in enumerate(node.run):
             wanted = Wanted(program.call, "run", tuple(sorted(program.args)))
             places.append((node, ["run", index], wanted))
+        if isinstance(node.ready, str):
+            places.append((node, ["ready"], Wanted(node.ready, "run", ())))
     places = [each for each in places if each[2].args or not each[2].reference.startswith(_OWN)]
     if not places:
         return

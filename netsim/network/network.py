@@ -117,6 +117,8 @@ class Network:
         self.errors: list[LogLine] = []
         """What nodes and programs have logged as errors, exceptions of handlers among it: the
         first `ERRORS` lines."""
+        self.failed_programs = 0
+        """How many programs under `run` have ended with an exception."""
         self._timeline: deque[Event] = deque(maxlen=TIMELINE)
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
@@ -247,6 +249,7 @@ class Network:
             "started": self._started_at.isoformat(timespec="seconds"),
             "nodes": len(self.plan.nodes),
             "state": self.state,
+            "failed_programs": self.failed_programs,
         }
 
     async def inspect(self) -> dict[str, Any]:
@@ -597,6 +600,10 @@ class Network:
 
     def failed(self, text: str) -> None:
         self._publish("error", "", text)
+
+    def program_failed(self, node: str, text: str) -> None:
+        self.failed_programs += 1
+        self._publish("program-failed", node, f"{node}: {text}")
 
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         if self.is_running and node not in self._outages.nodes:

@@ -23,6 +23,7 @@ from netsim.site import messages
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
 from netsim.site.messages import Boot
+from netsim.site.programs import READY_TIMEOUT
 from netsim.topology.plan import NetworkPlan
 
 START_TIMEOUT: Final = 30.0
@@ -103,8 +104,9 @@ class Fleet:
             ) from None
         finally:
             self._launching.cancel()
-        for node in self.nodes.values():
-            node.send(messages.StartPrograms())
+        await asyncio.gather(
+            *(self._start_programs(node) for node in self.nodes.values() if node.alive)
+        )
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down for `grace` seconds, then SIGKILL; nothing is left."""
@@ -228,6 +230,7 @@ class Fleet:
                 await node.answered.wait()
                 await _hear_out(node)
             _check_up(node)
+            await self._start_programs(node)
         except BaseException as error:
             await asyncio.shield(self._undo_start(node))
             if isinstance(error, TimeoutError):
@@ -236,7 +239,21 @@ class Fleet:
             if isinstance(error, OSError):
                 raise StartError(f"{name}: cannot be launched: {error}") from error
             raise
-        node.send(messages.StartPrograms())
+
+    async def _start_programs(self, node: NodeHandle) -> None:
+        """Have `run:` start; StartError when what says that it serves does not come true."""
+        plan = self._plan.node(node.name)
+        if not plan.run and plan.ready is None:
+            return
+        try:
+            async with asyncio.timeout(READY_TIMEOUT + START_TIMEOUT):
+                failure = await node.question(messages.StartPrograms(node.next_number()))
+        except TimeoutError:
+            failure = "its programs did not start"
+        except ConnectionError:
+            return  # it is gone, and will be reported like any end
+        if failure is not None:
+            raise StartError(f"{node.name}: {failure}")
 
     async def _undo_start(self, node: NodeHandle) -> None:
         with contextlib.suppress(NotRespondingError):

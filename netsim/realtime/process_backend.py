@@ -287,6 +287,8 @@ class ProcessBackend:
         match message:
             case messages.CarrierChanged(name, interface, up, at):
                 self._reports.carrier_changed(name, interface, up, at)
+            case messages.ProgramFailed(name, text):
+                self._reports.program_failed(name, text)
             case messages.Logged(name, level, text):
                 self._reports.logged(name, level, text)
 

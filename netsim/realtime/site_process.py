@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import setproctitle
 
+from netsim.core.errors import NetsimError
 from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
@@ -109,7 +110,7 @@ class SiteProcess:
         os.environ.update(self._node_plan.env)
         if plan.file:
             sys.path.insert(0, str(Path(plan.file).parent))
-        self._programs = Programs(self._node_plan)
+        self._programs = self._new_programs()
         self._published: list[PublishedPort] = []
         self._running: dict[int, asyncio.Event] = {}
         """What interrupts the tools that run."""
@@ -210,8 +211,27 @@ class SiteProcess:
     def _start_services(self, message: messages.StartServices) -> None:
         self._may_start.set()
 
+    def _new_programs(self) -> Programs:
+        name = self._boot.node
+        programs = self._site.programs[name] = Programs(
+            self._node_plan,
+            lambda text: self._channel.send(messages.ProgramFailed(name, text)),
+        )
+        return programs
+
     def _start_programs(self, message: messages.StartPrograms) -> None:
-        self._programs.start_run()
+        self._spawn(self._run_programs(message.number))
+
+    async def _run_programs(self, number: int) -> None:
+        try:
+            await self._programs.start_run(self._is_listened_at)
+        except NetsimError as error:
+            self._answer(number, str(error))
+        else:
+            self._answer(number, None)
+
+    def _is_listened_at(self, port: int) -> bool:
+        return isinstance(self._node, HostNode) and self._node.host.tcp.is_listened_on(None, port)
 
     def _begin_stop(self, message: messages.Stop) -> None:
         self._spawn(self._stop())
@@ -244,7 +264,7 @@ class SiteProcess:
         for interrupt in self._running.values():
             interrupt.set()
         loop.close_sockets()
-        self._programs = Programs(self._node_plan)
+        self._programs = self._new_programs()
         self._answer(message.number, None)
 
     def _start_program(self, message: messages.StartProgram) -> None:
@@ -256,8 +276,7 @@ class SiteProcess:
         except Exception as error:  # noqa: BLE001  # users' programs may raise anything
             self._answer(number, start_failure(error))
         else:
-            self._programs.start_run()
-            self._answer(number, None)
+            await self._run_programs(number)
 
     def _pause(self, message: messages.Pause) -> None:
         loop = self._loop

@@ -172,6 +172,9 @@ class Reports(Protocol):
     def failed(self, text: str) -> None:
         """Something has failed that is no node's; `text` is for a person to read."""
 
+    def program_failed(self, node: str, text: str) -> None:
+        """A program under `run` has ended with an exception; `text` is for a person to read."""
+
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         """A node has ended without having been told to stop; `how` is for a person to read.
 

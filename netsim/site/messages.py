@@ -49,7 +49,12 @@ class StartServices:
 
 @dataclass(frozen=True, slots=True)
 class StartPrograms:
-    """The whole network is up: `run:` may start."""
+    """The whole network is up: `run:` may start.
+
+    Answered when it serves, with an error's text or None.
+    """
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +243,14 @@ class Logged:
 
     node: str
     level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramFailed:
+    """A program under `run` has ended with an exception; the text is for a person to read."""
+
+    node: str
     text: str
 
 

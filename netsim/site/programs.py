@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import inspect
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,6 +18,10 @@ from aiohttp import web
 from netsim.core.errors import NetsimError
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 
+READY_TIMEOUT: Final = 30.0
+"""Seconds of network time within which `ready:` comes true."""
+_LOOK_AGAIN: Final = 0.005
+"""Seconds between looks at whether a port is listened at."""
 SHUTDOWN: Final = 0.5
 """Seconds that a server's open connections get to finish when the network stops."""
 
@@ -58,8 +63,13 @@ def exit_code(error: SystemExit) -> int:
 class Programs:
     """What runs on one computer."""
 
-    def __init__(self, plan: NodePlan) -> None:
+    def __init__(
+        self, plan: NodePlan, on_failed: Callable[[str], None] = lambda text: None
+    ) -> None:
         self._plan = plan
+        self._on_failed = on_failed
+        self._ended: dict[str, str | None] = {}
+        """Programs under `run` that have ended, and of what, if not in order."""
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -78,10 +88,53 @@ class Programs:
             except OSError as error:
                 raise ProgramError(f"port {service.port}: {error.strerror or error}") from error
 
-    def start_run(self) -> None:
-        """Start `run:`, once the whole network is up."""
+    async def start_run(self, is_listened_at: Callable[[int], bool]) -> None:
+        """Start `run:`, once the whole network is up; return when it serves, as `ready` has it.
+
+        Without `ready` every program has taken its first step then. `is_listened_at` is asked about
+        TCP ports. ProgramError when `ready` does not come true.
+        """
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._run(program)) for program in self._plan.run]
+        ready = self._plan.ready
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                if isinstance(ready, str):
+                    await look_up(ready)()
+                elif ready is not None:
+                    while not is_listened_at(ready):
+                        if self._tasks and all(task.done() for task in self._tasks):
+                            raise ProgramError(f"nothing listens at port {ready}{self._why()}")
+                        await asyncio.sleep(_LOOK_AGAIN)
+                elif self._tasks:
+                    await asyncio.sleep(0)
+        except TimeoutError:
+            raise ProgramError(
+                f"`ready: {ready}` did not come true within {READY_TIMEOUT:g} s{self._why()}"
+            ) from None
+        except ProgramError:
+            raise
+        except Exception as error:
+            raise ProgramError(f"`ready: {ready}`: {type(error).__name__}: {error}") from error
+
+    def states(self) -> list[dict[str, Any]]:
+        """For `inspect`: `{call, state, failure}`, the state `running`, `ended` or `failed`."""
+        return [
+            {
+                "call": program.call,
+                "state": "running"
+                if program.call not in self._ended
+                else "ended"
+                if self._ended[program.call] is None
+                else "failed",
+                "failure": self._ended.get(program.call),
+            }
+            for program in self._plan.run
+        ]
+
+    def _why(self) -> str:
+        failures = [f"{call}: {failure}" for call, failure in self._ended.items() if failure]
+        return f"; {'; '.join(failures)}" if failures else ""
 
     async def stop(self) -> None:
         """Let the programs shut down."""
@@ -115,5 +168,9 @@ class Programs:
     async def _run(self, program: ProgramPlan) -> None:
         try:
             await look_up(program.call)(**program.args)
-        except Exception:  # noqa: BLE001  # whatever a user's program raises belongs in the log
+        except Exception as error:  # noqa: BLE001  # whatever it raises belongs in the log
             _log.exception("run: %s ended with an exception", program.call)
+            failure = self._ended[program.call] = f"{type(error).__name__}: {error}"
+            self._on_failed(f"run: {program.call} has ended with {failure}")
+        else:
+            self._ended[program.call] = None

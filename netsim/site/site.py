@@ -28,6 +28,7 @@ from netsim.site.build import build_node, change_routes, direction_source, node_
 from netsim.site.driver import Action, Agenda, Carry, Driver
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
+from netsim.site.programs import Programs
 from netsim.site.watch import Watch
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import WRONG_KIND, run_tool
@@ -58,6 +59,8 @@ class Site:
         self.drivers: dict[str, Driver] = {}
         self.loops: dict[str, HostLoopMixin] = {}
         """Of nodes that run programs; whoever keeps the time makes them."""
+        self.programs: dict[str, Programs] = {}
+        """What runs on those loops."""
         self.changed: dict[Port, None] = {}
         """Ports whose counters have changed since whoever looks after these emptied it."""
         self.on_carrier_changed: Callable[[str, Port, int], None] = lambda node, port, now: None
@@ -113,6 +116,7 @@ class Site:
         """
         node, driver = self.nodes.pop(name), self.drivers.pop(name)
         self.loops.pop(name, None)
+        self.programs.pop(name, None)
         counters = node_counters(node.ports)
         self._forget([driver])
         now = self._now()
@@ -171,7 +175,9 @@ class Site:
 
     def facts(self, name: str) -> dict[str, Any]:
         """What `inspect` shows of a node."""
-        return node_facts(self.nodes[name], self._now())
+        facts = node_facts(self.nodes[name], self._now())
+        programs = self.programs.get(name)
+        return facts if programs is None else facts | {"programs": programs.states()}
 
     def counters(self) -> dict[str, NodeCounters]:
         """What every node has counted, where all cables are local."""

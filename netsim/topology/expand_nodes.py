@@ -107,6 +107,7 @@ def _node(
         services=tuple(programs.services[port] for port in sorted(programs.services)),
         ports=tuple(words.ports or ()),
         run=programs.run or (),
+        ready=programs.ready,
         congestion=programs.congestion or "cubic",
         restart=programs.restart or "never",
         tap=words.attach if KINDS[kind].runs_programs else None,
@@ -120,6 +121,7 @@ class _Programs:
         self.env: dict[str, str] = {}
         self.services: dict[int, ServicePlan] = {}
         self.run: tuple[ProgramPlan, ...] | None = None
+        self.ready: int | str | None = None
         self.congestion: str | None = None
         self.restart: Restart | None = None
 
@@ -131,6 +133,7 @@ class _Programs:
         if words is None:
             return programs
         programs.env = dict(words.env or {})
+        programs.ready = words.ready
         programs.congestion = words.congestion
         programs.restart = words.restart
         if words.run is not None:
@@ -156,6 +159,7 @@ class _Programs:
         merged.env = {**below.env, **self.env}
         merged.services = {**below.services, **self.services}
         merged.run = below.run if self.run is None else self.run
+        merged.ready = below.ready if self.ready is None else self.ready
         merged.congestion = self.congestion or below.congestion
         merged.restart = self.restart or below.restart
         return merged

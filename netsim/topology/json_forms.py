@@ -76,6 +76,7 @@ ATTRIBUTE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_
 ATTACH: Final = text("tap:[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "tap:tap0")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["cubic", "reno"]}
+READY: Final = either(whole(1, 65535), ATTRIBUTE)
 RESTART: Final = {"enum": ["never", "on-failure"]}
 PORT_FORWARD: Final = text(
     rf"((localhost|127(\.{_OCTET}){{3}}|\[[0-9a-fA-F:.]+\])?:)?"

@@ -71,6 +71,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             services=node.services,
             ports=node.ports,
             run=node.run,
+            ready=node.ready,
             env=node.env,
             congestion=node.congestion,
             loopback=tuple(address for address, _ in node.given_addresses.get(LOOPBACK, ())),

@@ -91,6 +91,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         "ports": [_port(port) for port in node.ports],
         "run": run,
         "congestion": None if node.congestion == "cubic" else node.congestion,
+        "ready": node.ready,
         "restart": None if node.restart == "never" else node.restart,
         "attach": node.tap and f"tap:{node.tap}",
     }

@@ -116,6 +116,8 @@ class NodePlan:
     services: tuple[ServicePlan, ...] = ()
     ports: tuple[PublishedPortPlan, ...] = ()
     run: tuple[ProgramPlan, ...] = ()
+    ready: int | str | None = None
+    """When `run` serves: a TCP port that is listened at, or a coroutine function that returns."""
     env: dict[str, str] = field(default_factory=dict)
     congestion: str = "cubic"
     """TCP's congestion control: `cubic` or `reno`."""

@@ -159,6 +159,11 @@ class ProgramWords(Words):
         | None
     ) = None
     """Coroutine functions that are started on it: one, or a list of them."""
+    ready: (
+        Annotated[int | str, PlainValidator(values.ready), WithJsonSchema(forms.READY)] | None
+    ) = None
+    """When what is under `run` serves: a TCP port that is listened at, or a coroutine function that
+    returns. The network is up only then; left out, programs have begun."""
     congestion: (
         Annotated[str, PlainValidator(values.congestion), WithJsonSchema(forms.CONGESTION)] | None
     ) = None

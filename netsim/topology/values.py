@@ -23,6 +23,7 @@ Prefix: TypeAlias = tuple[bytes, int]
 Endpoint: TypeAlias = tuple[str, str | None]
 """A node's name and, where it is written, the interface's."""
 
+_ATTRIBUTE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PORT: Final = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?([0-9]{1,6}):([^:\[\]]+):([0-9]{1,6})")
 # Without a dot it is a name: the nodes of graphs from code are often numbers.
 _ADDRESS_LIKE: Final = re.compile(r"[0-9.]*\.[0-9.]*|.*:.*")
@@ -65,6 +66,18 @@ def restart(written: object) -> Restart:
     if written == "never":
         return "never"
     raise ValueError(f"`{written}` says nothing about restarts; write `on-failure` or `never`")
+
+
+def ready(written: object) -> int | str:
+    """When programs serve: a TCP port that they listen at, or a coroutine function that returns."""
+    if isinstance(written, int) and not isinstance(written, bool) and 1 <= written <= 65535:
+        return written
+    if isinstance(written, str) and _ATTRIBUTE.fullmatch(written):
+        return written
+    raise ValueError(
+        f"`{written}` says nothing about readiness; write the port that a program listens at, for "
+        "example `8000`, or a coroutine function, `mymodule:is_ready`"
+    )
 
 
 def node_name(written: object) -> str:

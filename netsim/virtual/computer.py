@@ -64,9 +64,10 @@ class VirtualComputer:
         """Have every service listen; errors as of `Programs`."""
         await self.spawn(self._programs.start_services())
 
-    def start_run(self) -> None:
-        """Start `run:`."""
-        self.loop.call_soon(self._programs.start_run)
+    async def start_run(self) -> None:
+        """Start `run:`; errors and end as of `Programs`."""
+        listens = self.loop.host.tcp.is_listened_on
+        await self.spawn(self._programs.start_run(lambda port: listens(None, port)))
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down, cancel what is left, end the loop: `grace` seconds for each."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from netsim.core.errors import StartError, WrongTimeError
+from netsim.core.errors import NetsimError, StartError, WrongTimeError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import SECOND
@@ -74,8 +74,18 @@ class VirtualBackend:
             await self._boot(node.name)
             if on_progress is not None:
                 on_progress(ready, total)
-        for computer in self._computers.values():
-            computer.start_run()
+        await asyncio.gather(*map(self._start_run, list(self._computers)))
+
+    async def _start_run(self, name: str) -> None:
+        plan, computer = self._plan.node(name), self._computers.get(name)
+        if computer is None or not (plan.run or plan.ready is not None):
+            return
+        try:
+            await computer.start_run()
+        except ConnectionError:
+            return  # it has ended, and was reported like any end
+        except NetsimError as error:
+            raise StartError(f"{name}: {error}") from error
 
     async def stop(self, grace: float) -> None:
         try:
@@ -114,7 +124,7 @@ class VirtualBackend:
             await computer.start_services()
         except Exception as error:
             raise StartError(f"{node}: {start_failure(error)}") from error
-        computer.start_run()
+        await self._start_run(node)
 
     async def pause(self, node: str, paused: bool) -> None:
         self._check_up(node)
@@ -139,11 +149,10 @@ class VirtualBackend:
         try:
             await connect()
             await self._boot(node)
+            await self._start_run(node)
         except BaseException:
             self._remove(node)
             raise
-        if node in self._computers:
-            self._computers[node].start_run()
 
     def pid(self, node: str) -> int | None:
         return None
@@ -192,7 +201,10 @@ class VirtualBackend:
         loop.set_debug(self._director.get_debug())
         loop.set_exception_handler(self._complain)
         loop.on_exit = lambda error: self._exited(name, error)
-        computer = self._computers[name] = VirtualComputer(loop, Programs(node_plan))
+        programs = self._site.programs[name] = Programs(
+            node_plan, lambda text: self._reports.program_failed(name, text)
+        )
+        computer = self._computers[name] = VirtualComputer(loop, programs)
         return computer
 
     async def _say_goodbye(self, name: str) -> None:

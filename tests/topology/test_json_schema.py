@@ -49,6 +49,7 @@ nodes:
   two:
     address: {eth0: 10.0.4.11/24}
     run: {call: "mycode.clients:poll", args: {times: 3}}
+    ready: 8000
   7: {kind: router}
   beside: {attach: "tap:tap0"}
   r1: {kind: router, routes: [{to: 10.9.0.0/16, via: 172.16.1.129}]}

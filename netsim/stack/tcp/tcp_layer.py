@@ -181,7 +181,7 @@ class Tcp:
             return key not in shared.connections and key not in shared.time_wait.entries
 
         port = local[1] or ephemeral_port(
-            self._random, lambda port: is_free(port) and not self._is_listened_on(address, port)
+            self._random, lambda port: is_free(port) and not self.is_listened_on(address, port)
         )
         if not is_free(port):
             raise AddressInUseError(f"port {port} is connected to that peer already")
@@ -199,9 +199,9 @@ class Tcp:
         if somebody listens there."""
         if port == 0:
             port = ephemeral_port(
-                self._random, lambda candidate: not self._is_listened_on(address, candidate)
+                self._random, lambda candidate: not self.is_listened_on(address, candidate)
             )
-        elif self._is_listened_on(address, port):
+        elif self.is_listened_on(address, port):
             raise AddressInUseError(f"port {port} has a listener already")
         listener = Listener(self._shared, self._listeners, (address, port), backlog)
         self._listeners[listener.local] = listener
@@ -245,7 +245,8 @@ class Tcp:
             for listener in self._listeners.values()
         ]
 
-    def _is_listened_on(self, address: bytes | None, port: int) -> bool:
+    def is_listened_on(self, address: bytes | None, port: int) -> bool:
+        """Whether somebody listens at a port; without an address, at any."""
         if address is None:
             return any(taken == port for _, taken in self._listeners)
         return (address, port) in self._listeners or (None, port) in self._listeners

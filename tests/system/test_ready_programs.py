@@ -1,0 +1,117 @@
+"""When what is under `run` serves, and what is told when it has failed: the same in both times."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from networks import play, two_computers
+
+from netsim import Network, StartError, run
+from netsim.network.network import Time
+
+both_times = pytest.mark.parametrize("time", ["real", "virtual"])
+
+SERVE = """
+import asyncio
+from aiohttp import web
+
+async def serve(request):
+    return web.Response(text="served")
+
+async def main(after=0.05):
+    await asyncio.sleep(after)
+    app = web.Application()
+    app.router.add_get("/", serve)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "0.0.0.0", 8000).start()
+    await asyncio.Event().wait()
+
+async def fails():
+    raise LookupError("no stock")
+
+async def fails_later():
+    await asyncio.sleep(0.01)
+    raise LookupError("no stock")
+
+async def ends():
+    pass
+
+async def is_ready():
+    await asyncio.sleep(0.2)
+
+async def is_never_ready():
+    raise OSError("no database")
+"""
+
+
+def start_error(file: Path, time: Time) -> str:
+    async def main() -> str:
+        network = Network(file, time=time)
+        with pytest.raises(StartError) as caught:
+            await network.start()
+        assert network.state == "stopped"
+        return str(caught.value)
+
+    return (run if time == "virtual" else asyncio.run)(main())
+
+
+@both_times
+@pytest.mark.parametrize("ready", ["8000", "'serve:is_ready'"])
+def test_a_network_is_up_when_its_programs_serve(ready: str, time: Time, tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web=f"run: 'serve:main', ready: {ready}", serve=SERVE)
+
+    async def test(network: Network) -> None:
+        assert (await network["alice"].get("http://web:8000/")).text == "served"
+        await network["web"].crash()
+        await network["web"].start()
+        await asyncio.sleep(0.2)  # the carriers are back
+        assert (await network["alice"].get("http://web:8000/")).text == "served"
+
+    play(time, file, test)
+
+
+@both_times
+def test_a_program_that_fails_before_it_serves_fails_the_start(time: Time, tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web="run: 'serve:fails', ready: 8000", serve=SERVE)
+    assert start_error(file, time) == (
+        "web: nothing listens at port 8000; serve:fails: LookupError: no stock"
+    )
+
+
+@both_times
+def test_a_readiness_function_that_raises(time: Time, tmp_path: Path) -> None:
+    words = "run: 'serve:main', ready: 'serve:is_never_ready'"
+    file = two_computers(tmp_path, web=words, serve=SERVE)
+    assert start_error(file, time) == "web: `ready: serve:is_never_ready`: OSError: no database"
+
+
+def test_readiness_has_a_limit(tmp_path: Path) -> None:
+    words = "run: {call: 'serve:main', args: {after: 31}}, ready: 8000"
+    file = two_computers(tmp_path, web=words, serve=SERVE)
+    message = start_error(file, "virtual")
+    assert message == "web: `ready: 8000` did not come true within 30 s"
+
+
+@both_times
+@pytest.mark.parametrize("call", ["serve:fails", "serve:fails_later"])
+def test_a_program_that_fails_is_told(call: str, time: Time, tmp_path: Path) -> None:
+    programs = f"run: ['{call}', 'serve:ends', 'serve:main']"
+    file = two_computers(tmp_path, web=programs, serve=SERVE)
+
+    async def test(network: Network) -> None:
+        while not network.failed_programs:
+            await asyncio.sleep(0.01)
+        (event,) = [each for each in network.timeline if each.kind == "program-failed"]
+        assert event.node == "web"
+        assert event.text == f"web: run: {call} has ended with LookupError: no stock"
+        assert network.summary()["failed_programs"] == 1
+        assert (await network.inspect_node("web"))["programs"] == [
+            {"call": call, "state": "failed", "failure": "LookupError: no stock"},
+            {"call": "serve:ends", "state": "ended", "failure": None},
+            {"call": "serve:main", "state": "running", "failure": None},
+        ]
+
+    play(time, file, test)
