@@ -37,6 +37,7 @@ class SimplexLink:
     """One direction of a link. `now` never goes back from one call to the next."""
 
     __slots__ = (
+        "_attributes",
         "_delay_ns",
         "_denominator",
         "_departed",
@@ -71,7 +72,8 @@ class SimplexLink:
         self._remainder = 0
         """By how much `_free_at` was rounded down, in 1/`_denominator` ns."""
         self._latest_delivery = 0
-        """No frame is delivered before this, except those chosen for reordering."""
+        """No frame is delivered before this, except those chosen for reordering: jitter keeps the
+        order. A change of the link begins anew."""
         self._up = True
         self._held = False
         self._resume_at = 0
@@ -130,10 +132,12 @@ class SimplexLink:
         """From `now` on behave as `attributes` say.
 
         What waits in the queue feels the new bandwidth and delay; the frame being serialised
-        and those on their way keep their times, and nobody overtakes them when the delay
-        shrinks. A smaller queue limit drops nothing that waits already.
+        and those on their way keep their times, and are overtaken when the delay shrinks, as
+        with tc-netem. A smaller queue limit drops nothing that waits already.
         """
         self._transmit(now)
+        if attributes != self._attributes:
+            self._latest_delivery = 0
         self._limits = attributes.queue.packets, attributes.queue.bytes
         if not self._held:
             self._queue.limit(*self._limits)
@@ -185,6 +189,7 @@ class SimplexLink:
             self.on_drop(frame, reason, now)
 
     def _adopt(self, attributes: LinkAttributes) -> None:
+        self._attributes = attributes
         self._mtu = attributes.mtu
         self._delay_ns = attributes.delay_ns
         self._impaired = self._impairments.active

@@ -120,17 +120,26 @@ def test_what_departed_before_a_change_keeps_its_times_even_if_dequeued_later() 
     ]
 
 
-def test_a_shorter_delay_does_not_let_frames_overtake() -> None:
-    link = link_with(LinkAttributes(delay_ns=80 * MILLISECOND))
+def test_what_is_sent_after_a_change_may_overtake() -> None:
+    """As with tc-netem: a delay of hours is over when the link is reset."""
+    link = link_with(LinkAttributes(delay_ns=3600 * SECOND))
     link.enqueue(b"\0" * 60, 0)
     link.change(LinkAttributes(delay_ns=2 * MILLISECOND), 1)
     link.enqueue(b"\1" * 60, 2)
-    link.enqueue(b"\2" * 60, 100 * MILLISECOND)
     assert [arrives for _, arrives, _ in link.dequeue(FOREVER)] == [
-        80 * MILLISECOND,
-        80 * MILLISECOND,
-        102 * MILLISECOND,
+        3600 * SECOND,
+        2 * MILLISECOND + 2,
     ]
+
+
+def test_nothing_overtakes_when_a_link_is_set_to_what_it_is() -> None:
+    attributes = LinkAttributes(delay_ns=50 * MILLISECOND, jitter_ns=50 * MILLISECOND)
+    link = link_with(attributes)
+    for serial in range(100):
+        link.change(attributes, serial)
+        link.enqueue(bytes([serial]) * 60, serial)
+    arrivals = [arrives for _, arrives, _ in link.dequeue(FOREVER)]
+    assert arrivals == sorted(arrivals)
 
 
 def test_a_cable_pulled_and_plugged_in_again_starts_empty() -> None:
