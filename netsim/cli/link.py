@@ -201,4 +201,6 @@ def _text(value: Any) -> str:
             return "unlimited"
         case {"gilbert_elliott": chances}:
             return f"bursts {chances['p']}/{chances['r']}"
+        case {}:
+            return str(next(iter(value)))  # a queue discipline, without its settings
     return str(value)

@@ -9,100 +9,32 @@ more field, and what `netsim.link` does with it.
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
+from netsim.core.attribute import attribute, described
 from netsim.core.errors import UnitError
+from netsim.core.queue_settings import (
+    DROP_TAIL,
+    QUEUE,
+    QUEUE_DISCIPLINES,
+    Queue,
+    QueueLimit,
+    RedQueue,
+    describe_queue,
+)
 from netsim.core.units import (
     DURATION,
     PERCENTAGE,
     RATE,
-    SIZE,
     Quantity,
     format_duration,
     format_percentage,
     format_rate,
-    format_size,
     parse_rate,
-    parse_size,
 )
 
 _ETHERNET_HEADER: Final = 14
-_MOST_PACKETS: Final = 10**9
-_DIGITS: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
-_KEY: Final = "attribute"
-
-
-@dataclass(frozen=True, slots=True)
-class Attribute:
-    """How people write one field of `LinkAttributes`, or of a model that stands in one."""
-
-    word: str
-    """`delay`."""
-    quantity: Quantity
-    """The form of its value; the short one where there are `models`."""
-    help: str
-    """What it means: a sentence."""
-    can_change: bool = True
-    """Whether a link that runs can be given another value."""
-    of_direction: bool = True
-    """Whether the two directions of a link may differ in it."""
-    models: Mapping[str, type[Any]] = dataclasses.field(default_factory=dict)
-    """Long forms by their key, `{gilbert_elliott: {…}}`: dataclasses of described fields."""
-    short_word: str = ""
-    """The key that a short form may have beside them: `{random: 1%}`."""
-    elsewhere: tuple[str, ...] = ()
-    """What Mininet, containerlab, netlab, tc-netem or Toxiproxy call it."""
-    leads: bool = False
-    """Whether a caption begins with it."""
-    caption_of: Callable[[LinkAttributes], str] | None = None
-    """Its phrase in a picture, where that is not its word and its value."""
-    field: str = ""
-    """`delay_ns`."""
-    default: Any = None
-    """What holds where nothing is written, unless it must be."""
-    is_required: bool = False
-    example: str = ""
-    """What to write where it is required."""
-
-    def written(self, holder: Any) -> Any:
-        """What a file has for the value in `holder`, a `LinkAttributes`; None is no limit."""
-        value = getattr(holder, self.field)
-        for key, model in self.models.items():
-            if isinstance(value, model):
-                return {key: {part.word: part.written(value) for part in described(model)}}
-        return self.quantity.format(value)
-
-    def caption(self, attributes: LinkAttributes) -> str:
-        """A phrase for a picture; empty where a bare link has the same."""
-        if getattr(attributes, self.field) == self.default:
-            return ""
-        if self.caption_of is not None:
-            return self.caption_of(attributes)
-        return f"{self.word} {self.written(attributes)}"
-
-
-def attribute(
-    word: str, quantity: Quantity, help: str, *, default: Any = MISSING, **others: Any
-) -> Any:
-    """A field with its description; `others` are fields of `Attribute`."""
-    description = Attribute(word, quantity, help, **others)
-    return dataclasses.field(default=default, metadata={_KEY: description})
-
-
-def described(model: type[Any]) -> tuple[Attribute, ...]:
-    """The descriptions at the fields of a dataclass, in their order."""
-    return tuple(
-        dataclasses.replace(
-            field.metadata[_KEY],
-            field=field.name,
-            default=field.default,
-            is_required=field.default is MISSING,
-        )
-        for field in dataclasses.fields(model)
-    )
 
 
 # Values ---------------------------------------------------------------------------------------
@@ -120,57 +52,6 @@ def _format_bandwidth(bits_per_second: int | None) -> str | None:
 
 
 BANDWIDTH: Final = dataclasses.replace(RATE, parse=_parse_bandwidth, format=_format_bandwidth)
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimit:
-    """What may wait for the transmitter; None for what does not limit it."""
-
-    packets: int | None = None
-    bytes: int | None = None
-
-
-def _parse_queue(written: object) -> QueueLimit:
-    if isinstance(written, dict):
-        raise UnitError(
-            "queue disciplines (fq_codel, codel, red) are not there yet; write a limit in "
-            "packets (`100`) or in bytes (`256KiB`)"
-        )
-    if isinstance(written, str) and _DIGITS.fullmatch(written):
-        written = int(written)
-    if isinstance(written, int) and not isinstance(written, bool):
-        packets = written
-        if packets < 1:
-            raise UnitError("a queue holds at least one packet; write `1` or more")
-        if packets > _MOST_PACKETS:
-            raise UnitError(f"a queue of {packets} packets is endless; write `{_MOST_PACKETS}`")
-        return QueueLimit(packets=packets)
-    try:
-        size = parse_size(written)
-    except UnitError as error:
-        reason = str(error).partition(";")[0]
-        raise UnitError(f"{reason}; write packets (`100`) or bytes (`256KiB`)") from None
-    if size == 0:
-        raise UnitError("a queue of 0 bytes holds nothing; write for example `64KiB`")
-    return QueueLimit(bytes=size)
-
-
-def _format_queue(limit: QueueLimit) -> int | str | None:
-    return limit.packets if limit.bytes is None else format_size(limit.bytes)
-
-
-QUEUE: Final = Quantity(
-    "LIMIT",
-    _parse_queue,
-    _format_queue,
-    {
-        "anyOf": [
-            {"type": "integer", "minimum": 1, "maximum": _MOST_PACKETS},
-            {"type": "string", "pattern": "^0*([1-9][0-9]{0,8}|10{9})$"},
-            SIZE.form,
-        ]
-    },
-)
 
 
 def _parse_mtu(written: object) -> int:
@@ -221,6 +102,10 @@ def _jitter_caption(attributes: LinkAttributes) -> str:
 
 def _bandwidth_caption(attributes: LinkAttributes) -> str:
     return _format_bandwidth(attributes.bandwidth_bps) or ""
+
+
+def _queue_caption(attributes: LinkAttributes) -> str:
+    return describe_queue(attributes.queue)
 
 
 def _loss_caption(attributes: LinkAttributes) -> str:
@@ -280,12 +165,15 @@ class LinkAttributes:
         leads=True,
         caption_of=_bandwidth_caption,
     )
-    queue: QueueLimit = attribute(  # noqa: RUF009
+    queue: Queue = attribute(  # noqa: RUF009
         "queue",
         QUEUE,
-        "What may wait for the bandwidth, in packets or bytes; what comes then is dropped.",
+        "What may wait for the bandwidth, in packets or bytes, or a discipline that drops earlier.",
         default=QueueLimit(packets=1000),
         elsewhere=("limit", "max_queue_size"),
+        models=QUEUE_DISCIPLINES,
+        short_word=DROP_TAIL,
+        caption_of=_queue_caption,
     )
     mtu: int = attribute(
         "mtu",
@@ -303,9 +191,19 @@ LINK_ATTRIBUTES: Final = described(LinkAttributes)
 def contradiction(attributes: LinkAttributes) -> tuple[str, str] | None:
     """The word that cannot stand beside the others, and what to write instead."""
     smallest = attributes.mtu + _ETHERNET_HEADER
-    size = attributes.queue.bytes
+    queue = attributes.queue
+    size = (queue if isinstance(queue, QueueLimit) else queue.limit).bytes
     if size is not None and size < smallest:
         return "queue", f"a queue of {size} bytes holds no full frame; write at least `{smallest}B`"
+    if isinstance(queue, RedQueue):
+        least, most = queue.min, queue.max
+        if (least.bytes is None) != (most.bytes is None):
+            return (
+                "queue",
+                "`min` and `max` of red are of two kinds; write both in packets or both in bytes",
+            )
+        if (least.bytes or least.packets or 0) >= (most.bytes or most.packets or 0):
+            return "queue", "`min` of red is below `max`; write for example `min: 5, max: 15`"
     return None
 
 

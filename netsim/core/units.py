@@ -158,6 +158,13 @@ def _plain(number: Decimal) -> str:
 # Kinds of quantities --------------------------------------------------------------------------
 
 
+def parse_boolean(written: object) -> bool:
+    """`true` or `false`."""
+    if isinstance(written, bool):
+        return written
+    raise UnitError(f"`{written}` is neither true nor false; write `true` or `false`")
+
+
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A kind of value that people write."""
@@ -190,6 +197,7 @@ DURATION: Final = Quantity(
     format_duration,
     _form(quantity_pattern(DURATION_UNITS), "10ms", "250us", "1.5s"),
 )
+BOOLEAN: Final = Quantity("BOOL", parse_boolean, bool, {"type": "boolean"})
 RATE: Final = Quantity(
     "RATE", parse_rate, format_rate, _form(quantity_pattern(RATE_UNITS), "100mbit", "1gbit")
 )

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from netsim.core.link_attributes import LinkAttributes
+from netsim.core.queue_settings import QueueLimit, discipline_of
 from netsim.topology.plan import InterfacePlan, NetworkPlan
 
 
@@ -72,8 +73,14 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
 
 def _numbers(attributes: LinkAttributes) -> dict[str, Any]:
     numbers = asdict(attributes)
-    limits = numbers.pop("queue")
-    return numbers | {f"queue_{unit}": limit for unit, limit in limits.items()}
+    del numbers["queue"]
+    queue = attributes.queue
+    limit = queue if isinstance(queue, QueueLimit) else queue.limit
+    return numbers | {
+        "queue_packets": limit.packets,
+        "queue_bytes": limit.bytes,
+        "queue_discipline": discipline_of(queue),
+    }
 
 
 def _addresses(interface: InterfacePlan) -> list[str]:

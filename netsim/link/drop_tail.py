@@ -1,14 +1,12 @@
-"""The queue before a transmitter: drop-tail first in, first out.
-
-A queue discipline has three verbs, `offer`, `take` and `empty`, and two numbers, `packets` and
-`bytes`. It never decides when a frame departs: the link asks for one whenever its transmitter
-is free.
-"""
+"""Drop-tail: first in, first out, and what finds the queue full is not kept."""
 
 from __future__ import annotations
 
 import sys
 from collections import deque
+
+from netsim.core.link_attributes import LinkAttributes
+from netsim.core.queue_settings import QueueLimit
 
 
 class DropTail:
@@ -25,25 +23,32 @@ class DropTail:
         "_frames",
         "_max_bytes",
         "_max_packets",
-        "bytes",
+        "octets",
         "packets",
     )
 
-    def __init__(self, max_packets: int | None, max_bytes: int | None) -> None:
+    looks_ahead = True
+
+    def __init__(self, attributes: LinkAttributes) -> None:
         self._frames: deque[bytes] = deque()
         self._ahead: deque[tuple[int, int]] = deque()
         """(departure, bytes) of what was taken before its time."""
         self._ahead_bytes = 0
         self.packets = 0
         """Frames that are still here."""
-        self.bytes = 0
+        self.octets = 0
         """Their octets."""
-        self.limit(max_packets, max_bytes)
+        self.adopt(attributes)
 
-    def limit(self, max_packets: int | None, max_bytes: int | None) -> None:
-        """Set the limits, None for no limit. What waits already stays, as in Linux's pfifo."""
-        self._max_packets = sys.maxsize if max_packets is None else max_packets
-        self._max_bytes = sys.maxsize if max_bytes is None else max_bytes
+    def adopt(self, attributes: LinkAttributes) -> None:
+        """What waits already stays, as in Linux's pfifo."""
+        limit = attributes.queue
+        assert isinstance(limit, QueueLimit), "the link makes another queue for others"
+        self._max_packets = sys.maxsize if limit.packets is None else limit.packets
+        self._max_bytes = sys.maxsize if limit.bytes is None else limit.bytes
+
+    def keep_all(self) -> None:
+        self._max_packets = self._max_bytes = sys.maxsize
 
     def offer(self, frame: bytes, now: int) -> bool:
         """Put a frame at the tail; False when it finds the queue full and is not kept."""
@@ -53,12 +58,12 @@ class DropTail:
         length = len(frame)
         if (
             self.packets + len(ahead) >= self._max_packets
-            or self.bytes + self._ahead_bytes + length > self._max_bytes
+            or self.octets + self._ahead_bytes + length > self._max_bytes
         ):
             return False
         self._frames.append(frame)
         self.packets += 1
-        self.bytes += length
+        self.octets += length
         return True
 
     def take(self, departure: int) -> bytes | None:
@@ -68,7 +73,7 @@ class DropTail:
         frame = self._frames.popleft()
         length = len(frame)
         self.packets -= 1
-        self.bytes -= length
+        self.octets -= length
         self._ahead.append((departure, length))
         self._ahead_bytes += length
         return frame
@@ -78,5 +83,5 @@ class DropTail:
         frames = list(self._frames)
         self._frames.clear()
         self._ahead.clear()
-        self.packets = self.bytes = self._ahead_bytes = 0
+        self.packets = self.octets = self._ahead_bytes = 0
         return frames

@@ -14,6 +14,7 @@ class LinkCounters:
         "dropped",
         "duplicated",
         "handed_over",
+        "marked",
         "reordered",
         "sent",
         "sent_bytes",
@@ -30,10 +31,12 @@ class LinkCounters:
         """Extra copies made."""
         self.corrupted = 0
         """Frames with one bit flipped that go on; other kinds of frame are dropped as `crc`."""
+        self.marked = 0
+        """Frames that the queue marked as having met congestion (ECN) and kept."""
         self.reordered = 0
         """Frames that overtook one before them."""
         self.dropped: dict[str, int] = {}
-        """Frames by reason: `queue`, `mtu`, `carrier`, `loss`, `crc`; the runtime adds its own."""
+        """Frames by reason: `queue`, `aqm`, `mtu`, `carrier`, `loss`, `crc`; others add theirs."""
 
     def drop(self, reason: str, frames: int = 1) -> None:
         """Count frames that go no further."""

@@ -17,11 +17,16 @@ from math import gcd
 from typing import Final
 
 from netsim.core.link_attributes import LinkAttributes
+from netsim.core.queue_settings import CodelQueue, FqCodelQueue, RedQueue
 from netsim.core.streams import RandomStreams
 from netsim.core.time import SECOND
+from netsim.link.codel import Codel
+from netsim.link.drop_tail import DropTail
+from netsim.link.fq_codel import FqCodel
 from netsim.link.impairment import Impairments
 from netsim.link.link_counters import LinkCounters
-from netsim.link.queue import DropTail
+from netsim.link.queue_discipline import Discipline
+from netsim.link.red import Red
 from netsim.wire.ethernet import HEADER_LENGTH
 
 Departure = tuple[int, int, bytes]
@@ -46,13 +51,13 @@ class SimplexLink:
         "_impaired",
         "_impairments",
         "_latest_delivery",
-        "_limits",
         "_max_frame",
         "_mtu",
         "_numerator",
         "_queue",
         "_remainder",
         "_resume_at",
+        "_streams",
         "_up",
         "counters",
         "on_drop",
@@ -62,8 +67,8 @@ class SimplexLink:
         self.counters = LinkCounters()
         self.on_drop: OnDrop | None = None
         """Is shown every frame that this direction drops."""
-        self._limits = attributes.queue.packets, attributes.queue.bytes
-        self._queue = DropTail(*self._limits)
+        self._streams = streams
+        self._queue = self._new_queue(attributes)
         self._impairments = Impairments(attributes, streams)
         self._departed: list[Departure] = []
         """Frames through the transmitter that nobody has dequeued yet, in order of departure."""
@@ -89,15 +94,22 @@ class SimplexLink:
         if length > self._max_frame:
             self._drop(frame, "mtu" if self._up else "carrier", now)
             return
+        queue = self._queue
         if self._free_at <= now:
-            if self._queue.packets:
+            if queue.packets:
                 self._transmit(now)
             if self._free_at <= now:
                 self._remainder = 0
-                self._start(frame, now)
-                return
-        if not self._queue.offer(frame, now):
+                if queue.looks_ahead:
+                    self._start(frame, now)
+                    return
+                # It has asked in vain as soon as it was free: some disciplines want to know.
+                queue.take(self._free_at)
+                self._free_at = now
+        if not queue.offer(frame, now):
             self._drop(frame, "queue", now)
+        elif not queue.looks_ahead:
+            self._transmit(now)
 
     def dequeue(self, until: int) -> list[Departure]:
         """Every frame whose serialisation starts at or before `until`, in order of departure."""
@@ -120,13 +132,21 @@ class SimplexLink:
             return self._departed[0][0]
         return self._free_at if self._queue.packets and not self._held else None
 
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the outcome is the same however early `dequeue` is asked for a departure.
+
+        Where it is not, a frame must not be asked for before its departure.
+        """
+        return self._queue.looks_ahead
+
     def queued(self) -> int:
         """Frames that are still here."""
         return self._queue.packets + len(self._departed)
 
     def queued_bytes(self) -> int:
         """Octets of the frames that are still here."""
-        return self._queue.bytes + sum(len(frame) for _, _, frame in self._departed)
+        return self._queue.octets + sum(len(frame) for _, _, frame in self._departed)
 
     def change(self, attributes: LinkAttributes, now: int) -> None:
         """From `now` on behave as `attributes` say.
@@ -138,9 +158,10 @@ class SimplexLink:
         self._transmit(now)
         if attributes != self._attributes:
             self._latest_delivery = 0
-        self._limits = attributes.queue.packets, attributes.queue.bytes
-        if not self._held:
-            self._queue.limit(*self._limits)
+        if type(attributes.queue) is not type(self._attributes.queue):
+            self._exchange_queue(attributes, now)
+        elif not self._held:
+            self._queue.adopt(attributes)
         self._impairments.change(attributes)
         self._adopt(attributes)
 
@@ -153,14 +174,14 @@ class SimplexLink:
             self._transmit(now - 1)
             self._held = True
             self._resume_at, self._free_at = self._free_at, _NEVER
-            self._queue.limit(None, None)
+            self._queue.keep_all()
 
     def release(self, now: int) -> None:
         """Send what waits; the queue has its limit again, for what comes now."""
         if self._held:
             self._held = False
             self._free_at = max(self._resume_at, now)
-            self._queue.limit(*self._limits)
+            self._queue.adopt(self._attributes)
 
     def set_carrier(self, up: bool, now: int) -> None:
         """Plug the cable in or pull it. Pulled, all that is here is dropped as `carrier`.
@@ -182,6 +203,28 @@ class SimplexLink:
             self._latest_delivery = 0
         self._up = up
         self._set_max_frame()
+
+    def _new_queue(self, attributes: LinkAttributes) -> Discipline:
+        match attributes.queue:
+            case CodelQueue():
+                return Codel(attributes, self._drop, self.counters)
+            case FqCodelQueue():
+                salt = self._streams.stream("fq_codel").getrandbits(32)
+                return FqCodel(attributes, salt, self._drop, self.counters)
+            case RedQueue():
+                random = self._streams.stream("red")
+                return Red(attributes, random, self._drop, self.counters)
+        return DropTail(attributes)
+
+    def _exchange_queue(self, attributes: LinkAttributes, now: int) -> None:
+        """Another discipline takes over what waits, as if it had come now."""
+        frames = self._queue.empty()
+        self._queue = self._new_queue(attributes)
+        self._queue.keep_all()
+        for frame in frames:
+            self._queue.offer(frame, now)
+        if not self._held:
+            self._queue.adopt(attributes)
 
     def _drop(self, frame: bytes, reason: str, now: int) -> None:
         self.counters.drop(reason)

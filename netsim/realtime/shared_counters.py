@@ -20,7 +20,7 @@ from netsim.realtime.cable_end import CableEnd
 from netsim.site.accounting import EgressCounters, IngressCounters, NodeCounters
 
 # Reasons that have a place of their own; what has none is added up under the last.
-_DROPPED: Final = ("queue", "mtu", "carrier", "loss", "crc", "other")
+_DROPPED: Final = ("queue", "aqm", "mtu", "carrier", "loss", "crc", "other")
 _LOST: Final = ("carrier", "overload", "other")
 _RECEIVED_DROPPED: Final = ("carrier", "other")
 

@@ -168,7 +168,8 @@ class Driver:
 
     def _send(self, port: Port, now: int) -> None:
         self._changed[port] = None
-        until = now + LOOKAHEAD
+        ahead = LOOKAHEAD if port.egress.looks_ahead else 0
+        until = now + ahead
         change = min(self._announced[port.index]) if port.index in self._announced else None
         if change is not None:
             until = min(until, change - 1)
@@ -181,7 +182,7 @@ class Driver:
             return
         # Half the look-ahead before it departs: it is on the wire in time, and so are the
         # frames that follow it within the other half.
-        due = max(now, following - LOOKAHEAD // 2)
+        due = max(now, following - ahead // 2)
         if due < self._departing.get(port.index, due + 1):
             self._departing[port.index] = due
             self.schedule(due, self._depart, port)

@@ -59,6 +59,7 @@ def _interface_facts(node: Node, port: Port) -> dict[str, Any]:
             "bytes": counters.sent_bytes,
             "duplicated": counters.duplicated,
             "corrupted": counters.corrupted,
+            "marked": counters.marked,
             "reordered": counters.reordered,
             "dropped": dict(counters.dropped),
             "queued": port.egress.queued(),

@@ -15,7 +15,8 @@ from pydantic import (
     model_validator,
 )
 
-from netsim.core.link_attributes import LINK_ATTRIBUTES, Attribute, described
+from netsim.core.attribute import Attribute, described
+from netsim.core.link_attributes import LINK_ATTRIBUTES
 from netsim.topology import json_forms as forms
 from netsim.topology.vocabulary import Endpoint, Words
 
@@ -78,7 +79,9 @@ def _either_form(attribute: Attribute) -> Any:
         ((key, form),) = chosen.items()
         if key == attribute.short_word:
             return form
-        return attribute.models[key](**form.model_dump(exclude_none=True))
+        model = attribute.models[key]
+        values = {part.field: getattr(form, part.word) for part in described(model)}
+        return model(**{field: each for field, each in values.items() if each is not None})
 
     return Annotated[words, WrapValidator(value)]
 
@@ -108,7 +111,6 @@ class DirectionWords(_Directed):
     """What one direction of a link does to frames."""
 
     not_yet: ClassVar[dict[str, str]] = {
-        "ecn": "leave it out: queues drop what does not fit",
         "attach": "leave it out",
     }
 

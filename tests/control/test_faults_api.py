@@ -16,7 +16,8 @@ from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError, RefusedError
 from netsim.control.state_directory import StateDirectory
 from netsim.core.host_faults import HostFaults
-from netsim.core.link_attributes import LinkAttributes, QueueLimit
+from netsim.core.link_attributes import LinkAttributes
+from netsim.core.queue_settings import QueueLimit
 
 pytestmark = pytest.mark.asyncio
 FIRST = ("/v1/links/alice:eth0/web", "/v1/links/web/alice:eth0")

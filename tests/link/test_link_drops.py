@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.queue_settings import QueueLimit
 from netsim.core.streams import RandomStreams
 from netsim.link.simplex_link import Departure, SimplexLink
 

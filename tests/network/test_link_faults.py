@@ -19,7 +19,8 @@ from netsim import (
     UnitError,
     UnknownNameError,
 )
-from netsim.core.link_attributes import LinkCondition, QueueLimit
+from netsim.core.link_attributes import LinkCondition
+from netsim.core.queue_settings import QueueLimit
 from netsim.network.faults import LinkFaults, UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link

@@ -437,10 +437,23 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
     "queue discipline": (
-        at_link("queue: ▶{fq_codel: {target: 5ms}}"),
-        ["(fq_codel, codel, red) are not there yet; write a limit"],
+        at_link("queue: {▶fq_codell: {}}"),
+        ["unknown key `fq_codell`; write `fq_codel`"],
     ),
-    "ecn": (at_link("▶ecn: true"), ["`ecn` is not there yet"]),
+    "queue discipline without settings": (
+        at_link("queue: ▶codel"),
+        ["a queue discipline has settings; write `{codel: {}}`"],
+    ),
+    "target": (at_link("queue: {codel: {target: ▶5}}"), ["`5` has no unit"]),
+    "ecn": (at_link("queue: {codel: {ecn: ▶perhaps}}"), ["write `true` or `false`"]),
+    "thresholds": (
+        at_link("queue: ▶{red: {min: 9, max: 5}}"),
+        ["`min` of red is below `max`"],
+    ),
+    "thresholds in two units": (
+        at_link("queue: ▶{red: {min: 9, max: 64KiB}}"),
+        ["write both in packets or both in bytes"],
+    ),
     "a delay of ages": (at_link("delay: ▶1000000000000h"), ["is more than netsim can count"]),
     "a queue of ages": (at_link("queue: ▶" + "9" * 90), ["a queue of 9", "is endless"]),
     "digits of others": (at_a("address: ▶10.0.0.9/٢٤"), ["cannot be a subnet with hosts"]),

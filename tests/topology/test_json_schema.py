@@ -66,8 +66,13 @@ links:
     corrupt: 0.001%
     bandwidth: 100mbit
     queue: 256KiB
-    egress: {r1: {loss: {random: 2%}, queue: 100}}
-  - {endpoints: [web, r1], loss: 0.1%, queue: 10}
+    egress: {r1: {loss: {random: 2%}, queue: {drop_tail: 100}}}
+  - endpoints: [web, r1]
+    loss: 0.1%
+    queue: {codel: {target: 5ms, interval: 100ms, ecn: true, limit: 10}}
+    egress:
+      r1: {queue: {fq_codel: {flows: 64, quantum: 1514B, limit: 1MiB}}}
+      web: {queue: {red: {min: 5, max: 15, probability: 10%, weight: 0.2%}}}
   - [two, r1:eth0]
   - [7, r1]
   - [beside, s1]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from netsim.core.errors import InvalidValueError
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.queue_settings import QueueLimit
 from netsim.topology.link_changes import changed_attributes
 
 BARE = LinkAttributes()

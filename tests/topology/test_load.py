@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netsim.core.errors import InvalidFileError, InvalidNameError
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes, QueueLimit
+from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.queue_settings import QueueLimit
 from netsim.topology.load_topology import load_plan
 from netsim.topology.plan import NetworkPlan, ProgramPlan, PublishedPortPlan, ServicePlan
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from netsim.core.attribute import described
 from netsim.core.errors import InvalidFileError
-from netsim.core.link_attributes import GilbertElliott, described
+from netsim.core.link_attributes import GilbertElliott
 from netsim.topology.link_words import LinkWords
 from netsim.topology.load_topology import load_plan
 from netsim.topology.topology_words import (
