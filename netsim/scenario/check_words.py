@@ -21,7 +21,7 @@ from netsim.scenario.expectation import (
     Quantity,
     parse_expectation,
 )
-from netsim.topology.vocabulary import Attribute, NodeName, Words
+from netsim.topology.vocabulary import NodeName, Reference, Words
 
 
 class ScenarioPart(Words):
@@ -196,7 +196,7 @@ class RunWords(ScenarioPart):
 
     host: NodeName = Field(examples=["alice"])
     """The computer."""
-    call: Attribute = Field(examples=["mychecks.shop:checkout"])
+    call: Reference = Field(examples=["mychecks.shop:checkout"])
     """The coroutine function, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
     """Its keyword arguments."""

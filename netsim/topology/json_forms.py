@@ -72,11 +72,11 @@ SEED: Final = {"type": "integer"}
 TCP_PORT: Final = text(_TCP_PORT, "80")
 VARIABLE: Final = text("[A-Za-z_][A-Za-z0-9_]*", "SHOP_DB")
 VALUE: Final = {"type": ["string", "integer"]}
-ATTRIBUTE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
+REFERENCE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_app")
 ATTACH: Final = text("tap:[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "tap:tap0")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["cubic", "reno"]}
-READY: Final = either(whole(1, 65535), ATTRIBUTE)
+READY: Final = either(whole(1, 65535), REFERENCE)
 RESTART: Final = {"enum": ["never", "on-failure"]}
 PORT_FORWARD: Final = text(
     rf"((localhost|127(\.{_OCTET}){{3}}|\[[0-9a-fA-F:.]+\])?:)?"

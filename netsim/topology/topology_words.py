@@ -25,7 +25,7 @@ from netsim.topology.checked_topology import LOOPBACK
 from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
 from netsim.topology.plan import PublishedPortPlan, Restart
-from netsim.topology.vocabulary import Attribute, Duration, NodeName, Words
+from netsim.topology.vocabulary import Duration, NodeName, Reference, Words
 
 
 def _programs(written: object) -> object:
@@ -85,9 +85,9 @@ class ServiceWords(Words):
             "dependencies": {"args": ["app"]},
         }
     )
-    short_form = forms.ATTRIBUTE
+    short_form = forms.REFERENCE
 
-    app: Attribute | None = None
+    app: Reference | None = None
     """An aiohttp application or its factory, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
     """Keyword arguments of the factory."""
@@ -111,9 +111,9 @@ class ServiceWords(Words):
 class RunWords(Words):
     """A coroutine function that is started on a computer."""
 
-    short_form = forms.ATTRIBUTE
+    short_form = forms.REFERENCE
 
-    call: Attribute = Field(examples=["mypackage.mymodule:main"])
+    call: Reference = Field(examples=["mypackage.mymodule:main"])
     """The coroutine function, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
     """Its keyword arguments."""

@@ -57,12 +57,12 @@ class Words(BaseModel):
         return written
 
 
-def _attribute(written: object) -> str:
+def _reference(written: object) -> str:
     return naming.check_attribute(written, "mypackage.mymodule:create_app")
 
 
 Duration = Annotated[int, PlainValidator(DURATION.parse), WithJsonSchema(DURATION.form)]
-Attribute = Annotated[str, PlainValidator(_attribute), WithJsonSchema(forms.ATTRIBUTE)]
+Reference = Annotated[str, PlainValidator(_reference), WithJsonSchema(forms.REFERENCE)]
 NodeName = Annotated[str, PlainValidator(values.node_name), WithJsonSchema(forms.NAME)]
 Endpoint = Annotated[
     values.Endpoint,
