@@ -10,6 +10,9 @@ import asyncio
 import importlib
 import inspect
 import logging
+import os
+import sysconfig
+import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,6 +28,11 @@ _LOOK_AGAIN: Final = 0.005
 SHUTDOWN: Final = 0.5
 """Seconds that a server's open connections get to finish when the network stops."""
 
+_NOT_THEIRS: Final = (
+    "<frozen",
+    sysconfig.get_path("stdlib"),
+    os.path.dirname(os.path.dirname(__file__)),
+)
 _log = logging.getLogger("netsim.programs")
 
 
@@ -42,8 +50,18 @@ def look_up(reference: str) -> Any:
     except AttributeError:
         raise ProgramError(f"{reference}: module {module_name} has no {attribute!r}") from None
     except (Exception, SystemExit) as error:
-        raise ProgramError(f"{reference}: {type(error).__name__}: {error}") from error
+        raise ProgramError(_raised(reference, error)) from error
     return found
+
+
+def _raised(reference: str, error: BaseException) -> str:
+    """What a user's code raised, and the line of theirs at which it did."""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename.startswith(_NOT_THEIRS) or "site-packages" in frame.filename:
+            continue
+        place = f" ({os.path.basename(frame.filename)}:{frame.lineno})"
+    return f"{reference}: {type(error).__name__}: {error}{place}"
 
 
 def start_failure(error: Exception) -> str:
@@ -158,7 +176,7 @@ class Programs:
                 if inspect.isawaitable(found):
                     found = await found
         except Exception as error:
-            raise ProgramError(f"{service.app}: {type(error).__name__}: {error}") from error
+            raise ProgramError(_raised(service.app, error)) from error
         if not isinstance(found, web.Application):
             raise ProgramError(
                 f"{service.app}: gave {type(found).__name__}, not an aiohttp.web.Application"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
+import mimetypes
 import os
+import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from netsim.tools.arguments import ToolParser, seconds
-from netsim.tools.context import Context
+from netsim.tools.context import Context, is_numeric
 
 AGENT: Final = "curl/8.5.0 (netsim)"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -36,6 +39,8 @@ class Options:
     data: bytes | None
     is_json: bool
     """Whether `--json` gave the data."""
+    form: str
+    """What the data are, for `Content-Type`, unless they are JSON."""
     upload: Path | None
     outputs: tuple[str, ...]
     remote_name: bool
@@ -52,6 +57,10 @@ class Options:
     write_out: str
     agent: str
     user: str | None
+    compressed: bool
+    byte_range: str | None
+    resolve: dict[tuple[str, int], str]
+    """Addresses by name and port."""
 
     def request_method(self) -> str:
         """What `-X` says, else what the other options imply."""
@@ -71,7 +80,11 @@ class Options:
         accepted = JSON if self.is_json else "*/*"
         wanted += [("User-Agent", self.agent), ("Accept", accepted)]
         if self.data is not None and with_body:
-            wanted.append(("Content-Type", JSON if self.is_json else FORM))
+            wanted.append(("Content-Type", JSON if self.is_json else self.form))
+        if self.compressed:
+            wanted.append(("Accept-Encoding", "deflate, gzip"))
+        if self.byte_range is not None:
+            wanted.append(("Range", f"bytes={self.byte_range}"))
         given: list[tuple[str, str]] = []
         named = set()
         for header in self.headers:
@@ -104,6 +117,10 @@ def parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("--data-raw", dest="data", action="append", type=_raw)
     parser.add_argument("--data-binary", dest="data", action="append", type=_binary)
     parser.add_argument("--json", action="append", type=_binary)
+    parser.add_argument("-F", "--form", action="append", type=_form_part, metavar="NAME=CONTENT")
+    parser.add_argument("--compressed", action="store_true")
+    parser.add_argument("-r", "--range", metavar="FIRST-LAST")
+    parser.add_argument("--resolve", action="append", default=[], type=_resolved)
     parser.add_argument("-T", "--upload-file", metavar="FILE")
     parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
     parser.add_argument("-O", "--remote-name", action="store_true")
@@ -127,14 +144,18 @@ def parse(argv: Sequence[str], context: Context) -> Options:
     found = parser.parse_intermixed_args(list(argv))
     if not found.url:
         parser.exit(2, "curl: (2) no URL specified\n")
-    bodies = (found.data, found.json, found.upload_file)
+    bodies = (found.data, found.json, found.upload_file, found.form)
     if found.head + sum(body is not None for body in bodies) > 1:
-        parser.exit(2, "curl: you can only select one of -I, -d, --json and -T\n")
+        parser.exit(2, "curl: you can only select one of -I, -d, --json, -F and -T\n")
+    form, data = FORM, _body(found.data, found.json, context.cwd)
+    if found.form is not None:
+        form, data = _multipart([part(context.cwd) for part in found.form])
     return Options(
         urls=tuple(found.url),
         method=found.request,
         headers=tuple(found.header),
-        data=_body(found.data, found.json, context.cwd),
+        data=data,
+        form=form,
         is_json=found.json is not None,
         upload=context.cwd / found.upload_file if found.upload_file is not None else None,
         outputs=tuple(found.output),
@@ -153,6 +174,9 @@ def parse(argv: Sequence[str], context: Context) -> Options:
         write_out=found.write_out,
         agent=found.user_agent,
         user=found.user,
+        compressed=found.compressed,
+        byte_range=found.range,
+        resolve=dict(found.resolve),
     )
 
 
@@ -177,6 +201,52 @@ def _binary(value: str) -> Part:
 def _raw(value: str) -> Part:
     """`--data-raw`: `@` means nothing."""
     return lambda cwd: os.fsencode(value)
+
+
+FormPart = Callable[[Path], tuple[str, bytes]]
+"""Its headers and its content; reads its file, if it names one."""
+
+
+def _form_part(value: str) -> FormPart:
+    """`-F`: `name=text`, `name=@FILE` (with `;type=` and `;filename=`), `name=<FILE`."""
+    name, equals, content = value.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{value!r} is no part; write NAME=CONTENT")
+    disposition = f'Content-Disposition: form-data; name="{_quoted(name)}"'
+    content, *words = content.split(";") if content[:1] in ("@", "<") else [content]
+    said = dict(word.strip().partition("=")[::2] for word in words)
+    file = content[1:]
+    if content.startswith("<"):
+        return lambda cwd: (disposition, _read(cwd / file))
+    if not content.startswith("@"):
+        return lambda cwd: (disposition, os.fsencode(content))
+    filename = said.get("filename") or Path(file).name
+    kind = said.get("type") or mimetypes.guess_type(filename)[0] or "application/octet-stream"
+    headers = f'{disposition}; filename="{_quoted(filename)}"\r\nContent-Type: {kind}'
+    return lambda cwd: (headers, _read(cwd / file))
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _multipart(parts: list[tuple[str, bytes]]) -> tuple[str, bytes]:
+    """The `Content-Type` and the body (RFC 7578)."""
+    boundary = "-" * 24 + f"{random.getrandbits(64):016x}"
+    body = b"".join(
+        f"--{boundary}\r\n{headers}\r\n\r\n".encode() + content + b"\r\n"
+        for headers, content in parts
+    )
+    return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+
+
+def _resolved(value: str) -> tuple[tuple[str, int], str]:
+    """`--resolve HOST:PORT:ADDRESS`."""
+    host, _, rest = value.partition(":")
+    port, _, address = rest.partition(":")
+    if not host or not port.isdecimal() or not is_numeric(address):
+        raise argparse.ArgumentTypeError(f"{value!r} is none; write HOST:PORT:ADDRESS")
+    return (host.lower(), int(port)), address
 
 
 def _body(form: list[Part] | None, json: list[Part] | None, cwd: Path) -> bytes | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ class Client:
         tracing.on_request_headers_sent.append(self._headers_sent)
         connector = Connector(
             self._connected,
-            resolver=Resolver(context, self._resolved),
+            resolver=Resolver(context, self._resolved, options.resolve),
             # Each connection looks its name up, and `-v` shows it.
             use_dns_cache=False,
             ssl=not options.insecure,
@@ -125,10 +126,11 @@ class Client:
             raise CurlError(22, f"The requested URL returned error: {response.status}")
         # Nothing yet, but a file is made even for an empty body.
         output.write(b"")
+        decode = _decoder(response) if options.compressed else None
         try:
             async for chunk in response.content.iter_any():
                 transfer.downloaded += len(chunk)
-                output.write(chunk)
+                output.write(chunk if decode is None else decode(chunk))
                 await self._context.drain()
         except aiohttp.ClientPayloadError:
             # aiohttp does not chain what ended the connection to the error of a broken body.
@@ -149,7 +151,12 @@ class Client:
         names = {name.lower() for name, _ in headers}
         if with_body and not names & {"content-length", "transfer-encoding"}:
             headers.append(("Content-Length", str(self._body_length())))
-        return headers
+        # aiohttp cuts what has no length into chunks, and writes the header for that itself.
+        return [
+            (name, value)
+            for name, value in headers
+            if (name.lower(), value.lower()) != ("transfer-encoding", "chunked")
+        ]
 
     def _body_length(self) -> int:
         options = self._options
@@ -245,6 +252,21 @@ class Client:
 
     def _elapsed_ms(self) -> int:
         return (self._now() - self._transfer.started) // 1_000_000
+
+
+def _decoder(response: aiohttp.ClientResponse) -> Callable[[bytes], bytes] | None:
+    """For what `--compressed` has asked for; CurlError where the data are something else."""
+    if response.headers.get("Content-Encoding", "").lower() not in ("gzip", "deflate"):
+        return None
+    decompressor = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as they begin
+
+    def decode(chunk: bytes) -> bytes:
+        try:
+            return decompressor.decompress(chunk)
+        except zlib.error:
+            raise CurlError(61, "Error while processing content unencoding") from None
+
+    return decode
 
 
 def _stat_size(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -30,15 +30,23 @@ class Connector(aiohttp.TCPConnector):
 class Resolver(AbstractResolver):
     """Asks the node's loop, also where aiohttp would ask a real DNS server (aiodns)."""
 
-    def __init__(self, context: Context, tell: Callable[[str, int, str], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        tell: Callable[[str, int, str], None],
+        given: Mapping[tuple[str, int], str],
+    ) -> None:
         self._context = context
         self._tell = tell
+        self._given = given
+        """Addresses that are not asked for, by name and port."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
+        asked = self._given.get((host.lower(), port), host)
         found = await self._context.loop.getaddrinfo(
-            host, port, family=socket.AF_INET, type=socket.SOCK_STREAM
+            asked, port, family=socket.AF_INET, type=socket.SOCK_STREAM
         )
         self._tell(host, port, str(found[0][4][0]))
         return [

@@ -61,7 +61,11 @@ async def trace_path(to: str) -> PathTrace:
                 break
             if answer.is_last:
                 problem = _words(answer)
-                reporter = format_ip(answer.source) if problem and answer.source else None
+                if problem and answer.source is not None:
+                    reporter = format_ip(answer.source)
+                    if answer.source != target and reporter not in hops:
+                        # It has no way on, and says so before it looks at the time to live.
+                        hops.append(reporter)
                 break
             assert answer.source is not None, "a router says that the time is exceeded"
             hops.append(format_ip(answer.source))

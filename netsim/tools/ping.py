@@ -20,6 +20,8 @@ from netsim.wire.address import IpAddress
 
 SHORTEST_INTERVAL: Final = 0.002
 """Seconds; what iputils allows an ordinary user."""
+FLOOD_INTERVAL: Final = 0.01
+"""Seconds between the requests of `-f`."""
 LARGEST_DATA: Final = 65_507
 _RECORD_ROUTE: Final = ipv4_options.record_route(ipv4_options.MAX_ROUTE)
 
@@ -42,6 +44,11 @@ async def ping(argv: Sequence[str], context: Context) -> int:
         address = await context.resolve(options.host)
     except socket.gaierror as error:
         context.print_error(f"ping: {options.host}: {error.strerror}")
+        return 2
+    if context.host.ip.is_broadcast(address):
+        context.print_error(
+            "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules"
+        )
         return 2
     report = Report(options.host, address, series.data_bytes, len(series.ip_options))
     screen = _Screen(options, report, context)
@@ -107,7 +114,7 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("-4", action="store_true", help="IPv4, which is all there is")
     parser.add_argument("-c", metavar="COUNT", type=whole(1, 2**31), help="stop after so many")
     parser.add_argument(
-        "-i", metavar="INTERVAL", type=seconds(SHORTEST_INTERVAL), default=1.0, help="seconds"
+        "-i", metavar="INTERVAL", type=seconds(SHORTEST_INTERVAL), help="seconds; 1 by default"
     )
     parser.add_argument(
         "-M",
@@ -131,14 +138,17 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         default=10.0,
         help="seconds to wait for a first answer",
     )
-    parser.add_argument("-f", action=Refusal, hint="write -i 0.01 for many requests")
+    parser.add_argument("-b", action=Refusal, hint="no host answers to a broadcast")
+    parser.add_argument("-f", action="store_true", help="flood: a hundred a second, and no lines")
     parser.add_argument("host")
     found = parser.parse_args(list(argv))
+    if found.f and found.i is None:
+        found.i = FLOOD_INTERVAL
     return Options(
         host=found.host,
         series=Series(
             count=found.c,
-            interval=found.i,
+            interval=1.0 if found.i is None else found.i,
             data_bytes=found.s,
             linger=found.W,
             deadline=found.w,
@@ -146,6 +156,6 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
             discovery=PathMtuDiscovery(found.M),
             ip_options=_RECORD_ROUTE if found.R else b"",
         ),
-        quiet=found.q,
+        quiet=found.q or found.f,
         numeric=found.n or is_numeric(found.host),
     )

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netsim.stack.socket_errors import SocketError
-from netsim.tools.arguments import ToolParser, seconds, whole
+from netsim.tools.arguments import Refusal, ToolParser, seconds, whole
 from netsim.tools.context import Context
-from netsim.tools.traceroute_probes import Answer, EchoProber, Prober, UdpProber
+from netsim.tools.traceroute_probes import FIRST_PORT, Answer, EchoProber, Prober, UdpProber
 from netsim.wire.address import IpAddress, format_ip
 
 AT_ONCE: Final = 16
@@ -37,6 +37,8 @@ class Options:
     wait: float
     numeric: bool
     use_icmp: bool
+    first_ttl: int
+    port: int
     packet_bytes: int
 
 
@@ -50,8 +52,12 @@ async def traceroute(argv: Sequence[str], context: Context) -> int:
         context.print_error(f'Cannot handle "host" cmdline arg `{options.host}\'')
         return 2
     data = bytes(range(0x40, 0x80)) * (options.packet_bytes // 64 + 1)
-    kind = EchoProber if options.use_icmp else UdpProber
-    prober = kind(context.loop, target, data[: options.packet_bytes - UDP_HEADERS])
+    data = data[: options.packet_bytes - UDP_HEADERS]
+    prober: Prober
+    if options.use_icmp:
+        prober = EchoProber(context.loop, target, data)
+    else:
+        prober = UdpProber(context.loop, target, data, options.port)
     try:
         trace = _Trace(options, target, prober, context)
         return await context.until_interrupted(trace.run())
@@ -101,7 +107,7 @@ class _Trace:
                 f"traceroute to {options.host} ({format_ip(self._target)}), "
                 f"{options.max_hops} hops max, {options.packet_bytes} byte packets"
             )
-        ttl = 0
+        ttl = self._options.first_ttl - 1
         while ttl < self._last_ttl:
             ttl += 1
             await self._complete(ttl)
@@ -134,7 +140,7 @@ class _Trace:
         on_their_way = sum(map(self._is_awaited, self._probes))
         while on_their_way < AT_ONCE:
             number = len(self._probes)
-            ttl = number // queries + 1
+            ttl = number // queries + self._options.first_ttl
             if ttl > self._last_ttl:
                 return
             wall_at = self._context.wall_clock()
@@ -159,7 +165,9 @@ class _Trace:
 
     def _patience(self, ttl: int) -> float:
         """Seconds that a probe of that hop is waited for."""
-        for hop in range(ttl, len(self._probes) // self._options.queries + 2):
+        for hop in range(
+            ttl, self._options.first_ttl + len(self._probes) // self._options.queries + 1
+        ):
             times = [probe.rtt_ns for probe in self._hop(hop) if probe.answer is not None]
             if times:
                 factor = HERE_FACTOR if hop == ttl else NEAR_FACTOR
@@ -168,7 +176,8 @@ class _Trace:
 
     def _hop(self, ttl: int) -> list[_Probe]:
         queries = self._options.queries
-        return self._probes[(ttl - 1) * queries : ttl * queries]
+        first = (ttl - self._options.first_ttl) * queries
+        return self._probes[first : first + queries]
 
     def _line(self, ttl: int) -> str:
         """` 1  r1 (10.0.1.1)  0.812 ms  0.798 ms  0.803 ms`"""
@@ -196,7 +205,7 @@ class _Trace:
     def _document(self, last_ttl: int) -> dict[str, Any]:
         hops = [
             {"ttl": ttl, "probes": [self._probe_document(probe) for probe in self._hop(ttl)]}
-            for ttl in range(1, last_ttl + 1)
+            for ttl in range(self._options.first_ttl, last_ttl + 1)
         ]
         return {
             "target": self._options.host,
@@ -227,8 +236,15 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser = ToolParser(context, "traceroute")
     parser.add_argument("-4", action="store_true", help="IPv4, which is all there is")
     parser.add_argument("-I", action="store_true", help="ICMP echo requests instead of UDP")
+    parser.add_argument(
+        "-f", metavar="FIRST_TTL", type=whole(1, 255), default=1, help="the first hop"
+    )
     parser.add_argument("-m", metavar="MAX_TTL", type=whole(1, 255), default=30, help="hops")
     parser.add_argument("-n", action="store_true", help="no names, only addresses")
+    parser.add_argument(
+        "-p", metavar="PORT", type=whole(1, 65_535), default=FIRST_PORT, help="the first UDP port"
+    )
+    parser.add_argument("-T", action=Refusal, hint="probes are UDP, or ICMP with -I")
     parser.add_argument("-q", metavar="QUERIES", type=whole(1, 10), default=3, help="each hop")
     parser.add_argument(
         "-w", metavar="WAIT", type=seconds(), default=5.0, help="seconds, at most, for an answer"
@@ -236,10 +252,14 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("host")
     parser.add_argument("packet_bytes", nargs="?", type=whole(UDP_HEADERS, 65_000), default=60)
     found = parser.parse_args(list(argv))
+    if found.f > found.m:
+        parser.error("the first hop is beyond the last")
     return Options(
         host=found.host,
         queries=found.q,
         max_hops=found.m,
+        first_ttl=found.f,
+        port=found.p,
         wait=found.w,
         numeric=found.n,
         use_icmp=found.I,

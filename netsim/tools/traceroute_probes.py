@@ -58,20 +58,23 @@ class Prober(Protocol):
 
 
 class UdpProber:
-    """Datagrams to port 33434: the target answers "port unreachable".
+    """Datagrams to one port: the target answers "port unreachable".
 
     Those too short for a number go to the port that is so much higher.
     """
 
-    def __init__(self, loop: HostLoopMixin, target: IpAddress, data: bytes) -> None:
+    def __init__(
+        self, loop: HostLoopMixin, target: IpAddress, data: bytes, port: int = FIRST_PORT
+    ) -> None:
+        self._first_port = port
         self._endpoint = loop.open_probe()
         self._target = target
         self._data = data
 
     def send(self, number: int, ttl: int) -> int:
-        port, data = FIRST_PORT, number.to_bytes(_NUMBER, "big") + self._data[_NUMBER:]
+        port, data = self._first_port, number.to_bytes(_NUMBER, "big") + self._data[_NUMBER:]
         if len(data) > len(self._data):
-            port, data = FIRST_PORT + number, self._data
+            port, data = self._first_port + number, self._data
         return self._endpoint.send((self._target, port), data, ttl=ttl)
 
     async def receive(self) -> tuple[int, Answer]:
@@ -88,7 +91,7 @@ class UdpProber:
 
     def _number(self, port: int, data: bytes) -> int:
         if len(self._data) < _NUMBER:
-            return port - FIRST_PORT
+            return port - self._first_port
         return int.from_bytes(data[:_NUMBER], "big") if len(data) >= _NUMBER else -1
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
         (
             "import nosuch.part",
             "shop:app",
-            "7:11: shop:app: ModuleNotFoundError: No module named 'nosuch'; put nosuch.py beside",
+            "7:11: shop:app: ModuleNotFoundError: No module named 'nosuch' (shop.py:1); put",
         ),
         ("app = 1", "shop:app", "7:11: shop:app is of type int; write an aiohttp.web.Appl"),
         (

@@ -16,6 +16,7 @@ from netsim import (
     NoPathError,
     NoProgramsError,
     NotAwaitedError,
+    StartError,
     TransferFailedError,
     UnitError,
     UnknownNameError,
@@ -243,3 +244,20 @@ def test_the_timeline_can_be_sliced() -> None:
         assert [event.kind for event in net.timeline[-2:]] == kinds[-2:]
 
     on_a_network(test)
+
+
+def test_what_a_factory_raises_names_the_line_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "broken_factory.py").write_text(
+        "import json\n\ndef create_app():\n    return json.loads('{')\n"
+    )
+    (tmp_path / "net.yaml").write_text(
+        "name: x\nnodes: {web: {kind: computer, services: {80: 'broken_factory:create_app'}}}\n"
+    )
+
+    async def main() -> None:
+        async with Network(tmp_path / "net.yaml", time="virtual"):
+            raise AssertionError
+
+    told = r"broken_factory:create_app: JSONDecodeError: .*\(broken_factory\.py:4\)$"
+    with pytest.raises(StartError, match=told):
+        run(main())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import ssl
 import subprocess
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -145,6 +147,80 @@ def test_an_upload_streams_the_file(lab: Lab) -> None:
     assert json.loads(outcome.stdout.split(b"}")[0] + b"}")["size"] == 300_000
     assert outcome.stdout.endswith(b"}\n300000")
     assert curl(lab, "-T", "missing", "web/upload").code == 26
+
+
+def test_an_upload_in_chunks(lab: Lab) -> None:
+    (lab.cwd / "big.bin").write_bytes(bytes(300_000))
+    chunked = ("-H", "Transfer-Encoding: chunked")
+    outcome = curl(lab, "-v", "-T", "big.bin", *chunked, "web/upload")
+    assert json.loads(outcome.stdout)["size"] == 300_000
+    assert "> Transfer-Encoding: chunked" in outcome.stderr
+    assert "> Content-Length" not in outcome.stderr
+
+
+def test_a_form_in_parts(lab: Lab) -> None:
+    (lab.cwd / "notes.txt").write_text("two\nlines")
+    parts = ("-F", "name=Alice", "-F", "file=@notes.txt", "-F", "text=<notes.txt")
+    sent = curl(lab, *parts, "-F", "x=@notes.txt;type=a/b;filename=y", "web/anything").document
+    assert sent["method"] == "POST"
+    kind, _, boundary = sent["headers"]["Content-Type"].partition("; boundary=")
+    assert kind == "multipart/form-data"
+    first, *bodies, last = sent["body"].split(f"--{boundary}")
+    assert (first, last) == ("", "--\r\n")
+    disposition = "\r\nContent-Disposition: form-data; name="
+    assert bodies == [
+        f'{disposition}"name"\r\n\r\nAlice\r\n',
+        f'{disposition}"file"; filename="notes.txt"\r\nContent-Type: text/plain'
+        "\r\n\r\ntwo\nlines\r\n",
+        f'{disposition}"text"\r\n\r\ntwo\nlines\r\n',
+        f'{disposition}"x"; filename="y"\r\nContent-Type: a/b\r\n\r\ntwo\nlines\r\n',
+    ]
+    assert curl(lab, "-F", "file=@missing", "web/anything").code == 26
+    assert curl(lab, "-F", "name", "web/anything").code == 2
+    assert curl(lab, "-F", "a=b", "-d", "c", "web/anything").code == 2
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)]
+)
+def test_what_comes_compressed_is_unpacked(
+    lab: Lab, coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        assert b"Accept-Encoding: deflate, gzip\r\n" in request
+        body = pack(b"hello " * 1000)
+        header = f"Content-Encoding: {coding}\r\n" if coding else ""
+        writer.write(f"HTTP/1.1 200 OK\r\n{header}Content-Length: {len(body)}\r\n\r\n".encode())
+        writer.write(body)
+        writer.close()
+
+    serve_raw(lab, answer)
+    assert curl(lab, "--compressed", "web:8000").stdout == b"hello " * 1000
+
+
+def test_what_is_not_compressed_as_it_says(lab: Lab) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc")
+        writer.close()
+
+    serve_raw(lab, answer)
+    outcome = curl(lab, "--compressed", "web:8000")
+    assert (outcome.code, outcome.stderr) == (
+        61,
+        "curl: (61) Error while processing content unencoding\n",
+    )
+
+
+def test_a_range_and_an_address_that_is_given(lab: Lab) -> None:
+    headers = curl(lab, "-r", "0-99", "web/anything").document["headers"]
+    assert headers["Range"] == "bytes=0-99"
+    given = ("--resolve", "shop.test:80:10.0.3.10")
+    outcome = curl(lab, *given, "http://shop.test/anything")
+    assert outcome.document["headers"]["Host"] == "shop.test"
+    assert curl(lab, *given, "http://shop.test:81/anything").code == 6
+    assert curl(lab, "--resolve", "shop.test:80", "http://shop.test/").code == 2
 
 
 def test_include_and_head(lab: Lab) -> None:

@@ -246,7 +246,7 @@ def test_a_path_is_found_though_probes_are_lost() -> None:
 
 def test_a_path_that_ends_says_where(world: World) -> None:
     assert world.run("alice", trace_path("10.99.0.1")) == PathTrace(
-        "10.99.0.1", (), "network unreachable", "10.0.1.1"
+        "10.99.0.1", ("10.0.1.1",), "network unreachable", "10.0.1.1"
     )
     assert world.run("alice", trace_path("10.0.1.99")).problem == "host unreachable"
     world.network.port("r1", "eth1").egress.change(LinkAttributes(loss=1.0), world.now)

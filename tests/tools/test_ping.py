@@ -221,7 +221,7 @@ def test_two_at_once_do_not_take_each_others_answers(make_lab: MakeLab) -> None:
         ["-t", "256", "web"],
         ["-W", "-1", "web"],
         ["--wrong", "web"],
-        ["-f", "web"],
+        ["-b", "web"],
         ["web", "more"],
     ],
 )
@@ -232,7 +232,19 @@ def test_wrong_usage(make_lab: MakeLab, argv: list[str]) -> None:
     assert "ping: " in outcome.stderr.splitlines()[-1]
 
 
-def test_a_flood_is_refused_with_what_to_do(make_lab: MakeLab) -> None:
-    outcome = make_lab(chain()).run("alice", "ping", "-f", "web")
-    assert outcome.stderr.endswith("ping: -f is not there; write -i 0.01 for many requests\n")
-    assert "-f" not in outcome.stderr.splitlines()[0]
+def test_a_flood_prints_no_lines(make_lab: MakeLab) -> None:
+    lab = make_lab(chain("delay=1ms"))
+    begun = lab.network.now
+    outcome = lab.run("alice", "ping", "-f", "-c", "100", "web")
+    assert "100 packets transmitted, 100 received, 0% packet loss" in outcome.stdout.decode()
+    assert len([line for line in outcome.lines if line]) == 4
+    assert lab.network.now - begun < 1.2 * SECOND
+
+
+@pytest.mark.parametrize("address", ["255.255.255.255", "10.0.1.255"])
+def test_a_broadcast_is_refused_as_iputils_does(make_lab: MakeLab, address: str) -> None:
+    outcome = make_lab(chain()).run("alice", "ping", "-c", "1", address)
+    assert (outcome.code, outcome.stdout) == (2, b"")
+    assert outcome.stderr == (
+        "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules\n"
+    )

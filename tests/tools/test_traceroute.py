@@ -52,6 +52,23 @@ def test_probes_that_are_answered_late_are_no_fault(make_lab: MakeLab, kind: lis
     assert dict(host.drops) == before
 
 
+def test_a_first_hop_and_a_port(make_lab: MakeLab) -> None:
+    lab = warmed(make_lab(chain("delay=1ms")))
+    outcome = lab.run("alice", "traceroute", "-f", "2", "-q", "1", "web")
+    assert outcome.lines[1:] == [
+        " 2  r2 (10.0.2.2)  6.000 ms",
+        " 3  web (10.0.3.10)  10.000 ms",
+    ]
+    document = lab.run("alice", "traceroute", "-f", "3", "-I", "web", json=True).document
+    assert [hop["ttl"] for hop in document["hops"]] == [3]
+    assert document["reached"]
+    listening = lab.loop("web").host.udp.bind(None, 4000)
+    lab.run("alice", "traceroute", "-p", "4000", "-q", "1", "web")
+    assert listening.receive() is not None
+    assert lab.run("alice", "traceroute", "-f", "5", "-m", "4", "web").code == 2
+    assert "-T is not there" in lab.run("alice", "traceroute", "-T", "web").stderr
+
+
 def test_a_maximum_of_hops(make_lab: MakeLab) -> None:
     outcome = make_lab(chain()).run("alice", "traceroute", "-m", "2", "web", "100", json=True)
     document = outcome.document
