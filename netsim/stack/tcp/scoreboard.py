@@ -27,11 +27,6 @@ class Scoreboard:
     def __bool__(self) -> bool:
         return self.octets > 0
 
-    @property
-    def highest(self) -> int:
-        """The octet after the highest SACKed one; only while truthy."""
-        return self._ends[-1]
-
     def clear(self) -> None:
         """Forget everything: the peer may renege (RFC 2018 8)."""
         self._starts.clear()
@@ -66,16 +61,6 @@ class Scoreboard:
             self.octets -= una - starts[0]
             starts[0] = una
 
-    def missing(self, start: int, end: int) -> int:
-        """How many octets of [start, end) are not SACKed."""
-        if end <= start:
-            return 0
-        covered = 0
-        starts, ends = self._starts, self._ends
-        for index in range(bisect_right(ends, start), bisect_left(starts, end)):
-            covered += min(ends[index], end) - max(starts[index], start)
-        return end - start - covered
-
     def hole(self, start: int, end: int) -> tuple[int, int] | None:
         """The first range within [start, end) that is not SACKed."""
         index = bisect_right(self._starts, start) - 1
@@ -86,17 +71,3 @@ class Scoreboard:
         if index + 1 < len(self._starts):
             end = min(end, self._starts[index + 1])
         return start, end
-
-    def lost_below(self, mss: int) -> int:
-        """Below this everything that is not SACKed counts as lost: IsLost() of RFC 6675 4.
-
-        That is so for an octet above which three separate ranges, or more than two full
-        segments, are SACKed. 0 when nothing is lost.
-        """
-        octets = 0
-        count = len(self._starts)
-        for index in range(count - 1, -1, -1):
-            octets += self._ends[index] - self._starts[index]
-            if octets > (DUPLICATE_THRESHOLD - 1) * mss or count - index >= DUPLICATE_THRESHOLD:
-                return self._starts[index]
-        return 0
