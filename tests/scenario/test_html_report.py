@@ -15,6 +15,7 @@ from netsim.scenario.html.axes import TimeAxis, round_step, time_axis
 from netsim.scenario.html.ladder import ladder, node_order
 from netsim.scenario.html.markup import clean, duration, fitted, rate
 from netsim.scenario.html.page import html_report, write_html
+from netsim.scenario.html.plots import plots
 from netsim.scenario.html.timeline_chart import timeline
 from netsim.scenario.results import FaultRecord, Sample, ScenarioResult, StepResult
 
@@ -311,3 +312,12 @@ def test_words() -> None:
     assert fitted("short", 100, 12) == "short"
     assert fitted("much too long for so little", 80, 12).endswith("…")
     assert fitted("none", 1, 12) == ""
+
+
+def test_a_link_that_is_set_is_no_outage() -> None:
+    axis = TimeAxis(0, 10 * SECOND)
+    samples = [Sample(SECOND, "rtt", "a → b", 5.0), Sample(2 * SECOND, "rtt", "a → b", 6.0)]
+    change = FaultRecord("set", "a – b: delay 80ms", SECOND, 9 * SECOND)
+    assert '<path class="shade" d=""/>' in plots(samples, [change], axis)
+    outage = FaultRecord("down", "a – b", SECOND, 9 * SECOND)
+    assert '<path class="shade" d="M' in plots(samples, [change, outage], axis)

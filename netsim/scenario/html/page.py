@@ -111,6 +111,7 @@ tbody th{font-weight:400}td.number,.place{white-space:nowrap;font-variant-numeri
 .what{overflow-wrap:anywhere;min-width:180px}.legend{width:auto;margin-bottom:14px}
 .legend td,.legend th{padding-right:26px}.legend svg{vertical-align:-2px}
 tr.failed{background:var(--box)}
+.scroll>svg{max-width:100%;height:auto}
 svg{display:block;font:12px system-ui,"Segoe UI",Helvetica,Arial,"DejaVu Sans",sans-serif}
 th svg{display:inline}svg text{fill:var(--ink)}
 svg .part{font-weight:600;font-size:13px}svg .tick{font-size:11.5px;fill:var(--dim);
@@ -119,6 +120,7 @@ svg .bad-text{fill:var(--bad)}svg .mid{text-anchor:middle}svg .end{text-anchor:e
 svg .node{font-weight:600;font-size:13px}svg .on-fault{fill:var(--on-fault);font-size:11px}
 .grid{stroke:var(--rule);fill:none}.good{fill:var(--good-bar)}.bad{fill:var(--bad-bar)}
 .cross{stroke:var(--paper);stroke-width:2;fill:none}.fault{fill:var(--fault)}
+.change{fill:var(--shade);stroke:var(--fault)}
 .shade{fill:var(--shade)}.error{fill:var(--bad-bar)}.lane{stroke:var(--dim);stroke-opacity:.6}
 .arrow{stroke:var(--s0);stroke-width:1.5;fill:none}.head{fill:var(--s0)}
 .under-way{stroke-dasharray:4 3}.lost{stroke:var(--bad);stroke-width:2;fill:none}

@@ -83,7 +83,9 @@ def _plot(
 def _shades(faults: Sequence[FaultRecord], axis: TimeAxis) -> str:
     """Where anything is broken; what touches is one."""
     spans: list[tuple[float, float]] = []
-    for fault in sorted(faults, key=lambda fault: fault.started_ns):
+    # A link that is set to something else carries on: that is no outage.
+    broken = [fault for fault in faults if fault.kind != "set"]
+    for fault in sorted(broken, key=lambda fault: fault.started_ns):
         left = axis.x(fault.started_ns)
         right = axis.x(axis.end if fault.ended_ns is None else fault.ended_ns)
         right = max(right, left + 1)

@@ -138,12 +138,13 @@ def _fault_bar(fault: FaultRecord, axis: TimeAxis, y: float) -> str:
     lasted = "to the end" if fault.ended_ns is None else f"for {duration(end - fault.started_ns)}"
     told = f"{fault.kind} {fault.subject} at {seconds(fault.started_ns)} s, {lasted}"
     words = fault.kind
+    style = "change" if fault.kind == "set" else "fault"
     if right - left > text_width(f"{words}, {lasted}", 11) + 8:
         words = f"{words}, {lasted}"
     fits = right - left > text_width(words, 11) + 8
     inside = label("on-fault", left + 5, y + 14, words) if fits else ""
     return (
-        f'<g><title>{clean(told)}</title><rect class="fault" x="{left:.1f}" y="{y + 3:.1f}" '
+        f'<g><title>{clean(told)}</title><rect class="{style}" x="{left:.1f}" y="{y + 3:.1f}" '
         f'width="{right - left:.1f}" height="{_BAR:.0f}"/>{inside}</g>'
     )
 
