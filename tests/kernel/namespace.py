@@ -29,6 +29,8 @@ class Namespace:
     """Is there as long as its holder, which waits for the end of a pipe."""
 
     def __init__(self, holder: subprocess.Popen[bytes], flags: tuple[str, ...]) -> None:
+        self.pid = holder.pid
+        """What `ip link set … netns` takes."""
         self._enter = ["nsenter", "--target", str(holder.pid), *flags]
 
     def command(self, *argv: str | Path) -> list[str]:
@@ -78,13 +80,14 @@ class Namespace:
 
 
 @contextmanager
-def new_namespace() -> Iterator[Namespace]:
-    """A namespace with its loopback up."""
+def new_namespace(beside: Namespace | None = None) -> Iterator[Namespace]:
+    """A namespace with its loopback up; devices can be moved into it from the one it is beside."""
     way = way_to_make_one()
     assert way is not None, "whoever needs one asks before"
+    make = list(way) if beside is None else beside.command("unshare", "--net")
     script = "ip link set lo up && echo up && exec cat"
     holder = subprocess.Popen(
-        [*way, "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [*make, "sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     try:
         assert holder.stdout is not None
