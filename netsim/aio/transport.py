@@ -224,7 +224,7 @@ class StreamTransport(transports._FlowControlMixin):
             self._lose(system_error(connection.error))
             return
         if not self._waiting:
-            room = max(connection.send_buffer_limit - connection.buffered_bytes, 0)
+            room = max(connection.send_room, 0)
             if len(data) <= room:
                 connection.send(data if isinstance(data, bytes) else bytes(data))
                 return
@@ -239,9 +239,8 @@ class StreamTransport(transports._FlowControlMixin):
     def _send_waiting(self) -> None:
         """Hand the connection more when a third of its buffer is free, as Linux wakes a writer."""
         connection = self._connection
-        buffered = connection.buffered_bytes
-        room = connection.send_buffer_limit - buffered
-        if connection.closed or room < buffered // 2 or room <= 0:
+        room = connection.send_room
+        if connection.closed or room < connection.buffered_bytes // 2 or room <= 0:
             return
         connection.send(bytes(self._waiting[:room]))
         del self._waiting[:room]

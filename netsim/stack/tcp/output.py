@@ -15,7 +15,7 @@ def output(sender: Sender, now: int) -> None:
     if not sender.established:
         return
     recovery = sender.recovery
-    if recovery.is_recovering and not recovery.holds_back:
+    if recovery.phase is not Phase.OPEN and recovery.is_recovering and not recovery.holds_back:
         retransmission.send_lost(sender, now)
     if sender.search is not None and mtu_probes.send_probe(sender, sender.search, now):
         return

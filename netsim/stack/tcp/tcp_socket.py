@@ -49,6 +49,13 @@ class TcpSocket(Connection):
         return self.sender.unsent
 
     @property
+    def send_room(self) -> int:
+        """Octets that the send buffer has room for; below zero after it has shrunk."""
+        sender = self.sender
+        limit = sender.send_buffer_limit(self.shared.settings.send_buffer)
+        return limit - len(sender.buffer.data)
+
+    @property
     def send_buffer_limit(self) -> int:
         """Octets that the send buffer takes now; it grows with the congestion window."""
         return self.sender.send_buffer_limit(self.shared.settings.send_buffer)

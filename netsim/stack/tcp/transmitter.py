@@ -142,7 +142,9 @@ class Transmitter:
         self._window = receiver.offer()
         self._acknowledgement = receiver.nxt & MASK
         if self.timestamps:
-            self._options = timestamp_option(self.clock(now), receiver.recent)
+            self._options = timestamp_option(
+                timestamp_clock(now, self._timestamp_offset), receiver.recent
+            )
 
     def write(
         self, sequence: int, flags: int, payload: bytes | bytearray, now: int, tos: int = 0
