@@ -17,11 +17,6 @@ class SendBuffer:
         self.fin_queued = False
         """Nothing is appended any more."""
 
-    def append(self, data: bytes) -> None:
-        """Octets that the owner has sent."""
-        self.data += data
-        self.end += len(data)
-
     def truncate(self, end: int) -> None:
         """Whatever is at `end` or beyond is sent by nobody."""
         del self.data[max(end - self.base, 0) :]

@@ -92,7 +92,9 @@ class TcpSocket(Connection):
         if (self.sender.buffer.fin_queued and self.trouble is None) or self.orphan:
             raise NotConnectedError("send after shutdown or close of this end of the connection")
         if self.state in MAY_WRITE and not self.sender.buffer.fin_queued:
-            self.sender.buffer.append(data)
+            buffer = self.sender.buffer
+            buffer.data += data
+            buffer.end += len(data)
             if self.trouble is not None:
                 self.trouble.written()
             self.mark_dirty()
