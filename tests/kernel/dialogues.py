@@ -444,6 +444,94 @@ def a_keep_alive(d: Dialogue) -> None:
     d.note(d.error())
 
 
+@dialogue
+def a_lost_syn_ack_with_timestamps(d: Dialogue) -> None:
+    """The echo says how long the round trip takes, though the SYN-ACK was repeated."""
+    d.timestamps = True
+    d.listen()
+    d.send("S", **MODERN)
+    d.wait(1.2)
+    d.send("A", 1, 1)
+    d.wait(SOON)
+    d.accept()
+    d.write(1448)
+    d.wait(0.6)
+
+
+@dialogue
+def the_head_is_never_acknowledged(d: Dialogue) -> None:
+    """What is sent again is lost again; blocks keep coming (RFC 8985)."""
+    handshake(d, modern=True)
+    d.write(10 * 1448)
+    d.wait(SOON)
+    for end in range(2, 11):
+        d.send("A", 1, 1, sack=[(1 + 1448, 1 + 1448 * end)])
+        d.wait(SOON)
+
+
+@dialogue
+def late_answers_after_a_timeout(d: Dialogue) -> None:
+    """The answers to what was sent first come late: nothing else is sent again (RFC 5682, 4015)."""
+    handshake(d, modern=True)
+    d.write(4 * 1448)
+    d.wait(SOON)
+    first = d.echo
+    d.wait(0.6)
+    for number in range(1, 5):
+        d.send("A", 1, 1 + 1448 * number, timestamp_echo=first)
+        d.wait(SOON)
+
+
+# Congestion that is told (RFC 3168)
+
+
+def with_ecn(d: Dialogue) -> None:
+    """A connection on which both have agreed to it."""
+    d.timestamps = True
+    d.listen()
+    d.send("SEC", **MODERN)
+    d.wait(SOON)
+    d.send("A", 1, 1)
+    d.wait(SOON)
+    d.accept()
+
+
+@dialogue
+def an_offer_of_ecn(d: Dialogue) -> None:
+    with_ecn(d)
+    d.write(3000)
+    d.wait(SOON)
+
+
+@dialogue
+def marked_data(d: Dialogue) -> None:
+    """It is told until the peer says that it has heard."""
+    with_ecn(d)
+    d.send("A", 1, 1, 1448, tos=2)
+    d.send("A", 1449, 1, 1448, tos=3)
+    d.wait(0.1)
+    d.send("A", 2897, 1, 1448, tos=2)
+    d.send("A", 4345, 1, 1448, tos=2)
+    d.wait(0.1)
+    d.send("CA", 5793, 1, 1448, tos=2)
+    d.send("A", 7241, 1, 1448, tos=2)
+    d.wait(0.1)
+
+
+@dialogue
+def told_of_congestion(d: Dialogue) -> None:
+    with_ecn(d)
+    d.write(4 * 1448)
+    d.wait(SOON)
+    d.send("EA", 1, 1 + 4 * 1448)
+    d.wait(SOON)
+    d.write(2 * 1448)
+    d.wait(SOON)
+    d.send("A", 1, 1 + 6 * 1448)
+    d.write(1448)
+    d.wait(SOON)
+
+
 # Ends (RFC 9293 3.6, 6191)
 
 

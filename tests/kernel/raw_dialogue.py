@@ -22,7 +22,7 @@ PEER_ISS = 0xFFFFFF00
 PEER_CLOCK = 0xFFFFFC00
 PEER_MAC = bytes.fromhex("020000000200")
 SUBJECT_MAC = bytes.fromhex("020000000100")
-FLAGS = {"S": 2, "F": 1, "R": 4, "P": 8, "A": 16, "U": 32}
+FLAGS = {"S": 2, "F": 1, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
 
 
 class Heard(NamedTuple):
@@ -45,7 +45,8 @@ class Dialogue(ABC):
         self.port = PORT
         """The subject's."""
         self._iss: int | None = None
-        self._echo = 0
+        self.echo = 0
+        """The latest of the subject's timestamps."""
         self._acted = 0.0
 
     # The subject
@@ -115,7 +116,9 @@ class Dialogue(ABC):
     def send(
         self, flags: str, seq: int = 0, ack: int | None = None, count: int = 0, **fields: Any
     ) -> None:
-        """A segment of the peer's with `count` octets; `sack` takes relative blocks."""
+        """A segment of the peer's with `count` octets; `sack` takes relative blocks, `tos` is the
+        packet's."""
+        tos = fields.pop("tos", 0)
         segment = tcp.TcpSegment(
             fields.pop("source", PEER_PORT),
             fields.pop("port", self.port),
@@ -128,7 +131,7 @@ class Dialogue(ABC):
         if self.timestamps and fields.pop("stamped", True):
             age = fields.pop("age", 0)
             segment.timestamp = (PEER_CLOCK + int(self.now() * 1000) - age) % 2**32
-            segment.timestamp_echo = self._echo if "A" in flags else 0
+            segment.timestamp_echo = self.echo if "A" in flags else 0
         segment.sack_blocks = tuple(
             (((self._iss or 0) + a) % 2**32, ((self._iss or 0) + b) % 2**32)
             for a, b in fields.pop("sack", ())
@@ -136,7 +139,7 @@ class Dialogue(ABC):
         for name, value in fields.items():
             setattr(segment, name, value)
         pseudo_sum = pseudo_header_sum(self.peer, self.subject, ipv4.PROTOCOL_TCP)
-        self.send_packet(ipv4.PROTOCOL_TCP, segment.pack(pseudo_sum))
+        self.send_packet(ipv4.PROTOCOL_TCP, segment.pack(pseudo_sum), tos)
 
     def send_packet(self, protocol: int, payload: bytes, tos: int = 0) -> None:
         """An IPv4 packet of the peer's."""
@@ -174,7 +177,8 @@ class Dialogue(ABC):
         payload = frame[start : ethernet.HEADER_LENGTH + packet.total_length]
         if packet.protocol == ipv4.PROTOCOL_TCP:
             pseudo_sum = pseudo_header_sum(packet.source, packet.destination, packet.protocol)
-            self.heard.append(Heard(at, self._segment(tcp.parse(payload, pseudo_sum))))
+            ect = f" ect {packet.tos & 3}" if packet.tos & 3 else ""
+            self.heard.append(Heard(at, self._segment(tcp.parse(payload, pseudo_sum)) + ect))
         elif packet.protocol == ipv4.PROTOCOL_ICMP:
             tos = f" tos {packet.tos:#x}" if payload[0] in (0, 14) and packet.tos else ""
             self.heard.append(Heard(at, f"icmp {payload[0]}/{payload[1]}{tos}"))
@@ -197,7 +201,7 @@ class Dialogue(ABC):
             self._iss = segment.sequence
             self.port = segment.source_port
         if segment.timestamp is not None:
-            self._echo = segment.timestamp
+            self.echo = segment.timestamp
         words = [letters, f"seq {self._relative(segment.sequence, self._iss)}"]
         if flags & FLAGS["A"]:
             words.append(f"ack {self._relative(segment.acknowledgement, PEER_ISS)}")

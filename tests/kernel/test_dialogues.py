@@ -32,6 +32,7 @@ DIFFERENT: Final[dict[str, str]] = {
     "nobody_answers_a_syn": "Linux since 6.5 repeats four SYNs a second apart before it doubles",
     "a_simultaneous_open": "no options of our SYN in its SYN-ACK, no ACK of a second SYN",
     "a_wrong_ack_of_a_syn": "Linux repeats its SYN at once after a wrong acknowledgement",
+    "the_head_is_never_acknowledged": "a rescue retransmission (RFC 6675 NextSeg 4); not in Linux",
     "holes": "no D-SACK for a segment of which a part is there already (RFC 2883 4.2)",
     "no_timestamp": "dropped, as RFC 7323 3.2 says; Linux takes it",
     "a_fin_with_data": "Linux waits with the ACK of a FIN that has data with it",
