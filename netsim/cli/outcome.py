@@ -19,6 +19,7 @@ import click
 
 from netsim.cli.printing import say
 from netsim.core.errors import InvalidFileError, NetsimError
+from netsim.core.printable import printable
 
 FINE: Final = 0
 FAILED: Final = 1
@@ -88,7 +89,7 @@ def explain(error: Exception) -> tuple[str, int]:
         case NetsimError():  # one that is a ValueError is about something that was written
             return f"netsim: {error}", MISUSED if isinstance(error, ValueError) else FAILED
         case OSError() if error.filename:
-            return f"netsim: {error.filename}: {error.strerror}", FAILED
+            return f"netsim: {printable(str(error.filename))}: {error.strerror}", FAILED
         case FileNotFoundError():  # of os.getcwd
             return "netsim: the working directory is gone; change to one that exists", FAILED
         case OSError() if error.errno in _OF_THE_MACHINE:
