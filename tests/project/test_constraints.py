@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import runpy
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,12 @@ def test_everything_that_the_project_asks_for_has_a_tested_version(
     tested = constraints["read"]((ROOT / "constraints.txt").read_text())
     release = f"{sys.version_info.major}.{sys.version_info.minor}"
     versions = tested.get(release) or tested[max(tested, key=constraints["as_key"])]
-    requirements = importlib.metadata.requires("netsim-internet") or []
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        pyproject = tomllib.load(file)
+    groups = pyproject["dependency-groups"]
+    requirements = [
+        *pyproject["project"]["dependencies"],
+        *(each for each in [*groups["dev"], *groups["docs"]] if isinstance(each, str)),
+    ]
     names = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements}
     assert {constraints["canonical"](name) for name in names} <= versions.keys()
