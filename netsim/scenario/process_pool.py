@@ -1,45 +1,36 @@
 """Runs of scenarios in parallel, each in a process of its own.
 
-The processes are forked from a server that has imported everything once: a run costs milliseconds
-to start, and finds nothing that another one left behind. What dies, hangs beyond its limit or does
-not answer is the failure of its scenario only.
+The processes are forked from a server that has imported everything once (`run_server`): a run
+costs milliseconds to start, and finds memory as any other run did. What dies, hangs beyond its
+limit or does not answer is the failure of its scenario only.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
 import signal
+import sys
 import tempfile
 import time
-import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
-from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.results import ScenarioResult
+from netsim.scenario.run_processes import RunProcess, RunServer
 from netsim.scenario.scenario_model import Scenario
 
-_PRELOADED: Final = [
-    "netsim.scenario.scenario_run",
-    "netsim.scenario.load_scenario",
-    "netsim.virtual.virtual_backend",
-    "netsim.virtual.loops",
-    "netsim.services.httpbin",
-    "aiohttp.web",
-]
 _GRACE: Final = 10.0
 """Seconds beyond the limit of a run until it is killed; it should have ended itself by then."""
+_ADDRESSES: Final = (
+    "another run may differ: this kernel does not let memory lie at the same addresses "
+    "(personality), so sets of plain objects have an order of their own in each run"
+)
 _TAIL: Final = 2_000
 """Bytes of what a process said that died."""
 
@@ -73,10 +64,14 @@ class Job:
 class _Run:
     index: int
     job: Job
-    process: ForkServerProcess
-    results: Connection
+    process: RunProcess
     said: Path
+    is_second: bool
+    """The first had to compile modules, and so its memory lay otherwise."""
     started: float = field(default_factory=time.monotonic)
+    answer: Any = None
+    """A result and whether anything was compiled for it, or what went wrong."""
+    is_late: bool = False
 
     @property
     def deadline(self) -> float | None:
@@ -84,11 +79,11 @@ class _Run:
         limit = self.job.scenario.wall_limit_ns
         return None if limit is None else self.started + limit / SECOND + _GRACE
 
-    def kill(self) -> None:
-        """End it now; the processes of its network follow."""
-        self.process.kill()
-        self.process.join()
-        self.results.close()
+    @property
+    def must_run_again(self) -> bool:
+        """Now that the modules are compiled, as it would the next time."""
+        has_compiled = isinstance(self.answer, tuple) and self.answer[1]
+        return has_compiled and not self.is_second and not sys.dont_write_bytecode
 
 
 class Pool:
@@ -96,90 +91,91 @@ class Pool:
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
-        _start_server()
         self._folder = tempfile.TemporaryDirectory(prefix="netsim-test-")
-        self._waiting: deque[tuple[int, Job]] = deque()
+        self._server = RunServer(Path(self._folder.name))
+        self._waiting: deque[tuple[int, Job, bool]] = deque()
         self._running: list[_Run] = []
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, ScenarioResult]]:
         """The index of each job and its result, as they end."""
-        self._waiting.extend(enumerate(jobs))
+        self._waiting.extend((index, job, False) for index, job in enumerate(jobs))
         while self._waiting or self._running:
             while self._waiting and len(self._running) < self._workers:
                 self._start(*self._waiting.popleft())
             for run in self._ended():
                 if run in self._running:  # not dropped by whoever took the result before it
                     self._running.remove(run)
-                    yield run.index, self._result(run)
+                    result = self._result(run)
+                    if run.must_run_again:
+                        self._waiting.appendleft((run.index, run.job, True))
+                    else:
+                        yield run.index, result
 
     def drop(self, unwanted: range) -> None:
         """Have jobs with these indexes not run, nor run on."""
         self._waiting = deque(each for each in self._waiting if each[0] not in unwanted)
         for run in [run for run in self._running if run.index in unwanted]:
             self._running.remove(run)
-            run.kill()
+            run.process.kill()
 
     def close(self) -> None:
         """Kill what still runs."""
         self._waiting.clear()
         for run in self._running:
-            run.kill()
+            run.process.kill()
         self._running.clear()
+        self._server.close()
         self._folder.cleanup()
 
-    def _start(self, index: int, job: Job) -> None:
-        results, answers = self._context.Pipe(duplex=False)
+    def _start(self, index: int, job: Job, is_second: bool) -> None:
         said = Path(self._folder.name, str(index))
-        said.touch()
-        process = self._context.Process(target=_work, args=(job, answers, said), daemon=False)
-        process.start()
-        answers.close()
-        self._running.append(_Run(index, job, process, results, said))
+        process = self._server.start(said, job.trace)
+        # The same bytes for the same run, whatever else the pool does.
+        process.connection.send(replace(job, trace=None))
+        self._running.append(_Run(index, job, process, said, is_second))
 
     def _ended(self) -> list[_Run]:
         """Runs with a result, or without a process, or whose time is over."""
         deadlines = [run.deadline for run in self._running if run.deadline is not None]
         timeout = max(min(deadlines) - time.monotonic(), 0) if deadlines else None
-        ready = set(wait([run.results for run in self._running], timeout))
+        ready = set(wait([run.process.connection for run in self._running], timeout))
         now = time.monotonic()
+        for run in self._running:
+            run.is_late = run.deadline is not None and run.deadline <= now
         return [
             run
             for run in self._running
-            if run.results in ready or (run.deadline is not None and run.deadline <= now)
+            if (run.process.connection in ready and self._has_answered(run)) or run.is_late
         ]
 
+    def _has_answered(self, run: _Run) -> bool:
+        try:
+            run.answer = run.process.receive()
+        except (EOFError, OSError):
+            return True
+        return run.answer is not None
+
     def _result(self, run: _Run) -> ScenarioResult:
-        answer: Any = None
-        if run.results.poll():
-            with contextlib.suppress(EOFError, OSError):
-                answer = run.results.recv()
-            run.process.join(_GRACE if answer is not None else None)
+        answer = run.answer
+        # Who has closed the connection without an answer is about to end.
+        run.process.join(0 if run.is_late else _GRACE)
         wall = time.monotonic() - run.started
-        code = run.process.exitcode
-        run.kill()
-        if isinstance(answer, ScenarioResult):
-            return answer
+        code = run.process.exit_code
+        run.process.kill()
+        if isinstance(answer, tuple):
+            result: ScenarioResult = answer[0]
+            if self._server.repeats or result.time == "real":
+                return result
+            return replace(result, notices=(*result.notices, _ADDRESSES))
         if isinstance(answer, str):
             return run.job.broken(answer, wall)
+        if code is None and not run.is_late:
+            return run.job.broken("the server of the processes has ended", wall)
         if code is None:
             limit = run.job.scenario.wall_limit_ns or 0
             problem = f"the limit of {format_duration(limit)} of real time is over; it was killed"
             return run.job.broken(problem, wall)
         return run.job.broken(f"its process {_death(code)}{_last_words(run.said)}", wall)
-
-
-def _start_server() -> None:
-    """Start the server of the processes, deaf to Ctrl-C from its first moment.
-
-    By itself it is so only when it has imported everything, and dies with a traceback till then.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _death(code: int) -> str:
@@ -194,22 +190,3 @@ def _death(code: int) -> str:
 def _last_words(said: Path) -> str:
     text = said.read_bytes()[-_TAIL:].decode(errors="replace").strip()
     return f"; it said: {text}" if text else ""
-
-
-def _work(job: Job, answers: Connection, said: Path) -> None:
-    """In a process of its own: one run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's business
-    die_with_parent(os.getppid())
-    try:
-        descriptor = os.open(said, os.O_WRONLY | os.O_APPEND)
-    except FileNotFoundError:
-        return  # the pool was closed while this process was being started
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
-    from netsim.scenario.scenario_run import execute  # what takes a while is imported already
-
-    try:
-        answers.send(execute(job.scenario, seed=job.seed, trace=job.trace, faults=job.faults))
-    except Exception:  # noqa: BLE001  # a bug of ours must not look like a scenario that held
-        answers.send(f"a bug in netsim: {traceback.format_exc().strip()}")

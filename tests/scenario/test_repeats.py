@@ -1,0 +1,97 @@
+"""The same seed is the same run: alone and among others, whatever programs keep by address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from netsim.scenario.load_scenario import load_scenario
+from netsim.scenario.process_pool import Job, Pool
+
+PROGRAMS = """\
+import asyncio, random, uuid, weakref
+
+class Client:
+    def __init__(self, number):
+        self.number = number
+
+MADE = uuid.uuid4()
+
+async def tell():
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.create_datagram_endpoint(
+        asyncio.DatagramProtocol, remote_addr=("web", 9)
+    )
+    for told in [told async for told in everything()]:
+        transport.sendto(str(told).encode())
+        await asyncio.sleep(0.001)
+
+async def everything():
+    for client in {Client(number) for number in range(60)}:
+        yield client.number
+    clients = [Client(number) for number in range(60)]
+    for client in weakref.WeakSet(clients):
+        yield client.number
+    for name in {f"host-{number}" for number in range(60)}:
+        yield name
+    for key in {b"%d" % number for number in range(60)}:
+        yield key
+    for done in asyncio.as_completed([job(number) for number in range(300)]):
+        yield await done
+    yield MADE
+    yield hash("key") % 1000
+
+async def job(number):
+    await asyncio.sleep(random.random() / 100)
+    return number
+"""
+LAN = """\
+name: lan
+nodes: {alice: {kind: computer, run: "clients:tell"}, web: {kind: computer}}
+links: [{endpoints: [alice, web], delay: 1ms, jitter: 1ms}]
+"""
+
+
+def traces(file: Path, seeds: Sequence[int], workers: int) -> list[str]:
+    """Of one pool, in the order of the seeds."""
+    pool = Pool(workers)
+    paths = [file.with_name(f"trace-{seed}.jsonl") for seed in seeds]
+    jobs = [
+        Job(load_scenario(str(file)), seed, str(path))
+        for seed, path in zip(seeds, paths, strict=True)
+    ]
+    try:
+        assert all(result.held for _, result in pool.run(jobs))
+    finally:
+        pool.close()
+    assert min(path.read_bytes().count(b"\n") for path in paths) > 500
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "clients.py").write_text(PROGRAMS)
+    (tmp_path / "lan.yaml").write_text(LAN)
+    file = tmp_path / "zoo.yaml"
+    file.write_text("name: zoo\ntopology: lan.yaml\nsteps:\n  - wait: 3s\n")
+    return file
+
+
+def test_a_seed_is_the_same_run_alone_and_among_others(file: Path) -> None:
+    (alone,) = traces(file, [304], 1)
+    file.with_name("a-report-that-lies-there-now.html").touch()
+    among = traces(file, range(301, 307), 3)
+    assert among[3] == alone
+    assert len(set(among)) == 6
+
+
+def test_where_addresses_differ_it_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsim.scenario.run_processes.libc.personality", lambda wanted: -1)
+    pool = Pool(1)
+    ((_, result),) = pool.run([Job(load_scenario(str(file)))])
+    pool.close()
+    (notice,) = (each for each in result.notices if "addresses" in each)
+    assert notice.startswith("another run may differ: ")
