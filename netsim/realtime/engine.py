@@ -8,6 +8,7 @@ measured and reported.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from heapq import heappop
@@ -28,6 +29,8 @@ from netsim.site.driver import Agenda, Driver
 from netsim.site.paths import PathFinder
 from netsim.site.site import Site
 from netsim.topology.plan import NetworkPlan
+
+_log = logging.getLogger("netsim.tap")
 
 MAX_LATENESS: Final = 20 * MILLISECOND
 """Frames later than this are restamped, so that overload becomes delay that TCP sees and not a
@@ -120,8 +123,14 @@ class Engine:
         """The place of `node` is taken by whoever holds the device: its frames enter here."""
 
         def take() -> None:
-            for frame in device.frames():
-                node.take(frame)
+            try:
+                for frame in device.frames():
+                    node.take(frame)
+            except OSError as error:
+                # Somebody has deleted it. Its descriptor would be readable for ever.
+                _log.warning("the TAP device is gone: %s", error.strerror)
+                del self.readers[device.descriptor]
+                self.on_disconnected(device.descriptor)
             self.run()  # what is due comes first
             self.site.drivers[node.name].flush(self.program_time())
             self.flush_wires()

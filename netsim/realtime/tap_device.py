@@ -55,13 +55,15 @@ class TapDevice:
         self.descriptor = descriptor
 
     def frames(self) -> Iterator[bytes]:
-        """What the kernel has sent, some at a time: the descriptor stays readable for the rest."""
+        """What the kernel has sent, some at a time: the descriptor stays readable for the rest.
+
+        OSError when the device is there no longer.
+        """
         for _ in range(_AT_ONCE):
             try:
                 yield os.read(self.descriptor, _LONGEST)
             except OSError as error:
-                # EBADFD: somebody has deleted the device.
-                if error.errno not in (errno.EAGAIN, errno.EINTR, errno.EBADFD):
+                if error.errno != errno.EAGAIN:
                     raise
                 return
 

@@ -18,6 +18,7 @@ from netsim.scenario.topology_names import check_names
 from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings, report_words
 from netsim.topology.load_topology import load_topology
+from netsim.topology.places import attached_in_virtual_time
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 _KEYS: Final = "`name`, `topology` and `steps`"
@@ -48,6 +49,11 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
         raise beside
     assert words is not None
     assert topology is not None
+    time = time or words.time or "virtual"
+    if time == "virtual":
+        nodes = topology.layout.nodes.values()
+        if problems := attached_in_virtual_time(topology.file, nodes):
+            raise InvalidFileError(problems)
     limits = words.limits
     return Scenario(
         name=words.name,
@@ -56,7 +62,7 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
         topology=topology,
         steps=_steps(words.steps, source, ("steps",)),
         invariants=_steps(words.invariants or [], source, ("invariants",)),
-        time=time or words.time or "virtual",
+        time=time,
         seed=words.seed,
         time_limit_ns=limits.time if limits else None,
         wall_limit_ns=limits.wall if limits else None,

@@ -13,6 +13,7 @@ import pytest
 from netsim import InvalidFileError, InvalidGraphError, load_graph, make_plan
 from netsim.control.preflight import check_programs_and_ports
 from netsim.realtime.tap_device import TUN_DEVICE
+from netsim.scenario.load_scenario import load_scenario
 from netsim.topology.load_topology import load_plan
 from netsim.topology.places import check_time_can_jump
 
@@ -73,6 +74,14 @@ def test_virtual_time_has_no_place_for_it(file: Path) -> None:
     (problem,) = caught.value.problems
     assert (problem.line, problem.column) == (3, 33)
     assert problem.message.startswith("tap:tap7 has no place in virtual time")
+
+
+def test_a_scenario_in_virtual_time_is_told_when_it_is_read(file: Path) -> None:
+    scenario = file.with_name("run.yaml")
+    scenario.write_text("name: run\ntopology: beside.yaml\nsteps: [{wait: 1s}]\n")
+    assert load_scenario(scenario, time="real").time == "real"
+    with pytest.raises(InvalidFileError, match="3:33: tap:tap7 has no place in virtual time"):
+        load_scenario(scenario)
 
 
 def test_a_graph_keeps_it(file: Path) -> None:

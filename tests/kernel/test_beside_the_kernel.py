@@ -307,3 +307,12 @@ def test_tshark_has_nothing_to_object(lab: Lab, tmp_path: Path) -> None:
     assert matching("tcp.port == 80").count("\n") > 300
     assert matching(BROKEN) == ""
     assert matching(SUSPICIOUS) == ""
+
+
+def test_a_device_that_somebody_deletes_is_told(lab: Lab) -> None:
+    """Last, since whoever comes later does without it."""
+    lab.kernel.run("ip", "link", "del", "tap1")
+    lab.kernel.run("ping", "-c", "1", "-W", "2", WEB)
+    assert "the TAP device is gone" in lab.netsim("logs", "hole").stdout
+    facts = json.loads(lab.netsim("inspect", "hole", "--json").stdout)
+    assert facts["state"] == "running"
