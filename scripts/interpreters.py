@@ -26,6 +26,8 @@ PARTS = [
     *("tests/interception", "tests/virtual", "tests/aio", "tests/pytest_plugin"),
     "tests/system/test_campus.py",
 ]
+PROGRAMS = ("curl", "procps", "tshark")
+"""That tests compare netsim with; packages of Debian."""
 OLDEST = (3, 11)
 DEBIAN = "http://deb.debian.org/debian"
 
@@ -96,7 +98,7 @@ def of_unstable(wanted: list[str]) -> list[Interpreter]:
         if shutil.which("debootstrap") is None:
             quiet(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap"])
         UNSTABLE.mkdir(parents=True, exist_ok=True)
-        include = "--include=ca-certificates,procps"
+        include = "--include=ca-certificates"
         quiet(["debootstrap", "--variant=minbase", include, "unstable", str(UNSTABLE), DEBIAN])
         quiet(["chroot", str(UNSTABLE), "apt-get", "update", "-qq"])
     listed = subprocess.run(
@@ -108,10 +110,11 @@ def of_unstable(wanted: list[str]) -> list[Interpreter]:
     versions = sorted(set(re.findall(r"^python(3\.\d+)$", listed, re.M)), key=minor)
     found = [version for version in versions if version in wanted or not wanted]
     absent = [version for version in found if not (UNSTABLE / f"usr/bin/python{version}").exists()]
-    if absent:
-        packages = [f"python{each}{part}" for each in absent for part in ("", "-venv")]
+    if absent or not (UNSTABLE / "usr/bin/tshark").exists():
+        packages = [*PROGRAMS]
+        packages += [f"python{each}{part}" for each in absent for part in ("", "-venv")]
         install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
-        quiet(["chroot", str(UNSTABLE), "sh", "-c", f"{install} procps {' '.join(packages)}"])
+        quiet(["chroot", str(UNSTABLE), "sh", "-c", f"{install} {' '.join(packages)}"])
     return [Interpreter(each, f"/usr/bin/python{each}", UNSTABLE) for each in found]
 
 

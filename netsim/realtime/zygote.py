@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from netsim.realtime import zygote_messages as messages
@@ -120,7 +121,11 @@ class Zygote:
 def _fork_zygote(sock: socket.socket) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # No other thread runs here. CPython 3.15 counts them in /proc/self/stat by splitting at
+        # blanks, and takes another number where a process title (pytest-xdist's) has some.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid:
         return pid
     status = 1
