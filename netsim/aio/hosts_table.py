@@ -92,7 +92,6 @@ class HostsTable:
         protocol: int = 0,
         flags: int = 0,
     ) -> list[AddressInfo]:
-        """As `socket.getaddrinfo`."""
         if host is None and port is None:
             raise _error(socket.EAI_NONAME)
         if family not in (socket.AF_UNSPEC, socket.AF_INET):
@@ -120,7 +119,6 @@ class HostsTable:
         return found
 
     def getnameinfo(self, place: tuple[str, int], flags: int = 0) -> tuple[str, str]:
-        """As `socket.getnameinfo`."""
         text, port = place[0], place[1]
         address = _numeric(text)
         if address is None:

@@ -172,7 +172,7 @@ class ConnectionFacade(SocketFacade):
         return value.to_bytes(4, sys.byteorder)[:size] if size else value
 
     def fileno(self) -> int:
-        """A descriptor for polling: readable when the connection has text or an end to read.
+        """A descriptor for polling: readable when the connection has data or an end to read.
 
         -1 once it is closed. Connection pools (httpcore's) look so whether a peer has closed an
         idle connection.

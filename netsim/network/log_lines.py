@@ -46,7 +46,7 @@ class LogLine:
         }
 
 
-class LogBook:
+class LogHistory:
     """The last lines of a network, and those who follow."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:

@@ -33,7 +33,7 @@ from netsim.network.faults import Fault, LinkFaults, UnusedOperations
 from netsim.network.inspection import Inspection
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import LinkView, find_link
-from netsim.network.log_lines import LogBook, LogLine
+from netsim.network.log_lines import LogHistory, LogLine
 from netsim.network.node_view import NodeView
 from netsim.network.outages import Outages
 from netsim.network.partitions import Partitions
@@ -113,7 +113,7 @@ class Network:
             lambda node, text: self._publish("error", node, text),
         )
         self._events = EventHub()
-        self._logs = LogBook()
+        self._logs = LogHistory()
         self.errors: list[LogLine] = []
         """What nodes and programs have logged as errors, exceptions of handlers among it: the
         first `ERRORS` lines."""

@@ -137,7 +137,6 @@ class SiteSelector(selectors.BaseSelector):
     # What asyncio asks of a selector
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """As `selectors.EpollSelector.register`."""
         descriptor = _descriptor(fileobj)
         if descriptor in self._keys:
             raise KeyError(f"{fileobj!r} (FD {descriptor}) is already registered")
@@ -147,7 +146,6 @@ class SiteSelector(selectors.BaseSelector):
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        """As `selectors.EpollSelector.unregister`."""
         key = self.get_key(fileobj)
         del self._keys[key.fd]
         try:
@@ -158,7 +156,6 @@ class SiteSelector(selectors.BaseSelector):
         return key
 
     def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        """As `selectors.EpollSelector.modify`."""
         key = self.get_key(fileobj)
         if events != key.events:
             self._epoll.modify(key.fd, _epoll_mask(events))

@@ -69,7 +69,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def call_soon(  # type: ignore[override]  # typeshed ties args to callback
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        """As asyncio."""
         self._refuse_when_closed()
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
@@ -93,7 +92,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: Any,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """As asyncio."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
@@ -130,7 +128,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         raise NotImplementedError
 
     def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
-        """As asyncio."""
         task: asyncio.Task[Any] = super().create_task(coro, **kwargs)
         if type(task) is not StableTask and not task.done():  # a program has its own factory
             self._order.tasks.add(task)
@@ -284,7 +281,7 @@ class DirectorLoop(VirtualLoop):
     def __init__(self) -> None:
         super().__init__(Timeline(self), "the test")
         _directors.add(self)
-        self._surroundings = Environment.of_the_process(self.network_now)
+        self._environment = Environment.of_the_process(self.network_now)
 
     def run_forever(self) -> None:
         """As asyncio, in virtual time."""
@@ -294,7 +291,7 @@ class DirectorLoop(VirtualLoop):
     def step(self) -> None:
         """Run what is ready."""
         self._is_woken = False
-        self.timeline.interception.enter(self._surroundings)
+        self.timeline.interception.enter(self._environment)
         try:
             self._run_ready()
         finally:

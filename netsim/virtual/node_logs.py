@@ -54,7 +54,6 @@ class NodeLogs(logging.Handler):
             self._speaking = before
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See `logging.Handler`."""
         loop = self._speaking or events._get_running_loop()
         if loop in self.loops:
             assert isinstance(loop, ComputerLoop)

@@ -20,7 +20,7 @@ from netsim import (
 from netsim.control.control_server import ControlServer
 from netsim.control.state_directory import StateDirectory
 from netsim.network.events import EventHub
-from netsim.network.log_lines import LogBook
+from netsim.network.log_lines import LogHistory
 from netsim.network.reachability import OnPing
 from netsim.site.backend import ToolRun
 
@@ -31,7 +31,7 @@ class FakeNetwork(FakeLinks):
     def __init__(self, plan: NetworkPlan | None = None) -> None:
         super().__init__(plan or two_computers())
         self.hub = EventHub()
-        self.book = LogBook(capacity=3)
+        self.book = LogHistory(capacity=3)
         self.asked_to_ping: list[tuple[bool, float]] = []
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()

@@ -65,7 +65,7 @@ def check_fragments(waiting: fragment_reassembly.Reassembly) -> None:
 
 
 def check_connection(connection: Connection) -> None:
-    """What a connection keeps of the peer's text fits the window that was offered."""
+    """What a connection keeps of the peer's data fits the window that was offered."""
     receiver = connection.receiver
     kept = receiver.reassembly
     assert receiver.readable == sum(map(len, receiver.chunks))

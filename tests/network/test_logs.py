@@ -7,7 +7,7 @@ import pytest
 
 from netsim import Event, LogLine
 from netsim.network.events import BACKLOG, EventHub
-from netsim.network.log_lines import LONGEST_LINE, LogBook
+from netsim.network.log_lines import LONGEST_LINE, LogHistory
 from netsim.site import program_output
 from netsim.site.program_output import LineStream
 
@@ -31,41 +31,41 @@ def test_a_line_as_json() -> None:
 
 
 def test_the_oldest_lines_make_room_and_are_counted() -> None:
-    book = LogBook(capacity=3)
+    history = LogHistory(capacity=3)
     for number in range(3):
-        book.add(line(str(number)))
-    assert (book.dropped, texts(book.document())) == (0, ["0", "1", "2"])
-    book.add(line("3"))
-    assert (book.dropped, texts(book.document())) == (1, ["1", "2", "3"])
+        history.add(line(str(number)))
+    assert (history.dropped, texts(history.document())) == (0, ["0", "1", "2"])
+    history.add(line("3"))
+    assert (history.dropped, texts(history.document())) == (1, ["1", "2", "3"])
 
 
 def test_lines_of_one_node_and_the_last_ones() -> None:
-    book = LogBook()
+    history = LogHistory()
     for number in range(6):
-        book.add(line(str(number), node="alice" if number % 2 else "web"))
-    assert texts(book.document("web")) == ["0", "2", "4"]
-    assert texts(book.document("web", 2)) == ["2", "4"]
-    assert texts(book.document(None, 1)) == ["5"]
-    assert texts(book.document(None, 0)) == []
-    assert texts(book.document(None, 99)) == ["0", "1", "2", "3", "4", "5"]
+        history.add(line(str(number), node="alice" if number % 2 else "web"))
+    assert texts(history.document("web")) == ["0", "2", "4"]
+    assert texts(history.document("web", 2)) == ["2", "4"]
+    assert texts(history.document(None, 1)) == ["5"]
+    assert texts(history.document(None, 0)) == []
+    assert texts(history.document(None, 99)) == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_a_long_line_is_cut() -> None:
-    book = LogBook()
-    kept = book.add(line("x" * (LONGEST_LINE + 1)))
+    history = LogHistory()
+    kept = history.add(line("x" * (LONGEST_LINE + 1)))
     assert kept.text == "x" * LONGEST_LINE + "…"
-    assert texts(book.document()) == [kept.text]
-    assert book.add(line("y" * LONGEST_LINE)).text == "y" * LONGEST_LINE
+    assert texts(history.document()) == [kept.text]
+    assert history.add(line("y" * LONGEST_LINE)).text == "y" * LONGEST_LINE
 
 
 @pytest.mark.asyncio
 async def test_who_follows_hears_every_line_until_the_end() -> None:
-    book = LogBook(capacity=1)
-    book.add(line("before"))
-    subscription = book.subscribe()
-    book.add(line("a"))
-    book.add(line("b"))
-    book.close()
+    history = LogHistory(capacity=1)
+    history.add(line("before"))
+    subscription = history.subscribe()
+    history.add(line("a"))
+    history.add(line("b"))
+    history.close()
     assert [each["text"] async for each in subscription] == ["a", "b"]
 
 
@@ -89,10 +89,10 @@ async def test_who_is_too_slow_is_told_how_much_is_lost() -> None:
 
 @pytest.mark.asyncio
 async def test_who_follows_a_log_too_slowly_is_told_as_well() -> None:
-    book = LogBook()
-    subscription = book.subscribe()
+    history = LogHistory()
+    subscription = history.subscribe()
     for number in range(BACKLOG + 2):
-        book.add(line(str(number)))
+        history.add(line(str(number)))
     first = await anext(subscription)
     assert first == line(
         "2 lines were not taken in time and are lost", "", logging.WARNING

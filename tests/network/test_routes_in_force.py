@@ -223,9 +223,9 @@ def test_who_is_down_is_known_by_node_and_by_carrier() -> None:
 
 
 def told(
-    plan: NetworkPlan, *happenings: Callable[[Outages, Rerouting], None]
+    plan: NetworkPlan, *changes_of_state: Callable[[Outages, Rerouting], None]
 ) -> list[tuple[Changes, frozenset[int]]]:
-    """What is installed within a second of virtual time after each happening, if anything is."""
+    """What is installed within a second of virtual time after each change, if anything is."""
     installed: list[tuple[Changes, frozenset[int]]] = []
 
     async def run() -> list[tuple[Changes, frozenset[int]]]:
@@ -234,8 +234,8 @@ def told(
         rerouting = Rerouting(
             plan, outages, lambda changes, dead: installed.append((changes, dead))
         )
-        for happen in happenings:
-            happen(outages, rerouting)
+        for change in changes_of_state:
+            change(outages, rerouting)
             rerouting.soon()
             await asyncio.sleep(1)
             found.append(installed.pop() if installed else ({}, frozenset()))

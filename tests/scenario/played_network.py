@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from netsim import AlreadyRunningError, FrameRecord, HttpFailedError, LogLine, NetworkPlan
-from netsim.network.log_lines import LogBook
+from netsim.network.log_lines import LogHistory
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
@@ -100,7 +100,7 @@ class FakeNetwork:
         self.plan = plan
         self.world = world
         self.errors: list[LogLine] = []
-        self._logs = LogBook()
+        self._logs = LogHistory()
         self.broken: set[str] = set()
         self.observed = False
         self._ended = 0

@@ -303,7 +303,7 @@ _FAULTS = st.one_of(
 )
 @given(faults=st.lists(st.tuples(_FAULTS, _WAIT), max_size=12), seed=st.integers(0, 1 << 16))
 def test_any_sequence_of_faults(faults: list[Any], seed: int) -> None:
-    """Under traffic the books balance after each; mended, everything works again."""
+    """Under traffic the counters balance after each; mended, everything works again."""
 
     async def main() -> None:
         async with Network(RING, time="virtual", seed=seed) as network:

@@ -224,7 +224,7 @@ class Dialogue:
             wanted[name], seen[name] = value, getattr(segment, name)
         wrong = {key: (seen[key], wanted[key]) for key in wanted if seen[key] != wanted[key]}
         if "payload" in wrong and len(payload) == len(segment.payload):
-            wrong["payload"] = ("the text differs", len(payload))
+            wrong["payload"] = ("the data differs", len(payload))
         elif "payload" in wrong:
             wrong["payload"] = (len(segment.payload), len(payload))
         assert not wrong, f"seen and expected: {wrong}"

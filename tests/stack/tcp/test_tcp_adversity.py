@@ -18,14 +18,14 @@ from netsim.stack.tcp.tcp_socket import TcpSocket
 PORT = 80
 
 
-def text(length: int, seed: int) -> bytes:
+def data(length: int, seed: int) -> bytes:
     """Bytes in which any piece that is lost, doubled or moved shows."""
     return hashlib.shake_128(seed.to_bytes(2, "big")).digest(length)
 
 
 class Program:
-    """Writes its text in pieces, reads at most a bite every 20 ms, and shuts down at the end of
-    its text."""
+    """Writes its data in pieces, reads at most a bite every 20 ms, and shuts down at the end of
+    its data."""
 
     def __init__(self, to_write: bytes, pieces: list[int], bite: int, buffer: int) -> None:
         self.connection: TcpSocket | None = None
@@ -107,8 +107,8 @@ def test_both_streams_arrive_and_both_ends_close(
     )
     first, second = (replace(common, receive_buffer=size) for size in receive_buffers)
     channel = Channel(iter(fates), (first, second), mtu)
-    texts = (text(lengths[0], 0), text(lengths[1], 1))
-    programs = [Program(texts[i], pieces, bites[i], 30_000) for i in (0, 1)]
+    streams = (data(lengths[0], 0), data(lengths[1], 1))
+    programs = [Program(streams[i], pieces, bites[i], 30_000) for i in (0, 1)]
     client, server = channel.ends
     listener = server.tcp.listen(None, PORT)
 
@@ -121,8 +121,8 @@ def test_both_streams_arrive_and_both_ends_close(
     # Each of at most sixty mishaps costs at most one timeout, and those are at most 10 s.
     channel.run(until=800 * SECOND)
 
-    assert bytes(programs[1].got) == texts[0]
-    assert bytes(programs[0].got) == texts[1]
+    assert bytes(programs[1].got) == streams[0]
+    assert bytes(programs[0].got) == streams[1]
     for program in programs:
         connection = program.connection
         assert connection is not None
@@ -137,7 +137,7 @@ def _transfer(settings: TcpSettings, fates: Iterator[Fate], length: int) -> tupl
     channel = Channel(fates, (settings, settings))
     client, server = channel.ends
     listener = server.tcp.listen(None, PORT)
-    sender = Program(text(length, 7), [10_000], -1, 1 << 20)
+    sender = Program(data(length, 7), [10_000], -1, 1 << 20)
     receiver = Program(b"", [1], -1, 1)
 
     def serve() -> int | None:
@@ -163,13 +163,13 @@ def test_steady_loss(seed: int, sack: bool, loss: float) -> None:
 
     settings = TcpSettings(selective_acknowledgement=sack)
     _, got = _transfer(settings, fates(), 200_000)
-    assert got == text(200_000, 7)
+    assert got == data(200_000, 7)
 
 
 def test_bulk_needs_one_acknowledgement_for_two_segments() -> None:
     length = 2_000_000
     channel, got = _transfer(TcpSettings(), iter(()), length)
-    assert got == text(length, 7)
+    assert got == data(length, 7)
     client, server = (end.tcp.counters for end in channel.ends)
     assert client.retransmissions == 0
     segments = length / 1448

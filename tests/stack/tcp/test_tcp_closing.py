@@ -109,7 +109,7 @@ def test_half_close_still_receives() -> None:
     assert connection.at_eof
 
 
-def test_fin_follows_all_text_and_waits_for_the_window() -> None:
+def test_fin_follows_all_data_and_waits_for_the_window() -> None:
     d, connection = established(window=1500)
     connection.send(bytes(2000))
     connection.shutdown()
@@ -123,7 +123,7 @@ def test_fin_follows_all_text_and_waits_for_the_window() -> None:
     d.expect("FA", seq=2001, ack=1)
 
 
-def test_fin_rides_on_the_last_text() -> None:
+def test_fin_rides_on_the_last_data() -> None:
     d, connection = established()
     connection.send(b"bye")
     connection.shutdown()
@@ -143,7 +143,7 @@ def test_fin_is_retransmitted() -> None:
     d.expect_nothing(until=SECOND)
 
 
-def test_fin_out_of_order_waits_for_the_text_before_it() -> None:
+def test_fin_out_of_order_waits_for_the_data_before_it() -> None:
     d, connection = established()
     d.send("FPA", seq=4, ack=1, payload=b"def")
     d.expect("A", seq=1, ack=1)
@@ -157,7 +157,7 @@ def test_fin_out_of_order_waits_for_the_text_before_it() -> None:
     assert connection.at_eof
 
 
-def test_text_behind_a_fin_is_ignored() -> None:
+def test_data_behind_a_fin_is_ignored() -> None:
     d, connection = established()
     d.send("FA", seq=4, ack=1)
     d.expect("A", seq=1, ack=1)
@@ -167,7 +167,7 @@ def test_text_behind_a_fin_is_ignored() -> None:
     assert connection.at_eof
 
 
-def test_fin_behind_text_that_did_not_fit_is_not_taken() -> None:
+def test_fin_behind_data_that_did_not_fit_is_not_taken() -> None:
     d, connection = established(replace(PLAIN, receive_buffer=1000))
     d.send("FPA", seq=1, ack=1, payload=bytes(1200))
     d.expect("A", seq=1, ack=1001, window=0)
@@ -296,7 +296,7 @@ def test_too_many_in_time_wait() -> None:
 # -- the owner goes away
 
 
-def test_close_with_unread_text_resets() -> None:
+def test_close_with_unread_data_resets() -> None:
     """RFC 9293 3.6.1 (MUST-17), RFC 2525 2.17"""
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"unread")
@@ -307,7 +307,7 @@ def test_close_with_unread_text_resets() -> None:
 
 
 @pytest.mark.parametrize("half_closed_before", [True, False])
-def test_text_after_close_is_reset(half_closed_before: bool) -> None:
+def test_data_after_close_is_reset(half_closed_before: bool) -> None:
     d, connection = established()
     if half_closed_before:
         connection.shutdown()

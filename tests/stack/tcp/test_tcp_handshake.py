@@ -233,7 +233,7 @@ def test_simultaneous_open_refused() -> None:
     assert connection.error == errno.ECONNREFUSED
 
 
-def test_text_on_syn_ack_and_on_the_last_ack() -> None:
+def test_data_on_syn_ack_and_on_the_last_ack() -> None:
     d, connection = syn_sent()
     d.send("SA", seq=0, ack=1, payload=b"early", mss=MSS)
     d.expect("A", seq=1, ack=6)

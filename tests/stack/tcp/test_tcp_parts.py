@@ -119,13 +119,13 @@ def test_the_accounts_of_the_retransmission_queue_are_right(
 
 @given(st.lists(ranges, max_size=30), st.integers(0, 50))
 def test_reassembly(pieces: list[tuple[int, int]], upto: int) -> None:
-    text = bytes(index % 251 for index in range(400))
+    data = bytes(index % 251 for index in range(400))
     queue = Reassembly()
     model: set[int] = set()
     for start, end in pieces:
         fresh = not set(range(start, end)) <= model
         model |= set(range(start, end))
-        assert queue.add(start, text[start:end]) is fresh
+        assert queue.add(start, data[start:end]) is fresh
         assert queue.octets == len(model)
         first = queue.blocks(4)[0]
         assert first[0] <= start < end <= first[1]
@@ -135,7 +135,7 @@ def test_reassembly(pieces: list[tuple[int, int]], upto: int) -> None:
     while end in model:
         end += 1
     # What begins at or before `upto` and what joins it without a gap is taken.
-    assert continuing == text[upto : upto + len(continuing)]
+    assert continuing == data[upto : upto + len(continuing)]
     assert len(continuing) == end - upto
     assert queue.octets == len({octet for octet in model if octet >= end})
 

@@ -1,4 +1,4 @@
-"""Text arrives: order, acknowledgements and their timing, the window (RFC 9293 3.8.6, RFC 5681
+"""Data arrives: order, acknowledgements and their timing, the window (RFC 9293 3.8.6, RFC 5681
 4.2, RFC 2018, RFC 2883)."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def settled() -> tuple[Dialogue, TcpSocket]:
     return d, connection
 
 
-def test_text_in_order_is_readable_and_announced() -> None:
+def test_data_in_order_is_readable_and_announced() -> None:
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"hello ")
     d.send("PA", seq=7, ack=1, payload=b"world")
@@ -38,7 +38,7 @@ def test_text_in_order_is_readable_and_announced() -> None:
     assert not connection.at_eof
 
 
-def test_small_text_is_acknowledged_after_40_ms() -> None:
+def test_small_data_is_acknowledged_after_40_ms() -> None:
     d, _ = established()
     d.run(10 * MILLISECOND)
     d.send("PA", seq=1, ack=1, payload=b"tick")
@@ -47,7 +47,7 @@ def test_small_text_is_acknowledged_after_40_ms() -> None:
     d.expect_nothing(until=SECOND)
 
 
-def test_delayed_ack_is_counted_from_the_first_unacknowledged_text() -> None:
+def test_delayed_ack_is_counted_from_the_first_unacknowledged_data() -> None:
     d, _ = established()
     d.send("PA", seq=1, ack=1, payload=b"a")
     d.run(30 * MILLISECOND)
@@ -93,7 +93,7 @@ def test_equal_requests_are_not_taken_for_a_smaller_path() -> None:
     d.expect("A", seq=1, ack=16_601, at=40 * MILLISECOND)
 
 
-def test_text_out_of_order_is_kept_and_answered_at_once() -> None:
+def test_data_out_of_order_is_kept_and_answered_at_once() -> None:
     d, connection = settled()
     d.send("A", seq=17_001, ack=1, payload=FULL)
     d.expect("A", seq=1, ack=16_001)
@@ -113,15 +113,15 @@ def test_text_out_of_order_is_kept_and_answered_at_once() -> None:
 @pytest.mark.parametrize("step", [1, 7, 300])
 def test_overlaps_in_any_shape(step: int) -> None:
     d, connection = established()
-    text = bytes((index * 7 + index // 251) & 0xFF for index in range(900))
+    data = bytes((index * 7 + index // 251) & 0xFF for index in range(900))
     for start in range(900 - step, -1, -step):
-        d.send("A", seq=1 + start, ack=1, payload=text[start : start + step * 3])
-    d.send("A", seq=1, ack=1, payload=text[: step * 2])
-    assert connection.receive() == text
+        d.send("A", seq=1 + start, ack=1, payload=data[start : start + step * 3])
+    d.send("A", seq=1, ack=1, payload=data[: step * 2])
+    assert connection.receive() == data
     assert not connection.receiver.reassembly
 
 
-def test_partly_old_text_gives_its_new_part() -> None:
+def test_partly_old_data_gives_its_new_part() -> None:
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"abcdef")
     d.send("PA", seq=4, ack=1, payload=b"defghi")
@@ -129,7 +129,7 @@ def test_partly_old_text_gives_its_new_part() -> None:
     d.expect("A", seq=1, ack=10)
 
 
-def test_text_is_cut_at_the_edge_of_the_window() -> None:
+def test_data_is_cut_at_the_edge_of_the_window() -> None:
     d, connection = established(replace(PLAIN, receive_buffer=1000))
     d.send("A", seq=1, ack=1, payload=FULL[:600])
     d.send("A", seq=601, ack=1, payload=FULL[:600])
@@ -185,7 +185,7 @@ def test_no_sack_unless_agreed() -> None:
     d.expect("A", seq=1, ack=1, sack=[])
 
 
-def test_sack_goes_alone_even_when_there_is_text_to_send() -> None:
+def test_sack_goes_alone_even_when_there_is_data_to_send() -> None:
     d, connection = established(MODERN)
     connection.send(b"mine")
     d.send("A", seq=200, ack=1, payload=bytes(100))
@@ -193,7 +193,7 @@ def test_sack_goes_alone_even_when_there_is_text_to_send() -> None:
     d.expect("A", seq=5, ack=1, sack=[(200, 300)])
 
 
-def test_sack_precedes_text_that_the_same_segment_lets_go() -> None:
+def test_sack_precedes_data_that_the_same_segment_lets_go() -> None:
     d, connection = established(MODERN)
     connection.send(b"a")
     d.expect("PA", seq=1, ack=1, payload=b"a")
@@ -206,7 +206,7 @@ def test_sack_precedes_text_that_the_same_segment_lets_go() -> None:
 # -- timestamps
 
 
-def test_the_timestamp_of_the_first_unacknowledged_text_is_echoed() -> None:
+def test_the_timestamp_of_the_first_unacknowledged_data_is_echoed() -> None:
     """RFC 7323 4.3 (A): so that the peer's sample includes our delay."""
     d, _ = established(MODERN)
     d.run(10 * MILLISECOND)
@@ -217,7 +217,7 @@ def test_the_timestamp_of_the_first_unacknowledged_text_is_echoed() -> None:
     d.expect("A", seq=1, ack=3, at=50 * MILLISECOND, timestamp_echo=first)
 
 
-def test_the_timestamp_of_text_out_of_order_is_not_echoed() -> None:
+def test_the_timestamp_of_data_out_of_order_is_not_echoed() -> None:
     """RFC 7323 4.3 (B)"""
     d, _ = established(MODERN)
     before = d.peer_clock()

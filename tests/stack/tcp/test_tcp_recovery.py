@@ -21,14 +21,14 @@ RTO = RTT + 200 * MILLISECOND
 SACK = replace(MODERN, timestamps=False, window_scaling=False)
 
 
-def text(segments: int) -> bytes:
+def data(segments: int) -> bytes:
     return b"".join(index.to_bytes(2, "big") * (MSS // 2) for index in range(segments))
 
 
 def sending(segments: int, settings: TcpSettings = PLAIN) -> tuple[Dialogue, TcpSocket]:
     """`segments` full ones are written; as many as the window of ten allows have left."""
     d, connection = established(settings, rtt=RTT)
-    connection.send(text(segments))
+    connection.send(data(segments))
     d.run(d.now)
     assert [s.segment.payload for s in d.sent] == [piece(i) for i in range(min(segments, 10))]
     d.sent.clear()
@@ -195,12 +195,12 @@ def test_samples_are_smoothed() -> None:
 
 def test_three_duplicates_retransmit_at_once() -> None:
     d, connection = sending(10)
-    connection.send(text(20)[10 * MSS :])
+    connection.send(data(20)[10 * MSS :])
     d.run(d.now)
     d.after(RTT)
     d.send("A", seq=1, ack=seq(1))
     expect_pieces(d, 10, 11)
-    # Segment 1 is lost. The first two duplicates let new text out (RFC 3042).
+    # Segment 1 is lost. The first two duplicates let new data out (RFC 3042).
     d.send("A", seq=1, ack=seq(1))
     expect_pieces(d, 12)
     d.send("A", seq=1, ack=seq(1))
@@ -252,7 +252,7 @@ def test_duplicates_after_a_timeout_do_not_retransmit_again() -> None:
         d.send("A", seq=1, ack=seq(5))
     d.expect_nothing()
     d.send("A", seq=1, ack=seq(10))
-    connection.send(text(4))
+    connection.send(data(4))
     d.run(d.now)
     d.sent.clear()
     for _ in range(5):
@@ -263,12 +263,12 @@ def test_duplicates_after_a_timeout_do_not_retransmit_again() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"payload": b"text"},
+        {"payload": b"data"},
         {"window": 60_000},
     ],
 )
 def test_what_is_no_duplicate(fields: dict[str, object]) -> None:
-    """RFC 5681 2: with text, or with another window, it is none."""
+    """RFC 5681 2: with data, or with another window, it is none."""
     d, connection = sending(10)
     for index in range(5):
         if "window" in fields:
@@ -345,7 +345,7 @@ def test_two_full_segments_are_not_enough() -> None:
     d.expect_nothing()
 
 
-def test_sack_lets_new_text_out_before_recovery() -> None:
+def test_sack_lets_new_data_out_before_recovery() -> None:
     """RFC 3042 with RFC 6675 5 (3)"""
     d, _ = sending(20, SACK)
     d.send("A", seq=1, ack=seq(0), sack=[(seq(1), seq(2))])
@@ -405,7 +405,7 @@ def test_what_the_peer_has_is_not_sent_again_after_a_timeout() -> None:
     expect_pieces(d, 9)
 
 
-def test_sack_on_a_segment_with_text_counts() -> None:
+def test_sack_on_a_segment_with_data_counts() -> None:
     d, _ = sending(10, SACK)
     d.send("PA", seq=1, ack=seq(0), payload=b"mine", sack=[(seq(1), seq(4))])
     expect_pieces(d, 0)
@@ -438,7 +438,7 @@ def test_reordering_by_two_is_no_loss() -> None:
     assert connection.sender.congestion.window > 10 * MSS
 
 
-def test_a_lost_fin_is_found_like_text() -> None:
+def test_a_lost_fin_is_found_like_data() -> None:
     d, connection = sending(10, SACK)
     connection.shutdown()
     d.expect("FA", seq=seq(10), ack=1)
@@ -449,7 +449,7 @@ def test_a_lost_fin_is_found_like_text() -> None:
     assert in_state(connection, State.FIN_WAIT_2)
 
 
-def test_text_and_fin_are_retransmitted_together() -> None:
+def test_data_and_fin_are_retransmitted_together() -> None:
     d, connection = established(rtt=RTT)
     connection.send(b"end")
     connection.shutdown()

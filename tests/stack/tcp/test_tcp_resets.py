@@ -68,7 +68,7 @@ def test_reset_outside_the_window_is_ignored() -> None:
     assert in_state(connection, State.ESTABLISHED)
 
 
-def test_text_before_a_reset_can_be_read() -> None:
+def test_data_before_a_reset_can_be_read() -> None:
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"remains")
     d.send("R", seq=8)
@@ -122,7 +122,7 @@ def test_challenges_are_limited() -> None:
 
 @pytest.mark.parametrize("ack", [2, 1000, -70_000])
 def test_acknowledgement_of_what_was_never_sent_or_long_ago(ack: int) -> None:
-    """RFC 5961 5.2: neither the ACK nor the text is accepted."""
+    """RFC 5961 5.2: neither the ACK nor the data is accepted."""
     d, connection = established()
     d.send("PA", seq=1, ack=ack, payload=b"forged")
     d.expect("A", seq=1, ack=1)
@@ -130,7 +130,7 @@ def test_acknowledgement_of_what_was_never_sent_or_long_ago(ack: int) -> None:
     assert d.tcp.counters.bad_acknowledgements == 1
 
 
-def test_text_with_an_old_but_plausible_acknowledgement_is_taken() -> None:
+def test_data_with_an_old_but_plausible_acknowledgement_is_taken() -> None:
     d, connection = established()
     connection.send(b"12345")
     d.expect("PA", seq=1, ack=1, payload=b"12345")
@@ -162,7 +162,7 @@ def test_old_duplicates_are_acknowledged() -> None:
     assert d.tcp.counters.duplicates == 2
 
 
-def test_text_beyond_the_window_is_dropped_and_answered() -> None:
+def test_data_beyond_the_window_is_dropped_and_answered() -> None:
     d, connection = established()
     d.send("PA", seq=65_537, ack=1, payload=b"abc")
     d.expect("A", seq=1, ack=1)
@@ -170,7 +170,7 @@ def test_text_beyond_the_window_is_dropped_and_answered() -> None:
     assert not connection.receiver.reassembly
 
 
-def test_urgent_text_is_delivered_in_line() -> None:
+def test_urgent_data_is_delivered_in_line() -> None:
     d, connection = established()
     d.send("UPA", seq=1, ack=1, payload=b"urgent")
     assert connection.receive() == b"urgent"

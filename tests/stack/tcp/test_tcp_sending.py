@@ -1,4 +1,4 @@
-"""Text leaves: segments, window, Nagle, probes (RFC 9293 3.8.6, 3.7.4)."""
+"""Data leaves: segments, window, Nagle, probes (RFC 9293 3.8.6, 3.7.4)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ RTT = 10 * MILLISECOND
 RTO = RTT + 200 * MILLISECOND
 
 
-def test_text_is_cut_into_segments() -> None:
+def test_data_is_cut_into_segments() -> None:
     d, connection = established()
-    text = bytes(range(256)) * 10
-    connection.send(text)
-    assert connection.unsent_bytes == connection.buffered_bytes == 2560
+    data = bytes(range(256)) * 10
+    connection.send(data)
+    assert connection.sender.unsent == connection.buffered_bytes == 2560
     d.ready.clear()
-    d.expect("A", seq=1, ack=1, payload=text[:1000])
-    d.expect("A", seq=1001, ack=1, payload=text[1000:2000])
-    d.expect("PA", seq=2001, ack=1, payload=text[2000:])
+    d.expect("A", seq=1, ack=1, payload=data[:1000])
+    d.expect("A", seq=1001, ack=1, payload=data[1000:2000])
+    d.expect("PA", seq=2001, ack=1, payload=data[2000:])
     assert connection in d.ready
-    assert (connection.unsent_bytes, connection.buffered_bytes) == (0, 2560)
+    assert (connection.sender.unsent, connection.buffered_bytes) == (0, 2560)
     d.ready.clear()
     d.send("A", seq=1, ack=1001)
     assert connection.buffered_bytes == 1560
@@ -235,7 +235,7 @@ def test_an_answered_keep_alive_starts_over() -> None:
     assert not connection.closed
 
 
-def test_keep_alive_leaves_outstanding_text_to_retransmission() -> None:
+def test_keep_alive_leaves_outstanding_data_to_retransmission() -> None:
     d, connection = established()
     connection.set_keep_alive(KeepAlive(SECOND, SECOND, 1))
     connection.send(b"x")
