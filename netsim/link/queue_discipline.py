@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 from netsim.core.link_attributes import LinkAttributes
 from netsim.wire.checksum import update
 from netsim.wire.ethernet import ETHERTYPE_IPV4, HEADER_LENGTH
+from netsim.wire.ipv4 import CE, ECN_MASK, NOT_ECT
 
 Drop = Callable[[bytes, str, int], None]
 """Takes a frame that goes no further, the reason and the time in ns."""
@@ -17,7 +18,6 @@ EARLY: Final = "aqm"
 _IPV4: Final = ETHERTYPE_IPV4.to_bytes(2, "big")
 _TOS: Final = HEADER_LENGTH + 1
 _CHECKSUM: Final = HEADER_LENGTH + 10
-_CE: Final = 3
 
 
 class Discipline(Protocol):
@@ -62,13 +62,13 @@ def mark_ce(frame: bytes) -> bytes | None:
     """The frame with "congestion experienced" (RFC 3168 5); None when its sender could not tell."""
     if len(frame) < HEADER_LENGTH + 20 or frame[12:14] != _IPV4:
         return None
-    codepoint = frame[_TOS] & _CE
-    if codepoint == 0:
+    codepoint = frame[_TOS] & ECN_MASK
+    if codepoint == NOT_ECT:
         return None
-    if codepoint == _CE:
+    if codepoint == CE:
         return frame
     marked = bytearray(frame)
-    marked[_TOS] |= _CE
+    marked[_TOS] |= CE
     old, new = (int.from_bytes(each[HEADER_LENGTH : _TOS + 1], "big") for each in (frame, marked))
     checksum = int.from_bytes(frame[_CHECKSUM : _CHECKSUM + 2], "big")
     marked[_CHECKSUM : _CHECKSUM + 2] = update(checksum, old, new).to_bytes(2, "big")

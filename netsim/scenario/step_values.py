@@ -204,7 +204,6 @@ HOST: Final = forms.either(
     forms.NAME, forms.text(r"[A-Za-z0-9_.-]+", "web.campus.test", "10.0.3.10")
 )
 PORT: Final = forms.whole(1, 65_535)
-NODE_LIST: Final = {"type": "array", "items": forms.NAME}
 GROUPS: Final = {
     "type": "array",
     "items": {"type": "array", "items": forms.NAME, "minItems": 1},

@@ -18,14 +18,6 @@ def format_mac(mac: MacAddress) -> str:
     return mac.hex(":")
 
 
-def parse_mac(text: str) -> MacAddress:
-    """The inverse of `format_mac`; ValueError for anything else."""
-    octets = text.split(":")
-    if len(octets) != 6 or any(len(octet) != 2 for octet in octets):
-        raise ValueError(f"{text!r} is not a MAC address like 02:00:00:01:00:00")
-    return bytes.fromhex("".join(octets))
-
-
 def format_ip(address: IpAddress) -> str:
     """`10.0.3.10` for 4 bytes, `fd00::1` for 16."""
     if len(address) == 4:

@@ -163,28 +163,3 @@ def parse_quoted(packet: bytes) -> Ipv4Header:
     return Ipv4Header(
         tos, total, identification, fragment, ttl, protocol, source, destination, options
     )
-
-
-def is_ecn_capable(packet: bytes, start: int = 0) -> bool:
-    """Whether the packet that begins at `start` may be marked rather than dropped."""
-    return packet[start + 1] & ECN_MASK in (ECT_0, ECT_1)
-
-
-def mark_congestion(packet: bytes, start: int = 0) -> bytes:
-    """The same, marked with CE (RFC 3168 5) and with the header checksum that it has then; what is
-    in front of `start`, such as an Ethernet header, stays."""
-    tos = packet[start + 1]
-    # The checksum of RFC 1071 with the changed word, as RFC 1624 has it: HC' = ~(~HC + ~m + m').
-    before = packet[start] << 8 | tos
-    after = packet[start] << 8 | tos | CE
-    checksum = packet[start + 10] << 8 | packet[start + 11]
-    total = (~checksum & 0xFFFF) + (~before & 0xFFFF) + after
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    return b"%b%c%b%b%b" % (
-        packet[: start + 1],
-        tos | CE,
-        packet[start + 2 : start + 10],
-        (~total & 0xFFFF).to_bytes(2, "big"),
-        packet[start + 12 :],
-    )

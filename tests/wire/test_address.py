@@ -14,7 +14,6 @@ from netsim.wire.address import (
     is_multicast_mac,
     network_of,
     parse_ip,
-    parse_mac,
     prefix_mask,
 )
 
@@ -23,8 +22,8 @@ IPV6 = st.binary(min_size=16, max_size=16)
 
 
 @given(st.binary(min_size=6, max_size=6))
-def test_a_mac_survives_being_written(mac: bytes) -> None:
-    assert parse_mac(format_mac(mac)) == mac
+def test_a_mac_is_written_octet_by_octet(mac: bytes) -> None:
+    assert bytes.fromhex(format_mac(mac).replace(":", " ")) == mac
 
 
 @given(IPV4 | IPV6)
@@ -33,18 +32,10 @@ def test_an_address_survives_being_written(address: bytes) -> None:
     assert format_ip(address) == str(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize(
-    "text", ["", "02:00:00:01:00", "02:00:00:01:00:00:00", "2:0:0:1:0:0", "02-00-00-01-00-00"]
-)
-def test_what_is_not_a_mac_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        parse_mac(text)
-
-
-@pytest.mark.parametrize("text", ["02:00:00:01:00:xx", "02:00:00:01:00: 0", "10.0.0", "10.0.0.256"])
+@pytest.mark.parametrize("text", ["", "02:00:00:01:00:00", "10.0.0", "10.0.0.256", "fd00:::1"])
 def test_what_is_not_an_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        (parse_mac if ":" in text else parse_ip)(text)
+        parse_ip(text)
 
 
 @given(IPV4 | IPV6, st.data())

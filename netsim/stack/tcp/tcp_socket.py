@@ -44,11 +44,6 @@ class TcpSocket(Connection):
         return len(self.sender.buffer.data)
 
     @property
-    def unsent_bytes(self) -> int:
-        """Octets that never left."""
-        return self.sender.unsent
-
-    @property
     def send_room(self) -> int:
         """Octets that the send buffer has room for; below zero after it has shrunk."""
         sender = self.sender

@@ -103,16 +103,3 @@ def test_an_echo_halves_the_window_once_a_round_trip() -> None:
     d.after(RTT)
     d.send("A", seq=1, ack=1 + 11 * MSS)
     assert in_phase(connection, Phase.OPEN)
-
-
-def test_marking_a_packet_keeps_its_header_whole() -> None:
-    for tos in (0x02, 0x01, 0xFE, 0x2A):
-        header = ipv4.Ipv4Header(tos, 28, 7, 0, 64, 6, b"\x0a\0\0\1", b"\x0a\0\0\2")
-        packet = b"in front" + header.pack() + b"whatever"
-        assert ipv4.is_ecn_capable(packet, 8)
-        marked = ipv4.mark_congestion(packet, 8)
-        parsed = ipv4.parse(marked, 8)
-        assert parsed.tos == tos | 3
-        assert (marked[:8], marked[28:]) == (packet[:8], packet[28:])
-    for tos in (0x00, 0x03, 0xFC):
-        assert not ipv4.is_ecn_capable(bytes((0x45, tos)))
