@@ -7,12 +7,11 @@ import json
 
 import pytest
 
+import netsim
 from netsim import Ping
 from netsim.network import reachability
 from netsim.network.reachability import PingAll
 from netsim.site.backend import ToolRun
-
-pytestmark = pytest.mark.asyncio
 
 
 class Pinger:
@@ -45,6 +44,7 @@ class Pinger:
             self.running -= 1
 
 
+@pytest.mark.asyncio
 async def test_every_pair_is_asked_once_and_reported() -> None:
     pinger, heard = Pinger(), list[tuple[Ping, int]]()
     found = await PingAll(pinger.exec, ["a", "b", "c"], 0.01).run(
@@ -66,6 +66,7 @@ async def test_every_pair_is_asked_once_and_reported() -> None:
     assert found.as_dict()["pings"][0] == {"from": "a", "to": "b", "rtt_ms": 2.5}
 
 
+@pytest.mark.asyncio
 async def test_no_more_than_so_many_at_once_and_no_node_has_them_all() -> None:
     pinger = Pinger()
     await PingAll(pinger.exec, [f"n{number}" for number in range(12)], 0.01).run()
@@ -73,6 +74,7 @@ async def test_no_more_than_so_many_at_once_and_no_node_has_them_all() -> None:
     assert len({source for source, _ in pinger.asked[: reachability.AT_ONCE]}) == 12
 
 
+@pytest.mark.asyncio
 async def test_who_does_not_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reachability, "_PATIENCE", 0.01)
     pinger = Pinger(dead="a", silent="b")
@@ -82,6 +84,7 @@ async def test_who_does_not_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -
     assert pinger.running == 0
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize("nodes", [[], ["alone"]])
 async def test_nobody_to_ping(nodes: list[str]) -> None:
     found = await PingAll(Pinger().exec, nodes, 0.01).run()
@@ -92,3 +95,46 @@ async def test_nobody_to_ping(nodes: list[str]) -> None:
         "received": 0,
         "dropped_percent": 0.0,
     }
+
+
+class SlowMachine:
+    """One processor for all nodes: starting a ping takes 2 ms of it, and answering waits for it."""
+
+    def __init__(self) -> None:
+        self.busy_until = 0.0
+
+    async def exec(self, node: str, run: ToolRun) -> int:
+        clock = asyncio.get_running_loop().time
+        started = self.busy_until = max(clock(), self.busy_until) + 0.002
+        await asyncio.sleep(started - clock())
+        sent = clock()
+        await asyncio.sleep(max(0.0, self.busy_until - sent))
+        rtt_ms = (clock() - sent) * 1000
+        run.output("stdout", json.dumps({"replies": [{"rtt_ms": rtt_ms}]}).encode())
+        return 0
+
+
+def test_pings_do_not_wait_for_the_start_of_other_pings() -> None:
+    nodes = [f"n{number}" for number in range(12)]
+    found = netsim.run(PingAll(SlowMachine().exec, nodes, 2.0).run())
+    assert found.received == 132
+    assert max(ping.rtt_ms or 0 for ping in found.pings) < 2.1  # the one after it, no more
+
+
+class Distance:
+    """A fast machine, and 50 ms to everybody."""
+
+    async def exec(self, node: str, run: ToolRun) -> int:
+        await asyncio.sleep(0.05)
+        run.output("stdout", json.dumps({"replies": [{"rtt_ms": 50}]}).encode())
+        return 0
+
+
+def test_round_trips_overlap() -> None:
+    async def main() -> float:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await PingAll(Distance().exec, [f"n{number}" for number in range(12)], 2.0).run()
+        return clock() - began
+
+    assert netsim.run(main()) < 0.05 * 132 / reachability.AT_ONCE + 0.3
