@@ -14,6 +14,7 @@ class Port:
 
     __slots__ = (
         "delivered",
+        "delivered_bytes",
         "egress",
         "index",
         "ingress_dropped",
@@ -52,6 +53,8 @@ class Port:
         """Frames that came off the cable; those not yet due are still in flight."""
         self.delivered = 0
         """Frames handed to the node."""
+        self.delivered_bytes = 0
+        """Their octets, without preamble and frame check sequence."""
         self.ingress_dropped: Counter[str] = Counter()
         """Frames that arrived and were not delivered, by reason."""
         self.on_drop: OnDrop | None = None
@@ -75,6 +78,7 @@ class Port:
             self.lose(frame, "carrier", now)
             return False
         self.delivered += 1
+        self.delivered_bytes += len(frame)
         for tap in self.taps:
             tap.frame_passed(now, self.name, Direction.INBOUND, frame)
         return True

@@ -229,7 +229,11 @@ class Site:
         else:
             assert isinstance(node, HostNode), "every other kind has a protocol stack"
             context = Context(
-                loop=self.loops[name], host=node.host, name_of=self.paths.owner, **terminal
+                loop=self.loops[name],
+                host=node.host,
+                ports=node.ports,
+                name_of=self.paths.owner,
+                **terminal,
             )
         try:
             return await run_tool(tool, arguments, context)

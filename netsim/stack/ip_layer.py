@@ -75,6 +75,9 @@ class Ip:
         self.reassembly = Reassembly(timers, count, self._report)
         self.looped: deque[bytes] = deque()
         """Packets this host sent to itself, delivered when it is done with what it is doing."""
+        self.looped_packets = 0
+        self.looped_bytes = 0
+        """Of those that were delivered; octets of whole packets."""
         self._outbox = outbox
         self._count = count
         self._identification = 0
@@ -302,6 +305,8 @@ class Ip:
         """Deliver what this host has sent to itself, and what it answers to that."""
         while self.looped:
             packet = self.looped.popleft()
+            self.looped_packets += 1
+            self.looped_bytes += len(packet)
             self._deliver(ipv4.parse(packet), packet, now)
 
     def receive_error(self, error: icmp.IcmpMessage, reporter: IpAddress | None, now: int) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from netsim.aio.loop import HostLoopMixin
+from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.stack.host import Host
 from netsim.wire.address import IpAddress, format_ip, parse_ip
@@ -64,6 +65,8 @@ class Context(Terminal):
 
     loop: HostLoopMixin
     host: Host
+    ports: Sequence[Port]
+    """Of the node, in the order of the host's interfaces."""
     name_of: Callable[[IpAddress], str | None]
     """The node that has an address."""
 

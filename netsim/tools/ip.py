@@ -18,21 +18,18 @@ _CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace
 _NO_CHANGE: Final = (
     "Addresses, links and routes come from the topology file: here they are shown, not changed."
 )
-_STATISTICS: Final = "netsim inspect NODE has every counter"
 _ONE_LINE: Final = '"ip -br addr" and "ip -br link" print a line for each interface'
 _NOT_THERE: Final = {
-    "-s": _STATISTICS,
-    "-stats": _STATISTICS,
-    "-statistics": _STATISTICS,
     "-o": _ONE_LINE,
     "-oneline": _ONE_LINE,
 }
 """Options of iproute2, with what to do instead."""
 _SHOW: Final = ("show", "list", "lst")
 _USAGE: Final = f"""\
-Usage: ip [ -4 | -6 ] [ -br[ief] ] [ -j[son] ] OBJECT [ show [ [ dev ] INTERFACE ] ]
+Usage: ip [ OPTIONS ] OBJECT [ show [ [ dev ] INTERFACE ] ]
        ip route get ADDRESS
-where  OBJECT := {{ address | link | route | neighbour }}, or shorter, as in "ip a".
+where  OBJECT := {{ address | link | route | neighbour }}, or shorter, as in "ip a";
+       OPTIONS := {{ -4 | -6 | -br[ief] | -j[son] | -s[tatistics] }}.
 {_NO_CHANGE}"""
 
 
@@ -45,13 +42,15 @@ async def ip(argv: Sequence[str], context: Context) -> int:
     words = list(argv)
     as_json = context.json
     has_ipv4 = True
-    is_brief = False
+    is_brief = has_statistics = False
     while words and words[0].startswith("-"):
         option = words.pop(0)
         if option in ("-j", "-json", "--json"):
             as_json = True
         elif option in ("-br", "-brief", "--brief"):
             is_brief = True
+        elif option in ("-s", "-stats", "-statistics", "--stats", "--statistics"):
+            has_statistics = True
         elif option in ("-4", "-6"):
             has_ipv4 = option == "-4"
         elif option in ("-c", "-color", "--color", "-d", "-details", "--details"):
@@ -69,7 +68,14 @@ async def ip(argv: Sequence[str], context: Context) -> int:
         context.print_error(_USAGE)
         return 255
     try:
-        return _show(words, context, has_ipv4=has_ipv4, is_brief=is_brief, as_json=as_json)
+        return _show(
+            words,
+            context,
+            has_ipv4=has_ipv4,
+            is_brief=is_brief,
+            has_statistics=has_statistics,
+            as_json=as_json,
+        )
     except _UsageError as error:
         context.print_error(str(error))
         return 1
@@ -79,13 +85,21 @@ async def ip(argv: Sequence[str], context: Context) -> int:
 
 
 def _show(
-    words: list[str], context: Context, *, has_ipv4: bool, is_brief: bool, as_json: bool
+    words: list[str],
+    context: Context,
+    *,
+    has_ipv4: bool,
+    is_brief: bool,
+    has_statistics: bool,
+    as_json: bool,
 ) -> int:
     host = context.host
     wanted = next((name for name in _OBJECTS if name.startswith(words[0])), None)
     to_lines: Callable[[Entry], list[str]]
     if wanted is None:
         raise _UsageError(f'Object "{words[0]}" is unknown, try "ip help".')
+    if has_statistics and wanted not in ("address", "link"):
+        raise _UsageError('"-s" is for "ip link" and "ip addr".')
     if wanted == "route" and words[1:2] == ["get"]:
         table = [_route_get(host, words[2:])]
         to_lines = ip_tables.route_lines
@@ -109,6 +123,8 @@ def _show(
             now = context.loop.network_now()
             table = ip_tables.neighbours(host, now) if has_ipv4 else []
             key, to_lines = "dev", ip_tables.neighbour_lines
+        if has_statistics:
+            table = ip_tables.with_statistics(table, host, context.ports)
         table = [entry for entry in table if device in (None, *_devices(entry, key))]
     if as_json:
         context.print_line(json.dumps(table))
@@ -116,6 +132,9 @@ def _show(
         for entry in table:
             for line in to_lines(entry):
                 context.print_line(line)
+            if has_statistics and not is_brief:
+                for line in ip_tables.statistics_lines(entry["stats64"]):
+                    context.print_line(line)
     return 0
 
 

@@ -5,14 +5,17 @@ Each table is a list of the objects that `ip -json` prints; the lines are made f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
+from netsim.node.port import Port
 from netsim.stack.fib import Origin, Route
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import LOOPBACK_MTU
 from netsim.stack.neighbour import Neighbour, State
+from netsim.wire import ethernet
 from netsim.wire.address import IpAddress, format_ip, format_mac
 
 Entry = dict[str, Any]
@@ -75,6 +78,89 @@ def link_lines(entry: Entry) -> list[str]:
         f"group {entry['group']}",
         f"    link/{entry['link_type']} {entry['address']} brd {entry['broadcast']}",
     ]
+
+
+def with_statistics(table: list[Entry], host: Host, ports: Sequence[Port]) -> list[Entry]:
+    """Interfaces with their counters; the names are iproute2's.
+
+    Sent is what was given to the queue of the cable, with what the queue dropped. What a cable
+    loses no interface sees. `lo` counts octets with the header that Linux gives frames there.
+    """
+    packets = host.ip.looped_packets
+    octets = host.ip.looped_bytes + packets * ethernet.HEADER_LENGTH
+    by_name = {port.name: _statistics(port) for port in ports}
+    by_name["lo"] = _stats64(octets, packets, 0, octets, packets, 0, 0, 0)
+    return [entry | {"stats64": by_name[entry["ifname"]]} for entry in table]
+
+
+def _statistics(port: Port) -> Entry:
+    sent, dropped = port.egress.counters, port.egress.counters.dropped
+    return _stats64(
+        port.delivered_bytes,
+        port.delivered,
+        sum(port.ingress_dropped.values()),
+        sent.sent_bytes,
+        sent.sent,
+        dropped.get("mtu", 0),
+        dropped.get("queue", 0) + dropped.get("aqm", 0),
+        dropped.get("carrier", 0),
+    )
+
+
+def _stats64(
+    rx_bytes: int,
+    rx_packets: int,
+    rx_dropped: int,
+    tx_bytes: int,
+    tx_packets: int,
+    tx_errors: int,
+    tx_dropped: int,
+    carrier_errors: int,
+) -> Entry:
+    return {
+        "rx": {
+            "bytes": rx_bytes,
+            "packets": rx_packets,
+            "errors": 0,
+            "dropped": rx_dropped,
+            "over_errors": 0,
+            "multicast": 0,
+        },
+        "tx": {
+            "bytes": tx_bytes,
+            "packets": tx_packets,
+            "errors": tx_errors,
+            "dropped": tx_dropped,
+            "carrier_errors": carrier_errors,
+            "collisions": 0,
+        },
+    }
+
+
+def statistics_lines(stats: Entry) -> list[str]:
+    """The lines of `ip -statistics` below an interface, with the blanks at their ends."""
+    columns = [list(stats["rx"].values()), list(stats["tx"].values())]
+    least = (len("*X errors:"), *map(len, ("packets", "errors", "dropped", "heartbt", "overrun")))
+    widths = [
+        max(width, *(len(str(value)) for value in values))
+        for width, *values in zip(least, *columns, strict=True)
+    ]
+    lines = []
+    for way, heads, values in zip(
+        ("RX", "TX"),
+        (
+            ("bytes", "packets", "errors", "dropped", "missed", "mcast"),
+            ("bytes", "packets", "errors", "dropped", "carrier", "collsns"),
+        ),
+        columns,
+        strict=True,
+    ):
+        first, *rest = zip(heads, widths, strict=True)
+        words = [f"{first[0]:>{first[1] - 4}}", *(f"{head:>{width}}" for head, width in rest)]
+        lines.append(f"    {way}: {' '.join(words)} {'':{len('compressed')}}")
+        numbers = zip(values, widths, strict=True)
+        lines.append("    " + "".join(f"{value:{width}} " for value, width in numbers))
+    return lines
 
 
 def brief_link_lines(entry: Entry) -> list[str]:

@@ -172,7 +172,7 @@ COMMANDS = [
     ("netsim exec NODE ss", "exec --json web ss -a"),
     ("netsim exec NODE mac-table", "exec --json s1 mac-table"),
     ("netsim exec NODE ip addr", "exec --json alice ip addr"),
-    ("netsim exec NODE ip addr", "exec --json r1 ip link"),
+    ("netsim exec NODE ip addr", "exec --json r1 ip -s link"),
     ("netsim exec NODE ip route", "exec --json r1 ip route"),
     ("netsim exec NODE ip route", "exec --json alice ip route get 127.0.0.1"),
     ("netsim exec NODE ip neigh", "exec --json alice ip neigh"),

@@ -72,7 +72,12 @@ class Lab:
         """A terminal at that node; `given` goes over what is usual."""
 
         loop = self.loop(node)
-        own = {"loop": loop, "host": loop.host, "name_of": self._name_of}
+        own = {
+            "loop": loop,
+            "host": loop.host,
+            "ports": self.network.nodes[node].ports,
+            "name_of": self._name_of,
+        }
         return Context(**(self._terminal(node) | own | given))
 
     def switch_context(self, node: str, **given: Any) -> SwitchContext:
