@@ -162,23 +162,23 @@ class _Supervisor:
                     await server.listen(self._state.listen())
                     self._publish(await self._network.inspect())
                     told = False
-                    self._network.announce(
+                    self._network.failed(
                         f"somebody has removed {self._state.path}; it has been made anew"
                     )
             except NameTakenError as error:
-                self._network.announce(f"{error}, and nobody finds this one: it ends")
+                self._network.failed(f"{error}, and nobody finds this one: it ends")
                 self._code = FAILED
                 self._stop.set()
                 return
             except (OSError, StateError) as error:
                 if not told:
                     told = True
-                    self._network.announce(
+                    self._network.failed(
                         f"nobody finds this network: {self._state.path} is gone ({error}); "
                         f"kill {os.getpid()} ends it"
                     )
             self._tell(
-                lambda watcher: watcher.look_after(self._state.log_path, self._network.announce)
+                lambda watcher: watcher.look_after(self._state.log_path, self._network.failed)
             )
 
     async def _watch(self, subscription: Any) -> None:

@@ -12,7 +12,7 @@ from networks import held_frames
 
 from netsim import HttpFailedError, Network, NoPathError, run
 from netsim.core.time import MILLISECOND
-from netsim.network.network import Time
+from netsim.network.running_network import Time
 
 TOPOLOGY: Final = """
 name: parity

@@ -9,7 +9,7 @@ import pytest
 from networks import play, two_computers
 
 from netsim import Network, StartError, run
-from netsim.network.network import Time
+from netsim.network.running_network import Time
 
 both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 
