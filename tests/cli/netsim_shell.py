@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from netsim.cli.outcome import run
+
 ROOT = Path(__file__).parents[2]
 NETSIM = [sys.executable, "-m", "netsim"]
 FAKE_NETSIM = [sys.executable, str(Path(__file__).with_name("fake_netsim.py"))]
@@ -55,3 +59,14 @@ class Shell:
         """Leave nothing running."""
         if self.state_root.exists():
             self.run("down", "--all")
+
+
+class Prompt:
+    """Runs commands within the test, for those that need no network."""
+
+    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
+        self._capture = capture
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        code = run(arguments)
+        return code, *self._capture.readouterr()

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import click
 import pytest
-from netsim_shell import FAKE_NETSIM, HOME, Shell
+from netsim_shell import FAKE_NETSIM, HOME, Prompt, Shell
 
 from netsim import NotRunningError
-from netsim.cli.outcome import run
 from netsim.cli.printing import columns
 from netsim.cli.root import netsim
 
@@ -26,17 +25,6 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "home.yaml").write_text(HOME)
     yield shell
     shell.close()
-
-
-class Prompt:
-    """Runs commands within the test, for those that need no network."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        code = run(arguments)
-        return code, *self._capture.readouterr()
 
 
 @pytest.fixture

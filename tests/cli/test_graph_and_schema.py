@@ -5,9 +5,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from netsim_shell import HOME
+from netsim_shell import HOME, Prompt
 
-from netsim.cli.outcome import run
 from netsim.scenario.scenario_words import scenario_schema
 from netsim.topology.editor_schema import topology_schema
 
@@ -17,17 +16,6 @@ home: 2 nodes, 1 link, 1 subnet
 alice    computer               10.0.1.10
 └── web  computer  10.0.1.0/24  10.0.1.11
 """
-
-
-class Prompt:
-    """Runs commands in a folder with `home.yaml`."""
-
-    def __init__(self, capture: pytest.CaptureFixture[str]) -> None:
-        self._capture = capture
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        code = run(arguments)
-        return code, *self._capture.readouterr()
 
 
 @pytest.fixture

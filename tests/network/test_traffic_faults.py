@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
+from networks import play
 from plans import plan_of
 
 from netsim import (
@@ -18,7 +19,6 @@ from netsim import (
     NodeView,
     UnitError,
     UnknownNameError,
-    run,
 )
 from netsim.core.time import SECOND
 
@@ -31,14 +31,7 @@ PLAN = plan_of(
 )
 
 
-def on_a_network(test: Callable[[Network], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with Network(PLAN, time="virtual") as net:
-            await test(net)
-            for account in await net.accounts():
-                account.check()
-
-    run(main())
+on_a_network = partial(play, "virtual", PLAN)
 
 
 async def works(node: NodeView, url: str = "http://web/get") -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from networks import play
 from plans import plan_of
 
 from netsim import (
@@ -35,14 +36,7 @@ PLAN = plan_of(
 )
 
 
-def on_a_network(test: Callable[[Network], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with Network(PLAN, time="virtual") as net:
-            await test(net)
-            for account in await net.accounts():
-                account.check()
-
-    run(main())
+on_a_network = partial(play, "virtual", PLAN)
 
 
 async def sums(numbers: list[int], *, more: int) -> int:
