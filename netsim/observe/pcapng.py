@@ -138,6 +138,30 @@ class PcapngWriter:
         )
 
 
+class PcapngTap:
+    """Writes every frame to a binary file, describing each interface when it is first seen.
+
+    `epoch_ns` is the wall time at which network time was zero, in ns since the Unix epoch.
+    """
+
+    def __init__(self, file: BinaryIO, *, hostname: str, epoch_ns: int) -> None:
+        self._writer = PcapngWriter(file, hostname=hostname)
+        self._epoch_ns = epoch_ns
+        self._interfaces: dict[str, int] = {}
+        self.written = 0
+        """Frames written."""
+
+    def frame_passed(
+        self, time_ns: int, interface: str, direction: Direction, frame: bytes
+    ) -> None:
+        interface_id = self._interfaces.get(interface)
+        if interface_id is None:
+            interface_id = self._writer.add_interface(interface)
+            self._interfaces[interface] = interface_id
+        self._writer.write(interface_id, self._epoch_ns + time_ns, frame, direction)
+        self.written += 1
+
+
 def _block(block_type: int, body: bytes) -> bytes:
     length = _BLOCK_START.size + len(body) + _BLOCK_END.size
     return b"%b%b%b" % (_BLOCK_START.pack(block_type, length), body, _BLOCK_END.pack(length))

@@ -7,7 +7,6 @@ from typing import IO, Any
 
 from netsim.node.base_node import Node
 from netsim.node.port import Port
-from netsim.observe.capture import PcapngTap
 from netsim.observe.frame_log import (
     DELIVERED,
     RECENT_FRAMES,
@@ -16,6 +15,7 @@ from netsim.observe.frame_log import (
     Observer,
     RecentFrames,
 )
+from netsim.observe.pcapng import PcapngTap
 from netsim.observe.tap import Direction
 
 

@@ -10,8 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from netsim.observe.capture import PcapngTap
-from netsim.observe.pcapng import PcapngWriter
+from netsim.observe.pcapng import PcapngTap, PcapngWriter
 from netsim.observe.tap import Direction
 from netsim.wire import ethernet, icmp, ipv4
 

@@ -14,7 +14,7 @@ from plans import chain, plan_of
 from tcp_streams import Flow, reassemble
 
 from netsim.core.time import MICROSECOND, SECOND
-from netsim.observe.capture import PcapngTap
+from netsim.observe.pcapng import PcapngTap
 
 
 def noise(size: int, seed: int = 0) -> bytes:
