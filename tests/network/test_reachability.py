@@ -17,7 +17,8 @@ from netsim.site.backend import ToolRun
 class Pinger:
     """Stands for `Network.exec`; `dead` nodes answer nobody, `silent` ones do not even end."""
 
-    def __init__(self, dead: str = "", silent: str = "") -> None:
+    def __init__(self, dead: str = "", silent: str = "", rtt_ms: float = 2.5) -> None:
+        self.rtt_ms = rtt_ms
         self.dead = dead
         self.silent = silent
         self.running = 0
@@ -32,13 +33,13 @@ class Pinger:
         self.running += 1
         self.most = max(self.most, self.running)
         try:
-            await asyncio.sleep(0)
+            await asyncio.sleep(self.rtt_ms / 1000)
             if node == self.silent:
                 await asyncio.Event().wait()
             if node == self.dead:
                 output("stderr", b"it has ended")
                 return 1
-            output("stdout", json.dumps({"replies": [{"rtt_ms": 2.5}]}).encode())
+            output("stdout", json.dumps({"replies": [{"rtt_ms": self.rtt_ms}]}).encode())
             return 0
         finally:
             self.running -= 1
@@ -66,10 +67,9 @@ async def test_every_pair_is_asked_once_and_reported() -> None:
     assert found.as_dict()["pings"][0] == {"from": "a", "to": "b", "rtt_ms": 2.5}
 
 
-@pytest.mark.asyncio
-async def test_no_more_than_so_many_at_once_and_no_node_has_them_all() -> None:
-    pinger = Pinger()
-    await PingAll(pinger.exec, [f"n{number}" for number in range(12)], 0.01).run()
+def test_no_more_than_so_many_at_once_and_no_node_has_them_all() -> None:
+    pinger = Pinger(rtt_ms=250)
+    netsim.run(PingAll(pinger.exec, [f"n{number}" for number in range(12)], 0.01).run())
     assert pinger.most == reachability.AT_ONCE
     assert len({source for source, _ in pinger.asked[: reachability.AT_ONCE]}) == 12
 
