@@ -149,7 +149,7 @@ def command(
     if html is not None:
         from netsim.scenario.html.page import write_html
 
-        write_html(results, html)
+        write_html(results, html, {each.file: each.topology for each in scenarios})
     if as_json:
         print_json([result.as_dict() for result in results])
     else:

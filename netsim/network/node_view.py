@@ -217,7 +217,9 @@ class NodeView:
                 if side.done():
                     side.result()
             sent: Sent = sending.result()
-            return Transfer(size, arriving.result() - sent.started_at, sent.retransmissions)
+            progress = arriving.result()
+            elapsed = progress[-1][0] - sent.started_at
+            return Transfer(size, elapsed, sent.retransmissions, progress)
         finally:
             for side in (sending, arriving):
                 side.cancel()

@@ -79,7 +79,7 @@ class Sample:
     """One measured value, for plots."""
 
     time_ns: int
-    """When it was known."""
+    """When it was known: when a reply came, at the end of the interval that a goodput is of."""
     kind: Literal["rtt", "goodput", "response"]
     """Round-trip time in ns, goodput in bit/s, time to a whole HTTP response in ns."""
     label: str

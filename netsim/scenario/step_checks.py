@@ -138,7 +138,10 @@ async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
     report = await network[words.from_].ping(words.to, count=words.count or 3, **options)
     expect = words.expect
     label = f"{words.from_} → {words.to}"
-    verdict.samples += [Sample(network.now(), "rtt", label, rtt) for rtt in report.rtts_ns]
+    verdict.samples += [
+        Sample(at, "rtt", label, rtt)
+        for at, rtt in zip(report.arrived_at, report.rtts_ns, strict=True)
+    ]
     if expect is None or (expect.loss is None and expect.rtt is None):
         shown = f"{report.received} of {report.sent} replies"
         if not report.received and report.errors:
@@ -187,10 +190,9 @@ async def _transfer(words: TransferWords, network: Network, _: Path) -> Verdict:
     if transfer is None:
         return verdict
     label = f"{words.from_} → {words.to}"
-    goodput = transfer.goodput_bps
-    verdict.samples.append(Sample(network.now(), "goodput", label, goodput))
+    verdict.samples += [Sample(at, "goodput", label, bps) for at, bps in transfer.rates()]
     if expect is not None and expect.error is None:
-        verdict.number("goodput", expect.goodput, goodput)
+        verdict.number("goodput", expect.goodput, transfer.goodput_bps)
         _time(verdict, expect, transfer.elapsed_ns)
     return verdict
 

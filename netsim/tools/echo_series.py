@@ -171,6 +171,7 @@ class Pings:
             rtt_ns=message.now - request.left_at,
             wall_rtt_ns=seen_at - request.wall_at,
             is_duplicate=request.is_answered,
+            arrived_at=message.now,
             route=tuple(ipv4_options.recorded_route(message.options)),
         )
         self._report.duplicates += request.is_answered

@@ -26,6 +26,8 @@ class PingReport:
     """Round trips of those received, in the order of arrival."""
     errors: tuple[str, ...] = ()
     """What routers, or this node itself, had to say about requests."""
+    arrived_at: tuple[int, ...] = ()
+    """The network time at the end of each of `rtts_ns`."""
 
     @property
     def loss(self) -> float:
@@ -69,12 +71,13 @@ async def ping(to: str, count: int, interval: float, timeout: float, size: int) 
     )
     await Pings(series, report, loop, wall_clock=loop.network_now).exchange()
     in_time = [reply for reply in report.replies if reply.rtt_ns <= timeout * SECOND]
-    rtts = tuple(reply.rtt_ns for reply in in_time if not reply.is_duplicate)
+    first = [reply for reply in in_time if not reply.is_duplicate]
     return PingReport(
         sent=report.transmitted,
-        received=len(rtts),
-        duplicates=len(in_time) - len(rtts),
-        rtts_ns=rtts,
+        received=len(first),
+        duplicates=len(in_time) - len(first),
+        rtts_ns=tuple(reply.rtt_ns for reply in first),
+        arrived_at=tuple(reply.arrived_at for reply in first),
         errors=tuple(map(_error_text, report.failures)),
     )
 

@@ -41,6 +41,8 @@ class Reply:
     wall_rtt_ns: int
     """By the clock of whoever watches: includes what the machine needed to simulate it."""
     is_duplicate: bool
+    arrived_at: int
+    """Network time in ns."""
     route: tuple[IpAddress, ...] = ()
     """What was recorded, there and back."""
 

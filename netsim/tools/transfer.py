@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import TransferFailedError
-from netsim.core.time import SECOND
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.tools.resolve import computer_loop
 from netsim.wire.address import parse_ip
 
 _CHUNK: Final = bytes(65_536)
 _DONE: Final = b"\x06"
+_MARKS: Final = 200
+_FINEST: Final = MILLISECOND
+"""Between two marks of a transfer's progress, at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,31 @@ class Transfer:
     """From the first SYN at the sender to the last byte at the receiver."""
     retransmissions: int
     """Segments that were sent again."""
+    progress: tuple[tuple[int, int], ...] = ()
+    """Network times, at most 200, each with the bytes that had arrived then; the first has none."""
+
+    def rates(self, most: int = 50) -> list[tuple[int, float]]:
+        """The goodput in bit/s of at most so many equal intervals, with the time each ends at.
+
+        An interval has four marks of the progress or more, but for one of the whole.
+        """
+        if not self.progress:
+            return []
+        (start, _), (end, _) = self.progress[0], self.progress[-1]
+        intervals = max(1, min(most, len(self.progress) // 4))
+        if end == start:
+            return [(end, self.goodput_bps)]
+        times = [start + (end - start) * number // intervals for number in range(intervals + 1)]
+        arrived = [0] * len(times)
+        for at, octets in self.progress:
+            arrived[bisect_left(times, at)] = octets
+        arrived = list(accumulate(arrived, max))
+        return [
+            (later, (more - fewer) * 8 * SECOND / (later - earlier))
+            for (earlier, later), (fewer, more) in zip(
+                pairwise(times), pairwise(arrived), strict=True
+            )
+        ]
 
     @property
     def goodput_bps(self) -> float:
@@ -61,8 +91,8 @@ async def open_sink(size: int) -> int:
     return port
 
 
-async def drain_sink(port: int) -> int:
-    """The network time at which the last byte arrived; TransferFailedError."""
+async def drain_sink(port: int) -> tuple[tuple[int, int], ...]:
+    """`Transfer.progress`, up to the last byte; TransferFailedError."""
     return await _SINKS[computer_loop()][port].arrived
 
 
@@ -84,11 +114,24 @@ class _Sink:
         self.size = size
         self.received = 0
         self.server: Any = None
-        self.arrived: asyncio.Future[int] = loop.create_future()
+        self.arrived: asyncio.Future[tuple[tuple[int, int], ...]] = loop.create_future()
+        self._progress: list[tuple[int, int]] = []
+        self._resolution = _FINEST
         self.transport: asyncio.Transport | None = None
 
     def connection(self) -> asyncio.Protocol:
         return _SinkConnection(self)
+
+    def note(self, *, is_last: bool = False) -> None:
+        """Keep how much has arrived by now; of very many times every other one."""
+        now, progress = self.loop.network_now(), self._progress
+        if is_last or not progress or now - progress[-1][0] >= self._resolution:
+            progress.append((now, self.received))
+        if is_last:
+            self.arrived.set_result(tuple(progress))
+        elif len(progress) == _MARKS:
+            del progress[1::2]
+            self._resolution *= 2
 
     def close(self) -> None:
         self.server.close()
@@ -109,12 +152,15 @@ class _SinkConnection(asyncio.Protocol):
             transport.abort()
         else:
             self._sink.transport = transport
+            self._sink.note()
 
     def data_received(self, data: bytes) -> None:
         sink = self._sink
         sink.received += len(data)
-        if sink.received >= sink.size and not sink.arrived.done():
-            sink.arrived.set_result(sink.loop.network_now())
+        if sink.arrived.done():
+            return
+        sink.note(is_last=sink.received >= sink.size)
+        if sink.arrived.done():
             self._transport.write(_DONE)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -47,6 +47,7 @@ class FakeReply:
 class FakePings:
     sent: int
     rtts_ns: list[int]
+    arrived_at: list[int]
     errors: tuple[str, ...] = ()
 
     @property
@@ -58,6 +59,10 @@ class FakePings:
 class FakeTransfer:
     elapsed_ns: int
     goodput_bps: float
+    ended_at: int
+
+    def rates(self) -> list[tuple[int, float]]:
+        return [(self.ended_at, self.goodput_bps)]
 
 
 @dataclass
@@ -213,9 +218,12 @@ class FakeNode:
     async def ping(
         self, to: str, *, count: int, interval: float = 1.0, timeout: float = 2.0, size: int = 56
     ) -> FakePings:
+        started = self.network.now()
         await asyncio.sleep((count - 1) * interval)
         got = 0 if self.network.broken else max(count - self.network.world.lost, 0)
-        return FakePings(count, [5_000_000 + n * 1_000_000 for n in range(got)])
+        rtts = [5_000_000 + n * 1_000_000 for n in range(got)]
+        times = [started + round(n * interval * 1e9) + rtt for n, rtt in enumerate(rtts)]
+        return FakePings(count, rtts, times)
 
     async def path(self, to: str) -> list[str]:
         self._check()
@@ -227,7 +235,7 @@ class FakeNode:
     async def transfer(self, to: str, size: int) -> FakeTransfer:
         await asyncio.sleep(2)
         self._check()
-        return FakeTransfer(2 * 10**9, size * 8 / 2)
+        return FakeTransfer(2 * 10**9, size * 8 / 2, self.network.now())
 
     async def run(self, function: Any, *args: Any) -> Any:
         return await function(*args)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+
+import networkx
 
 from netsim import FrameRecord, LogLine
 from netsim.core.time import MILLISECOND, SECOND
@@ -18,6 +21,7 @@ from netsim.scenario.html.page import html_report, write_html
 from netsim.scenario.html.plots import plots
 from netsim.scenario.html.timeline_chart import timeline
 from netsim.scenario.results import FaultRecord, Sample, ScenarioResult, StepResult
+from netsim.topology.network_graph import topology_from_graph
 
 VOID = {"meta", "br", "hr", "img", "link"}
 HOSTILE = (
@@ -207,6 +211,34 @@ def test_nothing_at_all_is_a_page_too() -> None:
     assert "0 scenarios held" in Page(html_report([])).all_text()
     bare = ScenarioResult("none", "none.yaml", 0, "real", False, "it did not start", ())
     assert "it did not start" in Page(html_report([bare])).all_text()
+
+
+def test_the_topology_is_drawn_once_for_its_file() -> None:
+    topology = topology_from_graph(networkx.Graph([("alice", "<b>"), ("<b>", "web")]))
+    topologies = {"tests/uplink.yaml": topology}
+    page = Page(html_report([failing(), failing(seed=18)], topologies))
+    (drawing,) = [words for tag, words in page.elements if tag == "img"]
+    assert drawing["alt"] == "Topology graph: 3 nodes, 2 links, 2 subnets"
+    kind, _, data = str(drawing["src"]).partition(";base64,")
+    assert kind == "data:image/svg+xml"
+    assert b"alice" in base64.b64decode(data)
+    many = {f"{n}.yaml": topology for n in range(30)}
+    text = html_report([failing(file=name) for name in many], many)
+    assert text.count("<img ") == 20
+
+
+def test_what_was_logged_is_there_and_open_where_it_failed() -> None:
+    logs = tuple(
+        LogLine(SECOND, node, level, f"said {level} {HOSTILE}")
+        for node, level in (("web", logging.INFO), ("web", logging.WARNING), ("bob", logging.INFO))
+    )
+    page = Page(html_report([failing(logs=logs)]))
+    assert "the last 3 lines that nodes and programs logged" in page.all_text()
+    assert "webwarningsaid 30" in page.all_text()
+    assert ("details", {"open": None}) in page.elements
+    fine = Page(html_report([failing(logs=logs, held=True, steps=(), errors=())]))
+    assert ("details", {}) in fine.elements
+    assert "script" not in page.tags() | fine.tags()
 
 
 def test_huge_results_make_a_page_that_opens() -> None:

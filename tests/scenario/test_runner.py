@@ -453,11 +453,11 @@ def test_measurements_become_samples(tmp_path: Path) -> None:
         f"  - {HTTP}\n  - ping: {{from: alice, to: web, count: 2}}\n"
         "  - transfer: {from: alice, to: web, size: 1MB}\n",
     )
-    assert [(s.kind, s.label, s.value) for s in result.samples] == [
-        ("response", "alice → web", 10_000_000),
-        ("rtt", "alice → web", 5_000_000),
-        ("rtt", "alice → web", 6_000_000),
-        ("goodput", "alice → web", 4_000_000),
+    assert [(s.time_ns, s.kind, s.label, s.value) for s in result.samples] == [
+        (10_000_000, "response", "alice → web", 10_000_000),
+        (15_000_000, "rtt", "alice → web", 5_000_000),
+        (1_016_000_000, "rtt", "alice → web", 6_000_000),
+        (3_010_000_000, "goodput", "alice → web", 4_000_000),
     ]
 
 

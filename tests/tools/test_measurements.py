@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import pytest
@@ -27,7 +28,7 @@ from netsim.tools.http_exchange import http_exchange
 from netsim.tools.path_trace import PathTrace, trace_path
 from netsim.tools.ping_measurement import ping
 from netsim.tools.resolve import resolve
-from netsim.tools.transfer import close_sink, drain_sink, open_sink, send_bytes
+from netsim.tools.transfer import Transfer, close_sink, drain_sink, open_sink, send_bytes
 
 __all__ = ["world"]
 
@@ -170,7 +171,13 @@ def test_ping_counts_and_times(world: World) -> None:
     world.run("alice", ping("web", 1, 1.0, 1.0, 56))
     started = world.now
     report = world.run("alice", ping("web", 3, 0.5, 2.0, 56))
-    assert report == PingReport(3, 3, 0, (4 * MILLISECOND,) * 3)
+    assert report == PingReport(
+        3,
+        3,
+        0,
+        (4 * MILLISECOND,) * 3,
+        arrived_at=tuple(started + n * SECOND // 2 + 4 * MILLISECOND for n in range(3)),
+    )
     assert world.now - started == SECOND + 4 * MILLISECOND
     assert (report.loss, report.min_ns, report.max_ns) == (0.0, 4_000_000, 4_000_000)
     assert (report.avg_ns, report.median_ns, report.stddev_ns) == (4e6, 4e6, 0.0)
@@ -272,12 +279,50 @@ def test_a_transfer_is_timed_from_syn_to_the_last_byte(world: World) -> None:
     started = world.now
     sent = world.run("alice", send_bytes("10.0.2.10", port, 1000))
     # SYN, SYN-ACK, data: three times one way.
-    assert (sent.started_at, draining.result() - started) == (started, 6 * MILLISECOND)
+    progress = draining.result()
+    assert (sent.started_at, progress[-1]) == (started, (started + 6 * MILLISECOND, 1000))
     assert sent.retransmissions == 0
     world.run("web", close_sink(port))
     world.run("web", close_sink(port))
     with pytest.raises(TransferFailedError, match="0 of 5 bytes sent: connection refused"):
         world.run("alice", send_bytes("10.0.2.10", port, 5))
+
+
+def test_progress_is_kept_in_so_many_marks_and_says_when_nothing_arrived() -> None:
+    world = World(plan_of("alice r1 bandwidth=10mbit", "r1 web bandwidth=10mbit"))
+    port = world.run("web", open_sink(3_000_000))
+    draining = world.start("web", drain_sink(port))
+    sending = world.start("alice", send_bytes("10.0.2.10", port, 3_000_000))
+    world.run_for(1.0)
+    world.network.port("r1", "eth1").egress.change(LinkAttributes(loss=1.0), world.now)
+    world.run_for(1.0)
+    world.network.port("r1", "eth1").egress.change(LinkAttributes(bandwidth_bps=10**7), world.now)
+    world.run_for(10)
+    sent, progress = sending.result(), draining.result()
+    assert 50 <= len(progress) <= 200
+    assert progress == tuple(sorted(progress))
+    transfer = Transfer(3_000_000, progress[-1][0] - sent.started_at, 0, progress)
+    rates = transfer.rates()
+    assert 12 <= len(rates) <= 50
+    width = (progress[-1][0] - progress[0][0]) / len(rates)
+    assert all(
+        later - earlier == pytest.approx(width) for (earlier, _), (later, _) in pairwise(rates)
+    )
+    carried = sum(bps * (width / SECOND) / 8 for _, bps in rates)
+    assert carried == pytest.approx(3_000_000, rel=1e-3)
+    fastest = max(bps for _, bps in rates)
+    assert 9e6 < fastest < 12.5e6
+    outage = [bps for at, bps in rates if 1.3 < (at - sent.started_at) / SECOND < 1.9]
+    assert outage
+    assert not any(outage)
+    world.run("web", close_sink(port))
+    world.close()
+
+
+def test_rates_of_what_took_no_time_and_of_what_has_no_progress() -> None:
+    assert Transfer(8, 0, 0, ((5, 0), (5, 8))).rates() == [(5, float("inf"))]
+    assert Transfer(8, SECOND, 0, ((0, 0), (SECOND, 8))).rates() == [(SECOND, 64.0)]
+    assert Transfer(8, SECOND, 0).rates() == []
 
 
 def test_lost_segments_are_sent_again_and_counted() -> None:

@@ -11,7 +11,7 @@ WEB = bytes([10, 0, 3, 10])
 
 
 def reply(sequence: int, rtt_ns: int, *, is_duplicate: bool = False) -> Reply:
-    return Reply(sequence, WEB, 62, 64, rtt_ns, rtt_ns + 5, is_duplicate)
+    return Reply(sequence, WEB, 62, 64, rtt_ns, rtt_ns + 5, is_duplicate, arrived_at=0)
 
 
 @pytest.mark.parametrize(

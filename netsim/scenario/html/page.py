@@ -5,43 +5,63 @@ Equal results give equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from netsim.drawing.picture import picture_of
+from netsim.drawing.svg import to_svg
 from netsim.scenario.html.markup import clean, count, duration, table
 from netsim.scenario.html.section import section, verdict
 from netsim.scenario.results import ScenarioResult
+from netsim.topology.checked_topology import Topology
+from netsim.topology.make_plan import make_plan
 
 _MOST_ROWS: Final = 5000
 _MOST_SECTIONS: Final = 100
 _UNFOLDED: Final = 10
 """Scenarios up to which those that held are unfolded, too."""
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """A second lock: even text that got past escaping could load and run nothing."""
+_MOST_PICTURES: Final = 20
+
+Topologies = Mapping[str, Topology]
+"""By the scenario file, as results have it."""
 
 
-def write_html(results: Sequence[ScenarioResult], path: str | Path) -> None:
+def write_html(
+    results: Sequence[ScenarioResult], path: str | Path, topologies: Topologies | None = None
+) -> None:
     """Write the report. Raises `OSError` where it cannot be written."""
-    Path(path).write_bytes(html_report(results).encode())
+    Path(path).write_bytes(html_report(results, topologies).encode())
 
 
-def html_report(results: Sequence[ScenarioResult]) -> str:
-    """The document; of very many results, sections for some, those that failed first."""
+def html_report(results: Sequence[ScenarioResult], topologies: Topologies | None = None) -> str:
+    """The document; of very many results, sections for some, those that failed first.
+
+    The first section of a file has the picture of its topology.
+    """
     failed = [number for number, result in enumerate(results) if not result.held]
     held = [number for number, result in enumerate(results) if result.held]
     detailed = sorted((failed + held)[:_MOST_SECTIONS])
     title = f"{len(failed)} of {count(len(results), 'scenario')} did not hold"
     if not failed:
         title = f"{count(len(results), 'scenario')} held"
-    sections = (
-        section(
-            number + 1,
-            results[number],
-            folded=results[number].held and len(results) > _UNFOLDED,
+    undrawn = dict(islice((topologies or {}).items(), _MOST_PICTURES))
+    sections = []
+    for number in detailed:
+        result = results[number]
+        topology = undrawn.pop(result.file, None)
+        sections.append(
+            section(
+                number + 1,
+                result,
+                drawing="" if topology is None else _drawing(topology),
+                folded=result.held and len(results) > _UNFOLDED,
+            )
         )
-        for number in detailed
-    )
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -55,6 +75,14 @@ def html_report(results: Sequence[ScenarioResult]) -> str:
             "</main>\n</body>\n</html>\n",
         ]
     )
+
+
+def _drawing(topology: Topology) -> str:
+    """The picture as an image, so that its styles and those of the page keep apart."""
+    picture = picture_of(make_plan(topology))
+    data = base64.b64encode(to_svg(picture).encode()).decode()
+    name = clean(f"Topology {picture.plan.name}: {picture.caption()}")
+    return f'<img class="network" alt="{name}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _summary(results: Sequence[ScenarioResult], detailed: set[int], ranked: Sequence[int]) -> str:
@@ -103,6 +131,7 @@ pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
 code{background:var(--box);padding:2px 6px;border-radius:4px;overflow-wrap:anywhere}
 .good-text{color:var(--good);font-weight:600}.bad-text{color:var(--bad);font-weight:600}
 .problem{border-left:4px solid var(--bad-bar);background:var(--box);padding:8px 14px;margin:10px 0}
+.network{max-width:100%;max-height:640px}
 .scroll{overflow-x:auto;margin:6px 0}summary{cursor:pointer;color:var(--dim)}
 table{border-collapse:collapse;width:100%;font-size:14px}caption{text-align:left;font-size:13px;
 padding:2px 0}th,td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;

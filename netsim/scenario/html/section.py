@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ from netsim.scenario.text_report import again, seconds
 
 _MOST_FAILURES: Final = 20
 _MOST_STEPS: Final = 600
-_MOST_ERRORS: Final = 200
+_MOST_LINES: Final = 200
 _MOST_NOTICES: Final = 50
 
 
@@ -27,9 +28,12 @@ def verdict(held: bool) -> str:
     return '<span class="bad-text">✗ did not hold</span>'
 
 
-def section(number: int, result: ScenarioResult, *, folded: bool) -> str:
-    """The scenario with this number, from 1; `folded` shows its heading only."""
-    body = "\n".join(_body(number, result))
+def section(number: int, result: ScenarioResult, *, drawing: str = "", folded: bool) -> str:
+    """The scenario with this number, from 1; `folded` shows its heading only.
+
+    `drawing` is its topology as HTML.
+    """
+    body = "\n".join(_body(number, result, drawing))
     if folded:
         body = f"<details><summary>steps, plots, logs</summary>{body}</details>"
     return (
@@ -41,12 +45,14 @@ def section(number: int, result: ScenarioResult, *, folded: bool) -> str:
     )
 
 
-def _body(number: int, result: ScenarioResult) -> Iterator[str]:
+def _body(number: int, result: ScenarioResult, drawing: str) -> Iterator[str]:
     if result.problem:
         yield f'<div class="problem" role="note"><pre>{clean(result.problem)}</pre></div>'
     axis = time_axis(result)
     if result.steps or result.faults or result.errors:
         yield f"<h3>Timeline</h3>{timeline(result, axis)}"
+    if drawing:
+        yield f"<h3>Network</h3>{drawing}"
     drawn = plots(result.samples, result.faults, axis)
     if drawn:
         yield f"<h3>Measured</h3>{drawn}"
@@ -54,7 +60,13 @@ def _body(number: int, result: ScenarioResult) -> Iterator[str]:
     if result.steps:
         yield f"<h3>Steps</h3>{_steps(number, result)}"
     if result.errors:
-        yield f"<h3>Errors that programs logged</h3>{_errors(result.errors)}"
+        yield f"<h3>Errors that programs logged</h3>{_lines(result.errors[:_MOST_LINES])}"
+        yield _left_out(result.errors, _MOST_LINES)
+    if result.logs:
+        last = result.logs[-_MOST_LINES:]
+        what = f"the last {count(len(last), 'line')} that nodes and programs logged"
+        yield f"<h3>Log</h3><details{'' if result.held else ' open'}><summary>{what}</summary>"
+        yield f"{_lines(last)}</details>"
     if result.notices:
         notices = "".join(f"<li>{clean(each)}</li>" for each in result.notices[:_MOST_NOTICES])
         yield f"<h3>Notes</h3><ul>{notices}</ul>{_left_out(result.notices, _MOST_NOTICES)}"
@@ -114,24 +126,26 @@ def _step_row(number: int, step: StepResult, anchor: int | None) -> str:
     )
 
 
-def _errors(errors: Sequence[LogLine]) -> str:
+def _lines(lines: Sequence[LogLine]) -> str:
     rows = [
         f'<tr><td class="number">{seconds(first.time_ns)}</td>'
         f'<th scope="row">{clean(first.node)}</th>'
+        f'<td class="place">{clean(logging.getLevelName(first.level).lower())}</td>'
         f'<td class="what"><pre>{clean(text, 4000)}</pre></td></tr>'
-        for first, text in _messages(errors[:_MOST_ERRORS])
+        for first, text in _messages(lines)
     ]
-    caption = count(len(errors), "line")
-    if len(errors) > _MOST_ERRORS:
-        caption += f", the first {_MOST_ERRORS} of them shown"
-    return table(caption, ("at, s", "node", "text"), rows)
+    return table(count(len(lines), "line"), ("at, s", "node", "level", "text"), rows)
 
 
 def _messages(lines: Iterable[LogLine]) -> Iterator[tuple[LogLine, str]]:
-    """Lines that a node logged at one time stand together."""
+    """Lines of one level that a node logged at one time stand together."""
     first, texts = None, list[str]()
     for line in lines:
-        if first and (line.node, line.time_ns) != (first.node, first.time_ns):
+        if first and (line.node, line.time_ns, line.level) != (
+            first.node,
+            first.time_ns,
+            first.level,
+        ):
             yield first, "\n".join(texts)
             first, texts = None, []
         first = first or line
