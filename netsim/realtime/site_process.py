@@ -33,6 +33,7 @@ from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
 from netsim.site.backend import ToolRun
 from netsim.site.calls import failure, run_call
+from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.messages import Boot, Stream
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
@@ -183,7 +184,7 @@ class SiteProcess:
     async def _stop(self) -> None:
         for port in self._published:
             port.close()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(TimeoutError), cancellations_unlogged(self._loop):
             async with asyncio.timeout(STOP_GRACE):
                 await self._programs.stop()
         await self._say_goodbye()

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from netsim.core.time import SECOND
+from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.programs import Programs
 from netsim.virtual.loops import ComputerLoop
 
@@ -71,8 +72,11 @@ class VirtualComputer:
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down, cancel what is left, end the loop: `grace` seconds for each."""
+        with cancellations_unlogged(self.loop):
+            await self._stop(max(grace, _LEAST_GRACE))
+
+    async def _stop(self, grace: float) -> None:
         loop = self.loop
-        grace = max(grace, _LEAST_GRACE)
         try:
             async with asyncio.timeout(grace):
                 await self.spawn(self._programs.stop())
