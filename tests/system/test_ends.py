@@ -76,8 +76,9 @@ async def test_what_a_program_has_started_ends_with_the_network(start: str, tmp_
         f"    logging.getLogger().info({start})\n    await asyncio.Event().wait()\n"
     )
     file = two_computers(tmp_path, alice="run: 'program:run'", program=program)
-    async with Network(file) as network, asyncio.timeout(10):
-        lines = network.subscribe_to_logs()
+    network = Network(file)
+    lines = network.subscribe_to_logs()
+    async with network, asyncio.timeout(10):
         descriptor = os.pidfd_open(int((await anext(lines))["text"]))
         lines.close()
     assert select.select([descriptor], [], [], 5)[0]
@@ -92,8 +93,9 @@ async def test_a_program_s_process_does_not_keep_the_cable_of_a_dead_node_up(
         "    logging.getLogger().info('started')\n    await asyncio.Event().wait()\n"
     )
     file = two_computers(tmp_path, alice="run: 'program:run'", program=program)
-    async with Network(file) as network, asyncio.timeout(10):
-        events = network.subscribe()
+    network = Network(file)
+    events = network.subscribe()
+    async with network, asyncio.timeout(10):
         async for event in events:
             if event["text"].endswith("started"):
                 await network.crash("alice")
