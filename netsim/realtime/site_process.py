@@ -42,9 +42,8 @@ from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
-_GOODBYE: Final = 0.3
+_CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
-_GOODBYE_LOOKS: Final = 60
 
 
 def preload() -> None:
@@ -187,20 +186,14 @@ class SiteProcess:
         with contextlib.suppress(TimeoutError), cancellations_unlogged(self._loop):
             async with asyncio.timeout(STOP_GRACE):
                 await self._programs.stop()
-        await self._say_goodbye()
+        await self._close_connections()
         await self._channel.drain()
         self._loop.stop()
 
-    async def _say_goodbye(self) -> None:
-        """Close the sockets of a machine that shuts down, and let what that sends arrive."""
-        loop = self._loop
-        if not isinstance(loop, NodeLoop):
-            return
-        loop.close_sockets()
-        for _ in range(_GOODBYE_LOOKS):
-            if not loop.host.tcp.is_closing:
-                return
-            await asyncio.sleep(_GOODBYE / _GOODBYE_LOOKS)
+    async def _close_connections(self) -> None:
+        if isinstance(self._loop, NodeLoop):
+            self._loop.close_sockets()
+            await self._site.until_closed(self._node.name, _CLOSING)
 
     # Messages
 

@@ -7,12 +7,13 @@ the time of this one says how (`lead_away`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from heapq import heapify, heappush
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.host_faults import HostFaults
@@ -35,6 +36,8 @@ from netsim.tools.program import WRONG_KIND, run_tool
 from netsim.topology.plan import NetworkPlan, RouteChange
 
 _log = logging.getLogger("netsim.tools")
+_LOOKS: Final = 100
+"""How often it is looked whether connections have closed."""
 
 
 class Site:
@@ -241,6 +244,17 @@ class Site:
             _log.exception("%s failed", tool)
             context.print_error(f"{tool}: {error}")
             return 1
+
+    async def until_closed(self, name: str, patience: float) -> None:
+        """Wait until peers have what a machine sent as it shut down: its last data and its FINs.
+
+        At most `patience` seconds; a node that has gone meanwhile is not waited for.
+        """
+        for _ in range(_LOOKS):
+            node = self.nodes.get(name)
+            if not isinstance(node, HostNode) or not node.host.tcp.is_closing:
+                return
+            await asyncio.sleep(patience / _LOOKS)
 
     def close(self) -> None:
         """Nothing happens here any more, and nothing is written."""

@@ -12,7 +12,6 @@ from typing import Any, Final
 from netsim.core.errors import NetsimError, StartError, WrongTimeError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
-from netsim.core.time import SECOND
 from netsim.interception.environment import WALL_EPOCH_NS, Environment
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -32,7 +31,7 @@ from netsim.virtual.loops import ComputerLoop, DirectorLoop
 from netsim.virtual.modules import ModulesBeside
 from netsim.virtual.node_logs import NodeLogs
 
-_GOODBYE: Final = 1.0
+_CLOSING: Final = 1.0
 """Seconds of network time in which the peers of a machine that shuts down may acknowledge its
 FINs."""
 
@@ -135,7 +134,8 @@ class VirtualBackend:
     async def stop_node(self, node: str, grace: float) -> None:
         if node in self._computers:
             await self._computers[node].stop(grace)
-            await self._say_goodbye(node)
+            self._close_sockets(node)
+            await self._site.until_closed(node, _CLOSING)
         self._remove(node)
 
     async def start_node(
@@ -206,15 +206,6 @@ class VirtualBackend:
         )
         computer = self._computers[name] = VirtualComputer(loop, programs)
         return computer
-
-    async def _say_goodbye(self, name: str) -> None:
-        """Close the sockets of a machine that shuts down, and let what that sends arrive."""
-        node = self._close_sockets(name)
-        if node is None:
-            return
-        deadline = self.now() + int(_GOODBYE * SECOND)
-        while node.host.tcp.is_closing and self.now() < deadline:
-            await asyncio.sleep(_GOODBYE / 100)
 
     def _close_sockets(self, name: str) -> HostNode | None:
         """As a kernel does for a program that has ended; the node, where it has a stack."""
