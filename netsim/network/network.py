@@ -208,8 +208,9 @@ class Network(RunningNetwork):
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
 
-        It goes on until the node goes down or the network stops. UnknownNameError; whoever awaits
-        it gets OSError when the file cannot be written, else that is logged.
+        It goes on when the node starts again: in real time in another section of the file, as
+        pcapng has them. UnknownNameError; whoever awaits it gets OSError when the file cannot be
+        written, else that is logged.
         """
         name, _, interface = where.partition(":")
         self._check_name(name)

@@ -213,12 +213,14 @@ class Fleet:
             raise StartError(f"{name} cannot start: the network is stopping")
         node = self.nodes[name] = NodeHandle(name, old.boots + 1)
         node.ports = old.ports
+        node.captures = old.captures
         try:
             # What it said last may still be on its way.
             await _wait(old.gone)
             old.close()
             listen = tuple(port for _, port in old.ports)
-            await self._launch(node, Boot(name, node.boots, conditions, listen))
+            captures = tuple(old.captures)
+            await self._launch(node, Boot(name, node.boots, conditions, listen, captures))
             async with asyncio.timeout(START_TIMEOUT):
                 await node.booted.wait()
                 if node.up:

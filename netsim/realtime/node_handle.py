@@ -23,6 +23,8 @@ class NodeHandle:
         self.pid: int | None = None
         self.ports: list[tuple[str, int]] = []
         """Where its `ports` really listen."""
+        self.captures: list[tuple[str | None, str]] = []
+        """Interfaces, or all, with the files that what passes is written to."""
         self.failure: str | None = None
         """Why it did not start."""
         self.exit_code: int | None = None

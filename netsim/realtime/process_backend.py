@@ -241,6 +241,7 @@ class ProcessBackend:
         failure = await handle.ask(question, ANSWER_TIMEOUT)
         if failure is not None:
             raise OSError(failure)
+        handle.captures.append((interface, path))
 
     # Nodes that go and come
 

@@ -132,6 +132,7 @@ class SiteProcess:
         """Serve until stopped."""
         asyncio.set_event_loop(self._loop)
         self._forward_output()
+        self._continue_captures()
         self._spawn(self._start())
         try:
             self._loop.run_forever()
@@ -291,13 +292,25 @@ class SiteProcess:
         self._answer(message.number, facts)
 
     def _capture(self, message: messages.Capture) -> None:
-        started = time.time_ns() - self._engine.wall()
         try:
-            self._site.capture(message.node, message.interface, message.path, started)
+            self._site.capture(message.node, message.interface, message.path, self._epoch_ns())
         except OSError as error:
             self._answer(message.number, f"{message.path}: {error.strerror}")
         else:
             self._answer(message.number, None)
+
+    def _continue_captures(self) -> None:
+        for interface, path in self._boot.captures:
+            try:
+                self._site.capture(
+                    self._boot.node, interface, path, self._epoch_ns(), is_continued=True
+                )
+            except OSError as error:
+                self._log(logging.WARNING, f"the capture ends: {path}: {error.strerror}")
+
+    def _epoch_ns(self) -> int:
+        """The wall time at network time 0, ns since the Unix epoch."""
+        return time.time_ns() - self._engine.wall()
 
     def _observe_frames(self, message: messages.ObserveFrames) -> None:
         self._site.observe_frames()

@@ -35,6 +35,8 @@ class Boot:
     """Of the directions that leave it, by interface; None when it starts with the network."""
     listen: tuple[int, ...] = ()
     """The real ports that it listened at before, in order: it takes the same again."""
+    captures: tuple[tuple[str | None, str], ...] = ()
+    """Interfaces, or all, with the files that the boot before wrote what passes to."""
 
 
 # To a site -------------------------------------------------------------------------------------

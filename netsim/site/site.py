@@ -104,6 +104,7 @@ class Site:
                 peer = self.port(port.peer, port.peer_port)
                 self._cables[port] = partial(self.drivers[port.peer].arrive, peer)
                 self._cables[peer] = partial(driver.arrive, port)
+        self.watch.resume(node)
         if self.watch.is_observing:
             self._observe(name)
         return node
@@ -186,9 +187,17 @@ class Site:
         """What every node has counted, where all cables are local."""
         return {name: node_counters(node.ports) for name, node in self.nodes.items()}
 
-    def capture(self, name: str, interface: str | None, path: str, epoch_ns: int) -> None:
+    def capture(
+        self,
+        name: str,
+        interface: str | None,
+        path: str,
+        epoch_ns: int,
+        *,
+        is_continued: bool = False,
+    ) -> None:
         """As `Watch.capture`."""
-        self.watch.capture(self.nodes[name], interface, path, epoch_ns)
+        self.watch.capture(self.nodes[name], interface, path, epoch_ns, is_continued=is_continued)
 
     def observe_frames(self) -> None:
         """From now on look at the fate of every frame."""

@@ -16,7 +16,7 @@ from netsim.observe.frame_log import (
     RecentFrames,
 )
 from netsim.observe.pcapng import PcapngTap
-from netsim.observe.tap import Direction
+from netsim.observe.tap import Direction, Tap
 
 
 class Watch:
@@ -24,23 +24,38 @@ class Watch:
 
     def __init__(self) -> None:
         self._files: list[IO[Any]] = []
+        self._captures: dict[str, list[tuple[str | None, Tap]]] = {}
+        """By node: an interface or all, and what writes."""
         self._recent = RecentFrames(RECENT_FRAMES)
         self._observers: list[Observer] = [self._recent]
         self.is_observing = False
         """Whether the fate of every frame is looked at, of nodes that come later as well."""
 
-    def capture(self, node: Node, interface: str | None, path: str, epoch_ns: int) -> None:
+    def capture(
+        self,
+        node: Node,
+        interface: str | None,
+        path: str,
+        epoch_ns: int,
+        *,
+        is_continued: bool = False,
+    ) -> None:
         """Write what passes one interface, or all, to a pcapng file; OSError when it cannot.
 
-        `epoch_ns` is the wall time at network time 0, ns since the Unix epoch.
+        `epoch_ns` is the wall time at network time 0, ns since the Unix epoch. What another process
+        has begun is continued with a section of its own.
         """
         # Unbuffered: a reader sees each frame at once, and none is lost with the process.
-        file = open(path, "wb", buffering=0)  # noqa: SIM115  # see `close`
+        file = open(path, "ab" if is_continued else "wb", buffering=0)  # noqa: SIM115  # see `close`
         self._files.append(file)
         tap = PcapngTap(file, hostname=node.name, epoch_ns=epoch_ns)
-        for port in node.ports:
-            if interface in (None, port.name):
-                port.taps.append(tap)
+        self._captures.setdefault(node.name, []).append((interface, tap))
+        _attach(tap, node, interface)
+
+    def resume(self, node: Node) -> None:
+        """A node has started again here: its captures go on."""
+        for interface, tap in self._captures.get(node.name, ()):
+            _attach(tap, node, interface)
 
     def trace(self, path: str) -> None:
         """Write the fate of every frame as lines of JSON; OSError when the file cannot be made."""
@@ -67,6 +82,12 @@ class Watch:
     def _observe(self, record: FrameRecord) -> None:
         for observer in self._observers:
             observer(record)
+
+
+def _attach(tap: Tap, node: Node, interface: str | None) -> None:
+    for port in node.ports:
+        if interface in (None, port.name):
+            port.taps.append(tap)
 
 
 class _PortObserver:
