@@ -84,6 +84,8 @@ class RunningNetwork:
         first `ERRORS` lines."""
         self.failed_programs = 0
         """How many programs under `run` have ended with an exception."""
+        self._ended_early: list[tuple[str, str, bool]] = []
+        """Nodes that ended while others still came up; how, and whether it is a failure."""
         self._timeline: deque[Event] = deque(maxlen=TIMELINE)
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
@@ -110,6 +112,8 @@ class RunningNetwork:
         self.state = "running"
         if self.time == "virtual" and any(node.ports for node in self.plan.nodes):
             self._publish("notice", "", "`ports` stay closed in virtual time")
+        for node, how, failed in self._ended_early:
+            self.node_ended(node, how, failed=failed)
 
     async def stop(self, *, grace: float = STOP_GRACE) -> None:
         """Stop every node: programs may shut down for `grace` seconds, then they are ended.
@@ -347,7 +351,9 @@ class RunningNetwork:
         self._publish("program-failed", node, f"{node}: {text}")
 
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
-        if self.is_running and node not in self._outages.nodes:
+        if self.state == "starting":
+            self._ended_early.append((node, how, failed))
+        elif self.is_running and node not in self._outages.nodes:
             self._gone(node, "node-died", f"{node} {how}")
             if failed:
                 self._restarts.failed(node)

@@ -37,7 +37,7 @@ from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.messages import Boot, Stream
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
-from netsim.site.programs import Programs, exit_code, start_failure
+from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
@@ -77,11 +77,7 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     tap = None if blueprint.plan.node(boot.node).tap is None else wires.pop(0)
     process = SiteProcess(blueprint, boot, channel, counters, tap)
     process.connect(wires)
-    try:
-        return process.run()
-    except SystemExit as error:
-        # A program has ended its computer.
-        return exit_code(error)
+    return process.run()
 
 
 class SiteProcess:
@@ -136,6 +132,11 @@ class SiteProcess:
         self._spawn(self._start())
         try:
             self._loop.run_forever()
+        except SystemExit as error:
+            # A program has ended its computer.
+            self._exit_code = exit_code(error)
+            if words := exit_words(error):
+                self._log(logging.WARNING, words)
         finally:
             # A program that ends, whichever way, leaves its sockets to its kernel.
             if isinstance(self._loop, NodeLoop):

@@ -78,6 +78,11 @@ def exit_code(error: SystemExit) -> int:
     return 1
 
 
+def exit_words(error: SystemExit) -> str:
+    """What the interpreter prints to standard error as it ends; empty for an exit code."""
+    return "" if error.code is None or isinstance(error.code, int) else str(error.code)
+
+
 class Programs:
     """What runs on one computer."""
 

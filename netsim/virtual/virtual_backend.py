@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -23,7 +24,7 @@ from netsim.site.build import node_streams
 from netsim.site.calls import pack, unpack
 from netsim.site.driver import LOOKAHEAD
 from netsim.site.program_output import standard_streams
-from netsim.site.programs import Programs, exit_code, start_failure
+from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.site.site import Site, sources_of
 from netsim.topology.plan import NetworkPlan, RouteChange
 from netsim.virtual.computer import VirtualComputer
@@ -224,6 +225,8 @@ class VirtualBackend:
             self._accounting.close(name, self._site.remove(name))
 
     def _exited(self, name: str, error: SystemExit) -> None:
+        if words := exit_words(error):
+            self._reports.logged(name, logging.WARNING, words)
         self._close_sockets(name)
         self._remove(name)
         code = exit_code(error)
@@ -231,6 +234,8 @@ class VirtualBackend:
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         assert isinstance(loop, ComputerLoop), "it was set for no other"
+        if isinstance(context.get("exception"), SystemExit):
+            return  # it has ended the computer, and that was told
         with self._logs.speaking(loop):
             loop.default_exception_handler(context)
 
