@@ -63,6 +63,7 @@ PARTS = [
         ["scripts/netsim", "test", "--seeds", "1..100", "tests/scenarios"],
         ["scripts/netsim", "test", "--seeds", "1..3", "tests/scenarios"],
     ),
+    Part("planted bugs under ten seeds", ["scripts/planted_bugs"]),
     Part("fuzzing, ten minutes a target", ["scripts/fuzz", "600"], ["scripts/fuzz", "5"]),
     Part("the campus under load for an hour", ["scripts/soak", "3600"], ["scripts/soak", "60"]),
     Part("the benchmarks", ["scripts/bench"], ["scripts/bench", "startup"]),

@@ -14,6 +14,7 @@ from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.units import format_duration
 
 if TYPE_CHECKING:
     from netsim.scenario.explore import Exploration
@@ -30,17 +31,21 @@ def explore_all(
     *,
     seed: int | None,
     examples: int,
+    jobs: int,
     write: str | None,
     as_json: bool,
 ) -> int:
-    """Search in one after the other; write and show what is found. Returns the exit code."""
+    """Search in one after the other, `jobs` sets of faults at a time; write and show what is found.
+
+    Returns the exit code.
+    """
     from netsim.scenario.process_pool import Pool
 
     if write is not None and len(scenarios) > 1:
         raise click.UsageError("`--write` is for one scenario; name one file")
     _check(scenarios, write)
     started = time.monotonic()
-    pool = Pool(1)
+    pool = Pool(jobs)
     try:
         reports = [_explore(each, pool, seed, examples, write, as_json) for each in scenarios]
     finally:
@@ -96,6 +101,8 @@ def _explore(
         "seed": exploration.seed,
         "held": exploration.faultless.held and exploration.result is None,
         "tried": exploration.tried,
+        "kinds": list(exploration.kinds),
+        "span_ns": exploration.span_ns,
         "faults": [fault.as_dict() for fault in exploration.faults],
         "written": None,
         "runs": [],
@@ -113,9 +120,16 @@ def _explore(
         if not as_json:
             _show_faultless(exploration.faultless)
     elif not as_json:
+        assert scenario.explore is not None
         say(
             f"ok      {scenario.file}: {scenario.name} (held under {_sets(exploration.tried)}, "
             f"seed {exploration.seed})"
+        )
+        say(
+            f"  tried: {', '.join(exploration.kinds)}; begun within "
+            f"{format_duration(exploration.span_ns)}, lasting up to "
+            f"{format_duration(scenario.explore.lasting_ns)}, at most {scenario.explore.at_most} "
+            "in a run"
         )
     return report
 

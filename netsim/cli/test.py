@@ -66,7 +66,7 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Scenarios at a time; as many as there are processors where it is left out.",
+    help="Runs at a time; as many as there are processors where it is left out.",
 )
 @click.option(
     "--explore", "explores", is_flag=True, help="Look for faults under which invariants break."
@@ -105,7 +105,7 @@ def command(
     if seed is not None and seeds is not None:
         raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
     if explores:
-        unfit: dict[str, object] = {"--seeds": seeds, "--trace": trace, "--jobs": jobs}
+        unfit: dict[str, object] = {"--seeds": seeds, "--trace": trace}
         unfit |= {"--junit": junit, "--html": html}
     else:
         unfit = {"--examples": examples, "--write": write}
@@ -134,7 +134,12 @@ def command(
         if not fit:
             raise click.UsageError("no scenario here has `explore`; name one that does")
         return explore_all(
-            fit, seed=seed, examples=examples or EXAMPLES, write=write, as_json=as_json
+            fit,
+            seed=seed,
+            examples=examples or EXAMPLES,
+            jobs=jobs or os.cpu_count() or 1,
+            write=write,
+            as_json=as_json,
         )
     _check_trace(trace, scenarios)
     started = time.monotonic()

@@ -1,35 +1,41 @@
 """A search for the faults under which a scenario's invariants break.
 
-hypothesis draws sets of faults and shrinks the first that fails; each is tried on a fresh network
-in virtual time, in a process of its own. The steps are load: what a fault does to them counts for
-nothing. What must hold, after every step and when all faults are over, are the invariants.
+Sets of faults are drawn from what the scenario allows and its run without faults shows. They are
+tried in parallel, each on a fresh network in virtual time, in a process of its own; the first that
+fails is shrunk. The steps are load: what a fault does to them counts for nothing. What must hold,
+after every step and when all faults are over, are the invariants.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from random import Random
 from typing import Final
 
 from netsim.core.errors import NetsimError
 from netsim.core.time import SECOND
-from netsim.scenario.fault_draws import FaultSet, fault_sets, polished
+from netsim.scenario.fault_draws import FaultSet, draw_sets, shrunk, targets
+from netsim.scenario.faultless_run import FaultlessRun, learn
 from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.scenario_model import Scenario
+from netsim.scenario.scenario_model import FAULT_KINDS, Scenario
+from netsim.topology.make_plan import make_plan
 
 Progress = Callable[[int, bool], None]
 """Told how many sets of faults were tried, and whether one that fails is being shrunk."""
 
 _MINUTE: Final = 60 * SECOND
+_MOST_TO_SHRINK: Final = 200
+"""Sets of faults, after one has failed."""
 
 
-class MissingHypothesisError(NetsimError, ValueError):
-    """The package that draws and shrinks is not installed."""
+class NothingToBreakError(NetsimError, ValueError):
+    """No fault fits what a scenario allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,11 @@ class Exploration:
     faultless: ScenarioResult
     """The run without faults. Where it did not hold there was no search."""
     tried: int
-    """Different sets of faults, before one failed."""
+    """Different sets of faults, up to the first that failed."""
+    kinds: tuple[str, ...]
+    """Those that were tried."""
+    span_ns: int
+    """Within which they began."""
     limit_ns: int
     """Of network time, for the steps beside faults."""
     faults: FaultSet
@@ -54,42 +64,44 @@ def explore(
 ) -> Exploration:
     """Try up to `examples` sets of faults of what the scenario's `explore` allows.
 
-    Equal seeds draw and find the same. MissingHypothesisError where hypothesis is not installed.
+    Equal seeds draw and find the same, however many are tried at a time. NothingToBreakError where
+    nothing fits what is allowed.
     """
-    try:
-        import hypothesis
-    except ImportError:
-        message = "a search for faults needs hypothesis; pip install hypothesis"
-        raise MissingHypothesisError(message) from None
     budget = scenario.explore
     assert budget is not None
-    faultless = _run(pool, Job(scenario, seed))
-    began = faultless.steps[0].started_ns if faultless.steps else 0
-    duration = faultless.network_ns - began
+    faultless, learnt = _faultless(scenario, pool, seed)
+    duration = learnt.duration_ns
     limit = scenario.time_limit_ns or _round_up(2 * (duration + budget.lasting_ns) + _MINUTE)
+    exploration = Exploration(faultless.seed, faultless, 0, (), duration, limit, (), None)
     if not faultless.held:
-        return Exploration(faultless.seed, faultless, 0, limit, (), None)
+        return exploration
+    if not targets(budget, learnt):
+        raise NothingToBreakError(
+            f"{scenario.file}: nothing breaks that `explore` allows: without faults nobody talks "
+            "to its nodes, and they are no computers; write other `nodes` or `kinds`"
+        )
     trials = _Trials(replace(scenario, time_limit_ns=limit), faultless.seed, pool, progress)
-    settings = hypothesis.settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
-        verbosity=hypothesis.Verbosity.quiet,
+    trials.try_all(draw_sets(budget, learnt, Random(faultless.seed), examples))
+    kinds = tuple(
+        kind for kind in FAULT_KINDS if any(kind == each.kind for each in chain(*trials.tried))
     )
-    try:
-        with _no_files_left():
-            smallest = hypothesis.find(
-                fault_sets(budget, duration),
-                trials.fails,
-                settings=settings,
-                random=Random(faultless.seed),
-            )
-    except hypothesis.errors.NoSuchExample:
-        return Exploration(faultless.seed, faultless, trials.tried, limit, (), None)
-    smallest = polished(smallest, budget.lasting_ns, duration, trials.fails)
-    result = trials.failed[smallest]
-    return Exploration(faultless.seed, faultless, trials.tried, limit, smallest, result)
+    exploration = replace(exploration, tried=len(trials.tried), kinds=kinds)
+    if not trials.failed:
+        return exploration
+    (first,) = trials.failed
+    smallest = shrunk(first, budget.lasting_ns, duration, trials.fails)
+    return replace(exploration, faults=smallest, result=trials.failed[smallest])
+
+
+def _faultless(
+    scenario: Scenario, pool: Pool, seed: int | None
+) -> tuple[ScenarioResult, FaultlessRun]:
+    with tempfile.TemporaryDirectory(prefix="netsim-explore-") as folder:
+        trace = Path(folder, "trace.jsonl")
+        job = Job(scenario, seed, trace=os.fspath(trace), watches_timers=True)
+        result = _run(pool, job)
+        plan = make_plan(scenario.topology, seed=result.seed)
+        return result, learn(result, trace, plan)
 
 
 class _Trials:
@@ -97,25 +109,48 @@ class _Trials:
 
     def __init__(self, scenario: Scenario, seed: int, pool: Pool, progress: Progress) -> None:
         self.failed: dict[FaultSet, ScenarioResult] = {}
-        self.tried = 0
+        self.tried: list[FaultSet] = []
+        """In the order in which they were drawn, up to the first that failed."""
         self._held: set[FaultSet] = set()
+        self._shrinking = 0
         self._scenario = scenario
         self._seed = seed
         self._pool = pool
         self._progress = progress
 
+    def try_all(self, sets: Sequence[FaultSet]) -> None:
+        """Several at a time, until one fails and all that were drawn before it are done."""
+        end = len(sets)
+        results: dict[int, ScenarioResult] = {}
+        for index, result in self._pool.run([self._job(faults) for faults in sets]):
+            results[index] = result
+            if not result.held and index < end:
+                self._pool.drop(range(index + 1, end))
+                end = index
+            self._progress(len(results), False)
+        self.tried = list(sets[: end + 1])
+        for index, faults in enumerate(self.tried):
+            if results[index].held:
+                self._held.add(faults)
+            else:
+                self.failed[faults] = results[index]
+
     def fails(self, faults: FaultSet) -> bool:
-        """Whether the scenario does not hold under these faults."""
+        """Whether the scenario does not hold under these faults; not, where it was tried enough."""
         if faults not in self.failed and faults not in self._held:
-            result = _run(self._pool, Job(replace(self._scenario, faults=faults), self._seed))
-            self.tried += not self.failed
+            if self._shrinking >= _MOST_TO_SHRINK:
+                return False
+            self._shrinking += 1
+            result = _run(self._pool, self._job(faults))
             if result.held:
                 self._held.add(faults)
             else:
                 self.failed[faults] = result
-            done = self.tried if not self.failed else len(self._held) + len(self.failed)
-            self._progress(done, bool(self.failed))
+            self._progress(self._shrinking, True)
         return faults in self.failed
+
+    def _job(self, faults: FaultSet) -> Job:
+        return Job(replace(self._scenario, faults=faults), self._seed)
 
 
 def _run(pool: Pool, job: Job) -> ScenarioResult:
@@ -126,16 +161,3 @@ def _run(pool: Pool, job: Job) -> ScenarioResult:
 def _round_up(ns: int) -> int:
     """To whole minutes."""
     return -(-ns // _MINUTE) * _MINUTE
-
-
-@contextmanager
-def _no_files_left() -> Iterator[None]:
-    """hypothesis would keep notes on the modules around it in `.hypothesis` where it is started."""
-    from hypothesis.configuration import set_hypothesis_home_dir
-
-    with tempfile.TemporaryDirectory(prefix="netsim-explore-") as folder:
-        set_hypothesis_home_dir(os.fspath(folder))
-        try:
-            yield
-        finally:
-            set_hypothesis_home_dir(None)

@@ -7,15 +7,15 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from netsim.core.errors import AlreadyRunningError
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.recording import Recording
+from netsim.scenario.scenario_model import LINK_KINDS, Step
 from netsim.scenario.scenario_model import PlannedFault as PlannedFault
-from netsim.scenario.scenario_model import Step
 from netsim.scenario.step_text import endpoint_text
 
 if TYPE_CHECKING:
+    from netsim.network.faults import Fault
     from netsim.network.network import Network
 
 
@@ -66,17 +66,48 @@ class Faults:
 
     async def _come_and_go(self, fault: PlannedFault, start: int) -> None:
         await asyncio.sleep((start + fault.at_ns - self._network.now()) / SECOND)
-        if fault.kind == "crash":
-            node = fault.subject[0]
-            await self._change_node("crash", node)
+        if fault.kind in LINK_KINDS:
+            # Who is held may be held by a step, too: plain words, the later of which counts.
+            a, b = fault.subject
+            await self._change_link(fault.kind, a, b)
             await asyncio.sleep(fault.lasting_ns / SECOND)
-            with contextlib.suppress(AlreadyRunningError):  # `restart: on-failure`, or a step
-                await self._change_node("start", node)
+            await self._change_link("up" if fault.kind == "down" else "release", a, b)
             return
-        a, b = fault.subject
-        await self._change_link(fault.kind, a, b)
-        await asyncio.sleep(fault.lasting_ns / SECOND)
-        await self._change_link("up" if fault.kind == "down" else "release", a, b)
+        began = self._network.now()
+        async with contextlib.AsyncExitStack() as until_healed:
+            try:
+                await until_healed.enter_async_context(self._planned(fault))
+            except ConnectionError as error:  # it is down: a step, or another fault, was faster
+                self._recording.notices.append(f"{fault}: {error}")
+                return
+            self._recording.fault_began(fault.kind, fault.place, began)
+            await asyncio.sleep(fault.lasting_ns / SECOND)
+        self._recording.fault_ended((fault.kind,), fault.place, self._network.now())
+
+    def _planned(self, fault: PlannedFault) -> Fault:
+        """The operation that does it, and undoes it at the end of an `async with`."""
+        options = dict(fault.options)
+        network = self._network
+        first, *rest = fault.subject
+        match fault.kind:
+            case "drop":
+                return network.drop(first, rest[0], **options)
+            case "isolate":
+                return network.isolate(first.split(", "), rest[0].split(", "))
+            case "crash" | "kill_program" | "pause":
+                operation: Fault = getattr(network[first], fault.kind)()
+                return operation
+        to = network.connections(first, int(rest[0]), source=options.get("from"))
+        match fault.kind:
+            case "reset_connections":
+                return to.reset(options.get("after"))
+            case "cut_connections":
+                return to.cut(options["after"])
+            case "stall_connections":
+                return to.stall()
+            case "slow_close":
+                return to.slow_close(format_duration(options["delay"]))
+        return to.refuse(options.get("first"))
 
     # Links
 

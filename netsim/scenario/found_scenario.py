@@ -10,7 +10,7 @@ from typing import Any, Final
 from netsim.core.errors import Problem
 from netsim.core.units import format_duration
 from netsim.scenario.explore import Exploration
-from netsim.scenario.scenario_model import PlannedFault, Scenario, Step
+from netsim.scenario.scenario_model import LINK_KINDS, NODE_KINDS, PlannedFault, Scenario, Step
 from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.yaml_edits import YamlEdits
 
@@ -63,7 +63,7 @@ def found_text(scenario: Scenario, exploration: Exploration, folder: Path) -> st
 def fault_lines(exploration: Exploration) -> list[str]:
     """The faults in words, one a line: what, from when to when."""
     return [
-        f"{fault.kind:<5} {' – '.join(fault.subject)}, from {format_duration(fault.at_ns)} "
+        f"{fault.kind:<5} {fault.place}, from {format_duration(fault.at_ns)} "
         f"to {format_duration(fault.healed_ns)}"
         for fault in exploration.faults
     ]
@@ -81,11 +81,25 @@ def _heading(scenario: Scenario, exploration: Exploration, folder: Path) -> str:
 
 
 def _written(fault: PlannedFault) -> dict[str, Any]:
-    subject: dict[str, Any] = {"link": list(fault.subject)}
-    if fault.kind == "crash":
-        subject = {"node": fault.subject[0]}
+    words: dict[str, Any]
+    if fault.kind in LINK_KINDS:
+        words = {"link": list(fault.subject)}
+    elif fault.kind in NODE_KINDS:
+        words = {"node": fault.subject[0]}
+    elif fault.kind == "isolate":
+        words = {"between": [group.split(", ") for group in fault.subject]}
+    elif fault.kind == "drop":
+        words = {"from": fault.subject[0], "to": fault.subject[1]}
+    else:
+        words = {"to": fault.subject[0], "port": int(fault.subject[1])}
+    for option, value in fault.options:
+        words[option] = value
+        if option == "after":
+            words[option] = f"{value}B"
+        elif option == "delay":
+            words[option] = format_duration(value)
     at, lasting = format_duration(fault.at_ns), format_duration(fault.lasting_ns)
-    return {fault.kind: subject, "at": at, "lasting": lasting}
+    return {fault.kind: words, "at": at, "lasting": lasting}
 
 
 def _all_steps(steps: tuple[Step, ...]) -> list[Step]:

@@ -11,7 +11,16 @@ from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError
 from netsim.scenario.check_words import CheckWords
-from netsim.scenario.scenario_model import ExploreBudget, PlannedFault, Scenario, Step, Time
+from netsim.scenario.scenario_model import (
+    FAULT_KINDS,
+    LINK_KINDS,
+    NODE_KINDS,
+    ExploreBudget,
+    PlannedFault,
+    Scenario,
+    Step,
+    Time,
+)
 from netsim.scenario.scenario_words import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
 from netsim.scenario.step_text import describe, endpoint_text
 from netsim.scenario.topology_names import check_names
@@ -146,13 +155,26 @@ def _written(data: Any, path: PathTo) -> Mapping[str, Any]:
 
 
 def _planned(words: PlannedFaultWords) -> PlannedFault:
-    link = words.down or words.hold
-    if link is not None:
-        subject = tuple(map(endpoint_text, link.link))
+    kind = words.kind
+    arguments = getattr(words, kind)
+    options: dict[str, Any] = {}
+    subject: tuple[str, ...]
+    if kind in LINK_KINDS:
+        subject = tuple(map(endpoint_text, arguments.link))
+    elif kind in NODE_KINDS:
+        subject = (arguments.node,)
+    elif kind == "isolate":
+        subject = tuple(map(", ".join, arguments.between))
     else:
-        assert words.crash is not None
-        subject = (words.crash.node,)
-    return PlannedFault(words.at, words.kind, subject, words.lasting)
+        options = dict(arguments)
+        ends = ("from_", "to") if kind == "drop" else ("to", "port")
+        subject = tuple(str(options.pop(end)) for end in ends)
+    given = ((key.rstrip("_"), value) for key, value in options.items() if _is_given(value))
+    return PlannedFault(words.at, kind, subject, words.lasting, tuple(sorted(given)))
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False
 
 
 def _budget(words: ExploreWords | None) -> ExploreBudget | None:
@@ -161,7 +183,7 @@ def _budget(words: ExploreWords | None) -> ExploreBudget | None:
     faults = words.faults
     links = tuple((endpoint_text(a), endpoint_text(b)) for a, b in faults.links or [])
     nodes = tuple(faults.nodes or ())
-    fitting = [*(["down", "hold"] if links else []), *(["crash"] if nodes else [])]
+    fitting = [kind for kind in FAULT_KINDS if (links if kind in LINK_KINDS else nodes)]
     return ExploreBudget(
         links=links,
         nodes=nodes,

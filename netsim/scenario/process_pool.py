@@ -43,6 +43,7 @@ class Job:
     seed: int | None = None
     trace: str | None = None
     faults: tuple[PlannedFault, ...] = ()
+    watches_timers: bool = False
 
     def broken(self, problem: str, wall: float) -> ScenarioResult:
         """The result where the process gave none."""

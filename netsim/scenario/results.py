@@ -114,6 +114,8 @@ class ScenarioResult:
     """What programs logged as errors, expected ones among it."""
     logs: tuple[LogLine, ...] = ()
     """The last that nodes and programs logged, of any level, oldest first."""
+    timers: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """Where they were watched: how long timers of programs ran, and when these were due, in ns."""
     notices: tuple[str, ...] = ()
     """What will not repeat in another run, and such."""
     network_ns: int = 0

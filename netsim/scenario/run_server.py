@@ -133,6 +133,7 @@ def main() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         die_with_parent(pool)
         _run(accepting)
+    accepting.close()
 
 
 def _refuse(accepting: socket.socket, error: OSError) -> None:
@@ -157,7 +158,13 @@ def _run(accepting: socket.socket) -> NoReturn:
     code = 0
     try:
         trace = f"/dev/fd/{TRACE}" if job.scenario.time == "virtual" else None
-        result = execute(job.scenario, seed=job.seed, trace=trace, faults=job.faults)
+        result = execute(
+            job.scenario,
+            seed=job.seed,
+            trace=trace,
+            faults=job.faults,
+            watches_timers=job.watches_timers,
+        )
         answers.send((result, _Imports.compiled))
     except Exception:  # noqa: BLE001  # a bug of ours must not look like a scenario that held
         answers.send(f"a bug in netsim: {traceback.format_exc().strip()}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from netsim.core.units import format_duration
 
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from netsim.topology.checked_topology import Topology
 
 Time = Literal["virtual", "real"]
+
+LINK_KINDS: Final = ("down", "hold")
+NODE_KINDS: Final = ("crash", "kill_program", "pause")
+PACKET_KINDS: Final = ("drop", "isolate")
+CONNECTION_KINDS: Final = (
+    "reset_connections",
+    "cut_connections",
+    "stall_connections",
+    "slow_close",
+    "refuse_connections",
+)
+FAULT_KINDS: Final = (*LINK_KINDS, *NODE_KINDS, *PACKET_KINDS, *CONNECTION_KINDS)
+"""Of faults beside the steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +55,14 @@ class PlannedFault:
 
     at_ns: int
     """After the first step began, in network time."""
-    kind: Literal["down", "hold", "crash"]
+    kind: str
+    """One of `FAULT_KINDS`."""
     subject: tuple[str, ...]
-    """A link's two ends (`NODE` or `NODE:INTERFACE`), or one node."""
+    """A link's two ends (`NODE` or `NODE:INTERFACE`); one node; who sends and to whom; two groups
+    (`alice, bob`); a node and a port."""
     lasting_ns: int
+    options: tuple[tuple[str, Any], ...] = ()
+    """What else the step of this name takes, checked, in the order of the names."""
 
     @property
     def healed_ns(self) -> int:
@@ -55,15 +72,35 @@ class PlannedFault:
     def as_dict(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "subject": " – ".join(self.subject),
+            "subject": self.place,
             "at_ns": self.at_ns,
             "lasting_ns": self.lasting_ns,
         }
 
+    @property
+    def place(self) -> str:
+        """What breaks, for a person: `r1 – r2`, `r3`, `alice → web`, `alice | web`, `web:80`."""
+        options = dict(self.options)
+        if self.kind == "drop":
+            arrow = " ↔ " if options.pop("both_ways", None) else " → "
+            shown = arrow.join(self.subject)
+        elif self.kind in CONNECTION_KINDS:
+            source = options.pop("from", None)
+            shown = ":".join(self.subject) if source is None else f"{source} → {self.subject[0]}"
+            shown += "" if source is None else f":{self.subject[1]}"
+        else:
+            shown = (" | " if self.kind == "isolate" else " – ").join(self.subject)
+        return ", ".join([shown, *(f"{key} {_shown(key, options[key])}" for key in options)])
+
     def __str__(self) -> str:
-        what = " – ".join(self.subject)
         when = f"at {format_duration(self.at_ns)} for {format_duration(self.lasting_ns)}"
-        return f"{self.kind} {what} {when}"
+        return f"{self.kind} {self.place} {when}"
+
+
+def _shown(option: str, value: Any) -> str:
+    if option == "delay":
+        return format_duration(value)
+    return f"{value} B" if option == "after" else str(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from netsim.core.errors import NetsimError
@@ -20,6 +21,7 @@ from netsim.scenario.scenario_model import Scenario
 from netsim.scenario.step_runner import Runner
 from netsim.topology.make_plan import make_plan
 from netsim.virtual.loops import DirectorLoop, run
+from netsim.virtual.timeline import TimersSeen
 
 
 def execute(
@@ -28,25 +30,31 @@ def execute(
     seed: int | None = None,
     trace: str | os.PathLike[str] | None = None,
     faults: Sequence[PlannedFault] = (),
+    watches_timers: bool = False,
     new_network: Callable[..., Network] = Network,
 ) -> ScenarioResult:
     """Run the scenario to its end. `seed` goes before the scenario's, that before the topology's.
 
-    `trace` is a file for every frame. `faults` come at times of their own, beside the steps.
+    `trace` is a file for every frame. `faults` come at times of their own, beside the steps. Timers
+    of programs can be watched in virtual time.
     Whatever goes wrong is in the result. It runs an event loop: none may be running.
     """
     plan = make_plan(scenario.topology, seed=scenario.seed if seed is None else seed)
     recording = Recording()
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
-    main = _main(scenario, network, recording, trace, (*scenario.faults, *faults))
+    timers = TimersSeen() if watches_timers else None
+    main = _main(scenario, network, recording, trace, (*scenario.faults, *faults), timers)
     try:
         _run(scenario, main)
     except (NetsimError, OSError) as error:
         recording.interrupt(network.now(), " ".join(str(error).split()))
     recording.network_ns = max(recording.network_ns, network.now())
     wall = time.monotonic() - started
-    return recording.result(scenario.name, scenario.file, plan.seed, scenario.time, wall)
+    result = recording.result(scenario.name, scenario.file, plan.seed, scenario.time, wall)
+    if timers is None:
+        return result
+    return replace(result, timers=tuple((each, tuple(timers.dues[each])) for each in timers.dues))
 
 
 def _run(scenario: Scenario, main: Any) -> None:
@@ -62,11 +70,14 @@ async def _main(
     recording: Recording,
     trace: str | os.PathLike[str] | None,
     faults: Sequence[PlannedFault],
+    timers: TimersSeen | None,
 ) -> None:
     wall_limit = scenario.wall_limit_ns
     loop = asyncio.get_running_loop()
     if isinstance(loop, DirectorLoop) and wall_limit is not None:
         loop.timeline.limit_wall_time(wall_limit / SECOND)
+    if isinstance(loop, DirectorLoop):
+        loop.timeline.timers_seen = timers
     async with network:
         network.observe_frames()
         if trace is not None:

@@ -27,6 +27,7 @@ from netsim.scenario.check_words import (
     Times,
     one_of,
 )
+from netsim.scenario.scenario_model import FAULT_KINDS, LINK_KINDS
 from netsim.topology import json_forms as forms
 from netsim.topology.editor_schema import schema_of
 from netsim.topology.link_words import DirectionWords
@@ -316,13 +317,10 @@ class LimitWords(ScenarioPart):
     """Time on the wall."""
 
 
-_PLANNED = ("down", "hold", "crash")
-
-
 class PlannedFaultWords(ScenarioPart):
     """A fault that comes at its own time, beside the steps, and goes again."""
 
-    model_config = one_of(_PLANNED)
+    model_config = one_of(FAULT_KINDS)
 
     at: Duration = Field(examples=["2s"])
     """When it comes: network time since the first step began."""
@@ -335,20 +333,45 @@ class PlannedFaultWords(ScenarioPart):
     crash: NodeFaultWords | None = None
     """Cuts the power of a node, which starts again afterwards."""
 
+    kill_program: NodeFaultWords | None = None
+    """Kills what runs on a computer, which is started again afterwards."""
+    pause: NodeFaultWords | None = None
+    """Lets what runs on a computer stand still."""
+    drop: DropWords | None = None
+    """Lets packets vanish from one node to another."""
+    isolate: PartitionWords | None = None
+    """Lets packets vanish between two groups of nodes."""
+    reset_connections: ResetWords | None = None
+    """Resets connections to a service."""
+    cut_connections: CutWords | None = None
+    """Ends connections to a service in the middle."""
+    stall_connections: ConnectionWords | None = None
+    """Lets nothing come through connections to a service."""
+    slow_close: SlowCloseWords | None = None
+    """Has a service close its connections late."""
+    refuse_connections: RefuseWords | None = None
+    """Refuses connections to a service."""
+
     @property
-    def kind(self) -> Literal["down", "hold", "crash"]:
+    def kind(self) -> str:
         """The one that is written."""
-        return "down" if self.down else "hold" if self.hold else "crash"
+        return next(kind for kind in FAULT_KINDS if getattr(self, kind) is not None)
 
     @model_validator(mode="after")
     def _is_one_fault(self) -> PlannedFaultWords:
-        written = [kind for kind in _PLANNED if getattr(self, kind) is not None]
+        written = [kind for kind in FAULT_KINDS if getattr(self, kind) is not None]
         if not written:
-            raise ValueError("a fault is missing; write one of down, hold, crash")
+            raise ValueError(f"a fault is missing; write one of {', '.join(FAULT_KINDS)}")
         if len(written) > 1:
             shown = " and ".join(f"`{kind}`" for kind in written)
             raise ValueError(f"{shown} are {len(written)} faults; write each by itself")
         return self
+
+
+FaultKind = Literal[
+    "down", "hold", "crash", "kill_program", "pause", "drop", "isolate", "reset_connections",
+    "cut_connections", "stall_connections", "slow_close", "refuse_connections",
+]  # fmt: skip
 
 
 class ExploreFaultWords(ScenarioPart):
@@ -357,8 +380,8 @@ class ExploreFaultWords(ScenarioPart):
     links: list[LinkName] | None = None
     """Links that may go down or be held."""
     nodes: list[NodeName] | None = None
-    """Nodes that may crash."""
-    kinds: list[Literal["down", "hold", "crash"]] | None = None
+    """Nodes that may crash or fail otherwise, with their packets and services."""
+    kinds: list[FaultKind] | None = None
     """What may happen to them; everything that fits where it is left out."""
     at_most: Times | None = None
     """Faults in one run; 3 where it is left out."""
@@ -370,10 +393,12 @@ class ExploreFaultWords(ScenarioPart):
         if not self.links and not self.nodes:
             raise ValueError("nothing may break; write `links: [[r1, r2]]` or `nodes: [r3]`")
         kinds = self.kinds or []
-        if kinds and not self.nodes and "crash" in kinds:
-            raise ValueError("`crash` is for nodes; write `nodes: [r3]` too, or leave it out")
-        if kinds == ["crash"] and self.links:
-            raise ValueError("`crash` is not for links; write `down` or `hold` too")
+        of_nodes = [kind for kind in kinds if kind not in LINK_KINDS]
+        if of_nodes and not self.nodes:
+            shown = f"`{of_nodes[0]}`"
+            raise ValueError(f"{shown} is for nodes; write `nodes: [r3]` too, or leave it out")
+        if kinds and of_nodes == kinds and self.links:
+            raise ValueError(f"`{kinds[0]}` is not for links; write `down` or `hold` too")
         return self
 
 

@@ -272,6 +272,9 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         raise RuntimeError(f"the loop of {self.name} is run by virtual time itself")
 
     def _schedule(self, due: int, timer: Timer) -> None:
+        seen = self.timeline.timers_seen
+        if seen is not None:
+            seen.note(due - self.timeline.now, due)
         self._driver.schedule(due, self._timer_due, timer)
 
 

@@ -28,6 +28,8 @@ _STANDSTILL: Final = 250
 _LAST_SOURCE: Final = 1 << 60
 """The test comes after whatever else happens at the same time: it sees it all done."""
 _FEWEST_CANCELLED: Final = 1000
+_LENGTHS: Final = 500
+_DUES: Final = 100
 
 
 class Schedule:
@@ -45,6 +47,24 @@ class Timer(asyncio.TimerHandle):
 
     is_planned: bool = False
     """It stands in the agenda."""
+
+
+class TimersSeen:
+    """How long programs on computers let timers run, cancelled ones too, and when these were due.
+
+    That is where their time-outs and pauses show. Of each length, and of lengths, the first are
+    kept.
+    """
+
+    def __init__(self) -> None:
+        self.dues: dict[int, list[int]] = {}
+        """By length in ns: network times in ns."""
+
+    def note(self, length_ns: int, due: int) -> None:
+        if length_ns > 0 and (length_ns in self.dues or len(self.dues) < _LENGTHS):
+            dues = self.dues.setdefault(length_ns, [])
+            if len(dues) < _DUES:
+                dues.append(due)
 
 
 class Stepped(Protocol):
@@ -67,6 +87,8 @@ class Timeline(Schedule):
         self.findings = Findings()
         """What will not be the same in another run."""
         self.interception = Interception(self.findings)
+        self.timers_seen: TimersSeen | None = None
+        """Where somebody wants to know."""
         self.wall_limit: float | None = None
         """Seconds of real time, from when the limit was set."""
         self._director = director

@@ -7,7 +7,8 @@ requests take 10 ms, and fail while anything is down.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -240,9 +241,8 @@ class FakeNode:
     async def run(self, function: Any, *args: Any) -> Any:
         return await function(*args)
 
-    async def crash(self) -> None:
-        self.network.broken.add(self.name)
-        self.network.do(f"crash {self.name}")
+    def crash(self) -> FakeOutage:
+        return FakeOutage(self)
 
     async def stop(self) -> None:
         self.network.broken.add(self.name)
@@ -257,3 +257,22 @@ class FakeNode:
     async def restart(self) -> None:
         self.network.broken.discard(self.name)
         self.network.do(f"restart {self.name}")
+
+
+@dataclass
+class FakeOutage:
+    """Awaited it lasts; as a context manager it ends."""
+
+    node: FakeNode
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self.node.network.broken.add(self.node.name)
+        self.node.network.do(f"crash {self.node.name}")
+        yield from ()
+
+    async def __aenter__(self) -> None:
+        await self
+
+    async def __aexit__(self, *_: object) -> None:
+        with contextlib.suppress(AlreadyRunningError):
+            await self.node.start()

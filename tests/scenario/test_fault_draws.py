@@ -1,17 +1,17 @@
-"""Sets of faults: what is drawn, in which order, and how they become rounder."""
+"""Sets of faults: what is drawn, and how they become smaller and rounder."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, find, given, settings
-from hypothesis.errors import NoSuchExample
-from hypothesis.strategies import integers
 
-from netsim.scenario.fault_draws import FaultSet, fault_sets, polished, tick_of
-from netsim.scenario.scenario_model import ExploreBudget, PlannedFault
+from netsim.scenario.fault_draws import FaultSet, draw_sets, shrunk, targets, tick_of
+from netsim.scenario.faultless_run import FaultlessRun
+from netsim.scenario.scenario_model import FAULT_KINDS, ExploreBudget, PlannedFault
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -20,6 +20,14 @@ BUDGET = ExploreBudget(
     links=(LINK,), nodes=("web",), kinds=("down", "crash"), at_most=3, lasting_ns=7 * SECOND
 )
 ALL = (("crash", ("web",)), ("down", LINK))
+RUN = FaultlessRun(
+    5 * SECOND,
+    moments=(1234 * MS, 1250 * MS),
+    timers_ns=(2 * SECOND,),
+    talks=(("alice", "web"), ("bob", "alice"), ("web", "alice")),
+    services=(("web", 80), ("alice", 22)),
+    computers=("alice", "web"),
+)
 
 
 def crash(at_ms: int, lasting_ms: int = 100) -> PlannedFault:
@@ -30,22 +38,10 @@ def down(at_ms: int, lasting_ms: int = 100) -> PlannedFault:
     return PlannedFault(at_ms * MS, "down", LINK, lasting_ms * MS)
 
 
-@given(integers(0, 2**32))
-@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@pytest.mark.parametrize("seed", range(5))
 def test_draws_keep_to_the_budget(seed: int) -> None:
-    seen: list[FaultSet] = []
-
-    def fails(faults: FaultSet) -> bool:
-        seen.append(faults)
-        return False
-
-    with pytest.raises(NoSuchExample):
-        find(
-            fault_sets(BUDGET, 5 * SECOND),
-            fails,
-            settings=settings(max_examples=100, database=None),
-            random=Random(seed),
-        )
+    seen = draw_sets(BUDGET, RUN, Random(seed), 100)
+    assert len(set(seen)) == 100
     assert {(fault.kind, fault.subject) for faults in seen for fault in faults} == set(ALL)
     assert {len(faults) for faults in seen} == {1, 2, 3}
     for faults in seen:
@@ -55,7 +51,36 @@ def test_draws_keep_to_the_budget(seed: int) -> None:
         assert list(faults) == sorted(faults)
         assert all(0 <= fault.at_ns <= 5 * SECOND for fault in faults)
         assert all(0 < fault.lasting_ns <= 7 * SECOND for fault in faults)
-        assert all(fault.at_ns % (10 * MS) == 0 for fault in faults)
+    assert seen == draw_sets(BUDGET, RUN, Random(seed), 100)
+
+
+def test_most_faults_begin_between_events_and_last_about_as_long_as_timers() -> None:
+    faults = [each for some in draw_sets(BUDGET, RUN, Random(0), 200) for each in some]
+    starts = Counter(fault.at_ns for fault in faults)
+    lastings = Counter(fault.lasting_ns for fault in faults)
+    assert sum(starts[moment] for moment in RUN.moments) > len(faults) / 2
+    around = (SECOND, 2200 * MS, 3 * SECOND, 5 * SECOND)
+    assert sum(lastings[length] for length in around) > len(faults) / 3
+
+
+def test_every_kind_comes_and_only_where_it_can() -> None:
+    budget = replace(BUDGET, kinds=FAULT_KINDS)
+    faults = [each for some in draw_sets(budget, RUN, Random(0), 60) for each in some]
+    kinds = Counter(fault.kind for fault in faults)
+    assert set(kinds) == set(FAULT_KINDS)
+    assert min(kinds.values()) > len(faults) / len(FAULT_KINDS) / 2
+    places = {kind: {fault.subject for fault in faults if fault.kind == kind} for kind in kinds}
+    assert places["drop"] == {("alice", "web"), ("web", "alice")}
+    assert places["isolate"] == {("web", "alice")}
+    assert places["cut_connections"] == places["refuse_connections"] == {("web", "80")}
+    assert places["pause"] == places["kill_program"] == {("web",)}
+
+
+def test_a_router_runs_no_program_and_what_nobody_talks_to_has_no_connections() -> None:
+    budget = replace(BUDGET, links=(), nodes=("r3",), kinds=("pause", "crash", "stall_connections"))
+    ((crash,),) = targets(budget, RUN)
+    assert (crash.kind, crash.subject) == ("crash", ("r3",))
+    assert targets(replace(budget, kinds=("pause",)), RUN) == ()
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -64,40 +89,37 @@ def test_shrinking_leaves_what_is_needed(seed: int) -> None:
         late = {fault.kind for fault in faults if fault.healed_ns > 2345 * MS}
         return late == {"crash", "down"}
 
-    smallest = find(
-        fault_sets(BUDGET, 5 * SECOND),
-        fails,
-        settings=settings(max_examples=500, database=None, deadline=None),
-        random=Random(seed),
-    )
-    assert len(polished(smallest, 7 * SECOND, 5 * SECOND, fails)) == 2
-    assert {fault.lasting_ns for fault in smallest} == {10 * MS}
+    failing = next(faults for faults in draw_sets(BUDGET, RUN, Random(seed), 500) if fails(faults))
+    smallest = shrunk(failing, 7 * SECOND, 5 * SECOND, fails)
+    assert fails(smallest)
+    assert len(smallest) == 2
+    assert all(fault.at_ns % (100 * MS) == 0 for fault in smallest)
 
 
 @pytest.mark.parametrize(
     ("faults", "earliest", "expected"),
     [
-        ((crash(1237, 130),), 1000, (crash(1000, 200),)),
-        ((crash(1237, 130),), 1050, (crash(2000, 200),)),
-        ((crash(4990, 130),), 4991, None),
-        ((crash(2000, 100),), 0, (crash(2000, 100),)),
-        ((down(100), crash(1250)), 1000, (crash(1000),)),
+        ((crash(1237, 130),), 1000, crash(1000, 10)),
+        ((crash(1237, 130),), 1050, crash(2000, 10)),
+        ((crash(4990, 130),), 4990, crash(5000, 10)),
+        ((crash(2000, 100),), 0, crash(0, 10)),
+        ((down(100), crash(1250)), 1000, crash(1000, 10)),
     ],
 )
-def test_times_become_rounder_while_it_fails(
-    faults: FaultSet, earliest: int, expected: FaultSet | None
+def test_times_become_earlier_shorter_and_rounder_while_it_fails(
+    faults: FaultSet, earliest: int, expected: PlannedFault
 ) -> None:
     def fails(tried: FaultSet) -> bool:
         return any(fault.kind == "crash" and fault.at_ns >= earliest * MS for fault in tried)
 
-    result = polished(faults, 7 * SECOND, 5 * SECOND, fails)
-    assert result == (expected or (crash(5000, 200),))
+    assert shrunk(faults, 7 * SECOND, 5 * SECOND, fails) == (expected,)
 
 
 def test_roundness_stays_within_the_budget() -> None:
-    assert polished((crash(4700, 6500),), 6800 * MS, 4800 * MS, lambda faults: True) == (
-        crash(4000, 6500),
-    )
+    def fails(tried: FaultSet) -> bool:
+        return all(fault.at_ns > 4600 * MS and fault.lasting_ns > 6400 * MS for fault in tried)
+
+    assert shrunk((crash(4700, 6500),), 6800 * MS, 4800 * MS, fails) == (crash(4700, 6500),)
 
 
 def test_times_are_finer_in_short_scenarios() -> None:
