@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ def start_network(tmp_path: Path) -> StartNetwork:
     """
 
     @asynccontextmanager
-    async def start(text: str) -> AsyncIterator[Network]:
+    async def start(text: str) -> AsyncGenerator[Network]:
         file = tmp_path / "topology.yaml"
         file.write_text(text)
         network = Network(file)
@@ -128,6 +128,18 @@ async def held_frames(network: Network, node: str, peer: str) -> int:
     """How many frames wait at `node` for the link to `peer`."""
     facts = await network.inspect_node(node)
     return sum(each["tx"]["queued"] for each in facts["interfaces"] if each["peer"] == peer)
+
+
+async def lines_of(network: Network) -> AsyncGenerator[str, None]:
+    """What was logged, and what is logged from now on."""
+    following = network.subscribe_to_logs()
+    try:
+        for line in network.logs()["lines"]:
+            yield line["text"]
+        async for line in following:
+            yield line["text"]
+    finally:
+        following.close()
 
 
 async def tool(network: Network, node: str, *argv: str, json: bool = False) -> tuple[int, str]:

@@ -32,6 +32,8 @@ START_TIMEOUT_PER_NODE: Final = 0.1
 _GONE_TIMEOUT: Final = 1.0
 """Seconds to wait for the channels of killed nodes to end: what a program has forked may hold
 one, and does not hold up the end of the network."""
+FIRST_STEPS: Final = 1.0
+"""Seconds that programs get to begin, where nothing says when they serve."""
 KILL_TIMEOUT: Final = 5.0
 """Seconds within which a process that was killed is reported as ended."""
 _LAUNCHES_AT_ONCE: Final = 32
@@ -247,11 +249,14 @@ class Fleet:
         plan = self._plan.node(node.name)
         if not plan.run and plan.ready is None:
             return
+        limit = FIRST_STEPS if plan.ready is None else READY_TIMEOUT + START_TIMEOUT
         try:
-            async with asyncio.timeout(READY_TIMEOUT + START_TIMEOUT):
+            async with asyncio.timeout(limit):
                 failure = await node.question(messages.StartPrograms(node.next_number()))
         except TimeoutError:
-            failure = "its programs did not start"
+            if plan.ready is None:
+                return  # one that blocks its computer is no reason for the others not to start
+            failure = f"`ready: {plan.ready}` was not answered within {limit:g} s"
         except ConnectionError:
             return  # it is gone, and will be reported like any end
         if failure is not None:

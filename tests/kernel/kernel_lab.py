@@ -33,16 +33,16 @@ nodes:
   web:
     kind: computer
     address: {WEB}/24
-    services: {{80: "beside:create_app"}}
-    run: "beside:serve"
+    services: {{80: "kernel_side:create_app"}}
+    run: "kernel_side:serve"
   narrow:
     kind: computer
     address: {NARROW}/24
     services:
-      80: "beside:create_app"
+      80: "kernel_side:create_app"
       8080: netsim.services.httpbin:create_app
-      9000: "beside:create_app"
-  deaf: {{kind: computer, address: {DEAF}/24, services: {{80: "beside:create_app"}}}}
+      9000: "kernel_side:create_app"
+  deaf: {{kind: computer, address: {DEAF}/24, services: {{80: "kernel_side:create_app"}}}}
 links:
   - {{endpoints: [lab, r1], delay: 5ms}}
   - {{endpoints: [r1, web], delay: 5ms, bandwidth: 100mbit}}

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from beside import pattern
 from kernel_lab import DEAF, HOLE, LAB, NARROW, WEB, Lab
+from kernel_side import pattern
 
 pytestmark = [pytest.mark.xdist_group("kernel"), pytest.mark.timeout(120)]
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import psutil
 import pytest
-from networks import Curl, tool, url
+from networks import Curl, lines_of, tool, url
 
 from netsim import Network, NotRespondingError, StartError, Zygote
 from netsim.realtime import fleet
@@ -155,9 +157,10 @@ def parents(folder: Path) -> tuple[Path, str]:
 
 
 async def three_children(network: Network) -> None:
-    async for line in network.subscribe_to_logs():
-        if line["text"] == "three children":
-            return
+    async with aclosing(lines_of(network)) as lines:
+        async for line in lines:
+            if line == "three children":
+                return
 
 
 @pytest.mark.asyncio
@@ -182,11 +185,12 @@ async def test_what_programs_have_started_ends_with_their_node(end: str, tmp_pat
 SUPERVISOR = """
 import asyncio, sys
 from netsim import Network
+from networks import lines_of
 
 async def main():
     async with Network(sys.argv[1]) as network:
-        async for line in network.subscribe_to_logs():
-            if line["text"] == "three children":
+        async for line in lines_of(network):
+            if line == "three children":
                 print("up", flush=True)
 
 asyncio.run(main())
@@ -196,7 +200,9 @@ asyncio.run(main())
 def test_what_programs_have_started_ends_with_a_killed_supervisor(tmp_path: Path) -> None:
     file, mark = parents(tmp_path)
     supervisor = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, str(file)], stdout=subprocess.PIPE
+        [sys.executable, "-c", SUPERVISOR, str(file)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert supervisor.stdout is not None
     with supervisor, supervisor.stdout:
