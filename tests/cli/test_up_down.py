@@ -54,7 +54,15 @@ def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> Non
 
     code, out, _ = shell.run("ps", "--json")
     (row,) = json.loads(out)
-    assert list(row) == ["name", "file", "supervisor_pid", "started", "nodes", "state"]
+    assert list(row) == [
+        "name",
+        "file",
+        "supervisor_pid",
+        "started",
+        "nodes",
+        "state",
+        "failed_programs",
+    ]
     assert (row["name"], row["file"]) == ("home", str(shell.folder / "home.yaml"))
     family = [psutil.Process(row["supervisor_pid"])]
     assert "".join(family[0].cmdline()) == "netsim:home"
