@@ -9,6 +9,8 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -149,7 +151,7 @@ def with_mark(mark: str) -> list[psutil.Process]:
 
 def parents(folder: Path) -> tuple[Path, str]:
     """A network with a program that starts three processes, and what they have in common."""
-    mark = f"child-of-{folder.name}"
+    mark = f"child-of-{uuid.uuid4()}"
     (folder / "parents.py").write_text(CHILDREN.format(mark=mark))
     file = folder / "parents.yaml"
     file.write_text(SMALL.replace("web: {", 'web: {run: "parents:main", '))
@@ -182,6 +184,15 @@ async def test_what_programs_have_started_ends_with_their_node(end: str, tmp_pat
     assert with_mark(mark) == []
 
 
+@contextlib.contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever happens, nobody waits for it for ever."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 SUPERVISOR = """
 import asyncio, sys
 from netsim import Network
@@ -205,7 +216,7 @@ def test_what_programs_have_started_ends_with_a_killed_supervisor(tmp_path: Path
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert supervisor.stdout is not None
-    with supervisor, supervisor.stdout:
+    with supervisor, supervisor.stdout, ended(supervisor):
         assert supervisor.stdout.readline() == b"up\n"
         everybody = [*psutil.Process(supervisor.pid).children(recursive=True), *with_mark(mark)]
         assert len(everybody) >= 3 + 3, "the zygote, two nodes, and the program's"
