@@ -142,3 +142,36 @@ def test_a_step_that_waits_for_ever_is_no_failure(tmp_path: Path, pool: Pool) ->
     result = run(file, pool)
     assert result.held, result.problem
     assert result.network_ns == 50 * SECOND
+
+
+def test_faults_of_every_kind_are_written_as_they_are_read(tmp_path: Path, pool: Pool) -> None:
+    file = write_stores(tmp_path)
+    text = file.read_text().partition("# What may break")[0]
+    faults = [
+        "down: {link: [client, s1]}",
+        "hold: {link: [a, s1]}",
+        "crash: {node: b}",
+        "kill_program: {node: a}",
+        "pause: {node: client}",
+        "drop: {from: client, to: a, both_ways: true, port: 80}",
+        "isolate: {between: [[client], [a, b]]}",
+        "reset_connections: {to: a, port: 80}",
+        "cut_connections: {to: a, port: 80, after: 0B}",
+        "stall_connections: {to: b, port: 80, from: client}",
+        "slow_close: {to: b, port: 80, delay: 2s}",
+        "refuse_connections: {to: a, port: 80, first: 2}",
+    ]
+    lines = [f"  - {{{fault}, at: {20 * i}s, lasting: 1s}}" for i, fault in enumerate(faults)]
+    file.write_text("\n".join([text, "faults:", *lines]))
+    scenario = load_scenario(file)
+    assert [fault.kind for fault in scenario.faults] == [each.partition(":")[0] for each in faults]
+    result = ScenarioResult("x", "x", 0, "virtual", False, "", ())
+    kinds = tuple(fault.kind for fault in scenario.faults)
+    exploration = Exploration(0, result, 1, kinds, 0, SECOND, scenario.faults, result)
+    written = tmp_path / "again.yaml"
+    written.write_text(found_text(scenario, exploration, tmp_path))
+    assert load_scenario(written).faults == scenario.faults
+    done = run(file, pool)
+    assert done.problem == ""
+    assert [fault.kind for fault in done.faults] == list(kinds)
+    assert all(fault.ended_ns is not None for fault in done.faults)
