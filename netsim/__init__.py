@@ -9,7 +9,9 @@ when it is asked for, so that `import netsim` costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+# As type checkers know it; `typing` is most of what is imported before the command line can catch
+# Ctrl-C.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from netsim.core.errors import AlreadyRunningError as AlreadyRunningError

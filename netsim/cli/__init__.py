@@ -12,16 +12,18 @@ _COMPLETE = "_NETSIM_COMPLETE"
 
 def main() -> None:
     """Entry point of the `netsim` command."""
-    instruction = os.environ.get(_COMPLETE)
-    if not _prepare_streams():
-        sys.exit(1)
     try:
+        instruction = os.environ.get(_COMPLETE)
+        if not _prepare_streams():
+            sys.exit(1)
         if instruction is not None:
             sys.exit(_complete(instruction))
         from netsim.cli.outcome import run
+
+        code = run(sys.argv[1:])
     except KeyboardInterrupt:
-        sys.exit(130)  # Ctrl-C right after Enter
-    sys.exit(run(sys.argv[1:]))
+        code = 130  # Ctrl-C right after Enter
+    sys.exit(code)
 
 
 def _prepare_streams() -> bool:

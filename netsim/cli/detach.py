@@ -7,6 +7,7 @@ the child died.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -22,12 +23,15 @@ from netsim.cli.outcome import FAILED, FINE, INTERRUPTED, explain
 from netsim.cli.supervision import Watcher
 from netsim.control.state_directory import discard_log, draft_log
 
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 _TAIL: Final = 2_000
 """Bytes of the log of a supervisor that died unexplained."""
 
 
 def run_detached(supervise: Callable[[Watcher, Path], int], watcher: Watcher) -> int:
     """Fork; run `supervise` in the child, and show its progress to `watcher` here."""
+    # They wait until here is somebody who passes them on, and there somebody who tidies up.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     log = draft_log()
     read, write = os.pipe()
     sys.stdout.flush()
@@ -58,6 +62,8 @@ def _be_the_supervisor(
         _redirect(os.devnull, os.O_RDONLY, [0])
         _redirect(log, os.O_WRONLY | os.O_APPEND, [1, 2])
         try:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             code = supervise(reports, log)
             reports.failed("interrupted while starting", INTERRUPTED)
         except Exception as error:  # noqa: BLE001  # told to the parent
@@ -116,28 +122,38 @@ class _Reports:
 
 def _follow(reports: Any, pid: int, watcher: Watcher) -> int | None:
     """The exit code, or None when the child died without a word."""
-    interrupted = False
+    interrupted = is_over = False
 
     def interrupt(*_: object) -> None:
         nonlocal interrupted
-        interrupted = True
-        os.kill(pid, signal.SIGTERM)
+        # Too late when it is up: that is said, and `down` is the way to end it.
+        if not is_over:
+            interrupted = True
+            os.kill(pid, signal.SIGTERM)
 
     before = signal.signal(signal.SIGINT, interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     try:
         for line in reports:
             match json.loads(line):
                 case {"progress": [ready, total]}:
                     watcher.progress(ready, total)
                 case {"ready": network}:
+                    is_over = True
+                    if interrupted:
+                        break  # it has been told to end
                     watcher.ready(network)
                     return FINE
                 case {"failed": text, "code": code}:
+                    is_over = True
                     os.waitpid(pid, 0)
                     if not interrupted:
                         click.echo(text, err=True)
                     return int(code)
     finally:
+        if interrupted:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
         signal.signal(signal.SIGINT, before)
     return INTERRUPTED if interrupted else None
 

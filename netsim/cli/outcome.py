@@ -57,6 +57,8 @@ def run(arguments: Sequence[str]) -> int:
         _print_no_more()  # whoever read has gone (`netsim ps | head -1`)
         return FAILED
     except Exception as error:  # shown in one line, whatever it is
+        if _comes_of_ctrl_c(error):
+            return INTERRUPTED
         if (
             context is not None
             and context.params["debug"]
@@ -98,6 +100,15 @@ def explain(error: Exception) -> tuple[str, int]:
         f"netsim: a bug: {type(error).__name__}: {error}; netsim --debug COMMAND shows where",
         FAILED,
     )
+
+
+def _comes_of_ctrl_c(error: BaseException | None) -> bool:
+    """Until Python 3.12 what interrupts the making of a class becomes a RuntimeError."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _is_unwritable(stream: TextIO) -> bool:

@@ -7,11 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from netsim_shell import ROOT, Shell
+
+from netsim.cli import detach, outcome, root
+from netsim.cli.outcome import FINE, INTERRUPTED
+from netsim.cli.supervision import Watcher
 
 PAIR = """\
 name: pair
@@ -90,3 +95,62 @@ def test_a_dead_node_says_what_starts_it(pair: tuple[Shell, int]) -> None:
     assert shell.run("node", "web", "kill")[0] == 0
     code, _, err = shell.run("exec", "web", "ip", "addr")
     assert (code, err) == (1, "web is not running; netsim node web start starts it\n")
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """Stands for a supervisor in the background."""
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        yield process
+        process.kill()
+
+
+class Heard(Watcher):
+    """Counts how often it is told that the network is up; Ctrl-C comes as it is."""
+
+    def __init__(self) -> None:
+        self.ups = 0
+
+    def progress(self, ready: int, total: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def ready(self, network: dict[str, Any]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        self.ups += 1
+
+    def event(self, event: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+    def look_after(self, log: Path, announce: Callable[[str], None]) -> None:
+        raise NotImplementedError
+
+    def down(self, name: str) -> None:
+        raise NotImplementedError
+
+
+def test_ctrl_c_before_the_network_is_up_leaves_nothing(sleeper: subprocess.Popen[bytes]) -> None:
+    heard = Heard()
+    reports = [b'{"progress": [1, 2]}\n', b'{"ready": {}}\n']
+    assert detach._follow(iter(reports), sleeper.pid, heard) == INTERRUPTED
+    assert heard.ups == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(sleeper.pid, 0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_when_it_is_up_is_too_late(sleeper: subprocess.Popen[bytes]) -> None:
+    heard = Heard()
+    assert detach._follow(iter([b'{"ready": {}}\n']), sleeper.pid, heard) == FINE
+    assert heard.ups == 1
+    assert sleeper.poll() is None
+
+
+def test_ctrl_c_in_the_making_of_a_class_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise RuntimeError("Error calling __set_name__") from error
+
+    monkeypatch.setattr(root.netsim, "make_context", interrupted)
+    assert outcome.run(["ps"]) == INTERRUPTED
