@@ -138,7 +138,6 @@ class DatagramTransport(asyncio.DatagramTransport):
         return 0
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Switch the protocol."""
         self._protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:

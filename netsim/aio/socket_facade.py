@@ -63,7 +63,6 @@ class SocketFacade:
         self._options: dict[tuple[int, int], Any] = {}
 
     def getsockname(self) -> tuple[str, int]:
-        """Our address and port."""
         return socket_address(self._local)
 
     def getpeername(self) -> tuple[str, int]:

@@ -80,7 +80,6 @@ class Server(asyncio.AbstractServer):
         return self._sockets if self._listeners else ()
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop of the computer."""
         return self._loop
 
     def is_serving(self) -> bool:
@@ -88,7 +87,6 @@ class Server(asyncio.AbstractServer):
         return self._serving
 
     async def start_serving(self) -> None:
-        """Accept connections."""
         if self._serving or not self._listeners:
             return
         self._serving = True
@@ -98,7 +96,6 @@ class Server(asyncio.AbstractServer):
         self.socket_ready()
 
     async def serve_forever(self) -> None:
-        """Accept connections until cancelled, then close."""
         if self._forever is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
         if not self._listeners:
@@ -128,12 +125,10 @@ class Server(asyncio.AbstractServer):
         self._wake()
 
     def close_clients(self) -> None:
-        """Close every open connection."""
         for transport in list(self._clients):
             transport.close()
 
     def abort_clients(self) -> None:
-        """Reset every open connection."""
         for transport in list(self._clients):
             transport.abort()
 

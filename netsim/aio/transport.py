@@ -193,7 +193,6 @@ class StreamTransport(transports._FlowControlMixin):
             self._host_loop.call_soon(self._look, context=self._context)
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Switch the protocol."""
         self._protocol = protocol
         self._buffered = isinstance(protocol, asyncio.BufferedProtocol)
 
@@ -205,7 +204,6 @@ class StreamTransport(transports._FlowControlMixin):
     # Writing
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append to what is sent."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError(
                 f"data argument must be a bytes-like object, not {type(data).__name__!r}"
@@ -248,7 +246,6 @@ class StreamTransport(transports._FlowControlMixin):
             connection.shutdown()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Append all of them."""
         self.write(b"".join(list_of_data))
 
     def can_write_eof(self) -> bool:

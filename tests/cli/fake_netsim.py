@@ -82,7 +82,7 @@ class Network(FakeNetwork):
             await self._killed.wait()
         self.kill()
         self.hub.close()
-        self.book.close()
+        self.history.close()
 
     def kill(self) -> None:
         self._zygote.kill()

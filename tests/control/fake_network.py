@@ -31,7 +31,7 @@ class FakeNetwork(FakeLinks):
     def __init__(self, plan: NetworkPlan | None = None) -> None:
         super().__init__(plan or two_computers())
         self.hub = EventHub()
-        self.book = LogHistory(capacity=3)
+        self.history = LogHistory(capacity=3)
         self.asked_to_ping: list[tuple[bool, float]] = []
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()
@@ -93,10 +93,10 @@ class FakeNetwork(FakeLinks):
     def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
         if node not in (None, "alice", "web"):
             raise UnknownNameError(f"campus has no node {node!r}; did you mean alice?")
-        return self.book.document(node, last)
+        return self.history.document(node, last)
 
     def subscribe_to_logs(self) -> Subscription:
-        return self.book.subscribe()
+        return self.history.subscribe()
 
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()
@@ -106,7 +106,7 @@ class FakeNetwork(FakeLinks):
 
     def say(self, text: str, level: int = logging.INFO) -> None:
         self.hub.publish(Event(1, "log", "web", text))
-        self.book.add(LogLine(1_500_000_000, "web", level, text))
+        self.history.add(LogLine(1_500_000_000, "web", level, text))
 
 
 class Served:
