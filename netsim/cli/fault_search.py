@@ -127,7 +127,7 @@ def _explore(
         )
         say(
             f"  tried: {', '.join(exploration.kinds)}; begun within "
-            f"{format_duration(exploration.span_ns)}, lasting up to "
+            f"{format_duration(round(exploration.span_ns, -6))}, lasting up to "
             f"{format_duration(scenario.explore.lasting_ns)}, at most {scenario.explore.at_most} "
             "in a run"
         )
