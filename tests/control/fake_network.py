@@ -101,7 +101,7 @@ class FakeNetwork(FakeLinks):
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()
 
-    def announce(self, text: str) -> None:
+    def failed(self, text: str) -> None:
         self.hub.publish(Event(1, "error", "", text))
 
     def say(self, text: str, level: int = logging.INFO) -> None:
