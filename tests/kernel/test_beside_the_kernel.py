@@ -226,8 +226,10 @@ def test_iperf3_with_loss(lab: Lab, reverse: bool) -> None:
     finally:
         lab.netsim("link", "lab", "r1", "--loss", "0%")
     assert "error" not in report
-    # The client ends when all is sent; what is then in buffers on the way does not count.
-    assert report["end"]["sum_received"]["bytes"] >= 500_000
+    # The client ends when all is sent; what is then in buffers on the way does not count, and how
+    # much that is depends on the kernel.
+    assert report["end"]["sum_sent"]["bytes"] >= 1_500_000
+    assert report["end"]["sum_received"]["bytes"] >= 100_000
 
 
 FLOOD = f"""\
