@@ -201,6 +201,8 @@ def _text(value: Any) -> str:
             return "unlimited"
         case {"gilbert_elliott": chances}:
             return f"bursts {chances['p']}/{chances['r']}"
+        case {"spread": spread, "distribution": distribution}:
+            return f"{spread} {distribution}"
         case {}:
             return str(next(iter(value)))  # a queue discipline, without its settings
     return str(value)

@@ -28,6 +28,8 @@ class Attribute:
     """Whether the two directions of a link may differ in it."""
     models: Mapping[str, type[Any]] = dataclasses.field(default_factory=dict)
     """Long forms by their key, `{gilbert_elliott: {…}}`: dataclasses of described fields."""
+    long_form: type[Any] | None = None
+    """A mapping that may stand in the place of the value, `{spread: 5ms, …}`: such a dataclass."""
     short_word: str = ""
     """The key that a short form may have beside them: `{random: 1%}`."""
     elsewhere: tuple[str, ...] = ()
@@ -47,9 +49,11 @@ class Attribute:
     def written(self, holder: Any) -> Any:
         """What a file has for the value in `holder`, a `LinkAttributes`; None is no limit."""
         value = getattr(holder, self.field)
+        if self.long_form is not None and isinstance(value, self.long_form):
+            return _written_parts(value)
         for key, model in self.models.items():
             if isinstance(value, model):
-                return {key: {part.word: part.written(value) for part in described(model)}}
+                return {key: _written_parts(value)}
         return self.quantity.format(value)
 
     def caption(self, attributes: Any) -> str:
@@ -80,3 +84,7 @@ def described(model: type[Any]) -> tuple[Attribute, ...]:
         )
         for field in dataclasses.fields(model)
     )
+
+
+def _written_parts(value: Any) -> dict[str, Any]:
+    return {part.word: part.written(value) for part in described(type(value))}

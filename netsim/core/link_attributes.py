@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from netsim.core.attribute import attribute, described
 from netsim.core.errors import UnitError
@@ -24,6 +24,7 @@ from netsim.core.queue_settings import (
     describe_queue,
 )
 from netsim.core.units import (
+    BOOLEAN,
     DURATION,
     PERCENTAGE,
     RATE,
@@ -69,6 +70,41 @@ MTU: Final = Quantity(
 )
 
 
+Distribution: TypeAlias = Literal["uniform", "normal", "pareto"]
+
+
+def _parse_distribution(written: object) -> Distribution:
+    if written == "uniform" or written == "normal" or written == "pareto":
+        return written
+    raise UnitError(
+        f"`{written}` is no distribution of jitter; write `uniform`, `normal` or `pareto`"
+    )
+
+
+DISTRIBUTION: Final = Quantity(
+    "NAME", _parse_distribution, str, {"enum": [*get_args(Distribution)]}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """A delay that varies as tc-netem's, from frame to frame."""
+
+    spread_ns: int = attribute(
+        "spread",
+        DURATION,
+        "The bounds, either way, of `uniform`; the standard deviation of `normal`; the scale of "
+        "`pareto`.",
+        example="5ms",
+    )
+    distribution: Distribution = attribute(  # noqa: RUF009
+        "distribution", DISTRIBUTION, "How delays are spread.", default="uniform"
+    )
+    reorder: bool = attribute(
+        "reorder", BOOLEAN, "Whether a frame with a small delay overtakes others.", default=False
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class GilbertElliott:
     """Bursty loss: a two-state chain stepped once a frame (Gilbert 1960, Elliott 1963).
@@ -93,11 +129,18 @@ class GilbertElliott:
 
 def _delay_caption(attributes: LinkAttributes) -> str:
     delay = format_duration(attributes.delay_ns)
-    return delay + (f"±{format_duration(attributes.jitter_ns)}" if attributes.jitter_ns else "")
+    return f"{delay}±{_jitter_text(attributes.jitter_ns)}" if attributes.jitter_ns else delay
 
 
 def _jitter_caption(attributes: LinkAttributes) -> str:
-    return "" if attributes.delay_ns else f"jitter {format_duration(attributes.jitter_ns)}"
+    return "" if attributes.delay_ns else f"jitter {_jitter_text(attributes.jitter_ns)}"
+
+
+def _jitter_text(jitter: int | Jitter) -> str:
+    if not isinstance(jitter, Jitter):
+        return format_duration(jitter)
+    spread = format_duration(jitter.spread_ns)
+    return spread if jitter.distribution == "uniform" else f"{spread} {jitter.distribution}"
 
 
 def _bandwidth_caption(attributes: LinkAttributes) -> str:
@@ -127,11 +170,12 @@ class LinkAttributes:
         caption_of=_delay_caption,
         elsewhere=("latency",),
     )
-    jitter_ns: int = attribute(
+    jitter_ns: int | Jitter = attribute(  # noqa: RUF009  # it is a dataclasses.field
         "jitter",
         DURATION,
         "The delay varies by up to this, either way, uniformly; order is kept.",
         default=0,
+        long_form=Jitter,
         caption_of=_jitter_caption,
     )
     loss: float | GilbertElliott = attribute(  # noqa: RUF009  # it is a dataclasses.field

@@ -1,26 +1,38 @@
 """Impairments: what the medium does to a frame once it has left the transmitter.
 
 The words and their meaning are tc-netem's, with two exceptions that make them independent of
-each other: a lost frame is not duplicated, and jitter keeps the order. Each impairment draws
-from a stream of its own, in order of departure, so that turning one on does not change what
-another does to the same frames.
+each other: a lost frame is not duplicated, and jitter keeps the order unless it is asked not to.
+Each impairment draws from a stream of its own, in order of departure, so that turning one on does
+not change what another does to the same frames.
 """
 
 from __future__ import annotations
 
 from random import Random
+from typing import Final
 
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.link_attributes import Distribution, GilbertElliott, Jitter, LinkAttributes
 from netsim.core.streams import RandomStreams
 from netsim.wire.ethernet import ETHERTYPE_IPV4, HEADER_LENGTH
 
 _ETHERTYPE_IPV4 = ETHERTYPE_IPV4.to_bytes(2, "big")
+_LARGEST_DEVIATION: Final = 4.0
+"""In spreads: the tables of tc-netem hold no more, 32767 / NETEM_DIST_SCALE."""
 
 
 class Impairments:
     """The impairments of one direction of a link: ask for each frame, in order of departure."""
 
-    __slots__ = ("_attributes", "_bad", "_streams", "_used", "active")
+    __slots__ = (
+        "_attributes",
+        "_bad",
+        "_distribution",
+        "_spread_ns",
+        "_streams",
+        "_used",
+        "active",
+        "keeps_order",
+    )
 
     def __init__(self, attributes: LinkAttributes, streams: RandomStreams) -> None:
         self._streams = streams
@@ -33,8 +45,15 @@ class Impairments:
         self._attributes = attributes
         if not isinstance(attributes.loss, GilbertElliott):
             self._bad = False
+        jitter = attributes.jitter_ns
+        if not isinstance(jitter, Jitter):
+            jitter = Jitter(jitter)
+        self._spread_ns = jitter.spread_ns
+        self._distribution = jitter.distribution
+        self.keeps_order = not jitter.reorder
+        """Whether a frame waits for those before it, however small its own delay is."""
         self.active = bool(
-            attributes.jitter_ns
+            jitter.spread_ns
             or attributes.loss
             or attributes.duplicate
             or attributes.reorder
@@ -62,12 +81,16 @@ class Impairments:
         return self._chosen("reorder", self._attributes.reorder)
 
     def delay(self) -> int:
-        """The frame's own delay in ns: uniform in delay ± jitter, never negative."""
+        """The frame's own delay in ns, never negative."""
         delay = self._attributes.delay_ns
-        jitter = self._attributes.jitter_ns
-        if not jitter:
+        spread = self._spread_ns
+        if not spread:
             return delay
-        drawn = int(self._stream("jitter").random() * (2 * jitter + 1)) - jitter
+        random = self._stream("jitter")
+        if self._distribution == "uniform":
+            drawn = int(random.random() * (2 * spread + 1)) - spread
+        else:
+            drawn = round(spread * _deviation(self._distribution, random))
         return max(0, delay + drawn)
 
     def flip_bit(self, frame: bytes) -> bytes | None:
@@ -103,3 +126,11 @@ class Impairments:
         if stream is None:
             stream = self._used[impairment] = self._streams.stream(impairment)
         return stream
+
+
+def _deviation(distribution: Distribution, random: Random) -> float:
+    """In spreads, of a distribution whose mean is 0."""
+    if distribution == "normal":
+        return max(-_LARGEST_DEVIATION, min(random.gauss(0.0, 1.0), _LARGEST_DEVIATION))
+    # iproute2's table: shape 3 (of mean 3/2), moved to mean 0, times 4/3. From -2/3 up.
+    return min((random.paretovariate(3.0) - 1.5) * 4 / 3, _LARGEST_DEVIATION)

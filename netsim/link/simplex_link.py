@@ -77,8 +77,8 @@ class SimplexLink:
         self._remainder = 0
         """By how much `_free_at` was rounded down, in 1/`_denominator` ns."""
         self._latest_delivery = 0
-        """No frame is delivered before this, except those chosen for reordering: jitter keeps the
-        order. A change of the link begins anew."""
+        """No frame is delivered before this, except where reordering is asked for: jitter alone
+        keeps the order. A change of the link begins anew."""
         self._up = True
         self._held = False
         self._resume_at = 0
@@ -292,11 +292,13 @@ class SimplexLink:
         latest = self._latest_delivery
         if impairments.skips_delay():
             deliver_at = serialised_at
-            if deliver_at < latest:
-                counters.reordered += 1
         else:
-            deliver_at = max(latest, serialised_at + impairments.delay())
-            self._latest_delivery = deliver_at
+            deliver_at = serialised_at + impairments.delay()
+            if deliver_at < latest and impairments.keeps_order:
+                deliver_at = latest
+            self._latest_delivery = max(latest, deliver_at)
+        if deliver_at < latest:
+            counters.reordered += 1
         departure = (departs_at, deliver_at, frame)
         self._departed.append(departure)
         if impairments.duplicates():

@@ -25,7 +25,7 @@ def _fields(attributes: Iterable[Attribute]) -> dict[str, Any]:
     """Fields of a model: checked values, and None where nothing is written."""
     fields: dict[str, Any] = {}
     for each in attributes:
-        value = _either_form(each) if each.models else _short_form(each)
+        value = _value_of(each)
         if each.is_required:
             fields[each.word] = (value, Field(description=each.help, examples=[each.example]))
         else:
@@ -36,9 +36,43 @@ def _fields(attributes: Iterable[Attribute]) -> dict[str, Any]:
     return fields
 
 
+def _value_of(attribute: Attribute) -> Any:
+    if attribute.models:
+        return _either_form(attribute)
+    if attribute.long_form is not None:
+        return _short_or_long_form(attribute, attribute.long_form)
+    return _short_form(attribute)
+
+
 def _short_form(attribute: Attribute) -> Any:
     quantity = attribute.quantity
     return Annotated[Any, PlainValidator(quantity.parse), WithJsonSchema(quantity.form)]
+
+
+def _short_or_long_form(attribute: Attribute, model: type[Any]) -> Any:
+    """A quantity, or the parts of `model` as a mapping."""
+
+    class LongForm(Words):
+        short_form = attribute.quantity.form
+
+    words = create_model(
+        f"{attribute.word.title()}Words",
+        __base__=LongForm,
+        __doc__=_first_line(model),
+        **_fields(described(model)),
+    )
+
+    def value(written: Any, handler: Callable[[Any], Any]) -> Any:
+        if isinstance(written, dict):
+            return _from_parts(model, handler(written))
+        return attribute.quantity.parse(written)
+
+    return Annotated[words, WrapValidator(value)]
+
+
+def _from_parts(model: type[Any], words: Words) -> Any:
+    values = {part.field: getattr(words, part.word) for part in described(model)}
+    return model(**{field: each for field, each in values.items() if each is not None})
 
 
 def _either_form(attribute: Attribute) -> Any:
@@ -79,9 +113,7 @@ def _either_form(attribute: Attribute) -> Any:
         ((key, form),) = chosen.items()
         if key == attribute.short_word:
             return form
-        model = attribute.models[key]
-        values = {part.field: getattr(form, part.word) for part in described(model)}
-        return model(**{field: each for field, each in values.items() if each is not None})
+        return _from_parts(attribute.models[key], form)
 
     return Annotated[words, WrapValidator(value)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import networkx
 import pytest
@@ -123,6 +124,24 @@ def test_every_attribute_of_a_link_has_words() -> None:
         "jitter 1ms duplicate 1% reorder 2% corrupt 3% queue 7 mtu 9000"
     ]
     assert captions.line_words(picture, picture.lines[1]) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "caption"),
+    [
+        (
+            {"delay": "20ms", "jitter": {"spread": "5ms", "distribution": "normal"}},
+            "20ms±5ms normal",
+        ),
+        ({"delay": "20ms", "jitter": {"spread": "5ms", "reorder": True}}, "20ms±5ms"),
+        ({"jitter": {"spread": "5ms", "distribution": "pareto"}}, "jitter 5ms pareto"),
+    ],
+)
+def test_long_forms_have_short_words(words: dict[str, Any], caption: str) -> None:
+    graph: networkx.MultiGraph[str] = networkx.MultiGraph(name="two")
+    graph.add_edge("a", "b", **words)
+    picture = picture_of(make_plan(graph))
+    assert captions.line_words(picture, picture.lines[0]) == [caption]
 
 
 def test_short_addresses() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby, pairwise
 from random import Random
+from statistics import NormalDist
 
 import pytest
 
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.link_attributes import Distribution, GilbertElliott, Jitter, LinkAttributes
 from netsim.core.streams import RandomStreams
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.link.simplex_link import Departure, SimplexLink
@@ -118,6 +120,75 @@ def test_jitter_spreads_the_delay_evenly_and_keeps_the_order() -> None:
     arrivals = [arrives for _, arrives, _ in close]
     assert arrivals == sorted(arrivals)
     assert serials(close) == list(range(FRAMES))
+
+
+def pareto_quantile(share: float) -> float:
+    """Of iproute2's table (netem/pareto.c)."""
+    return float((1 - share) ** (-1 / 3) - 1.5) * 4 / 3
+
+
+@pytest.mark.parametrize(
+    ("distribution", "quantile"),
+    [
+        ("uniform", lambda share: 2 * share - 1),
+        ("normal", NormalDist().inv_cdf),
+        ("pareto", pareto_quantile),
+    ],
+)
+def test_jitter_is_distributed_as_asked(
+    distribution: Distribution, quantile: Callable[[float], float]
+) -> None:
+    jitter = Jitter(2 * MILLISECOND, distribution)
+    attributes = LinkAttributes(delay_ns=50 * MILLISECOND, jitter_ns=jitter)
+    departed = run(attributes, gap_ns=20 * MILLISECOND).dequeue(FOREVER)
+    drawn = sorted(arrives - departs - 50 * MILLISECOND for departs, arrives, _ in departed)
+    for share in (0.001, 0.1, 0.25, 0.5, 0.75, 0.9):
+        expected = quantile(share) * 2 * MILLISECOND
+        assert drawn[int(share * FRAMES)] == pytest.approx(expected, abs=0.12 * MILLISECOND)
+    # What the tables of tc-netem hold: four spreads at most.
+    assert abs(drawn[-1]) <= 8 * MILLISECOND
+
+
+def test_jitter_reorders_where_it_is_asked_to() -> None:
+    spread = 2 * MILLISECOND
+    attributes = LinkAttributes(delay_ns=10 * MILLISECOND, jitter_ns=Jitter(spread, reorder=True))
+    link = run(attributes)
+    departed = link.dequeue(FOREVER)
+    own_delays = [arrives - departs for departs, arrives, _ in departed]
+    # Frames follow each other in 1 us, and yet each has its own delay.
+    assert sum(own_delays) / FRAMES == pytest.approx(10 * MILLISECOND, rel=0.01)
+    latest, overtaking = 0, 0
+    for _, arrives, _ in departed:
+        overtaking += arrives < latest
+        latest = max(latest, arrives)
+    assert link.counters.reordered == overtaking > FRAMES // 2
+
+
+def mean_in_order(delay: float, spread: float, gap: float) -> float:
+    """ms from departure to arrival where uniform jitter keeps the order and a frame departs every
+    `gap` ms: a frame has arrived after y when it and all before it have, each earlier by `gap`."""
+
+    def arrived(after: float) -> float:
+        chance = 1.0
+        while after < delay + spread:
+            chance *= max(0.0, (after - delay + spread) / (2 * spread))
+            after += gap
+        return chance
+
+    steps = 2000
+    width = 2 * spread / steps
+    late = (1 - arrived(delay - spread + (step + 0.5) * width) for step in range(steps))
+    return delay - spread + width * sum(late)
+
+
+@pytest.mark.parametrize(("gap", "documented"), [(20.0, 20.0), (1.0, 25.2), (0.1, 28.3)])
+def test_keeping_the_order_makes_dense_traffic_late(gap: float, documented: float) -> None:
+    """docs/topology.md says these figures."""
+    assert mean_in_order(20, 10, gap) == pytest.approx(documented, abs=0.05)
+    attributes = LinkAttributes(delay_ns=20 * MILLISECOND, jitter_ns=10 * MILLISECOND)
+    departed = run(attributes, gap_ns=int(gap * MILLISECOND)).dequeue(FOREVER)
+    mean = sum(arrives - departs for departs, arrives, _ in departed) / FRAMES / MILLISECOND
+    assert mean == pytest.approx(documented, rel=0.01)
 
 
 def test_jitter_larger_than_the_delay_delivers_nothing_before_it_was_sent() -> None:

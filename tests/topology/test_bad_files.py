@@ -436,6 +436,20 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`always` says nothing about restarts; write `on-failure` or `never`"],
     ),
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
+    "jitter without a spread": (
+        at_link("▶jitter: {distribution: normal}"),
+        ["the key `spread` is missing; write for example `spread: 5ms`"],
+    ),
+    "spread": (at_link("jitter: {spread: ▶5}"), ["`5` has no unit; write a duration"]),
+    "distribution": (
+        at_link("jitter: {spread: 5ms, distribution: ▶poisson}"),
+        ["`poisson` is no distribution of jitter; write `uniform`, `normal` or `pareto`"],
+    ),
+    "key of jitter": (
+        at_link("jitter: {spread: 5ms, ▶distrbution: normal}"),
+        ["unknown key `distrbution`; write `distribution`"],
+    ),
+    "reordering": (at_link("jitter: {spread: 5ms, reorder: ▶5%}"), ["write `true` or `false`"]),
     "queue discipline": (
         at_link("queue: {▶fq_codell: {}}"),
         ["unknown key `fq_codell`; write `fq_codel`"],

@@ -23,7 +23,7 @@ links:
   - {endpoints: ["a", "r:out"], egress: {a: {bandwidth: 1mbit, loss: 1%}, r: {queue: 64KiB}}}
   - {endpoints: [q, r], loss: {gilbert_elliott: {p: 1%, r: 20%}}, mtu: 9000, delay: 1.5ms}
   - {endpoints: [q, p], delay: 7us, egress: {p: {delay: 0ms}}}
-  - [q, r]
+  - {endpoints: [q, r], jitter: {spread: 1us, distribution: normal}}
 """
 
 

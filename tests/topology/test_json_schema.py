@@ -66,13 +66,15 @@ links:
     corrupt: 0.001%
     bandwidth: 100mbit
     queue: 256KiB
-    egress: {r1: {loss: {random: 2%}, queue: {drop_tail: 100}}}
+    egress: {r1: {loss: {random: 2%}, queue: {drop_tail: 100}, jitter: {spread: 2ms}}}
   - endpoints: [web, r1]
     loss: 0.1%
     queue: {codel: {target: 5ms, interval: 100ms, ecn: true, limit: 10}}
     egress:
       r1: {queue: {fq_codel: {flows: 64, quantum: 1514B, limit: 1MiB}}}
-      web: {queue: {red: {min: 5, max: 15, probability: 10%, weight: 0.2%}}}
+      web:
+        jitter: {spread: 1ms, distribution: pareto, reorder: true}
+        queue: {red: {min: 5, max: 15, probability: 10%, weight: 0.2%}}
   - [two, r1:eth0]
   - [7, r1]
   - [beside, s1]
@@ -94,6 +96,8 @@ BAD = {
     "loss": ("loss: 0.1%", "loss: 0.001"),
     "two models of loss": ("loss: {random: 2%}", "loss: {random: 2%, gilbert_elliott: {p: 1%}}"),
     "queue": ("queue: 256KiB", "queue: 0"),
+    "jitter of no spread": ("jitter: {spread: 2ms}", "jitter: {reorder: true}"),
+    "distribution of jitter": ("distribution: pareto", "distribution: poisson"),
     "mtu": ("mtu: 9000", "mtu: 67"),
     "kind": ("kind: switch", "kind: swich"),
     "node key": ("gateway: r1", "gatway: r1"),

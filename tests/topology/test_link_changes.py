@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from netsim.core.errors import InvalidValueError
-from netsim.core.link_attributes import GilbertElliott, LinkAttributes
+from netsim.core.link_attributes import GilbertElliott, Jitter, LinkAttributes
 from netsim.core.queue_settings import QueueLimit
 from netsim.topology.link_changes import changed_attributes
 
@@ -34,12 +34,21 @@ def test_queues_and_bursts() -> None:
     }
 
 
+def test_jitter() -> None:
+    assert changed_attributes({"jitter": "5ms"}, BARE) == {"jitter_ns": 5_000_000}
+    written = {"spread": "5ms", "distribution": "normal", "reorder": True}
+    assert changed_attributes({"jitter": written}, BARE) == {
+        "jitter_ns": Jitter(5_000_000, "normal", reorder=True)
+    }
+
+
 @pytest.mark.parametrize(
     ("written", "text"),
     [
         ({"delay": 80}, "delay: `80` has no unit; write a duration in"),
         ({"delay": "80ms", "loss": 5}, "loss: `5` has no unit"),
         ({"dealy": "80ms"}, "unknown key `dealy`; write `delay`"),
+        ({"jitter": {"spread": 5}}, "jitter.spread: `5` has no unit"),
         ({"mtu": 1400}, "`mtu` cannot change"),
         ({"queue": "100B"}, "queue: a queue of 100 bytes holds no full frame"),
         ({"loss": {"random": "1%", "gilbert_elliott": {"p": "1%", "r": "2%"}}}, "one model"),

@@ -9,7 +9,7 @@ import pytest
 
 from netsim.core.attribute import described
 from netsim.core.errors import InvalidFileError
-from netsim.core.link_attributes import GilbertElliott
+from netsim.core.link_attributes import GilbertElliott, Jitter
 from netsim.topology.link_words import LinkWords
 from netsim.topology.load_topology import load_plan
 from netsim.topology.topology_words import (
@@ -43,7 +43,8 @@ def test_every_key_is_on_the_page(model: type[Words]) -> None:
     words = set(re.findall(r"[a-z_]+", PAGE))
     assert set(model.model_fields) <= words
     assert set(model.not_yet) <= words
-    assert {part.word for part in described(GilbertElliott)} <= words
+    for mapping in (GilbertElliott, Jitter):
+        assert {part.word for part in described(mapping)} <= words
 
 
 def test_the_example_is_a_network(tmp_path: Path) -> None:

@@ -139,6 +139,20 @@ def test_what_is_in_flight_as_the_carrier_goes_is_lost_and_nothing_else() -> Non
     traffic_over(PLAN, test)
 
 
+@pytest.mark.parametrize(("interval", "mean"), [(0.02, 20.0), (0.0001, 28.3)])
+def test_jitter_that_keeps_the_order_makes_dense_traffic_late(interval: float, mean: float) -> None:
+    """As docs/topology.md says of 20 ± 10 ms."""
+
+    async def test(network: Network, traffic: Traffic) -> None:
+        await traffic.send(10_000, interval)
+        await asyncio.sleep(1)
+        delays = [at - traffic.sent[number] for number, at in traffic.received]
+        assert [number for number, _ in traffic.received] == list(range(10_000))
+        assert sum(delays) / len(delays) == pytest.approx(mean * MILLISECOND, rel=0.02)
+
+    traffic_over(plan_of("alice web delay=20ms jitter=10ms"), test)
+
+
 def test_what_is_held_arrives_in_order_and_none_is_lost() -> None:
     async def test(network: Network, traffic: Traffic) -> None:
         link = network.link("alice", "web")
