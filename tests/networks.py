@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from netsim.site.backend import ToolRun
 ROOT = Path(__file__).resolve().parent.parent
 CAMPUS = ROOT / "topologies" / "campus.yaml"
 SITE = ROOT / "topologies" / "site"
+NETSIM = [sys.executable, "-m", "netsim"]
 
 StartNetwork = Callable[[str], AbstractAsyncContextManager[Network]]
 Curl = Callable[..., Coroutine[Any, Any, bytes]]
@@ -80,6 +83,30 @@ def play(
     (run if time == "virtual" else asyncio.run)(main())
     assert set(psutil.Process().children(recursive=True)) <= before
     return network[0]
+
+
+class Watchdog:
+    """Runs `netsim down --all` at the end of a test, also of one that is killed.
+
+    A process of its own waits for the end of a pipe, which only this one has open: networks of
+    `up -d` have left the tests' family, and outlive it.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        """`environment` names the runtime directory (XDG_RUNTIME_DIR), in which all are ended."""
+        networks = Path(environment["XDG_RUNTIME_DIR"], "netsim")
+        self._process = subprocess.Popen(
+            ["sh", "-c", 'cat; [ ! -e "$0" ] || exec "$@"', networks, *NETSIM, "down", "--all"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,  # whoever kills the tests' process group does not mean it
+        )
+
+    def close(self) -> None:
+        """Nothing runs any more when it returns."""
+        self._process.communicate(timeout=60)
+        assert self._process.returncode == 0
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netsim_shell import ROOT, Shell
+from netsim_shell import Shell
+from networks import ROOT
 
 BROKEN = """\
 name: home

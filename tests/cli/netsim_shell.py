@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from networks import NETSIM, ROOT, Watchdog
 
 from netsim.cli.outcome import run
 
-ROOT = Path(__file__).parents[2]
-NETSIM = [sys.executable, "-m", "netsim"]
 FAKE_NETSIM = [sys.executable, str(Path(__file__).with_name("fake_netsim.py"))]
 HOME = """\
 name: home
@@ -36,11 +35,13 @@ class Shell:
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
         }
+        self._watchdog = Watchdog(self.environment)
 
     def start(self, *arguments: str, fake: str = "") -> subprocess.Popen[str]:
-        """Run a command beside the test."""
+        """Run a command beside the test, which it does not outlive."""
+        command = self._up if "up" in arguments else NETSIM
         return subprocess.Popen(
-            [*(self._up if "up" in arguments else NETSIM), *arguments],
+            ["setpriv", "--pdeathsig", "KILL", *command, *arguments],
             cwd=self.folder,
             env={**self.environment, "FAKE": fake},
             stdin=subprocess.DEVNULL,
@@ -57,8 +58,7 @@ class Shell:
 
     def close(self) -> None:
         """Leave nothing running."""
-        if self.state_root.exists():
-            self.run("down", "--all")
+        self._watchdog.close()
 
 
 class Prompt:

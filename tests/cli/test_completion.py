@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netsim_shell import FAKE_NETSIM, HOME, NETSIM, ROOT, Shell
+from netsim_shell import FAKE_NETSIM, HOME, Shell
+from networks import NETSIM, ROOT
 
 
 @pytest.fixture(scope="module")

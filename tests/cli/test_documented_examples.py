@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from documented_examples import Example, examples_of, files_of, new_shell, normalised, run
-from netsim_shell import ROOT, Shell
+from netsim_shell import Shell
+from networks import ROOT
 
 PAGES = [
     ROOT / "README.md",

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from netsim_shell import ROOT
+from networks import ROOT
 
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 PROGRAMS = {

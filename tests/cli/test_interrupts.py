@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from netsim_shell import ROOT, Shell
+from netsim_shell import Shell
+from networks import ROOT
 
 from netsim.cli import detach, outcome, root
 from netsim.cli.outcome import FINE, INTERRUPTED

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from netsim_shell import ROOT, Shell
+from netsim_shell import Shell
+from networks import ROOT
 
 PAGE = ROOT / "docs" / "json.md"
 SHOP = """\

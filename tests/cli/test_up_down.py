@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
@@ -306,3 +307,25 @@ def test_a_closed_terminal_ends_the_network(shell: Shell) -> None:
         os.close(terminal)
         process.wait(10)
     assert list((shell.folder / "run").iterdir()) == []
+
+
+def test_tests_that_are_killed_leave_no_network(tmp_path: Path) -> None:
+    (tmp_path / "home.yaml").write_text(HOME)
+    program = (
+        "import json, pathlib, sys, netsim_shell\n"
+        "shell = netsim_shell.Shell(pathlib.Path(sys.argv[1]), netsim_shell.FAKE_NETSIM)\n"
+        "shell.run('up', '-d', 'home.yaml')\n"
+        "print(json.loads(shell.run('ps', '--json')[1])[0]['supervisor_pid'], flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as tests:
+        assert tests.stdout is not None
+        supervisor = psutil.Process(int(tests.stdout.readline()))
+        network = [supervisor, *supervisor.children(recursive=True)]
+        tests.kill()
+        assert psutil.wait_procs(network, 30)[1] == []

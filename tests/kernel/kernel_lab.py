@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from namespace import Namespace, is_required, new_namespace, way_to_make_one
+from networks import Watchdog
 
 LAB = "10.0.1.10"
 WEB = "10.0.2.10"
@@ -75,6 +76,7 @@ class Lab:
             "XDG_RUNTIME_DIR": str(folder),
             "PYTHONPATH": str(Path(__file__).parent),
         }
+        self._watchdog = Watchdog(self._environment)
 
     def start(self) -> None:
         file = self.folder / "beside.yaml"
@@ -86,7 +88,7 @@ class Lab:
             self.kernel.run("ping", "-c", "1", "-W", "2", address)
 
     def stop(self) -> None:
-        self.netsim("down", "--all", check=False)
+        self._watchdog.close()
 
     def netsim(self, *argv: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`netsim …`, in the namespace: the TAP devices are there."""
