@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -145,3 +146,13 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
     describe = _EVENTS.get(event)
     if describe is not None and Watch._active is not None:
         Watch._active.see(describe, args)
+
+
+@contextlib.contextmanager
+def unwatched() -> Iterator[None]:
+    """What netsim itself does meanwhile, while a computer runs, is no finding."""
+    before, Watch._active = Watch._active, None
+    try:
+        yield
+    finally:
+        Watch._active = before

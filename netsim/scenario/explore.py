@@ -80,7 +80,7 @@ def explore(
             f"{scenario.file}: nothing breaks that `explore` allows: without faults nobody talks "
             "to its nodes, and they are no computers; write other `nodes` or `kinds`"
         )
-    trials = _Trials(replace(scenario, time_limit_ns=limit), faultless.seed, pool, progress)
+    trials = _Trials(scenario, faultless.seed, limit, pool, progress)
     trials.try_all(draw_sets(budget, learnt, Random(faultless.seed), examples))
     kinds = tuple(
         kind for kind in FAULT_KINDS if any(kind == each.kind for each in chain(*trials.tried))
@@ -107,7 +107,9 @@ def _faultless(
 class _Trials:
     """Runs of a scenario under sets of faults, each set once."""
 
-    def __init__(self, scenario: Scenario, seed: int, pool: Pool, progress: Progress) -> None:
+    def __init__(
+        self, scenario: Scenario, seed: int, limit_ns: int, pool: Pool, progress: Progress
+    ) -> None:
         self.failed: dict[FaultSet, ScenarioResult] = {}
         self.tried: list[FaultSet] = []
         """In the order in which they were drawn, up to the first that failed."""
@@ -115,6 +117,7 @@ class _Trials:
         self._shrinking = 0
         self._scenario = scenario
         self._seed = seed
+        self._limit_ns = limit_ns
         self._pool = pool
         self._progress = progress
 
@@ -150,7 +153,7 @@ class _Trials:
         return faults in self.failed
 
     def _job(self, faults: FaultSet) -> Job:
-        return Job(replace(self._scenario, faults=faults), self._seed)
+        return Job(self._scenario, self._seed, faults=faults, time_limit_ns=self._limit_ns)
 
 
 def _run(pool: Pool, job: Job) -> ScenarioResult:

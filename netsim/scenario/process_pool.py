@@ -1,7 +1,8 @@
 """Runs of scenarios in parallel, each in a process of its own.
 
-The processes are forked from a server that has imported everything once (`run_server`): a run
-costs milliseconds to start, and finds memory as any other run did. What dies, hangs beyond its
+The processes are forked from one that has imported everything once, the libraries of the
+scenario's programs as well (`run_server`): a run costs milliseconds to start, and finds memory as
+any other run did. What dies, hangs beyond its
 limit or does not answer is the failure of its scenario only.
 """
 
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -22,7 +24,7 @@ from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.results import ScenarioResult
-from netsim.scenario.run_processes import RunProcess, RunServer
+from netsim.scenario.run_processes import RunOrder, RunProcess, RunServer
 from netsim.scenario.scenario_model import Scenario
 
 _GRACE: Final = 10.0
@@ -43,7 +45,13 @@ class Job:
     seed: int | None = None
     trace: str | None = None
     faults: tuple[PlannedFault, ...] = ()
+    time_limit_ns: int | None = None
+    """Instead of the scenario's."""
     watches_timers: bool = False
+
+    @property
+    def order(self) -> RunOrder:
+        return RunOrder(self.seed, self.faults, self.time_limit_ns, self.watches_timers)
 
     def broken(self, problem: str, wall: float) -> ScenarioResult:
         """The result where the process gave none."""
@@ -108,6 +116,7 @@ class Pool:
                     self._running.remove(run)
                     result = self._result(run)
                     if run.must_run_again:
+                        self._server.forget(run.job.scenario)
                         self._waiting.appendleft((run.index, run.job, True))
                     else:
                         yield run.index, result
@@ -130,9 +139,9 @@ class Pool:
 
     def _start(self, index: int, job: Job, is_second: bool) -> None:
         said = Path(self._folder.name, str(index))
-        process = self._server.start(said, job.trace)
-        # The same bytes for the same run, whatever else the pool does.
-        process.connection.send(replace(job, trace=None))
+        process = self._server.start(job.scenario, said, job.trace)
+        with suppress(OSError):  # it has ended, and is found so
+            process.connection.send(job.order)
         self._running.append(_Run(index, job, process, said, is_second))
 
     def _ended(self) -> list[_Run]:

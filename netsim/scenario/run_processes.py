@@ -10,21 +10,40 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
+
+from netsim.scenario.scenario_model import PlannedFault, Scenario
+from netsim.scenario.user_imports import libraries
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _ADDR_NO_RANDOMIZE: Final = 0x0040000
 _ASK: Final = 0xFFFFFFFF
 _BACKLOG: Final = 128
+_HELLO: Final = 10.0
+"""Seconds within which a process that was asked for should be there."""
+_MOST_PREPARED: Final = 8
+"""Scenarios, at a time."""
 
 libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What one run of a scenario is to do. The same bytes for the same run."""
+
+    seed: int | None
+    faults: tuple[PlannedFault, ...]
+    """Beside those that the scenario has."""
+    time_limit_ns: int | None
+    watches_timers: bool
+
+
 class RunServer:
-    """Starts processes for runs, all from one state of memory. `close` ends the server."""
+    """Starts processes for runs, all of a scenario from one state of memory. `close` ends it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -32,38 +51,55 @@ class RunServer:
         """Addresses are the same in every run, and so is the order of what is kept by address."""
         # Runs are forked twice: their parents end, and they come to us.
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self._path = str(folder / "runs")
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(self._path)
-        listener.listen(_BACKLOG)
-        requests, self._requests = os.pipe()
-        descriptors = (listener.fileno(), requests)
-        command = [sys.executable, "-P", "-m", "netsim.scenario.run_server"]
-        command += [str(os.getpid()), *(str(number) for number in descriptors), "0"]
-        with self._without_randomisation(), _deaf_to_interrupts():
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                pass_fds=descriptors,
-                env={**os.environ, "PYTHONHASHSEED": "0"},
-            )
-        listener.close()
-        os.close(requests)
+        self._forks = _Forks(folder / "scenarios")
+        self._prepared: dict[int, tuple[Scenario, _Forks]] = {}
+        """By identity of the scenario; what was used last is last."""
+        self._count = 0
+        with self._forks.ends() as descriptors:
+            command = [sys.executable, "-P", "-m", "netsim.scenario.run_server"]
+            command += [str(os.getpid()), *map(str, descriptors), "0"]
+            with self._without_randomisation(), _deaf_to_interrupts():
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=descriptors,
+                    env={**os.environ, "PYTHONHASHSEED": "0"},
+                )
 
-    def start(self, said: Path, trace: str | None) -> RunProcess:
-        """A process that waits for its job; what it prints goes to `said`."""
-        os.write(self._requests, b"r")
-        connected = socket.socket(socket.AF_UNIX)
-        connected.connect(self._path)
+    def start(self, scenario: Scenario, said: Path, trace: str | None) -> RunProcess:
+        """A process that waits for its order; what it prints goes to `said`."""
+        prepared = self._prepared.pop(id(scenario), None) or self._prepare(scenario)
+        self._prepared[id(scenario)] = prepared
         with open(said, "ab") as output, open(trace or os.devnull, "wb") as traced:
-            socket.send_fds(connected, [b"r"], [output.fileno(), traced.fileno()])
-        return RunProcess(Connection(connected.detach()))
+            return RunProcess(prepared[1].fork([output.fileno(), traced.fileno()]))
+
+    def forget(self, scenario: Scenario) -> None:
+        """Prepare it anew for runs to come."""
+        _, forks = self._prepared.pop(id(scenario), (None, None))
+        if forks is not None:
+            forks.close()
 
     def close(self) -> None:
-        os.close(self._requests)
+        for scenario, _ in list(self._prepared.values()):
+            self.forget(scenario)
+        self._forks.close()
         self._process.kill()
         self._process.wait()
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+    def _prepare(self, scenario: Scenario) -> tuple[Scenario, _Forks]:
+        """Have its runs forked by a process that has read it, and imported what it imports."""
+        while len(self._prepared) >= _MOST_PREPARED:
+            oldest, _ = next(iter(self._prepared.values()))
+            self.forget(oldest)
+        self._count += 1
+        forks = _Forks(self._folder / f"runs-{self._count}")
+        with forks.ends() as (listener, requests):
+            answers = self._forks.fork([requests, listener])
+        with answers, contextlib.suppress(OSError):  # where it has ended its runs will say so
+            # In real time programs run elsewhere.
+            answers.send((scenario, () if scenario.time == "real" else libraries(scenario)))
+        return scenario, forks
 
     @contextlib.contextmanager
     def _without_randomisation(self) -> Iterator[None]:
@@ -88,6 +124,42 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+class _Forks:
+    """Our ends of what another process forks by: a byte for each, and a socket to talk to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._path)
+        self._listener.listen(_BACKLOG)
+        self._requests, self._wanted = os.pipe()
+
+    @contextlib.contextmanager
+    def ends(self) -> Iterator[tuple[int, int]]:
+        """Listener and requests, which are closed here when the other process has them."""
+        yield self._listener.fileno(), self._requests
+        self._listener.close()
+        os.close(self._requests)
+
+    def fork(self, descriptors: Sequence[int]) -> Connection:
+        """To a new process, which has these; at its end where there is none."""
+        connected = socket.socket(socket.AF_UNIX)
+        try:
+            os.write(self._wanted, b"r")
+            connected.connect(self._path)
+            socket.send_fds(connected, [b"r"], descriptors)
+        except OSError:
+            connected.close()
+            connected, gone = socket.socketpair()
+            gone.close()
+        return Connection(connected.detach())
+
+    def close(self) -> None:
+        """No more."""
+        os.close(self._wanted)
+        os.unlink(self._path)
 
 
 class RunProcess:
@@ -124,9 +196,9 @@ class RunProcess:
 
     def kill(self) -> None:
         """End it now; the processes of its network follow."""
-        if self.pid is None:
-            # It says who it is before anything else.
-            with contextlib.suppress(EOFError, OSError):
+        with contextlib.suppress(EOFError, OSError):
+            # It says who it is before anything else, unless it does not get as far.
+            if self.pid is None and self.connection.poll(_HELLO):
                 self.receive()
         if self._handle is not None:
             signal.pidfd_send_signal(self._handle, signal.SIGKILL)

@@ -5,12 +5,15 @@ lies as it did the last time, to the byte. Hence each run begins in a fork of on
 state:
 
 - The pool starts this program without address space randomisation and with a fixed hash seed.
+- It imports netsim, and forks a process for each scenario. That reads the scenario, makes its plan,
+  imports the libraries of its programs, on a computer whose clock and randomness are always the
+  same, and forks the runs.
 - Everything is imported from compiled files, whatever else lies in their folders, and the collector
   begins at zero.
-- Between two forks this process does nothing that would leave a trace in its memory: it reads a
-  byte, and forks. What a run is to do, and what for, is read by the run itself.
-- The job of a seed is the same bytes whether it runs alone or among a thousand: what differs (where
-  its trace goes, where it prints) comes as descriptors, whose numbers are always the same.
+- Between two forks these processes do nothing that would leave a trace in their memory: they read a
+  byte, and fork. What a run is to do, and what for, is read by the run itself.
+- The order for a seed is the same bytes whether it runs alone or among a thousand: what differs
+  (where its trace goes, where it prints) comes as descriptors, whose numbers are always the same.
 """
 
 from __future__ import annotations
@@ -18,16 +21,20 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import os
 import signal
 import socket
 import sys
 import traceback
-from importlib.machinery import FileFinder, SourceFileLoader
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final, NoReturn
 
 from netsim.realtime.process_tree import die_with_parent
+from netsim.scenario.steady_imports import SteadyImports
 
 _PRELOADED: Final = [
     "netsim.scenario.scenario_run",
@@ -37,83 +44,52 @@ _PRELOADED: Final = [
     "netsim.services.httpbin",
     "aiohttp.web",
 ]
+_LAZY: Final = {
+    "anyio": ["anyio._backends._asyncio", "anyio.streams.memory", "anyio.streams.tls"],
+    "fastapi": ["fastapi.telemetry", "pydantic.v1"],
+    "httpx": ["certifi", "httpcore", "httpcore._backends.auto", "httpcore._backends.anyio"],
+    "sqlalchemy": ["sqlalchemy.dialects", "sqlalchemy.ext.asyncio"],
+    "starlette": ["anyio.to_thread", "starlette.websockets"],
+    "uvicorn": [
+        "uvicorn.lifespan.on",
+        "uvicorn.loops.auto",
+        "uvicorn.protocols.http.auto",
+        "uvicorn.protocols.websockets.auto",
+    ],
+}
+"""What libraries import only when they are used, and so every run would for itself."""
 _WARMING: Final = 64
 """Forks for nothing, until what the interpreter makes at the first ones is made."""
 TRACE: Final = 250
 """The descriptor that a run writes its trace to."""
 
 
-class _Imports:
-    """What importing leaves in memory, made the same whatever else lies in the folders."""
-
-    compiled = False
-    """A module had to be compiled: memory lies otherwise than when it is only read."""
-
-    @staticmethod
-    def watch() -> None:
-        """From now on."""
-
-        def note(loader: SourceFileLoader, *args: Any, **kwargs: Any) -> Any:
-            _Imports.compiled = True
-            return original(loader, *args, **kwargs)
-
-        original: Any = SourceFileLoader.source_to_code
-        SourceFileLoader.source_to_code = note  # type: ignore[method-assign,assignment]
-        vars_of_finder: Any = FileFinder
-        vars_of_finder._fill_cache = _fill_cache
-
-
-def _fill_cache(finder: Any) -> None:
-    """As CPython's, with the names of modules only, and those listed by another process.
-
-    A file more in the folder, a report or a trace, would else move everything that comes later.
-    """
-    reading, writing = os.pipe()
-    lister = os.fork()
-    if not lister:
-        try:
-            with os.scandir(finder.path) as entries:
-                names = sorted(entry.name for entry in entries if _imports(entry))
-            os.write(writing, b"\0".join(map(os.fsencode, names)))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as answer:
-        found = answer.read()
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(lister, 0)
-    finder._path_cache = set(map(os.fsdecode, found.split(b"\0")))
-    finder._relaxed_path_cache = set()
-
-
-def _imports(entry: os.DirEntry[str]) -> bool:
-    """Whether it may be a module, or a package, also one without an `__init__`."""
-    if entry.name.endswith((".py", ".pyc", ".so")):
-        return True
-    if not entry.name.isidentifier() or not entry.is_dir():
-        return False
-    with os.scandir(entry) as inside:
-        return any(each.is_dir() or each.name.endswith((".py", ".so")) for each in inside)
-
-
 def main() -> None:
-    """Fork a run for each byte in `requests`; the run takes its job from `listener`."""
+    """Fork a process for each byte in `requests`; it takes its scenario from `listener`."""
     pool, listener, requests, again = map(int, sys.argv[1:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's business
     die_with_parent(pool)
-    _Imports.watch()
+    SteadyImports.install()
     for name in _PRELOADED:
         importlib.import_module(name)
-    if _Imports.compiled and not again:
+    if SteadyImports.compiled and not again:
         # The arguments have the same size.
         command = [sys.executable, "-P", "-m", "netsim.scenario.run_server"]
         os.execv(sys.executable, [*command, *sys.argv[1:4], "1"])
     accepting = socket.socket(fileno=listener)
     os.dup2(listener, TRACE)  # so that its number is taken
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who forks a run is reaped by the kernel
+    own = os.getpid()
+    _fork_for_each(requests, accepting, lambda: _look_after(accepting, pool, own), _WARMING)
+    accepting.close()
+
+
+def _fork_for_each(
+    requests: int, accepting: socket.socket, child: Callable[[], NoReturn], warming: int = 0
+) -> None:
+    """Fork for each byte, until there are no more."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who is forked is reaped by the kernel
     gc.collect()
     gc.freeze()
-    warming = _WARMING
     while warming or os.read(requests, 1):
         try:
             if os.fork():
@@ -124,16 +100,8 @@ def main() -> None:
             continue
         if warming:
             os._exit(0)
-        # The pool reaps the run, and so it must become its parent: who forks it ends.
-        forker = os.getpid()
-        if os.fork():
-            os._exit(0)
-        while os.getppid() == forker:
-            os.sched_yield()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        die_with_parent(pool)
-        _run(accepting)
-    accepting.close()
+        child()
 
 
 def _refuse(accepting: socket.socket, error: OSError) -> None:
@@ -141,8 +109,94 @@ def _refuse(accepting: socket.socket, error: OSError) -> None:
     Connection(connected.detach()).send(f"no process for it: {error.strerror} (fork)")
 
 
-def _run(accepting: socket.socket) -> NoReturn:
-    from netsim.scenario.scenario_run import execute  # what takes a while is imported already
+def _look_after(accepting: socket.socket, pool: int, parent: int) -> NoReturn:
+    """Have the runs of one scenario forked, by a process that has imported its libraries.
+
+    Or not, where that does not end well or leaves threads, which a fork would not have.
+    """
+    die_with_parent(parent)
+    connected, _ = accepting.accept()
+    _, (requests, listener), _, _ = socket.recv_fds(connected, 1, 2)
+    orders = Connection(connected.detach())
+    scenario, libraries = orders.recv()
+    orders.close()
+    runs = socket.socket(fileno=listener)
+    own = os.getpid()
+    has_begun, begins = os.pipe()
+    os.set_blocking(has_begun, False)
+    for names in (libraries, ()):
+        forker = os.fork()
+        if not forker:
+            die_with_parent(own)
+            plan = _prepare(scenario, names)
+            os.write(begins, b"1")
+            os.close(begins)
+            run = partial(_leave_forker, runs, pool, scenario, plan)
+            _fork_for_each(requests, runs, run)
+            os._exit(0)
+        os.waitpid(forker, 0)
+        with contextlib.suppress(BlockingIOError):
+            os.read(has_begun, 1)
+            break
+    os._exit(0)
+
+
+def _prepare(scenario: Any, libraries: Iterable[str]) -> Any:
+    """Import, and make the plan of the network; None where a run is to say why there is none."""
+    from netsim.topology.make_plan import make_plan  # is imported already
+
+    SteadyImports.compiled = False
+    if libraries:
+        _import_all(scenario, libraries)
+        if len(os.listdir("/proc/self/task")) > 1:
+            os._exit(1)
+    with contextlib.suppress(Exception):
+        return make_plan(scenario.topology)
+    return None
+
+
+def _import_all(scenario: Any, libraries: Iterable[str]) -> None:
+    """As the first computer would that runs a program. What fails, fails there again."""
+    from netsim.core.streams import RandomStreams
+    from netsim.interception.environment import Environment
+    from netsim.interception.interception import Interception
+
+    nodes = scenario.topology.layout.nodes.values()
+    environ = dict(os.environ)
+    environ |= next((node.env for node in nodes if node.run or node.services), {})
+    output = io.StringIO()
+    place = Environment(RandomStreams(0), environ, lambda: 0, output, output)
+    with Interception() as interception:
+        interception.enter(place)
+        for name in libraries:
+            _import(name)
+        for name in (
+            name for library in _LAZY if library in sys.modules for name in _LAZY[library]
+        ):
+            _import(name)
+        interception.leave()
+
+
+def _import(name: str) -> None:
+    package, _, attribute = name.rpartition(".")
+    with contextlib.suppress(Exception, SystemExit):
+        if not package or not hasattr(importlib.import_module(package), attribute):
+            importlib.import_module(name)
+
+
+def _leave_forker(accepting: socket.socket, pool: int, scenario: Any, plan: Any) -> NoReturn:
+    # The pool reaps the run, and so it must become its parent: who forks it ends.
+    forker = os.getpid()
+    if os.fork():
+        os._exit(0)
+    while os.getppid() == forker:
+        os.sched_yield()
+    die_with_parent(pool)
+    _run(accepting, scenario, plan)
+
+
+def _run(accepting: socket.socket, scenario: Any, plan: Any) -> NoReturn:
+    from netsim.scenario.scenario_run import execute  # is imported already
 
     connected, _ = accepting.accept()
     _, descriptors, _, _ = socket.recv_fds(connected, 1, 2)
@@ -152,20 +206,21 @@ def _run(accepting: socket.socket) -> NoReturn:
     os.dup2(1, 2)
     answers = Connection(connected.detach())
     answers.send(os.getpid())
-    job = answers.recv()
+    order = answers.recv()
     gc.collect()  # and count from zero
-    _Imports.compiled = False
     code = 0
     try:
-        trace = f"/dev/fd/{TRACE}" if job.scenario.time == "virtual" else None
+        if order.time_limit_ns is not None:
+            scenario = replace(scenario, time_limit_ns=order.time_limit_ns)
         result = execute(
-            job.scenario,
-            seed=job.seed,
-            trace=trace,
-            faults=job.faults,
-            watches_timers=job.watches_timers,
+            scenario,
+            plan=plan,
+            seed=order.seed,
+            trace=f"/dev/fd/{TRACE}" if scenario.time == "virtual" else None,
+            faults=order.faults,
+            watches_timers=order.watches_timers,
         )
-        answers.send((result, _Imports.compiled))
+        answers.send((result, SteadyImports.compiled))
     except Exception:  # noqa: BLE001  # a bug of ours must not look like a scenario that held
         answers.send(f"a bug in netsim: {traceback.format_exc().strip()}")
     except SystemExit as ended:

@@ -20,6 +20,7 @@ from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import Scenario
 from netsim.scenario.step_runner import Runner
 from netsim.topology.make_plan import make_plan
+from netsim.topology.plan import NetworkPlan
 from netsim.virtual.loops import DirectorLoop, run
 from netsim.virtual.timeline import TimersSeen
 
@@ -27,6 +28,7 @@ from netsim.virtual.timeline import TimersSeen
 def execute(
     scenario: Scenario,
     *,
+    plan: NetworkPlan | None = None,
     seed: int | None = None,
     trace: str | os.PathLike[str] | None = None,
     faults: Sequence[PlannedFault] = (),
@@ -35,11 +37,13 @@ def execute(
 ) -> ScenarioResult:
     """Run the scenario to its end. `seed` goes before the scenario's, that before the topology's.
 
-    `trace` is a file for every frame. `faults` come at times of their own, beside the steps. Timers
+    `plan` is that of the scenario's topology, where it was made before. `trace` is a file for every
+    frame. `faults` come at times of their own, beside the steps. Timers
     of programs can be watched in virtual time.
     Whatever goes wrong is in the result. It runs an event loop: none may be running.
     """
-    plan = make_plan(scenario.topology, seed=scenario.seed if seed is None else seed)
+    seed = scenario.seed if seed is None else seed
+    plan = make_plan(scenario.topology if plan is None else plan, seed=seed)
     recording = Recording()
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
