@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
@@ -12,13 +13,17 @@ from netsim.cli.completion import node_names, peer_names
 from netsim.cli.printing import print_json, print_table, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
-from netsim.core.link_attributes import LINK_ATTRIBUTES
+from netsim.core.attribute import Attribute
+from netsim.core.errors import InvalidFileError
+from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes
 from netsim.core.units import DURATION
 
 Document = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _CHANGING: Final = tuple(each for each in LINK_ATTRIBUTES if each.can_change)
+_ANY_LINK: Final = LinkAttributes(mtu=68)
+"""With which no queue is too small: the supervisor knows the link."""
 _VERBS: Final = ("down", "up", "hold", "release", "reset")
 _SHOWN: Final = ("state", *(each.word for each in LINK_ATTRIBUTES))
 
@@ -37,6 +42,32 @@ def _checked(parse: Callable[[object], object]) -> Callable[..., str | None]:
     return check
 
 
+def _checked_value(attribute: Attribute) -> Callable[..., Any]:
+    """A callback: the value as a file has it, whose long forms are YAML: `{fq_codel: {}}`."""
+
+    def check(_context: click.Context, _option: click.Parameter, value: str | None) -> Any:
+        if value is None:
+            return None
+        try:
+            if not value.startswith("{"):
+                attribute.quantity.parse(value)
+                return value
+            from netsim.topology.link_changes import (
+                changed_attributes,
+            )  # pydantic is slow to import
+            from netsim.topology.yaml_source import parse_yaml
+
+            written = parse_yaml(value, f"--{attribute.word}").data
+            if "file" in written:  # the supervisor is in another directory
+                written["file"] = str(Path(str(written["file"])).absolute())
+            changed_attributes({attribute.word: written}, _ANY_LINK)
+        except (ValueError, InvalidFileError) as error:
+            raise click.BadParameter(str(error)) from None
+        return written
+
+    return check
+
+
 def _parse_period(text: object) -> int:
     period_ns = DURATION.parse(text)
     if period_ns == 0:
@@ -50,7 +81,7 @@ def _attribute_options(command: Command) -> Command:
         option = click.option(
             f"--{each.word}",
             metavar=each.quantity.metavar,
-            callback=_checked(each.quantity.parse),
+            callback=_checked_value(each),
             help=each.help,
         )
         command = option(command)
@@ -62,6 +93,7 @@ def _attribute_options(command: Command) -> Command:
     "  netsim link r1 r2\n"
     "  netsim link r1 r2 --delay 80ms --loss 5%\n"
     "  netsim link r1 r2 --bandwidth 1mbit --from r1\n"
+    "  netsim link r1 r2 --queue '{fq_codel: {target: 5ms}}'\n"
     "  netsim link r1 r2 --down\n"
     "  netsim link r1 r2 --flap 2s --times 5\n"
     "  netsim link r1:eth2 r2 --reset",
@@ -201,6 +233,8 @@ def _text(value: Any) -> str:
             return "unlimited"
         case {"gilbert_elliott": chances}:
             return f"bursts {chances['p']}/{chances['r']}"
+        case {"file": file}:
+            return Path(file).name
         case {"spread": spread, "distribution": distribution}:
             return f"{spread} {distribution}"
         case {}:

@@ -74,7 +74,7 @@ def attribute(
 
 
 def described(model: type[Any]) -> tuple[Attribute, ...]:
-    """The descriptions at the fields of a dataclass, in their order."""
+    """The descriptions at the fields of a dataclass, in their order; people write no others."""
     return tuple(
         dataclasses.replace(
             field.metadata[_KEY],
@@ -83,6 +83,7 @@ def described(model: type[Any]) -> tuple[Attribute, ...]:
             is_required=field.default is MISSING,
         )
         for field in dataclasses.fields(model)
+        if _KEY in field.metadata
     )
 
 

@@ -9,10 +9,12 @@ more field, and what `netsim.link` does with it.
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from netsim.core.attribute import attribute, described
+from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.errors import UnitError
 from netsim.core.queue_settings import (
     DROP_TAIL,
@@ -28,14 +30,17 @@ from netsim.core.units import (
     DURATION,
     PERCENTAGE,
     RATE,
+    SIZE,
     Quantity,
     format_duration,
     format_percentage,
     format_rate,
     parse_rate,
+    parse_size,
 )
 
 _ETHERNET_HEADER: Final = 14
+_MOST_OVERHEAD: Final = 4096
 
 
 # Values ---------------------------------------------------------------------------------------
@@ -105,6 +110,16 @@ class Jitter:
     )
 
 
+def _parse_overhead(written: object) -> int:
+    size = parse_size(written)
+    if size > _MOST_OVERHEAD:
+        raise UnitError(f"an overhead is at most {_MOST_OVERHEAD}B; write for example `24B`")
+    return size
+
+
+OVERHEAD: Final = dataclasses.replace(SIZE, parse=_parse_overhead)
+
+
 @dataclass(frozen=True, slots=True)
 class GilbertElliott:
     """Bursty loss: a two-state chain stepped once a frame (Gilbert 1960, Elliott 1963).
@@ -144,7 +159,10 @@ def _jitter_text(jitter: int | Jitter) -> str:
 
 
 def _bandwidth_caption(attributes: LinkAttributes) -> str:
-    return _format_bandwidth(attributes.bandwidth_bps) or ""
+    bandwidth = attributes.bandwidth_bps
+    if isinstance(bandwidth, BandwidthTrace):
+        return os.path.basename(bandwidth.file)
+    return _format_bandwidth(bandwidth) or ""
 
 
 def _queue_caption(attributes: LinkAttributes) -> str:
@@ -200,14 +218,21 @@ class LinkAttributes:
         "Frames that arrive with one bit of their IPv4 packet flipped.",
         default=0.0,
     )
-    bandwidth_bps: int | None = attribute(
+    bandwidth_bps: int | BandwidthTrace | None = attribute(  # noqa: RUF009
         "bandwidth",
         BANDWIDTH,
         "How fast the sender puts bits on the cable.",
         default=None,
+        long_form=BandwidthTrace,
         elsewhere=("bw", "rate", "speed"),
         leads=True,
         caption_of=_bandwidth_caption,
+    )
+    overhead: int = attribute(
+        "overhead",
+        OVERHEAD,
+        "What each frame costs of the bandwidth beyond its bytes: preamble, gap, check sequence.",
+        default=0,
     )
     queue: Queue = attribute(  # noqa: RUF009
         "queue",

@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import asdict
 from typing import Any
 
+from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.queue_settings import QueueLimit, discipline_of
 from netsim.topology.plan import InterfacePlan, NetworkPlan
@@ -73,6 +74,8 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
 
 def _numbers(attributes: LinkAttributes) -> dict[str, Any]:
     numbers = asdict(attributes)
+    if isinstance(attributes.bandwidth_bps, BandwidthTrace):
+        numbers["bandwidth_bps"] = {"file": attributes.bandwidth_bps.file}
     del numbers["queue"]
     queue = attributes.queue
     limit = queue if isinstance(queue, QueueLimit) else queue.limit

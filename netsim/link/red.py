@@ -7,6 +7,7 @@ from collections import deque
 from random import Random
 from typing import Final
 
+from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.queue_settings import RedQueue
 from netsim.core.time import SECOND
@@ -48,7 +49,8 @@ class Red:
         self._in_bytes = settings.min.bytes is not None
         self._min = settings.min.bytes or settings.min.packets or 0
         self._max = settings.max.bytes or settings.max.packets or 0
-        rate = attributes.bandwidth_bps
+        bandwidth = attributes.bandwidth_bps
+        rate = bandwidth.mean_bps if isinstance(bandwidth, BandwidthTrace) else bandwidth
         self._frame_time = _TYPICAL_FRAME * 8 * SECOND / rate if rate else 1.0
         self._keeps_all = False
 

@@ -16,11 +16,13 @@ from collections.abc import Callable
 from math import gcd
 from typing import Final
 
+from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.queue_settings import CodelQueue, FqCodelQueue, RedQueue
 from netsim.core.streams import RandomStreams
 from netsim.core.time import SECOND
 from netsim.link.codel import Codel
+from netsim.link.delivery_opportunities import DeliveryOpportunities
 from netsim.link.drop_tail import DropTail
 from netsim.link.fq_codel import FqCodel
 from netsim.link.impairment import Impairments
@@ -34,6 +36,8 @@ Departure = tuple[int, int, bytes]
 OnDrop = Callable[[bytes, str, int], None]
 """Takes a frame that goes no further, the reason, and the time in ns."""
 
+_SHORTEST_FRAME: Final = 60
+"""Octets, without the check sequence: a real cable has none that is shorter (IEEE 802.3 3.2.8)."""
 _NEVER: Final = 1 << 62
 """ns: when the transmitter of a link that is held is free."""
 
@@ -54,6 +58,8 @@ class SimplexLink:
         "_max_frame",
         "_mtu",
         "_numerator",
+        "_opportunities",
+        "_overhead",
         "_queue",
         "_remainder",
         "_resume_at",
@@ -81,6 +87,8 @@ class SimplexLink:
         keeps the order. A change of the link begins anew."""
         self._up = True
         self._held = False
+        self._opportunities: DeliveryOpportunities | None = None
+        """Where the bandwidth is a trace."""
         self._resume_at = 0
         """While held: when the transmitter would have been free."""
         self._adopt(attributes)
@@ -236,8 +244,16 @@ class SimplexLink:
         self._mtu = attributes.mtu
         self._delay_ns = attributes.delay_ns
         self._impaired = self._impairments.active
+        self._overhead = attributes.overhead
+        bandwidth = attributes.bandwidth_bps
+        if isinstance(bandwidth, BandwidthTrace):
+            if self._opportunities is None or self._opportunities.trace != bandwidth:
+                self._opportunities = DeliveryOpportunities(bandwidth)
+            bandwidth = None
+        else:
+            self._opportunities = None
         # ns per octet as a fraction in lowest terms, which keeps the arithmetic in small integers.
-        bits, rate = (8 * SECOND, attributes.bandwidth_bps) if attributes.bandwidth_bps else (0, 1)
+        bits, rate = (8 * SECOND, bandwidth) if bandwidth else (0, 1)
         divisor = gcd(bits, rate)
         self._numerator = bits // divisor
         self._denominator = rate // divisor
@@ -258,13 +274,19 @@ class SimplexLink:
 
     def _start(self, frame: bytes, departs_at: int) -> None:
         """Serialise a frame and let the medium carry it."""
-        scaled = len(frame) * self._numerator + self._remainder
-        denominator = self._denominator
-        if denominator == 1:
-            arrived = departs_at + scaled
+        octets = len(frame)
+        if self._overhead:
+            octets = max(octets, _SHORTEST_FRAME) + self._overhead
+        if self._opportunities is not None:
+            arrived = self._opportunities.serialise(octets - HEADER_LENGTH, departs_at)
         else:
-            arrived = departs_at + scaled // denominator
-            self._remainder = scaled % denominator
+            scaled = octets * self._numerator + self._remainder
+            denominator = self._denominator
+            if denominator == 1:
+                arrived = departs_at + scaled
+            else:
+                arrived = departs_at + scaled // denominator
+                self._remainder = scaled % denominator
         self._free_at = arrived
         if self._impaired:
             self._start_impaired(frame, departs_at, arrived)

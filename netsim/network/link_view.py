@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from netsim.core.errors import InvalidValueError, UnknownNameError
@@ -52,15 +53,16 @@ class LinkView:
             link.set(delay="80ms", loss="5%", from_="r1")
 
         The words are those of a link in a topology file, except `mtu`; a number has its unit.
-        `from_` is the end that sends: one direction instead of both. What is on its way keeps its
-        time. InvalidValueError says what to write; UnknownNameError when `from_` is no end of this
-        link.
+        Relative paths are beside the topology file. `from_` is the end that sends: one direction
+        instead of both. What is on its way keeps its time. InvalidValueError says what to write;
+        UnknownNameError when `from_` is no end of this link.
         """
         senders = [node for node, _ in _ends(self._plan)]
         if from_ is not None:
             senders = [self._sender(from_)]
         now = self._faults.network.condition(self.index, senders[0]).attributes
-        values = changed_attributes(words, now)
+        file = self._faults.network.plan.file
+        values = changed_attributes(words, now, Path(file).parent if file else None)
         return self._change(lambda: [(self.index, sender, values) for sender in senders])
 
     def flap(self, period: str, times: int = 1) -> Fault:

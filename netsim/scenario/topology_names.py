@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from netsim.core.errors import InvalidFileError, InvalidValueError
 from netsim.scenario.check_words import CHECKS
 from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.step_text import endpoint_text
@@ -21,6 +22,7 @@ from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import KINDS
 from netsim.topology.naming import suggest
+from netsim.topology.trace_file import TraceFiles
 from netsim.topology.values import Endpoint, endpoint
 from netsim.topology.yaml_source import PathTo
 
@@ -63,6 +65,7 @@ def check_names(
 class _Checker:
     def __init__(self, topology: Topology, folder: Path, findings: Findings) -> None:
         self._folder = folder
+        self._traces = TraceFiles(Path(topology.file).parent)
         self._nodes = topology.layout.nodes
         self._links = topology.layout.links
         self._interfaces = topology.layout.interfaces()
@@ -80,6 +83,7 @@ class _Checker:
             **dict.fromkeys(_BETWEEN_HOSTS, self._two_hosts),
             **dict.fromkeys(("kill_program", "pause", "resume"), self._computer),
             "capture": self._capture,
+            "set": self._set,
             "repeat": lambda words, path: self.steps(words.get("steps"), (*path, "steps")),
             "always": self._always,
         }
@@ -108,6 +112,19 @@ class _Checker:
                     self.node(words["node"], (*place, "node"))
                 if verb in self._verbs:
                     self._verbs[verb](words, place)
+
+    def _set(self, words: dict[str, Any], path: PathTo) -> None:
+        """The file of a recorded bandwidth."""
+        written = words.get("bandwidth")
+        file = written.get("file") if isinstance(written, dict) else None
+        if not isinstance(file, str):
+            return
+        try:
+            self._traces.read(file)
+        except InvalidValueError as error:
+            self._findings.report((*path, "bandwidth", "file"), str(error))
+        except InvalidFileError as error:
+            self._findings.report_elsewhere(error)
 
     # One word
 

@@ -47,7 +47,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
     words, no_word_lost = _words(written, findings)
     members = count_members(words, findings)
     nodes = expand_nodes(words, members, folder, findings)
-    links, no_link_lost = expand_links(words, members, findings)
+    links, no_link_lost = expand_links(words, members, folder, findings)
     known = [link for link in links if link.a.node in nodes and link.b.node in nodes]
     layout = Layout(nodes, tuple(known))
     domain = words.domain or f"{words.name}.test"

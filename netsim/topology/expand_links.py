@@ -6,13 +6,16 @@ Precedence is `egress`, then the link, then `defaults.link`, word by word.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from netsim.core.errors import InvalidFileError, InvalidValueError
 from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes, contradiction
 from netsim.topology.checked_topology import End, Link
 from netsim.topology.findings import Findings
 from netsim.topology.link_words import DirectionWords, LinkDefaultWords, LinkWords
 from netsim.topology.topology_words import TopologyWords
+from netsim.topology.trace_file import TraceFiles
 from netsim.topology.values import Endpoint
 
 MAX_LINKS: Final = 50_000
@@ -27,10 +30,11 @@ class _Written(NamedTuple):
 
 
 def expand_links(
-    topology: TopologyWords, members: Mapping[str, list[str]], findings: Findings
+    topology: TopologyWords, members: Mapping[str, list[str]], folder: Path, findings: Findings
 ) -> tuple[list[Link], bool]:
     """Links in file order, and whether these are all. A counted end gives a link for each node.
 
+    Relative paths are below `folder`.
     A link that does not hold is reported and left out. Too many stop at once, before anything is
     unrolled.
     """
@@ -42,11 +46,12 @@ def expand_links(
         findings.stop_if_any()
     names = _InterfaceNames(written, findings)
     default = topology.defaults.link if topology.defaults else None
+    traces = TraceFiles(folder)
     links = []
     for words, path, (firsts, seconds) in written:
         (_, first_interface), (_, second_interface) = words.endpoints
         a_to_b, b_to_a = (
-            _attributes(_egress(words, end), words, default, path=path, findings=findings)
+            _attributes(_egress(words, end), words, default, traces, path=path, findings=findings)
             for end in words.endpoints
         )
         for first in firsts:
@@ -154,6 +159,7 @@ def _attributes(
     egress: DirectionWords | None,
     link: LinkWords,
     default: LinkDefaultWords | None,
+    traces: TraceFiles,
     *,
     path: Sequence[object],
     findings: Findings,
@@ -168,6 +174,12 @@ def _attributes(
     attributes = LinkAttributes(
         **{each.field: chosen[each.word] for each in LINK_ATTRIBUTES if each.word in chosen}
     )
+    try:
+        attributes = traces.in_attributes(attributes)
+    except InvalidValueError as error:
+        findings.report((*path, "bandwidth", "file"), str(error))
+    except InvalidFileError as error:
+        findings.report_elsewhere(error)
     mistake = contradiction(attributes)
     if mistake is not None:
         word, message = mistake

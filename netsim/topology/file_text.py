@@ -21,10 +21,13 @@ Position: TypeAlias = tuple[int, int]
 """Line and column, both from 1."""
 
 
-def read_text(path: str | os.PathLike[str], shown: str) -> str:
-    """What is in the file; InvalidFileError, whose problems name it as `shown`."""
+def read_text(path: str | os.PathLike[str], shown: str, *, most: int = MAX_BYTES) -> str:
+    """What is in the file; InvalidFileError, whose problems name it as `shown`.
+
+    Of a regular file `most` bytes are allowed, of a stream a MiB.
+    """
     try:
-        raw = _read_stream(os.fspath(path)) if _is_stream(path) else _read_file(path)
+        raw = _read_stream(os.fspath(path)) if _is_stream(path) else _read_file(path, most)
     except IsADirectoryError:
         raise invalid(shown, (1, 1), "is a directory; name a file in it") from None
     except FileNotFoundError:
@@ -35,8 +38,10 @@ def read_text(path: str | os.PathLike[str], shown: str) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise invalid(shown, (1, 1), f"cannot be read: {reason}; check the path") from None
-    if len(raw) > MAX_BYTES:
-        message = "the file is larger than 1 MiB; use `count` for many like nodes"
+    if len(raw) > most:
+        message = f"the file is larger than {most >> 20} MiB"
+        if most == MAX_BYTES:
+            message += "; use `count` for many like nodes"
         raise invalid(shown, (1, 1), message)
     try:
         return raw.decode("utf-8-sig")
@@ -65,9 +70,9 @@ def _is_stream(path: str | os.PathLike[str]) -> bool:
     return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
 
-def _read_file(path: str | os.PathLike[str]) -> bytes:
+def _read_file(path: str | os.PathLike[str], most: int) -> bytes:
     with Path(path).open("rb") as stream:
-        return stream.read(MAX_BYTES + 1)
+        return stream.read(most + 1)
 
 
 @functools.cache

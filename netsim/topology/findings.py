@@ -52,6 +52,11 @@ class Findings(ABC):
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
         """Note a mistake in the value at `path`, or in its key."""
 
+    def report_elsewhere(self, error: InvalidFileError) -> None:
+        """Note the mistakes in a file that this one names."""
+        for problem in error.problems:
+            self.report((), str(problem), at_key=True)
+
     @abstractmethod
     def stop_if_any(self) -> None:
         """Raise what was found."""
@@ -74,6 +79,12 @@ class FileFindings(Findings):
         problem = Problem(self._source.file, line, column, message)
         self.found += problem not in self._problems
         self._problems.add(problem)
+
+    def report_elsewhere(self, error: InvalidFileError) -> None:
+        new = [problem for problem in error.problems if problem not in self._problems]
+        room = max(0, MOST_PROBLEMS - len(self._problems))
+        self._problems.update(new[:room])
+        self.found += len(new) + error.more
 
     def stop_if_any(self) -> None:
         """Raises `InvalidFileError`, its problems in the order of the file."""

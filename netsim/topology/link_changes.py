@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from netsim.core.errors import InvalidValueError
+from netsim.core.errors import InvalidFileError, InvalidValueError
 from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes, contradiction
 from netsim.topology.findings import Findings, report_words
 from netsim.topology.link_words import DirectionWords
+from netsim.topology.trace_file import TraceFiles
 from netsim.topology.yaml_source import PathTo
 
 
-def changed_attributes(written: Mapping[str, object], now: LinkAttributes) -> dict[str, Any]:
+def changed_attributes(
+    written: Mapping[str, object], now: LinkAttributes, folder: Path | None = None
+) -> dict[str, Any]:
     """The fields of `LinkAttributes` that `written` gives, for example {"delay": "80ms"}.
 
-    `now` is what the direction is like. InvalidValueError tells of every mistake.
+    `now` is what the direction is like. Files are below `folder`, else below the working directory.
+    InvalidValueError tells of every mistake.
     """
     for each in LINK_ATTRIBUTES:
         if not each.can_change and each.word in written:
@@ -38,10 +43,14 @@ def changed_attributes(written: Mapping[str, object], now: LinkAttributes) -> di
     }
     if not fields:
         raise InvalidValueError('nothing is to be set; write for example delay="80ms"')
-    mistake = contradiction(replace(now, **fields))
+    try:
+        new = TraceFiles(folder or Path.cwd()).in_attributes(replace(now, **fields))
+    except InvalidFileError as error:
+        raise InvalidValueError("; ".join(map(str, error.problems))) from None
+    mistake = contradiction(new)
     if mistake is not None:
         raise InvalidValueError(": ".join(mistake))
-    return fields
+    return {field: getattr(new, field) for field in fields}
 
 
 class _ValueFindings(Findings):

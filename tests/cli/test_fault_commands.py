@@ -74,7 +74,7 @@ def test_a_link_is_shown_and_a_node_that_is_down_as_well(shell: Shell) -> None:
     twins = ("--name", "twins")
     rows = [line.split() for line in said(shell, "link", "web:eth1", "alice", *twins).splitlines()]
     assert rows[0][:4] == ["FROM", "TO", "STATE", "DELAY"]
-    values = ["0s", "0%", "0%", "0%", "0%", "1mbit", "64KiB", "1500"]
+    values = ["0s", "0%", "0%", "0%", "0%", "1mbit", "0B", "64KiB", "1500"]
     assert rows[1:] == [
         ["web:eth1", "alice:eth1", "up", "0s", *values],
         ["alice:eth1", "web:eth1", "up", "0s", *values],
@@ -139,6 +139,25 @@ def test_programs(shell: Shell) -> None:
     assert said(shell, "node", "web", "resume") == "web  what runs there goes on\n"
 
 
+def test_long_forms_are_written_as_in_a_file(shell: Shell, tmp_path: Path) -> None:
+    ends = "alice:eth0 – web:eth0"
+    for option, value, change in (
+        ("--jitter", "{spread: 5ms, distribution: normal}", "jitter 0s → 5ms normal"),
+        ("--queue", "{fq_codel: {target: 3ms}}", "queue 1000 → fq_codel"),
+        ("--loss", "{gilbert_elliott: {p: 1%, r: 20%}}", "loss 0% → bursts 1%/20%"),
+    ):
+        assert said(shell, "link", "alice", "web", option, value, "--from", "alice") == (
+            f"alice:eth0 → web:eth0  {change}\n"
+        )
+    (tmp_path / "cell.mahi").write_text("1\n2\n")
+    change = "bandwidth unlimited → cell.mahi"
+    bandwidth = "{file: cell.mahi}"
+    assert said(shell, "link", "alice", "web", "--bandwidth", bandwidth) == f"{ends}  {change}\n"
+    code, _, err = shell.run("link", "alice", "web", "--bandwidth", "{file: none.mahi}")
+    assert code == 2
+    assert "there is no file" in err
+
+
 def test_nodes(shell: Shell) -> None:
     assert said(shell, "node", "web", "kill") == "web  running (pid 10) → dead\n"
     assert said(shell, "node", "web", "stop") == "web is dead already\n"
@@ -166,6 +185,10 @@ def test_nodes(shell: Shell) -> None:
         ("link a b --corrupt 101%", "more than 100%"),
         ("link a b --queue 0", "at least one packet"),
         ("link a b --queue many", "packets (`100`) or bytes"),
+        ('link a b --queue {"fq_codell":{}}', "write `fq_codel`"),
+        ('link a b --queue {"codel":{"target":5}}', "`5` has no unit"),
+        ('link a b --jitter {"distribution":"normal"}', "the key `spread` is missing"),
+        ("link a b --bandwidth {file:", "this is not YAML"),
         ("link a b --flap 2", "has no unit"),
         ("link a b --flap 0s", "a period of 0"),
         ("link a b --up --down", "either --down or --up"),

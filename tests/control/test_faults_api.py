@@ -31,6 +31,7 @@ AS_PLANNED = {
     "duplicate": "0%",
     "reorder": "0%",
     "corrupt": "0%",
+    "overhead": "0B",
     "bandwidth": None,
     "queue": 1000,
     "mtu": 1500,

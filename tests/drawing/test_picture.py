@@ -118,10 +118,10 @@ def test_words_of_a_link() -> None:
 
 
 def test_every_attribute_of_a_link_has_words() -> None:
-    all_of_them = "jitter=1ms duplicate=1% reorder=2% corrupt=3% queue=7 mtu=9000"
+    all_of_them = "jitter=1ms duplicate=1% reorder=2% corrupt=3% overhead=24B queue=7 mtu=9000"
     picture = picture_of(plan_of(f"a b {all_of_them}", "b r1", "b r1"))
     assert captions.line_words(picture, picture.lines[0]) == [
-        "jitter 1ms duplicate 1% reorder 2% corrupt 3% queue 7 mtu 9000"
+        "jitter 1ms duplicate 1% reorder 2% corrupt 3% overhead 24B queue 7 mtu 9000"
     ]
     assert captions.line_words(picture, picture.lines[1]) == []
 

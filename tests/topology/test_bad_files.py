@@ -436,6 +436,14 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`always` says nothing about restarts; write `on-failure` or `never`"],
     ),
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
+    "overhead": (at_link("overhead: ▶24"), ["`24` has no unit"]),
+    "too much overhead": (at_link("overhead: ▶1MB"), ["at most 4096B; write for example `24B`"]),
+    "trace": (at_link("bandwidth: {▶fil: cellular.mahi}"), ["unknown key `fil`; write `file`"]),
+    "path of a trace": (at_link("bandwidth: {file: ▶7}"), ["`7` is no path of a trace"]),
+    "trace that is not there": (
+        at_link("bandwidth: {file: ▶none.mahi}"),
+        ["/none.mahi; write a path relative to this file"],
+    ),
     "jitter without a spread": (
         at_link("▶jitter: {distribution: normal}"),
         ["the key `spread` is missing; write for example `spread: 5ms`"],

@@ -66,9 +66,11 @@ links:
     corrupt: 0.001%
     bandwidth: 100mbit
     queue: 256KiB
+    overhead: 24B
     egress: {r1: {loss: {random: 2%}, queue: {drop_tail: 100}, jitter: {spread: 2ms}}}
   - endpoints: [web, r1]
     loss: 0.1%
+    bandwidth: {file: cellular.mahi}
     queue: {codel: {target: 5ms, interval: 100ms, ecn: true, limit: 10}}
     egress:
       r1: {queue: {fq_codel: {flows: 64, quantum: 1514B, limit: 1MiB}}}
@@ -97,6 +99,9 @@ BAD = {
     "two models of loss": ("loss: {random: 2%}", "loss: {random: 2%, gilbert_elliott: {p: 1%}}"),
     "queue": ("queue: 256KiB", "queue: 0"),
     "jitter of no spread": ("jitter: {spread: 2ms}", "jitter: {reorder: true}"),
+    "overhead": ("overhead: 24B", "overhead: 24"),
+    "trace": ("{file: cellular.mahi}", "{file: 7}"),
+    "trace without a file": ("{file: cellular.mahi}", "{}"),
     "distribution of jitter": ("distribution: pareto", "distribution: poisson"),
     "mtu": ("mtu: 9000", "mtu: 67"),
     "kind": ("kind: switch", "kind: swich"),
@@ -159,6 +164,7 @@ def test_mistakes_are_refused_by_the_schema_and_by_netsim(tmp_path: Path, name: 
 def test_what_the_schema_is_tried_with_is_a_network(tmp_path: Path) -> None:
     file = tmp_path / "all.yaml"
     file.write_text(EVERYTHING)
+    (tmp_path / "cellular.mahi").write_text("1\n")
     assert load_topology(file).name == "all"
 
 
