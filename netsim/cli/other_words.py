@@ -9,9 +9,12 @@ from typing import Final
 _TOOLS: Final = frozenset(("curl", "dig", "ip", "mac-table", "ping", "ss", "traceroute"))
 _UP: Final = "`up FILE` starts a network, `node NODE start` a node"
 _DOWN: Final = "`down` stops a network, `node NODE stop` a node"
+_CAPTURE: Final = (
+    "the step `capture` of a scenario (docs/scenarios.md, Packets), or `net.capture(…)` in Python"
+)
 _WORDS: Final = {
     "add": "`up FILE`",
-    "capture": "the step `capture` of a scenario, or `net.capture(…)` in Python",
+    "capture": _CAPTURE,
     "cli": "`exec NODE COMMAND`",
     "create": _UP,
     "delete": _DOWN,
@@ -32,9 +35,11 @@ _WORDS: Final = {
     "status": "`ps`, or `inspect`",
     "stop": _DOWN,
     "tc": "`link NODE NODE --delay 80ms --loss 5%`",
-    "tcpdump": "the step `capture` of a scenario, or `net.capture(…)` in Python",
+    "tcpdump": _CAPTURE,
+    "tshark": _CAPTURE,
     "tools": "`link NODE NODE --delay 80ms --loss 5%`",
     "version": "`--version`",
+    "wireshark": _CAPTURE,
 }
 """Mininet's, containerlab's, netlab's and docker's words."""
 

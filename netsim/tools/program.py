@@ -48,6 +48,10 @@ _SAME_HERE: Final = {
     "wget": "curl",
 }
 """What does the work of tools that people know from elsewhere."""
+_CAPTURING: Final = ("dumpcap", "tcpdump", "tshark", "wireshark")
+_CAPTURE: Final = (
+    "a scenario writes packets to a file for it: the step `capture` (docs/scenarios.md, Packets)"
+)
 SWITCH_TOOLS: Final[dict[str, SwitchTool]] = {"mac-table": mac_table}
 
 
@@ -61,10 +65,10 @@ async def run_tool(name: str, argv: Sequence[str], context: Context | SwitchCont
             return await TOOLS[name](argv, context)
     except ToolExit as end:
         return end.code
-    return _refuse(name, context)
+    return _refuse(name, argv, context)
 
 
-def _refuse(name: str, context: Context | SwitchContext) -> int:
+def _refuse(name: str, argv: Sequence[str], context: Context | SwitchContext) -> int:
     """Say why this node cannot run it, and what can be run instead."""
     node = context.node
     at_switch = isinstance(context, SwitchContext)
@@ -77,9 +81,18 @@ def _refuse(name: str, context: Context | SwitchContext) -> int:
         return WRONG_KIND
     tools = SWITCH_TOOLS if at_switch else TOOLS
     instead = _SAME_HERE.get(name, "")
-    if instead.partition(" ")[0] in tools:
+    if name == "netstat" and any(_asks_for_routes(option) for option in argv):
+        instead = "ip route"
+    if name in _CAPTURING:
+        hint = _CAPTURE
+    elif instead.partition(" ")[0] in tools:
         hint = f"write `{instead}`"
     else:
         hint = f"there {'is' if len(tools) == 1 else 'are'} {', '.join(tools)}"
     context.print_error(f"{name}: no such tool at {node}; {hint}")
     return UNKNOWN
+
+
+def _asks_for_routes(option: str) -> bool:
+    """`-r`, `-rn`, `-nr` or `--route` of netstat."""
+    return option == "--route" or (not option.startswith("--") and "r" in option[1:])

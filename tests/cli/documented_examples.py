@@ -1,4 +1,4 @@
-"""The `$ netsim …` of a page: the commands, what is printed below each, and how to run one.
+"""The `$ netsim …` and `$ tshark …` of a page, what is printed below each, and how to run one.
 
 Numbers differ from run to run, and how many blanks a table has; names, words and addresses do not.
 """
@@ -61,7 +61,7 @@ def examples_of(page: Path) -> list[Example]:
         text = line.removeprefix("    ")
         if text.startswith("$ "):
             open_example = Example(text[2:].split("  #")[0].replace("scripts/netsim", "netsim"))
-            if text.startswith(("$ netsim ", "$ scripts/netsim ")):
+            if text.startswith(("$ netsim ", "$ scripts/netsim ", "$ tshark ")):
                 examples.append(open_example)
         elif line.startswith("```") or (page.name == "README.md" and line[:1].strip()):
             open_example = None

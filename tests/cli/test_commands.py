@@ -73,7 +73,11 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
         (["exec", "alice"], "netsim exec: Missing argument 'CMD...'"),
         (["down", "x", "--all"], "netsim down: either one NAME or --all"),
         (["down", "x", "--name", "y"], "netsim down: either one NAME or --all"),
-        (["capture"], "there is no command `capture`; write the step `capture` of a scenario"),
+        (
+            ["capture"],
+            "there is no command `capture`; write the step `capture` of a scenario (docs",
+        ),
+        (["wireshark"], "write the step `capture` of a scenario (docs/scenarios.md, Packets)"),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_2(

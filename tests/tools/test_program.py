@@ -28,20 +28,35 @@ def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
 
 
 @pytest.mark.parametrize(
-    ("node", "tool", "instead"),
+    ("node", "command", "instead"),
     [
         ("r1", "ifconfig", "write `ip addr`"),
         ("r1", "tracert", "write `traceroute`"),
         ("r1", "nslookup", "write `dig`"),
+        ("r1", "netstat -tln", "write `ss`"),
+        ("r1", "netstat -rn", "write `ip route`"),
+        ("r1", "netstat -nr", "write `ip route`"),
+        ("r1", "netstat --route", "write `ip route`"),
         ("s1", "bridge", "write `mac-table`"),
         ("s1", "ifconfig", "there is mac-table"),
         ("r1", "bridge", "there are curl, dig, ip, ping, ss, traceroute"),
     ],
 )
-def test_tools_known_from_elsewhere(make_lab: MakeLab, node: str, tool: str, instead: str) -> None:
-    outcome = make_lab(chain()).run(node, tool)
+def test_tools_known_from_elsewhere(
+    make_lab: MakeLab, node: str, command: str, instead: str
+) -> None:
+    tool, *options = command.split()
+    outcome = make_lab(chain()).run(node, tool, *options)
     assert outcome.code == 127
     assert outcome.stderr == f"{tool}: no such tool at {node}; {instead}\n"
+
+
+@pytest.mark.parametrize("node", ["r1", "s1"])
+@pytest.mark.parametrize("tool", ["tcpdump", "tshark", "wireshark"])
+def test_who_wants_to_see_packets_is_told_where(make_lab: MakeLab, node: str, tool: str) -> None:
+    outcome = make_lab(chain()).run(node, tool, "-i", "eth0")
+    assert outcome.code == 127
+    assert "the step `capture` (docs/scenarios.md, Packets)" in outcome.stderr
 
 
 def test_tools_of_another_kind_of_node_say_what_there_is(make_lab: MakeLab) -> None:
