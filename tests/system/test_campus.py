@@ -20,11 +20,12 @@ from netsim.site.backend import ToolRun
 
 pytestmark = pytest.mark.asyncio
 MIB = 1 << 20
-COMPLAINTS = (
-    # 0x600000 is a warning (PI_WARN), 0 a checksum that is wrong.
-    f"_ws.malformed || _ws.expert.severity >= {0x600000} || "
+BROKEN = (
+    # 0 is a checksum that is wrong.
+    "_ws.malformed || "
     "ip.checksum.status == 0 || tcp.checksum.status == 0 || icmp.checksum.status == 0"
 )
+WARNED = f"_ws.expert.severity >= {0x600000}"  # PI_WARN
 
 
 def frames_of(file: Path) -> list[bytes]:
@@ -81,9 +82,12 @@ async def test_tshark_reads_an_exchange_without_a_complaint(
         assert len(body) == 300_000
         # A second exchange on a new connection, so that the first has certainly ended.
         await curl(url(network, "/ip"))
+        tcp = [(await network.inspect_node(name))["counters"]["tcp"] for name in ("alice", "web")]
+        repeated = sum(each["retransmissions"] + each["loss_probes"] for each in tcp)
+    # On a busy machine an ACK may come too late, and tshark warns of what is sent twice.
     complaints = await tshark(
         capture,
-        *("-Y", COMPLAINTS),
+        *("-Y", BROKEN if repeated else f"{BROKEN} || {WARNED}"),
         *("-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message"),
     )
     assert complaints == ""
@@ -114,12 +118,15 @@ async def test_traceroute_and_ping_show_the_way(start_network: StartNetwork) -> 
         hops = [line.split()[1] for line in output.splitlines()[1:]]
         assert [hop.removesuffix(".campus.test") for hop in hops] == ["r1", "r2", "web"]
 
-        code, output = await tool(network, "alice", "ping", "-c", "3", "-i", "0.01", "web")
-        assert code == 0
-        assert "3 packets transmitted, 3 received, 0% packet loss" in output
-        # The first has to wait for ARP on three segments; the links add up to 5.6 ms.
-        rtts = [float(found) for found in re.findall(r"time=([\d.]+) ms", output)]
-        assert min(rtts) >= 5.6
+        # The links add up to 5.6 ms. One at a time: after others were answered, ping waits
+        # no longer than they took.
+        for _ in range(3):
+            code, output = await tool(network, "alice", "ping", "-c", "1", "web")
+            assert code == 0
+            assert "1 packets transmitted, 1 received, 0% packet loss" in output
+            rtt = re.search(r"time=([\d.]+) ms", output)
+            assert rtt is not None
+            assert float(rtt[1]) >= 5.6
 
         code, output = await tool(network, "r1", "ping", "-c", "1", "web.campus.test")
         assert code == 0
@@ -216,7 +223,8 @@ async def test_a_killed_router_is_named_and_the_routes_go_round(
         kinds: dict[str, str] = {}
         async for event in events:
             kinds[event["kind"]] = event["text"]
-            if event["kind"] == "routes":
+            # Its neighbours may lose their carriers before the supervisor hears of its end.
+            if {"node-died", "routes"} <= kinds.keys():
                 break
         assert "r4" in kinds["node-died"]
         assert "SIGKILL" in kinds["node-died"]
