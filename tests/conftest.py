@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -12,6 +13,15 @@ from netsim.interception.interception import Interception
 
 pytest_plugins = ["pytester"]
 __all__ = ["curl", "lab", "namespace", "start_network"]
+
+
+def pytest_configure() -> None:
+    """Commands that tests interrupt inherit what becomes of SIGINT.
+
+    A shell has a background job ignore it (POSIX, "Asynchronous Lists").
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
