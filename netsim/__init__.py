@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from netsim.network.faults import Operation as Operation
     from netsim.network.link_view import LinkView as LinkView
     from netsim.network.log_lines import LogLine as LogLine
+    from netsim.network.measuring import Recording as Recording
     from netsim.network.network import Network as Network
     from netsim.network.node_view import Completed as Completed
     from netsim.network.node_view import NodeView as NodeView
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from netsim.observe.frame_log import FrameRecord as FrameRecord
     from netsim.observe.link_account import LinkAccount as LinkAccount
     from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
+    from netsim.observe.measurement import Measurement as Measurement
     from netsim.realtime.launcher import Launcher as Launcher
     from netsim.realtime.zygote import Zygote as Zygote
     from netsim.site.backend import ToolRun as ToolRun
@@ -107,6 +109,7 @@ __all__ = [
     "LinkAccount",
     "LinkView",
     "LogLine",
+    "Measurement",
     "NetsimError",
     "Network",
     "NetworkPlan",
@@ -123,6 +126,7 @@ __all__ = [
     "PingReport",
     "Problem",
     "Reachability",
+    "Recording",
     "StandstillError",
     "StartError",
     "Subscription",
@@ -153,6 +157,7 @@ _HOMES = {
     "LinkAccount": "netsim.observe.link_account",
     "LinkView": "netsim.network.link_view",
     "LogLine": "netsim.network.log_lines",
+    "Measurement": "netsim.observe.measurement",
     "Network": "netsim.network.network",
     "NetworkPlan": "netsim.topology.plan",
     "NodeView": "netsim.network.node_view",
@@ -160,6 +165,7 @@ _HOMES = {
     "Ping": "netsim.network.reachability",
     "PingReport": "netsim.tools.ping_measurement",
     "Reachability": "netsim.network.reachability",
+    "Recording": "netsim.network.measuring",
     "Subscription": "netsim.network.events",
     "ToolRun": "netsim.site.backend",
     "Transfer": "netsim.tools.transfer",

@@ -18,11 +18,11 @@ class DropTail:
     """
 
     __slots__ = (
-        "_ahead",
         "_ahead_bytes",
         "_frames",
         "_max_bytes",
         "_max_packets",
+        "ahead",
         "octets",
         "packets",
     )
@@ -31,7 +31,7 @@ class DropTail:
 
     def __init__(self, attributes: LinkAttributes) -> None:
         self._frames: deque[bytes] = deque()
-        self._ahead: deque[tuple[int, int]] = deque()
+        self.ahead: deque[tuple[int, int]] = deque()
         """(departure, bytes) of what was taken before its time."""
         self._ahead_bytes = 0
         self.packets = 0
@@ -52,7 +52,7 @@ class DropTail:
 
     def offer(self, frame: bytes, now: int) -> bool:
         """Put a frame at the tail; False when it finds the queue full and is not kept."""
-        ahead = self._ahead
+        ahead = self.ahead
         while ahead and ahead[0][0] <= now:
             self._ahead_bytes -= ahead.popleft()[1]
         length = len(frame)
@@ -74,7 +74,7 @@ class DropTail:
         length = len(frame)
         self.packets -= 1
         self.octets -= length
-        self._ahead.append((departure, length))
+        self.ahead.append((departure, length))
         self._ahead_bytes += length
         return frame
 
@@ -82,6 +82,6 @@ class DropTail:
         """Give up every frame that is still here, and forget those taken ahead of time."""
         frames = list(self._frames)
         self._frames.clear()
-        self._ahead.clear()
+        self.ahead.clear()
         self.packets = self.octets = self._ahead_bytes = 0
         return frames

@@ -12,6 +12,7 @@ class LinkCounters:
     __slots__ = (
         "corrupted",
         "dropped",
+        "dropped_bytes",
         "duplicated",
         "handed_over",
         "marked",
@@ -35,6 +36,8 @@ class LinkCounters:
         """Frames that the queue marked as having met congestion (ECN) and kept."""
         self.reordered = 0
         """Frames that overtook one before them."""
+        self.dropped_bytes = 0
+        """Octets of the frames that the link itself has dropped."""
         self.dropped: dict[str, int] = {}
         """Frames by reason: `queue`, `aqm`, `mtu`, `carrier`, `loss`, `crc`; others add theirs."""
 

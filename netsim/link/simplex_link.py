@@ -156,6 +156,15 @@ class SimplexLink:
         """Octets of the frames that are still here."""
         return self._queue.octets + sum(len(frame) for _, _, frame in self._departed)
 
+    def waiting(self, now: int) -> tuple[int, int]:
+        """Frames, and their octets, whose serialisation has not started at `now`."""
+        queue = self._queue
+        packets, octets = queue.packets, queue.octets
+        if isinstance(queue, DropTail):
+            ahead = [length for departure, length in queue.ahead if departure > now]
+            return packets + len(ahead), octets + sum(ahead)
+        return packets, octets
+
     def change(self, attributes: LinkAttributes, now: int) -> None:
         """From `now` on behave as `attributes` say.
 
@@ -236,6 +245,7 @@ class SimplexLink:
 
     def _drop(self, frame: bytes, reason: str, now: int) -> None:
         self.counters.drop(reason)
+        self.counters.dropped_bytes += len(frame)
         if self.on_drop is not None:
             self.on_drop(frame, reason, now)
 

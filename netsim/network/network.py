@@ -16,6 +16,7 @@ from netsim.core.link_attributes import condition_words
 from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_view import LinkView, find_link
+from netsim.network.measuring import OnMeasured, Recording, interval, watched_in
 from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
@@ -218,6 +219,25 @@ class Network(RunningNetwork):
         if interface and interface not in known:
             raise UnknownNameError(f"{name} has no interface {interface!r}, but {', '.join(known)}")
         return self._spawn(self._backend.capture(name, interface or None, os.path.abspath(path)))
+
+    def record(
+        self,
+        *where: str,
+        to: str | os.PathLike[str],
+        every: str = "10ms",
+        on_measured: OnMeasured | None = None,
+    ) -> Recording:
+        """Measure nodes (`"alice"`) and interfaces (`"r1:eth0"`), for plots of one's own.
+
+            await net.record("r1:eth0", "alice", to="out.csv")
+
+        Every so much network time a line for each interface (queue, rate, drops) and, of whole
+        nodes, for each TCP connection (congestion window, round trip, in flight, rate) goes to a
+        CSV file; `on_measured` is given the same. Until the network stops, or the end of an `async
+        with`. UnknownNameError, InvalidValueError, UnitError; OSError where it is awaited.
+        """
+        watched = watched_in(self.plan, where)
+        return Recording(self.recordings, watched, interval(every), to, on_measured)
 
     # Links and what passes them
 

@@ -29,11 +29,13 @@ from netsim.network.events import Event, EventHub, Subscription
 from netsim.network.faults import UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.log_lines import LogHistory, LogLine
+from netsim.network.measuring import Recordings
 from netsim.network.outages import Outages
 from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
 from netsim.network.traffic_faults import TrafficFaults
 from netsim.site.backend import Backend, LinkChange, Progress
+from netsim.site.recorder import Batch
 from netsim.topology.plan import NetworkPlan
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ class RunningNetwork:
         self._conditions = LinkConditions(plan, self._outages.nodes)
         self.unused = UnusedOperations()
         self._traffic_faults = TrafficFaults(self)
+        self.recordings = Recordings(self.unused, lambda: self._backend, self.failed)
         self._rerouting = Rerouting(plan, self._outages, self._install_routes)
         self._restarts = Restarts(
             plan,
@@ -151,6 +154,7 @@ class RunningNetwork:
         await self._restarts.end()
         for task in self._tasks:
             task.cancel()
+        await self.recordings.end()
         if self._started is not None:
             await self._started.stop(grace)
         self._outages.network_stopped()
@@ -349,6 +353,9 @@ class RunningNetwork:
     def program_failed(self, node: str, text: str) -> None:
         self.failed_programs += 1
         self._publish("program-failed", node, f"{node}: {text}")
+
+    def recorded(self, recording: int, batch: Batch) -> None:
+        self.recordings.measured(recording, batch)
 
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         if self.state == "starting":

@@ -25,6 +25,7 @@ from netsim.site import messages
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
 from netsim.site.calls import pack_call, unpack_outcome
+from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import NetworkPlan, RouteChange
 
 LEAD: Final = 5 * MILLISECOND
@@ -63,6 +64,8 @@ class ProcessBackend:
         self._cutting = asyncio.Lock()
         self._cuts = 0
         self._observing = False
+        self._recordings: dict[int, tuple[Watched, int, int]] = {}
+        """What is measured, how often, and since when."""
         self._untold: deque[tuple[str, int, RouteChange | None, frozenset[int]]] = deque()
         """Who has still to be told what about routes, and when it comes into force."""
 
@@ -235,6 +238,34 @@ class ProcessBackend:
             raise NetsimError(f"{node} is attached to tap:{planned.tap}: call programs elsewhere")
         return unpack_outcome(await self._fleet.nodes[node].call(pack_call(function, args, kwargs)))
 
+    def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
+        self._recordings[recording] = (watched, every_ns, at)
+        for name in watched:
+            if self._fleet.nodes[name].up:
+                self._tell_recordings(name, recording)
+
+    def _tell_recordings(self, node: str, *recordings: int) -> None:
+        for recording in recordings:
+            watched, every_ns, at = self._recordings[recording]
+            if node in watched:
+                # A node that starts later keeps to the same times.
+                missed = max(0, -(-(self.now() - at) // every_ns))
+                own = {node: watched[node]}
+                question = messages.Record(recording, own, every_ns, at + missed * every_ns)
+                self._fleet.nodes[node].send(question)
+
+    async def end_recording(self, recording: int) -> list[Batch]:
+        watched, _, _ = self._recordings.pop(recording)
+        nodes = [self._fleet.nodes[name] for name in watched if self._fleet.nodes[name].up]
+        answers = await asyncio.gather(
+            *(
+                node.ask(messages.EndRecording(node.next_number(), recording), ANSWER_TIMEOUT)
+                for node in nodes
+            ),
+            return_exceptions=True,
+        )
+        return [answer for answer in answers if isinstance(answer, Batch)]
+
     async def capture(self, node: str, interface: str | None, path: str) -> None:
         handle = self._fleet.nodes[node]
         question = messages.Capture(handle.next_number(), node, interface, path)
@@ -278,6 +309,7 @@ class ProcessBackend:
         async def observe_and_connect() -> None:
             if self._observing:
                 self._fleet.nodes[node].send(messages.ObserveFrames())
+            self._tell_recordings(node, *self._recordings)
             await connect()
 
         await self._fleet.start_node(node, conditions, observe_and_connect)
@@ -290,6 +322,8 @@ class ProcessBackend:
                 self._reports.carrier_changed(name, interface, up, at)
             case messages.ProgramFailed(name, text):
                 self._reports.program_failed(name, text)
+            case messages.Recorded(recording, batch):
+                self._reports.recorded(recording, batch)
             case messages.Logged(name, level, text):
                 self._reports.logged(name, level, text)
 

@@ -38,6 +38,7 @@ from netsim.site.messages import Boot, Stream
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
+from netsim.site.recorder import Batch
 from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
@@ -313,6 +314,17 @@ class SiteProcess:
         """The wall time at network time 0, ns since the Unix epoch."""
         return time.time_ns() - self._engine.wall()
 
+    def _record(self, message: messages.Record) -> None:
+        recording = message.recording
+
+        def tell(batch: Batch) -> None:
+            self._channel.send(messages.Recorded(recording, batch))
+
+        self._site.recorder.begin(recording, message.watched, message.every_ns, message.at, tell)
+
+    def _end_recording(self, message: messages.EndRecording) -> None:
+        self._answer(message.number, self._site.recorder.end(message.recording))
+
     def _observe_frames(self, message: messages.ObserveFrames) -> None:
         self._site.observe_frames()
 
@@ -423,6 +435,8 @@ _HANDLERS: Final[dict[type, Callable[[SiteProcess, Any], None]]] = {
     messages.InstallRoutes: SiteProcess._install_routes,
     messages.AskFacts: SiteProcess._tell_facts,
     messages.Capture: SiteProcess._capture,
+    messages.Record: SiteProcess._record,
+    messages.EndRecording: SiteProcess._end_recording,
     messages.ObserveFrames: SiteProcess._observe_frames,
     messages.AskFrames: SiteProcess._tell_frames,
     messages.Cut: SiteProcess._cut,

@@ -11,6 +11,7 @@ from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
+from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import RouteChange
 
 Print = Callable[[Literal["stdout", "stderr"], bytes], None]
@@ -129,6 +130,15 @@ class Backend(Protocol):
     async def capture(self, node: str, interface: str | None, path: str) -> None:
         """Write what passes one interface, or all, to a pcapng file; OSError when it cannot."""
 
+    def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
+        """From network time `at` on measure nodes, every so many ns; `Reports.recorded` is told.
+
+        Those that are down are measured when they are up again.
+        """
+
+    async def end_recording(self, recording: int) -> list[Batch]:
+        """Measure no more; what was not told yet. Nodes that do not answer are left out."""
+
     async def crash(self, node: str) -> None:
         """Cut its power; returns when it is gone, which is reported like any end."""
 
@@ -174,6 +184,9 @@ class Reports(Protocol):
 
     def program_failed(self, node: str, text: str) -> None:
         """A program under `run` has ended with an exception; `text` is for a person to read."""
+
+    def recorded(self, recording: int, batch: Batch) -> None:
+        """What a recording has measured."""
 
     def node_ended(self, node: str, how: str, *, failed: bool) -> None:
         """A node has ended without having been told to stop; `how` is for a person to read.

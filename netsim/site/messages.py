@@ -14,6 +14,7 @@ from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import LinkChange
+from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import RouteChange
 
 Stream = Literal["stdout", "stderr"]
@@ -151,6 +152,24 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Measure nodes from `at` on, every so many ns; `Recorded` follows, again and again."""
+
+    recording: int
+    watched: Watched
+    every_ns: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndRecording:
+    """Measure no more; answered with a `Batch` of what was not told yet."""
+
+    number: int
+    recording: int
+
+
+@dataclass(frozen=True, slots=True)
 class ObserveFrames:
     """Keep the last frames from now on, and what became of them."""
 
@@ -262,6 +281,14 @@ class Answer:
 
     number: int
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the recording of that number has measured."""
+
+    recording: int
+    batch: Batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from netsim.site.driver import Action, Agenda, Carry, Driver
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
 from netsim.site.programs import Programs
+from netsim.site.recorder import Recorder
 from netsim.site.watch import Watch
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.program import WRONG_KIND, run_tool
@@ -69,6 +70,7 @@ class Site:
         self.on_carrier_changed: Callable[[str, Port, int], None] = lambda node, port, now: None
         self.paths = PathFinder(plan) if paths is None else paths
         self.watch = Watch()
+        self.recorder = Recorder(self.nodes, self.schedule)
         self._agenda = agenda
         self._now = now
         self._first_source = first_source
@@ -270,6 +272,7 @@ class Site:
         self._forget(self.drivers.values())
         self.nodes.clear()
         self.drivers.clear()
+        self.recorder.close()
         self.watch.close()
 
     def _forget(self, drivers: Iterable[Driver]) -> None:

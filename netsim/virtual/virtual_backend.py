@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError, StartError, WrongTimeError
@@ -25,6 +26,7 @@ from netsim.site.calls import pack, unpack
 from netsim.site.driver import LOOKAHEAD
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
+from netsim.site.recorder import Batch, Watched
 from netsim.site.site import Site, sources_of
 from netsim.topology.plan import NetworkPlan, RouteChange
 from netsim.virtual.computer import VirtualComputer
@@ -280,6 +282,14 @@ class VirtualBackend:
 
     async def accounts(self) -> list[LinkAccount]:
         return self._accounting.accounts(self._site.counters())
+
+    def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
+        self._site.recorder.goes_on = lambda: bool(self._timeline.agenda)
+        deliver = partial(self._reports.recorded, recording)
+        self._site.recorder.begin(recording, watched, every_ns, at, deliver)
+
+    async def end_recording(self, recording: int) -> list[Batch]:
+        return [self._site.recorder.end(recording)]
 
     async def capture(self, node: str, interface: str | None, path: str) -> None:
         self._check_up(node)

@@ -80,6 +80,18 @@ def test_a_departure_ahead_of_the_horizon_stays_until_its_time() -> None:
     assert link.dequeue(200) == [(200, 200, bytes(61))]
 
 
+def test_what_waits_does_not_depend_on_how_far_ahead_it_was_asked() -> None:
+    links = [link_with(LinkAttributes(bandwidth_bps=8 * MBIT)) for _ in range(2)]
+    for link in links:
+        for size in (1000, 500, 200, 100):
+            link.enqueue(bytes(size), 0)
+    links[0].dequeue(MILLISECOND)
+    links[1].dequeue(MILLISECOND + MILLISECOND // 2)
+    for link in links:
+        assert link.waiting(MILLISECOND - 1) == (3, 800)
+        assert link.waiting(MILLISECOND) == (2, 300)
+
+
 @given(
     st.integers(9_600, 40_000_000_000), st.lists(st.integers(14, 1514), min_size=1, max_size=200)
 )

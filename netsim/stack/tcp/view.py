@@ -40,6 +40,12 @@ class ConnectionView:
     retransmission_timeout_ns: int = 0
     mss: int = 0
     retransmissions: int = 0
+    in_flight: int = 0
+    """Believed to be in the network (RFC 6675's pipe)."""
+    acknowledged: int = 0
+    """Of what was written, by the peer."""
+    received: int = 0
+    """In order."""
     send_scale: int = 0
     receive_scale: int = 0
     """Window scales: shifts of the peer's and of our window field (RFC 7323)."""
@@ -77,6 +83,9 @@ def view_connection(connection: Connection) -> ConnectionView:
         sender.round_trip.timeout,
         sender.mss,
         sender.retransmissions,
+        sender.in_flight() if sender.established else 0,
+        max(sender.una - sender.iss - 1, 0),
+        max(connection.receiver.nxt - connection.receiver.irs - 1, 0),
         sender.scale,
         connection.receiver.scale,
         _timer_of(connection),
