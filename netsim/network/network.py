@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from netsim.core.errors import UnknownNameError
 from netsim.core.link_attributes import condition_words
+from netsim.network.capture_files import CaptureFiles
 from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_view import LinkView, find_link
@@ -66,6 +67,7 @@ class Network(RunningNetwork):
         if time not in ("real", "virtual"):
             raise ValueError(f'time is "real" or "virtual", not {time!r}')
         super().__init__(plan, time, start_method, launcher)
+        self._capture_files = CaptureFiles(plan.name)
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
 
@@ -209,16 +211,20 @@ class Network(RunningNetwork):
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
 
-        It goes on when the node starts again: in real time in another section of the file, as
-        pcapng has them. UnknownNameError; whoever awaits it gets OSError when the file cannot be
-        written, else that is logged.
+        Several captures may go to one file, in which interfaces are called `r1:eth0`. It goes on
+        when the node starts again. UnknownNameError; whoever awaits it gets OSError when the file
+        cannot be written, else that is logged.
         """
         name, _, interface = where.partition(":")
         self._check_name(name)
         known = [each.name for each in self.plan.node(name).interfaces]
         if interface and interface not in known:
             raise UnknownNameError(f"{name} has no interface {interface!r}, but {', '.join(known)}")
-        return self._spawn(self._backend.capture(name, interface or None, os.path.abspath(path)))
+        interfaces = [interface] if interface else known
+        file = os.path.abspath(path)
+        return self._spawn(
+            self._capture_files.capture(name, interfaces, file, self._backend.capture)
+        )
 
     def record(
         self,

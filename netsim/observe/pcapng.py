@@ -53,15 +53,20 @@ Enhanced packet (type 6), one for each frame:
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 |                   frame, padded with zeroes …                 |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-|   options: epb_flags (2): direction in bits 0-1; comment (1)  |
+|   options: epb_flags (2): direction in bits 0-1              |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 An option is a 16-bit code, a 16-bit length without padding, and its value; code 0 ends a list.
+
+Several processes may write one file: the network begins it and describes the interfaces, the
+nodes append packets. A block is one `write` in append mode, so they never mix (open(2), O_APPEND).
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from netsim.observe.tap import Direction
@@ -76,7 +81,6 @@ _LINKTYPE_ETHERNET: Final = 1
 _NO_LIMIT: Final = 0
 _NANOSECONDS: Final = b"\x09"
 
-_OPT_COMMENT: Final = 1
 _SHB_HARDWARE: Final = 2
 _SHB_USERAPPL: Final = 4
 _IF_NAME: Final = 2
@@ -93,73 +97,60 @@ _OPTION = struct.Struct("<HH")
 _FLAGS = struct.Struct("<I")
 
 
-class PcapngWriter:
-    """Writes frames to a binary file that Wireshark and tshark open.
+@dataclass(frozen=True, slots=True)
+class CaptureTarget:
+    """Where a node's frames go: a file that is begun, and the numbers of its interfaces there."""
 
-    The section header is written at once, and every block by a single `write`, so that a pipe
-    can be read live. Flushing and closing the file is the caller's.
-    """
-
-    def __init__(self, file: BinaryIO, *, hostname: str, application: str = "netsim") -> None:
-        """`hostname` stands in the field for the hardware, the only one that names a machine."""
-        self._file = file
-        self._interfaces = 0
-        options = _text(_SHB_HARDWARE, hostname) + _text(_SHB_USERAPPL, application)
-        body = _SECTION_BODY.pack(_BYTE_ORDER_MAGIC, 1, 0, _LENGTH_UNKNOWN)
-        file.write(_block(_SECTION_HEADER, body + options + _END_OF_OPTIONS))
-
-    def add_interface(self, name: str) -> int:
-        """Describe an interface; the result is its id in this file."""
-        options = _text(_IF_NAME, name) + _option(_IF_TSRESOL, _NANOSECONDS)
-        body = _INTERFACE_BODY.pack(_LINKTYPE_ETHERNET, 0, _NO_LIMIT)
-        self._file.write(_block(_INTERFACE_DESCRIPTION, body + options + _END_OF_OPTIONS))
-        self._interfaces += 1
-        return self._interfaces - 1
-
-    def write(
-        self,
-        interface_id: int,
-        timestamp_ns: int,
-        frame: bytes,
-        direction: Direction,
-        comment: str | None = None,
-    ) -> None:
-        """Write one frame. `timestamp_ns` counts from the Unix epoch, 1970-01-01 UTC."""
-        assert 0 <= interface_id < self._interfaces, "an interface is described before its frames"
-        length = len(frame)
-        body = _PACKET_BODY.pack(
-            interface_id, timestamp_ns >> 32, timestamp_ns & 0xFFFFFFFF, length, length
-        )
-        options = _option(_EPB_FLAGS, _FLAGS.pack(direction))
-        if comment is not None:
-            options += _text(_OPT_COMMENT, comment)
-        self._file.write(
-            _block(_ENHANCED_PACKET, body + _padded(frame) + options + _END_OF_OPTIONS)
-        )
+    path: str
+    numbers: Mapping[str, int]
+    """By interface; those of the node that are missing are not captured."""
+    epoch_ns: int
+    """The wall time at network time 0, ns since the Unix epoch."""
 
 
 class PcapngTap:
-    """Writes every frame to a binary file, describing each interface when it is first seen.
+    """Appends every frame of one node's interfaces to a binary file.
 
-    `epoch_ns` is the wall time at which network time was zero, in ns since the Unix epoch.
+    Flushing and closing the file is the caller's.
     """
 
-    def __init__(self, file: BinaryIO, *, hostname: str, epoch_ns: int) -> None:
-        self._writer = PcapngWriter(file, hostname=hostname)
+    def __init__(self, file: BinaryIO, numbers: Mapping[str, int], epoch_ns: int) -> None:
+        """`numbers` and `epoch_ns` as of a `CaptureTarget`."""
+        self._file = file
+        self._numbers = numbers
         self._epoch_ns = epoch_ns
-        self._interfaces: dict[str, int] = {}
-        self.written = 0
-        """Frames written."""
 
     def frame_passed(
         self, time_ns: int, interface: str, direction: Direction, frame: bytes
     ) -> None:
-        interface_id = self._interfaces.get(interface)
-        if interface_id is None:
-            interface_id = self._writer.add_interface(interface)
-            self._interfaces[interface] = interface_id
-        self._writer.write(interface_id, self._epoch_ns + time_ns, frame, direction)
-        self.written += 1
+        number = self._numbers[interface]
+        self._file.write(packet(number, self._epoch_ns + time_ns, frame, direction))
+
+
+def section(hostname: str, application: str = "netsim") -> bytes:
+    """The block that begins a file.
+
+    `hostname` stands in the field for the hardware, the only one that names a machine.
+    """
+    options = _text(_SHB_HARDWARE, hostname) + _text(_SHB_USERAPPL, application)
+    body = _SECTION_BODY.pack(_BYTE_ORDER_MAGIC, 1, 0, _LENGTH_UNKNOWN)
+    return _block(_SECTION_HEADER, body + options + _END_OF_OPTIONS)
+
+
+def interface(name: str) -> bytes:
+    """The block that describes an interface; they are numbered from 0 in the order of the file."""
+    options = _text(_IF_NAME, name) + _option(_IF_TSRESOL, _NANOSECONDS)
+    body = _INTERFACE_BODY.pack(_LINKTYPE_ETHERNET, 0, _NO_LIMIT)
+    return _block(_INTERFACE_DESCRIPTION, body + options + _END_OF_OPTIONS)
+
+
+def packet(number: int, timestamp_ns: int, frame: bytes, direction: Direction) -> bytes:
+    """The block of one frame at an interface; `timestamp_ns` counts from 1970-01-01 UTC."""
+    length = len(frame)
+    upper, lower = timestamp_ns >> 32, timestamp_ns & 0xFFFFFFFF
+    body = _PACKET_BODY.pack(number, upper, lower, length, length)
+    options = _option(_EPB_FLAGS, _FLAGS.pack(direction))
+    return _block(_ENHANCED_PACKET, body + _padded(frame) + options + _END_OF_OPTIONS)
 
 
 def _block(block_type: int, body: bytes) -> bytes:
@@ -172,8 +163,7 @@ def _option(code: int, value: bytes) -> bytes:
 
 
 def _text(code: int, text: str) -> bytes:
-    """A text option, cut to what its 16-bit length can say, between characters."""
-    return _option(code, text.encode()[:0xFFFF].decode(errors="ignore").encode())
+    return _option(code, text.encode())
 
 
 def _padded(data: bytes) -> bytes:

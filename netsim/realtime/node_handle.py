@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.channel import Channel
 from netsim.site import messages
 from netsim.site.accounting import NodeCounters
@@ -23,8 +24,7 @@ class NodeHandle:
         self.pid: int | None = None
         self.ports: list[tuple[str, int]] = []
         """Where its `ports` really listen."""
-        self.captures: list[tuple[str | None, str]] = []
-        """Interfaces, or all, with the files that what passes is written to."""
+        self.captures: list[CaptureTarget] = []
         self.failure: str | None = None
         """Why it did not start."""
         self.exit_code: int | None = None

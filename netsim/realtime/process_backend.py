@@ -16,6 +16,7 @@ from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
 from netsim.observe.link_account import LinkAccount
+from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import Launcher, StartMethod
 from netsim.realtime.multiprocess_launcher import MultiprocessLauncher
@@ -61,6 +62,8 @@ class ProcessBackend:
         self._reports = reports
         self._fleet = Fleet(plan, self._hear, self._ended, reports.failed)
         self._epoch = time.monotonic_ns()
+        self._capture_epochs: dict[str, int] = {}
+        """By file: the wall time at network time 0, ns since the Unix epoch."""
         self._cutting = asyncio.Lock()
         self._cuts = 0
         self._observing = False
@@ -266,13 +269,16 @@ class ProcessBackend:
         )
         return [answer for answer in answers if isinstance(answer, Batch)]
 
-    async def capture(self, node: str, interface: str | None, path: str) -> None:
+    async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
         handle = self._fleet.nodes[node]
-        question = messages.Capture(handle.next_number(), node, interface, path)
+        # One for all nodes, so that their times in a file can be compared.
+        epoch_ns = self._capture_epochs.setdefault(path, time.time_ns() - self.now())
+        target = CaptureTarget(path, numbers, epoch_ns)
+        question = messages.Capture(handle.next_number(), node, target)
         failure = await handle.ask(question, ANSWER_TIMEOUT)
         if failure is not None:
             raise OSError(failure)
-        handle.captures.append((interface, path))
+        handle.captures.append(target)
 
     # Nodes that go and come
 

@@ -295,24 +295,18 @@ class SiteProcess:
 
     def _capture(self, message: messages.Capture) -> None:
         try:
-            self._site.capture(message.node, message.interface, message.path, self._epoch_ns())
+            self._site.capture(message.node, message.target)
         except OSError as error:
-            self._answer(message.number, f"{message.path}: {error.strerror}")
+            self._answer(message.number, f"{message.target.path}: {error.strerror}")
         else:
             self._answer(message.number, None)
 
     def _continue_captures(self) -> None:
-        for interface, path in self._boot.captures:
+        for target in self._boot.captures:
             try:
-                self._site.capture(
-                    self._boot.node, interface, path, self._epoch_ns(), is_continued=True
-                )
+                self._site.capture(self._boot.node, target)
             except OSError as error:
-                self._log(logging.WARNING, f"the capture ends: {path}: {error.strerror}")
-
-    def _epoch_ns(self) -> int:
-        """The wall time at network time 0, ns since the Unix epoch."""
-        return time.time_ns() - self._engine.wall()
+                self._log(logging.WARNING, f"the capture ends: {target.path}: {error.strerror}")
 
     def _record(self, message: messages.Record) -> None:
         recording = message.recording

@@ -169,11 +169,13 @@ class CaptureWords(ScenarioPart):
     """Writes what passes an interface from now on to a pcapng file."""
 
     at: Annotated[
-        Any, PlainValidator(step_values.capture_point), WithJsonSchema(forms.ENDPOINT)
+        Any,
+        PlainValidator(step_values.capture_points),
+        WithJsonSchema(step_values.CAPTURE_POINTS),
     ] = Field(examples=["r1:eth0"])
-    """`r1:eth0`, or `r1` for all of its interfaces."""
+    """`r1:eth0`, or `r1` for all of its interfaces; or a list of such."""
     to: FilePath = Field(examples=["out.pcapng"])
-    """The file; relative to the scenario's."""
+    """The file; relative to the scenario's. Several captures may share one."""
 
 
 # The flow of steps ----------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from netsim.scenario.results import Role
 from netsim.scenario.scenario_model import Scenario, Step
 from netsim.scenario.step_checks import Verdict, check
 from netsim.scenario.step_packets import packets_around
+from netsim.scenario.step_text import endpoint_text
 
 if TYPE_CHECKING:
     from netsim.network.network import Network
@@ -196,9 +197,9 @@ class Runner:
             case "always":
                 await self._always(step, depth)
             case "capture":
-                node, interface = step.words.at
-                where = node if interface is None else f"{node}:{interface}"
-                await self._network.capture(where, self._scenario.folder / step.words.to)
+                for point in step.words.at:
+                    file = self._scenario.folder / step.words.to
+                    await self._network.capture(endpoint_text(point), file)
 
     async def _parallel(self, branches: Sequence[Coroutine[None, None, None]]) -> None:
         """All at once; the first that does not hold ends the others."""

@@ -85,5 +85,5 @@ _SAID: Final[dict[str, Callable[[Any], str]]] = {
     "repeat": lambda words: f"{words.times} times {_steps(words.steps)}",
     "always": lambda words: f"every {format_duration(words.every)}: {_steps(words.steps)}",
     "eventually": _eventually,
-    "capture": lambda words: f"{endpoint_text(words.at)} to {words.to}",
+    "capture": lambda words: f"{', '.join(map(endpoint_text, words.at))} to {words.to}",
 }

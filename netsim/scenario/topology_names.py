@@ -6,6 +6,7 @@ name. What has not even the form of a name was reported by the vocabulary.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -263,10 +264,11 @@ class _Checker:
                 self.node(name, (*path, "between", place, index), kinds)
 
     def _capture(self, words: dict[str, Any], path: PathTo) -> None:
-        try:
-            self._end(endpoint(words.get("at")), (*path, "at"))
-        except ValueError:
-            return
+        at = words.get("at")
+        places = {(*path, "at", place): each for place, each in enumerate(_list(at))}
+        for place, written in (places or {(*path, "at"): at}).items():
+            with contextlib.suppress(ValueError):
+                self._end(endpoint(written), place)
 
     def _always(self, words: dict[str, Any], path: PathTo) -> None:
         self.steps(words.get("steps"), (*path, "steps"))

@@ -127,8 +127,11 @@ class Backend(Protocol):
         is or goes down.
         """
 
-    async def capture(self, node: str, interface: str | None, path: str) -> None:
-        """Write what passes one interface, or all, to a pcapng file; OSError when it cannot."""
+    async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
+        """Append what passes interfaces to a pcapng file that is begun; OSError when it cannot.
+
+        `numbers` are theirs in the file, by name.
+        """
 
     def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
         """From network time `at` on measure nodes, every so many ns; `Reports.recorded` is told.

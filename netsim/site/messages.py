@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import LinkChange
 from netsim.site.recorder import Batch, Watched
@@ -36,8 +37,8 @@ class Boot:
     """Of the directions that leave it, by interface; None when it starts with the network."""
     listen: tuple[int, ...] = ()
     """The real ports that it listened at before, in order: it takes the same again."""
-    captures: tuple[tuple[str | None, str], ...] = ()
-    """Interfaces, or all, with the files that the boot before wrote what passes to."""
+    captures: tuple[CaptureTarget, ...] = ()
+    """Of the boot before, which go on."""
 
 
 # To a site -------------------------------------------------------------------------------------
@@ -143,12 +144,11 @@ class AskFacts:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Write what passes one interface, or all, to a file; answered with an error's text or None."""
+    """Append what passes interfaces to a file; answered with an error's text or None."""
 
     number: int
     node: str
-    interface: str | None
-    path: str
+    target: CaptureTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from netsim.node.base_node import Node
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.node.switch import Switch
+from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters, node_counters
 from netsim.site.backend import LinkChange, ToolRun
 from netsim.site.build import build_node, change_routes, direction_source, node_source
@@ -189,17 +190,9 @@ class Site:
         """What every node has counted, where all cables are local."""
         return {name: node_counters(node.ports) for name, node in self.nodes.items()}
 
-    def capture(
-        self,
-        name: str,
-        interface: str | None,
-        path: str,
-        epoch_ns: int,
-        *,
-        is_continued: bool = False,
-    ) -> None:
+    def capture(self, name: str, target: CaptureTarget) -> None:
         """As `Watch.capture`."""
-        self.watch.capture(self.nodes[name], interface, path, epoch_ns, is_continued=is_continued)
+        self.watch.capture(self.nodes[name], target)
 
     def observe_frames(self) -> None:
         """From now on look at the fate of every frame."""

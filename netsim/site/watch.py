@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import IO, Any
+from collections.abc import Collection, Iterable
+from typing import IO, Any, BinaryIO
 
 from netsim.node.base_node import Node
 from netsim.node.port import Port
@@ -15,7 +15,7 @@ from netsim.observe.frame_log import (
     Observer,
     RecentFrames,
 )
-from netsim.observe.pcapng import PcapngTap
+from netsim.observe.pcapng import CaptureTarget, PcapngTap
 from netsim.observe.tap import Direction, Tap
 
 
@@ -24,38 +24,30 @@ class Watch:
 
     def __init__(self) -> None:
         self._files: list[IO[Any]] = []
-        self._captures: dict[str, list[tuple[str | None, Tap]]] = {}
-        """By node: an interface or all, and what writes."""
+        self._captured: dict[str, BinaryIO] = {}
+        """Files of captures, by path."""
+        self._captures: dict[str, list[tuple[Collection[str], Tap]]] = {}
+        """By node: interfaces, and what writes."""
         self._recent = RecentFrames(RECENT_FRAMES)
         self._observers: list[Observer] = [self._recent]
         self.is_observing = False
         """Whether the fate of every frame is looked at, of nodes that come later as well."""
 
-    def capture(
-        self,
-        node: Node,
-        interface: str | None,
-        path: str,
-        epoch_ns: int,
-        *,
-        is_continued: bool = False,
-    ) -> None:
-        """Write what passes one interface, or all, to a pcapng file; OSError when it cannot.
-
-        `epoch_ns` is the wall time at network time 0, ns since the Unix epoch. What another process
-        has begun is continued with a section of its own.
-        """
-        # Unbuffered: a reader sees each frame at once, and none is lost with the process.
-        file = open(path, "ab" if is_continued else "wb", buffering=0)  # noqa: SIM115  # see `close`
-        self._files.append(file)
-        tap = PcapngTap(file, hostname=node.name, epoch_ns=epoch_ns)
-        self._captures.setdefault(node.name, []).append((interface, tap))
-        _attach(tap, node, interface)
+    def capture(self, node: Node, target: CaptureTarget) -> None:
+        """Append what passes interfaces of a node to a file that is begun; OSError."""
+        if (file := self._captured.get(target.path)) is None:
+            # Unbuffered: a reader sees each frame at once, and none is lost with the process.
+            file = open(target.path, "ab", buffering=0)  # noqa: SIM115  # see `close`
+            self._captured[target.path] = file
+            self._files.append(file)
+        tap = PcapngTap(file, target.numbers, target.epoch_ns)
+        self._captures.setdefault(node.name, []).append((target.numbers, tap))
+        _attach(tap, node, target.numbers)
 
     def resume(self, node: Node) -> None:
         """A node has started again here: its captures go on."""
-        for interface, tap in self._captures.get(node.name, ()):
-            _attach(tap, node, interface)
+        for interfaces, tap in self._captures.get(node.name, ()):
+            _attach(tap, node, interfaces)
 
     def trace(self, path: str) -> None:
         """Write the fate of every frame as lines of JSON; OSError when the file cannot be made."""
@@ -84,9 +76,9 @@ class Watch:
             observer(record)
 
 
-def _attach(tap: Tap, node: Node, interface: str | None) -> None:
+def _attach(tap: Tap, node: Node, interfaces: Collection[str]) -> None:
     for port in node.ports:
-        if interface in (None, port.name):
+        if port.name in interfaces:
             port.taps.append(tap)
 
 

@@ -19,6 +19,7 @@ from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
+from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import Accounting
 from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
 from netsim.site.build import node_streams
@@ -291,9 +292,9 @@ class VirtualBackend:
     async def end_recording(self, recording: int) -> list[Batch]:
         return [self._site.recorder.end(recording)]
 
-    async def capture(self, node: str, interface: str | None, path: str) -> None:
+    async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
         self._check_up(node)
-        self._site.capture(node, interface, path, WALL_EPOCH_NS)
+        self._site.capture(node, CaptureTarget(path, numbers, WALL_EPOCH_NS))
 
     def unrepeatable(self) -> list[str]:
         return [str(finding) for finding in self._timeline.findings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -75,15 +76,55 @@ def test_a_capture_goes_on_when_its_node_starts_again(time: Time, tmp_path: Path
         await reach_web(network)
 
     play(time, chain(), test)
-    for path, interfaces in ((one, {"eth0"}), (both, {"eth0", "eth1"})):
-        lines = subprocess.run(
-            ["tshark", "-n", "-r", str(path), "-Y", "icmp", "-T", "fields", *FIELDS],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.splitlines()
-        rows = [line.split("\t") for line in lines]
+    for path, interfaces in ((one, {"r1:eth0"}), (both, {"r1:eth0", "r1:eth1"})):
+        rows = pings_in(path)
         assert len(rows) >= 6 * len(interfaces)
         assert {name for name, _, _ in rows} == interfaces
         times = [float(at) for _, at, _ in rows]
         assert times == sorted(times)
+
+
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_captures_share_a_file(time: Time, tmp_path: Path) -> None:
+    """What is there already is not captured twice; a failed capture is no trouble to the others."""
+    file = tmp_path / "shared.pcapng"
+
+    async def test(network: Network) -> None:
+        await network["web"].crash()
+        with pytest.raises(ConnectionError):
+            await network.capture("web", file)
+        await network["web"].start()
+        for where in ("alice", "r1:eth1", "r1", "web", "alice:eth0"):
+            await network.capture(where, file)
+        await network["alice"].ping("web", count=2)
+
+    play(time, chain(), test)
+    rows = pings_in(file)
+    seen = sorted((name, kind) for name, _, kind in rows)
+    places = ("alice:eth0", "r1:eth0", "r1:eth1", "web:eth0")
+    assert seen == sorted((place, kind) for place in places for kind in ("0", "0", "8", "8"))
+    # One clock. What a router gets it sends at the same time.
+    for kind, way in (("8", places), ("0", places[::-1])):
+        passed = sorted((float(at), way.index(name)) for name, at, each in rows if each == kind)
+        assert [place for _, place in passed[:4]] == [0, 1, 2, 3]
+
+
+def test_a_capture_into_a_fifo_that_nobody_reads_holds_up_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+
+    async def test(network: Network) -> None:
+        with pytest.raises(OSError, match="No such device or address"):
+            await network.capture("r1", tmp_path / "fifo")
+
+    play("virtual", chain(), test)
+
+
+def pings_in(path: Path) -> list[list[str]]:
+    """Interface, time and type of every ICMP message in a capture."""
+    lines = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-Y", "icmp", "-T", "fields", *FIELDS],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    return [line.split("\t") for line in lines]

@@ -260,6 +260,11 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`crash` cannot be the text `r2`; write a mapping", "node"],
     ),
     "capture": (step("capture: {at: ▶r1:eth9, to: x.pcapng}"), ["has no interface `eth9`; write"]),
+    "captures": (
+        step("capture: {at: [r1, ▶r9, ▶alice:eth3], to: x.pcapng}"),
+        ["there is no node `r9`", "`alice` has no interface `eth3`"],
+    ),
+    "capture of nothing": (step("capture: {at: ▶[], to: x.pcapng}"), ["nothing is captured"]),
     "capture without file": (step("▶capture: {at: r1}"), ["`to` is missing"]),
     # The flow
     "parallel": (step("parallel: ▶{wait: 1s}"), ["`parallel` cannot be a mapping; write a list"]),

@@ -41,7 +41,7 @@ def test_steps_in_order_at_their_times(tmp_path: Path) -> None:
         "  - restart: {node: r2}\n"
         "  - stop: {node: r2}\n"
         "  - start: {node: r2}\n"
-        "  - capture: {at: r1:eth0, to: out.pcapng}\n",
+        "  - capture: {at: [r1:eth0, r2], to: out.pcapng}\n",
     )
     assert result.held, result.failures
     assert world.done == [
@@ -59,6 +59,7 @@ def test_steps_in_order_at_their_times(tmp_path: Path) -> None:
         (2.017, "stop r2"),
         (2.017, "start r2"),
         (2.017, "capture r1:eth0 out.pcapng"),
+        (2.017, "capture r2 out.pcapng"),
         (2.017, "stopped"),
     ]
     assert [(step.started_ns, step.ended_ns) for step in result.steps[:3]] == [

@@ -14,7 +14,7 @@ from plans import chain, plan_of
 from tcp_streams import Flow, reassemble
 
 from netsim.core.time import MICROSECOND, SECOND
-from netsim.observe.pcapng import PcapngTap
+from netsim.observe import pcapng
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -108,7 +108,8 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
     ring = FramesSeen()
     with file.open("wb") as stream, running(chain("delay=2ms bandwidth=20mbit")) as network:
         port = network.port("r1", "eth0")
-        port.taps += [PcapngTap(stream, hostname="r1", epoch_ns=1_700_000_000 * SECOND), ring]
+        stream.write(pcapng.section("r1") + pcapng.interface("eth0"))
+        port.taps += [pcapng.PcapngTap(stream, {"eth0": 0}, 1_700_000_000 * SECOND), ring]
         ping(network, "alice", "web")
         ping(network, "alice", "web", ttl=1)
         udp = network.host("alice").udp.bind(None, 0)
