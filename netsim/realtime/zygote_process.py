@@ -164,17 +164,16 @@ class _Zygote:
 
     def _reap(self) -> None:
         """Tell the supervisor of every child that has ended."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if self._children.pop(pid, None) is not None:
-                # First: who starts the node again finds its ports free.
-                self._kill_orphans()
-                self._say(messages.Reaped(pid, os.waitstatus_to_exitcode(status)))
+        ended = []
+        with contextlib.suppress(ChildProcessError):
+            while (reaped := os.waitpid(-1, os.WNOHANG))[0]:
+                ended.append(reaped)
+        nodes = [each for each in ended if self._children.pop(each[0], None) is not None]
+        if nodes:
+            # First: who starts the node again finds its ports free.
+            self._kill_orphans()
+        for pid, status in nodes:
+            self._say(messages.Reaped(pid, os.waitstatus_to_exitcode(status)))
 
     def _kill_orphans(self) -> None:
         """End what programs of nodes that are gone have started."""

@@ -21,6 +21,15 @@ from netsim.topology import json_forms as forms
 from netsim.topology.vocabulary import Endpoint, Words
 
 
+class DescribedWords(Words):
+    """Words whose fields are made of attributes, and bring their descriptions along.
+
+    To look for docstrings of a model that has no source text would cost every start 100 ms.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=False)
+
+
 def _fields(attributes: Iterable[Attribute]) -> dict[str, Any]:
     """Fields of a model: checked values, and None where nothing is written."""
     fields: dict[str, Any] = {}
@@ -52,7 +61,7 @@ def _short_form(attribute: Attribute) -> Any:
 def _short_or_long_form(attribute: Attribute, model: type[Any]) -> Any:
     """A quantity, or the parts of `model` as a mapping."""
 
-    class LongForm(Words):
+    class LongForm(DescribedWords):
         short_form = attribute.quantity.form
 
     words = create_model(
@@ -78,12 +87,14 @@ def _from_parts(model: type[Any], words: Words) -> Any:
 def _either_form(attribute: Attribute) -> Any:
     """A quantity, or a mapping with one key that says which form its value has."""
     models = {
-        key: create_model(f"{model.__name__}Words", __base__=Words, **_fields(described(model)))
+        key: create_model(
+            f"{model.__name__}Words", __base__=DescribedWords, **_fields(described(model))
+        )
         for key, model in attribute.models.items()
     }
     keys = [attribute.short_word, *models]
 
-    class LongForms(Words):
+    class LongForms(DescribedWords):
         model_config = ConfigDict(
             json_schema_extra={"oneOf": [{"required": [key]} for key in keys]}
         )
@@ -129,12 +140,12 @@ if TYPE_CHECKING:
 else:
     _Directed = create_model(
         "_Directed",
-        __base__=Words,
+        __base__=DescribedWords,
         **_fields(each for each in LINK_ATTRIBUTES if each.of_direction),
     )
     _Shared = create_model(
         "_Shared",
-        __base__=Words,
+        __base__=DescribedWords,
         **_fields(each for each in LINK_ATTRIBUTES if not each.of_direction),
     )
 
@@ -153,6 +164,8 @@ class LinkDefaultWords(DirectionWords, _Shared):
 
 class LinkWords(LinkDefaultWords):
     """A link; `[alice, s1]` is short for `{endpoints: [alice, s1]}`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     short_form = forms.ENDPOINTS
 
