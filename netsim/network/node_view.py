@@ -7,7 +7,7 @@ import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from netsim.core.errors import (
     AlreadyRunningError,
@@ -20,23 +20,18 @@ from netsim.core.units import parse_size
 from netsim.network.faults import Fault, Operation, UnusedOperations
 from netsim.network.traffic_faults import ConnectionsView
 from netsim.site.backend import ToolRun
-from netsim.tools.http_exchange import Headers, http_exchange
-from netsim.tools.http_reply import HttpReply
-from netsim.tools.path_trace import PathTrace, trace_path
-from netsim.tools.ping_measurement import PingReport, ping
-from netsim.tools.resolve import resolve
-from netsim.tools.transfer import (
-    Sent,
-    Transfer,
-    close_sink,
-    drain_sink,
-    open_sink,
-    received_bytes,
-    send_bytes,
-)
 from netsim.topology.kinds import KINDS, Kind
 from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip
+
+# What runs on a node is imported with the first thing that is asked of it: the stack and aiohttp
+# are a third of what a supervisor would import, and only nodes need them.
+if TYPE_CHECKING:
+    from netsim.tools.http_exchange import Headers
+    from netsim.tools.http_reply import HttpReply
+    from netsim.tools.path_trace import PathTrace
+    from netsim.tools.ping_measurement import PingReport
+    from netsim.tools.transfer import Sent, Transfer
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -147,6 +142,8 @@ class NodeView:
         `timeout` is in seconds for all of it; None waits as long as TCP does. Text is sent as
         UTF-8. HttpFailedError when there is no whole reply; any status is a reply.
         """
+        from netsim.tools.http_exchange import http_exchange
+
         content = body.encode() if isinstance(body, str) else body
         return await self.run(
             http_exchange, method, url, headers, content, timeout, follow_redirects
@@ -166,6 +163,8 @@ class NodeView:
         An answer counts within `timeout` seconds; `size` is in bytes of data. What is not
         answered is loss, and no error; UnknownNameError for a name that nobody has.
         """
+        from netsim.tools.ping_measurement import ping
+
         if count < 1 or interval <= 0 or timeout <= 0 or not 0 <= size <= 65_507:
             raise ValueError(
                 "count is 1 or more, interval and timeout are more than 0, size is 0 to 65507"
@@ -177,6 +176,8 @@ class NodeView:
 
         NoPathError when they do not arrive; UnknownNameError for a name that nobody has.
         """
+        from netsim.tools.path_trace import trace_path
+
         trace = await self.run(trace_path, to)
         routers = [self._owner(address) or address for address in trace.hops]
         if trace.problem:
@@ -185,6 +186,8 @@ class NodeView:
 
     async def resolve(self, name: str) -> str | None:
         """The IPv4 address that a name has here; None when it has none."""
+        from netsim.tools.resolve import resolve
+
         return await self.run(resolve, name)
 
     async def transfer(self, to: str, size: int | str, *, timeout: float | None = None) -> Transfer:
@@ -194,6 +197,8 @@ class NodeView:
         there. `timeout` is in seconds for all of it; None waits as long as TCP does.
         TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
         """
+        from netsim.tools import transfer as ends
+
         size = size if isinstance(size, int) else parse_size(size)
         if size < 1 or (timeout is not None and timeout <= 0):
             raise ValueError("a transfer has 1 byte or more, and timeout is more than 0")
@@ -201,15 +206,15 @@ class NodeView:
         receiver = None if address is None else self._owner(address)
         if address is None or receiver is None:
             raise UnknownNameError(f"{self._network.plan.name} has no computer {to!r}")
-        port = await self._network.call(receiver, open_sink, (size,))
-        arriving = asyncio.ensure_future(self._network.call(receiver, drain_sink, (port,)))
-        sending = asyncio.ensure_future(self.run(send_bytes, address, port, size))
+        port = await self._network.call(receiver, ends.open_sink, (size,))
+        arriving = asyncio.ensure_future(self._network.call(receiver, ends.drain_sink, (port,)))
+        sending = asyncio.ensure_future(self.run(ends.send_bytes, address, port, size))
         try:
             ended, _ = await asyncio.wait(
                 {arriving, sending}, timeout=timeout, return_when=asyncio.FIRST_EXCEPTION
             )
             if len(ended) < 2 and not any(side.exception() for side in ended):
-                arrived = await self._network.call(receiver, received_bytes, (port,))
+                arrived = await self._network.call(receiver, ends.received_bytes, (port,))
                 raise TransferFailedError(
                     f"{arrived} of {size} bytes arrived: timed out after {timeout:g} s"
                 )
@@ -219,7 +224,7 @@ class NodeView:
             sent: Sent = sending.result()
             progress = arriving.result()
             elapsed = progress[-1][0] - sent.started_at
-            return Transfer(size, elapsed, sent.retransmissions, progress)
+            return ends.Transfer(size, elapsed, sent.retransmissions, progress)
         finally:
             for side in (sending, arriving):
                 side.cancel()
@@ -354,6 +359,8 @@ class NodeView:
         return f"{self.name} does not reach {to}: {trace.problem}{where}"
 
     async def _close_sink(self, receiver: str, port: int) -> None:
+        from netsim.tools.transfer import close_sink
+
         try:
             await self._network.call(receiver, close_sink, (port,))
         except ConnectionError:

@@ -22,8 +22,7 @@ from netsim.realtime.tap_device import TapDevice, open_tap, set_mtu
 from netsim.site import messages
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
-from netsim.site.messages import Boot
-from netsim.site.programs import READY_TIMEOUT
+from netsim.site.messages import READY_TIMEOUT, Boot
 from netsim.topology.plan import NetworkPlan
 
 START_TIMEOUT: Final = 30.0

@@ -14,10 +14,12 @@ import mmap
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from netsim.realtime.cable_end import CableEnd
 from netsim.site.accounting import EgressCounters, IngressCounters, NodeCounters
+
+if TYPE_CHECKING:
+    from netsim.realtime.cable_end import CableEnd
 
 # Reasons that have a place of their own; what has none is added up under the last.
 _DROPPED: Final = ("queue", "aqm", "mtu", "carrier", "loss", "crc", "other")

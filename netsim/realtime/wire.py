@@ -19,12 +19,14 @@ import struct
 from collections import deque
 from multiprocessing import context, queues
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from netsim.link.simplex_link import Departure
 from netsim.site.accounting import FRAMES_IN_A_MESSAGE
 
-Message = list[Departure] | int
+if TYPE_CHECKING:
+    from netsim.link.simplex_link import Departure
+
+Message: TypeAlias = "list[Departure] | int"
 """A batch of frames, or the number of a cut through the network (see `engine.py`)."""
 
 PENDING_LIMIT: Final = 256 * 1024

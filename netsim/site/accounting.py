@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from netsim.node.port import Port
 from netsim.observe.link_account import LinkAccount
 from netsim.topology.plan import NetworkPlan
+
+if TYPE_CHECKING:
+    from netsim.node.port import Port
 
 FRAMES_IN_A_MESSAGE: Final = 40
 """About 60 KiB: larger ones fill a socket and move in lock-step."""

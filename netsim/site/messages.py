@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
@@ -19,6 +19,8 @@ from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import RouteChange
 
 Stream = Literal["stdout", "stderr"]
+READY_TIMEOUT: Final = 30.0
+"""Seconds of network time within which `ready:` comes true."""
 
 
 @dataclass(frozen=True, slots=True)

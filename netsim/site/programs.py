@@ -19,10 +19,9 @@ from typing import Any, Final
 from aiohttp import web
 
 from netsim.core.errors import NetsimError
+from netsim.site.messages import READY_TIMEOUT
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 
-READY_TIMEOUT: Final = 30.0
-"""Seconds of network time within which `ready:` comes true."""
 _LOOK_AGAIN: Final = 0.005
 """Seconds between looks at whether a port is listened at."""
 SHUTDOWN: Final = 0.5

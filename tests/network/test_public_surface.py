@@ -94,6 +94,7 @@ def hints_of(name: str, found: Any) -> Iterator[tuple[str, Any]]:
     """The types of its public methods, properties and fields."""
     # Names that are there for type checkers only. networkx's own classes take no parameters.
     scope = vars(importlib.import_module("netsim.realtime.launcher")) | exported()
+    scope["Headers"] = importlib.import_module("netsim.tools.http_exchange").Headers
     scope |= {"networkx": SimpleNamespace(Graph=list, MultiGraph=list)}
     if not isinstance(found, type):
         yield from ((name, hint) for hint in typing.get_type_hints(found, localns=scope).values())
