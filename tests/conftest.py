@@ -6,12 +6,16 @@ import signal
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from kernel_lab import lab, namespace
 from networks import curl, start_network
 
 from netsim.interception.interception import Interception
 
 pytest_plugins = ["pytester"]
+# A machine that is busy is no reason to fail; what takes too long is for `scripts/bench` to say.
+settings.register_profile("netsim", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("netsim")
 __all__ = ["curl", "lab", "namespace", "start_network"]
 
 

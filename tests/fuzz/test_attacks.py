@@ -96,7 +96,7 @@ OVERLAPS = (
 # A node that hangs is the end of the run: hypothesis would try again what an exception cut short.
 @pytest.mark.timeout(100, method="thread")
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(steps=STEPS)
 @example(steps=[Readdressed(n & 1, n % 7, n, n // 12, n % 5 == 0) for n in range(144)])
 @example(steps=[Options(n & 1, n, option) for n in range(8) for option in BAD_OPTIONS])

@@ -147,7 +147,7 @@ class PseudoCode:
         return packet
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**9),
     load=st.floats(0.7, 4.0),

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from frames_seen import FramesSeen
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_runs import PORT, Transfer, ping, running
 from plans import chain, plan_of
@@ -21,7 +21,7 @@ def noise(size: int, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(
     size=st.integers(0, 60_000),
     seed=st.integers(0, 1000),

@@ -68,9 +68,7 @@ def text_of(nodes: list[str], links: list[str]) -> str:
     )
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nodes_added_at_the_end_change_no_other_address(
     data: st.DataObject, tmp_path: Path

@@ -178,9 +178,7 @@ def test_node_processes_need_the_standard_library_only() -> None:
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_edit_of_a_file_raises_anything_else(data: st.DataObject, tmp_path: Path) -> None:
     text = EVERY_WORD

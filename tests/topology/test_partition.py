@@ -80,7 +80,7 @@ def partitions(draw: st.DrawFn) -> tuple[NetworkPlan, list[str], list[str], set[
     return bare_plan(kinds, links), names[:first], names[first:second], unusable
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(partitions())
 def test_the_cut_is_the_first_of_the_smallest(
     case: tuple[NetworkPlan, list[str], list[str], set[int]],

@@ -201,7 +201,7 @@ def test_the_nearest_router_at_a_switch_is_the_default(tmp_path: Path) -> None:
     assert plan.node("c").routes[0].gateway == plan.node("p").interfaces[0].address
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10**6), delays=st.lists(st.integers(1, 5), min_size=24, max_size=24))
 def test_paths_are_as_short_as_networkx_finds_them(seed: int, delays: list[int]) -> None:
     """An independent oracle, on random graphs of routers with a computer at each."""

@@ -310,7 +310,6 @@ _FAULTS = st.one_of(
 
 @settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
     database=None,

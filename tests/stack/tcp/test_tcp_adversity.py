@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tcp_channel import ADDRESSES, Channel, Fate
 
@@ -70,7 +70,7 @@ fates = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120)
 @given(
     fates=fates,
     lengths=st.tuples(st.integers(0, 60_000), st.integers(0, 20_000)),
@@ -152,7 +152,7 @@ def _transfer(settings: TcpSettings, fates: Iterator[Fate], length: int) -> tupl
     return channel, bytes(receiver.got)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32), st.booleans(), st.sampled_from([0.01, 0.05, 0.2]))
 def test_steady_loss(seed: int, sack: bool, loss: float) -> None:
     random = Random(seed)

@@ -100,7 +100,7 @@ def check(connection: TcpSocket) -> None:
 
 
 @pytest.mark.parametrize("factory", FACTORIES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     modern=st.booleans(),
     events=st.lists(st.one_of(segments, deeds), max_size=12),
