@@ -1,9 +1,9 @@
 """Everything that .ci/run has no time for, one after the other.
 
-Each part's output is kept in `.nightly/`. At the end the table in docs/testing.md is written anew
-and committed, by itself, so that everybody sees what held last and when. Exit code 1 when a part
-failed. `--short` gives the long parts a minute: to try this script, not the product; it writes
-and commits nothing.
+Each part's output is kept in `.nightly/`, and its row of the table in docs/testing.md is written
+and committed, by itself, so that everybody sees what held last and when. PART runs some of them
+alone. Exit code 1 when a part failed. `--short` gives the long parts a minute: to try this script,
+not the product; it writes and commits nothing.
 """
 
 from __future__ import annotations
@@ -45,46 +45,54 @@ class Result:
     said: str
 
 
-PARTS = [
-    Part("the whole suite", ["scripts/test"], ["scripts/test", "--fast"]),
-    Part(
+PARTS = {
+    "suite": Part("the whole suite", ["scripts/test"], ["scripts/test", "--fast"]),
+    "newest": Part(
         "the suite with the newest of everything",
         ["scripts/test", "--newest"],
         ["scripts/test", "--newest", "tests/core"],
     ),
-    Part("every interpreter", ["scripts/interpreters"]),
-    Part("the package on each Python", ["scripts/release"]),
-    Part(
+    "interpreters": Part("every interpreter", ["scripts/interpreters"]),
+    "release": Part("the package on each Python", ["scripts/release"]),
+    "real": Part(
         "the scenarios in real time",
         ["scripts/netsim", "test", "--time", "real", "-j", "1", "tests/scenarios"],
     ),
-    Part(
+    "seeds": Part(
         "the scenarios under a hundred seeds",
         ["scripts/netsim", "test", "--seeds", "1..100", "tests/scenarios"],
         ["scripts/netsim", "test", "--seeds", "1..3", "tests/scenarios"],
     ),
-    Part("planted bugs under ten seeds", ["scripts/planted_bugs"]),
-    Part("fuzzing, ten minutes a target", ["scripts/fuzz", "600"], ["scripts/fuzz", "5"]),
-    Part("the campus under load for an hour", ["scripts/soak", "3600"], ["scripts/soak", "60"]),
-    Part("the benchmarks", ["scripts/bench"], ["scripts/bench", "startup"]),
-]
+    "planted": Part("planted bugs under ten seeds", ["scripts/planted_bugs"]),
+    "fuzz": Part("fuzzing, ten minutes a target", ["scripts/fuzz", "600"], ["scripts/fuzz", "5"]),
+    "soak": Part(
+        "the campus under load for an hour", ["scripts/soak", "3600"], ["scripts/soak", "60"]
+    ),
+    "bench": Part("the benchmarks", ["scripts/bench"], ["scripts/bench", "startup"]),
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"all, or some of {', '.join(PARTS)}"
+    )
     parser.add_argument("--short", action="store_true", help="a minute for what takes long")
     arguments = parser.parse_args()
+    if unknown := [each for each in arguments.parts if each not in PARTS]:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     LOGS.mkdir(exist_ok=True)
+    tested = version()
     results = []
-    for part in PARTS:
+    for part in map(PARTS.__getitem__, arguments.parts or PARTS):
         print(f"{part.name} …", end=" ", flush=True)
         result = run(part, short=arguments.short)
         print("held" if result.held else "FAILED", f"({told(result.seconds)}): {result.said}")
         results.append(result)
-    if not arguments.short:
-        record(results)
+        if not arguments.short:
+            record(result, tested)
     return 0 if all(result.held for result in results) else 1
 
 
@@ -110,28 +118,31 @@ def last_line(output: str) -> str:
     return next((line for line in reversed(lines) if line), "nothing")[:WIDEST]
 
 
-def record(results: list[Result]) -> None:
-    """Write the table, and commit it alone."""
+def record(result: Result, tested: str) -> None:
+    """Write the row of a part, and commit it alone."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    PAGE.write_text(TABLE.sub(lambda _: table(results, today, version()), PAGE.read_text()))
-    failed = [result.part.name for result in results if not result.held]
-    outcome = f"failed: {', '.join(failed)}" if failed else "everything held"
+    text = PAGE.read_text()
+    PAGE.write_text(TABLE.sub(lambda seen: table(seen[0], result, today, tested), text))
+    outcome = "held" if result.held else "failed"
     page = str(PAGE.relative_to(ROOT))
-    subprocess.run(
-        ["git", "commit", "--quiet", "-m", f"Nightly of {today}: {outcome}", "--", page],
-        cwd=ROOT,
-        check=True,
-    )
+    message = f"Nightly of {today}: {result.part.name}: {outcome}"
+    # The same row again, on the same day, is nothing to commit.
+    unchanged = subprocess.run(["git", "diff", "--quiet", "--", page], cwd=ROOT, check=False)
+    if unchanged.returncode:
+        git = ["git", "commit", "--quiet", "-m", message, "--", page]
+        subprocess.run(git, cwd=ROOT, check=True)
 
 
-def table(results: list[Result], date: str, tested: str) -> str:
-    """The rows of docs/testing.md."""
-    rows = "".join(
-        f"| {it.part.name} | {'held' if it.held else '**failed**'} | {told(it.seconds)}"
-        f" | {it.said} |\n"
-        for it in results
+def table(before: str, result: Result, date: str, tested: str) -> str:
+    """The rows of docs/testing.md, with one made anew; `before` is what stood there."""
+    rows = {row.split(" | ")[0].removeprefix("| "): row for row in before.splitlines()}
+    rows[result.part.name] = (
+        f"| {result.part.name} | {'held' if result.held else '**failed**'} | {date} | {tested}"
+        f" | {told(result.seconds)} | {result.said} |"
     )
-    return f"\n{date}, at {tested}:\n\n| part | | took | it said |\n|---|---|---|---|\n{rows}\n"
+    known = [rows[part.name] for part in PARTS.values() if part.name in rows]
+    head = ["| part | | on | at | took | it said |", "|---|---|---|---|---|---|"]
+    return "\n".join(["", *head, *known, "", ""])
 
 
 def version() -> str:

@@ -46,17 +46,26 @@ def test_what_fast_leaves_out_is_told() -> None:
     assert not run & left_out
 
 
-def test_the_result_of_the_night_takes_the_place_of_the_last_one() -> None:
+def test_the_result_of_a_part_takes_the_place_of_its_last_one() -> None:
     nightly = runpy.run_path(str(ROOT / "scripts/nightly.py"))
-    page = (ROOT / "docs/testing.md").read_text()
-    part = nightly["PARTS"][0]
-    results = [nightly["Result"](part, held, 600.0, "9 passed") for held in (True, False)]
-    for _ in range(2):
-        table = nightly["table"](results, "2026-11-26", "abc")
-        page = nightly["TABLE"].sub(lambda _, table=table: table, page)
-    assert page.count("2026-11-26, at abc:") == 1
-    assert page.count(f"| {part.name} | held | 10 min | 9 passed |\n") == 1
-    assert page.count(f"| {part.name} | **failed** | 10 min | 9 passed |\n") == 1
+    page = "<!-- nightly -->\n\nIt has not run yet.\n\n<!-- end of nightly -->\n"
+    fuzz, soak = nightly["PARTS"]["fuzz"], nightly["PARTS"]["soak"]
+    for part, held, date in (
+        (soak, True, "2026-11-25"),
+        (fuzz, False, "2026-11-25"),
+        (fuzz, True, "2026-11-26"),
+    ):
+        result = nightly["Result"](part, held, 600.0, "9 passed")
+        page = nightly["TABLE"].sub(
+            lambda seen, result=result, date=date: nightly["table"](seen[0], result, date, "abc"),
+            page,
+        )
+    rows = [row for row in page.splitlines() if row.startswith("| ") and "2026" in row]
+    assert rows == [
+        f"| {fuzz.name} | held | 2026-11-26 | abc | 10 min | 9 passed |",
+        f"| {soak.name} | held | 2026-11-25 | abc | 10 min | 9 passed |",
+    ]
+    assert "not run yet" not in page
 
 
 def test_what_a_part_said_is_its_last_line_as_a_cell() -> None:
