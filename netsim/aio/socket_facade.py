@@ -136,7 +136,7 @@ class ConnectionFacade(SocketFacade):
         elif key == _RECEIVE_BUFFER:
             connection.receiver.fix(max(_number(value), _LEAST_BUFFER))
         elif key == _QUICK_ACK:
-            connection.receiver.set_quick_acks(bool(_number(value)))
+            connection.set_quick_acks(bool(_number(value)))
         elif key in _KEEP_ALIVE_OPTIONS:
             connection.set_keep_alive(self._wanted_keep_alive())
 
@@ -160,7 +160,7 @@ class ConnectionFacade(SocketFacade):
             case key if key == _MAXIMUM_SEGMENT:
                 value = connection.sender.mss
             case key if key == _QUICK_ACK:
-                value = int(connection.receiver.quick_acks > 0)
+                value = int(not connection.receiver.acks.interactive)
             case key if key in _KEEP_ALIVE_DEFAULTS:
                 value = self._options.get(key, _KEEP_ALIVE_DEFAULTS[key])
             case key if key == _LINGER:

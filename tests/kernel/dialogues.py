@@ -299,6 +299,57 @@ def data_after_an_answer_is_acknowledged_later(d: Dialogue) -> None:
 
 
 @dialogue
+def data_that_is_read_is_acknowledged(d: Dialogue) -> None:
+    """When nobody has answered so far; else an answer is waited for."""
+    handshake(d)
+    for number in range(20):
+        d.send("PA", 1 + 100 * number, 1, 100)
+        d.wait(0.01)
+        d.read()
+        d.wait(0.01)
+    d.write(50)
+    d.send("PA", 2001, 51, 100)
+    d.wait(0.01)
+    d.read()
+    d.wait(0.1)
+
+
+@dialogue
+def data_that_is_not_read_is_acknowledged_later(d: Dialogue) -> None:
+    """After the first sixteen."""
+    handshake(d)
+    for number in range(16):
+        d.send("PA", 1 + 100 * number, 1, 100)
+        d.wait(0.002)
+    for number in range(16, 20):
+        d.send("PA", 1 + 100 * number, 1, 100)
+        d.wait(0.15)
+
+
+@dialogue
+def data_after_a_pause_is_acknowledged_at_once(d: Dialogue) -> None:
+    handshake(d)
+    d.send("PA", 1, 1, 100)
+    d.wait(SOON)
+    d.write(50)
+    d.wait(SOON)
+    d.send("PA", 101, 51, 100)
+    d.wait(0.6)
+    d.send("PA", 201, 51, 100)
+    d.wait(0.1)
+
+
+@dialogue
+def a_fin_after_data(d: Dialogue) -> None:
+    """The program may be about to close, too."""
+    handshake(d)
+    d.send("PA", 1, 1, 100)
+    d.wait(SOON)
+    d.send("FA", 101, 1)
+    d.wait(0.1)
+
+
+@dialogue
 def two_full_segments_are_acknowledged(d: Dialogue) -> None:
     handshake(d)
     for start in range(4):

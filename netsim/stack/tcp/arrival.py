@@ -87,6 +87,7 @@ def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, n
         if not reset:
             if end <= receiver.nxt:
                 counters.duplicates += 1
+                receiver.came_again()
                 if segment.payload:
                     receiver.duplicate = (sequence, sequence + len(segment.payload))
             connection.transmitter.acknowledge(connection.sender.nxt, now)
@@ -189,10 +190,11 @@ def data_arrives(connection: Connection, sequence: int, segment: TcpSegment, now
                 return
             _take_data(connection, sequence, segment, now)
         if segment.flags & FIN:
-            receiver.ack_now = True
             if receiver.fin_at is None and receiver.nxt <= end <= receiver.edge:
                 receiver.fin_at = end
-        if receiver.finish():
+            if end != receiver.nxt:
+                receiver.ack_now = True  # ahead of data that is missing, or again
+        if receiver.finish(connection.state is State.ESTABLISHED, now):
             _finished(connection, now)
             if connection.closed:
                 return
@@ -218,6 +220,8 @@ def _take_data(connection: Connection, sequence: int, segment: TcpSegment, now: 
         and not receiver.reassembly
         and len(payload) <= receiver.edge - sequence
     ):
+        if segment.flags & FIN and connection.state is State.ESTABLISHED:
+            receiver.acks.interactive = True  # as `finish` is going to say
         if payload:
             receiver.take(payload, bool(segment.flags & PSH), now)
     else:

@@ -16,6 +16,7 @@ from netsim.core.host_faults import ConnectionFault
 from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.isn import SequenceNumbers
 from netsim.stack.tcp.receiver import Receiver
+from netsim.stack.tcp.rtt import RoundTrip
 from netsim.stack.tcp.sender import Sender
 from netsim.stack.tcp.settings import KeepAlive, TcpSettings
 from netsim.stack.tcp.state import State
@@ -97,6 +98,7 @@ class Connection:
         "closed",
         "connected",
         "error",
+        "has_read",
         "idle_timer",
         "keep_alive",
         "keep_alive_probed_at",
@@ -124,7 +126,6 @@ class Connection:
         "transmitter",
         "trouble",
         "user_timeout_ns",
-        "window_opened",
     )
 
     def __init__(self, shared: Shared, local: Endpoint, remote: Endpoint, iss: int) -> None:
@@ -160,7 +161,8 @@ class Connection:
         self.retransmission_timer = Timer(shared.timers)
         self.idle_timer = Timer(shared.timers)
         """Keep-alive, and in FIN-WAIT-2 the end of the wait for the peer of an orphan."""
-        self.receiver = Receiver(settings, Timer(shared.timers))
+        round_trip = RoundTrip(settings)
+        self.receiver = Receiver(settings, Timer(shared.timers), round_trip)
         self.transmitter = Transmitter(
             shared.ip,
             shared.drop,
@@ -171,7 +173,7 @@ class Connection:
             shared.counters,
         )
         self.sender = Sender(
-            iss, self.transmitter, self.retransmission_timer, settings, shared.counters
+            iss, self.transmitter, self.retransmission_timer, settings, shared.counters, round_trip
         )
         self.peer_mss = 0
         """What the peer's MSS option said, or the default without one."""
@@ -192,8 +194,8 @@ class Connection:
         """The owner closed it with data unread: a RST is to leave."""
         self.path_changed = False
         """The path's MTU is to be looked up again when there is a time."""
-        self.window_opened = False
-        """Reading made room that the peer should hear of."""
+        self.has_read = False
+        """The peer may have to hear that the owner has read."""
         self.trouble: ConnectionTrouble | None = None
 
     def __repr__(self) -> str:
@@ -245,7 +247,7 @@ class Connection:
         self.error = error
         self.closed = True
         self.sender.established = False
-        for timer in (self.retransmission_timer, self.idle_timer, self.receiver.delayed_ack):
+        for timer in (self.retransmission_timer, self.idle_timer, self.receiver.acks.timer):
             timer.retire()
         shared = self.shared
         if shared.connections.get(self.key) is self:

@@ -124,7 +124,6 @@ def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
     else:
         sender.round_trip.handshake_was_repeated()
         sender.measure_echo(connection.syn_sent_at, segment, now)
-    connection.receiver.round_trip = sender.round_trip.smoothed
     sender.una = sender.iss + 1
     sender.retries = 0
     connection.retransmission_timer.stop()

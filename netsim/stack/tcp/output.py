@@ -45,6 +45,7 @@ def _send_new(sender: Sender, now: int) -> None:
             sender.small_end = nxt + size
         if nxt == first:
             sender.transmitter.prepare(now)
+            sender.transmitter.receiver.acks.answered(now)
         sender.send_new(size, now)
         nxt += size
     if sender.nxt == end and sender.buffer.fin_queued and end < sender.window_edge:

@@ -1,7 +1,7 @@
-"""The receiving half of a connection: data in order, the window, when to acknowledge.
+"""The receiving half of a connection: data in order and the window; `delayed_ack` beside it.
 
-RFC 9293 3.8.6 (window, silly window avoidance, delayed acknowledgements), RFC 7323 (scaling,
-TS.Recent), RFC 2018 and 2883 (what to report as SACK and D-SACK).
+RFC 9293 3.8.6 (window, silly window avoidance), RFC 7323 (scaling, TS.Recent), RFC 2018 and 2883
+(what to report as SACK and D-SACK).
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp.chunks import append
+from netsim.stack.tcp.delayed_ack import QUICK, DelayedAck
 from netsim.stack.tcp.out_of_order import Reassembly
+from netsim.stack.tcp.rtt import RoundTrip
 from netsim.stack.tcp.seq import is_older
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.timers import Timer
@@ -20,7 +22,6 @@ MAX_WINDOW_FIELD: Final = 0xFFFF
 MAX_WINDOW_SCALE: Final = 14
 """RFC 7323 2.3"""
 
-_QUICK_ACKS: Final = 16
 _RECENT_LIFE: Final = 24 * 24 * 3600 * SECOND
 """RFC 7323 5.5: after 24 days of silence TS.Recent says nothing any more."""
 
@@ -39,15 +40,13 @@ class Receiver:
     __slots__ = (
         "_adjust_at",
         "_copied",
-        "_delayed_ack_ns",
-        "_last_length",
         "_limit",
         "_most",
         "_read_before",
-        "_unacknowledged",
+        "_round_trip",
         "ack_now",
+        "acks",
         "chunks",
-        "delayed_ack",
         "duplicate",
         "edge",
         "fin_at",
@@ -56,30 +55,26 @@ class Receiver:
         "last_ack_sent",
         "mss",
         "nxt",
-        "quick_acks",
         "readable",
         "reassembly",
         "recent",
         "recent_at",
-        "round_trip",
         "scale",
     )
 
-    def __init__(self, settings: TcpSettings, delayed_ack: Timer) -> None:
+    def __init__(self, settings: TcpSettings, ack_timer: Timer, round_trip: RoundTrip) -> None:
         self._most = settings.receive_buffer
         self._limit = min(self._most, settings.initial_receive_buffer)
         """What the buffer takes now."""
         self.fixed = False
         """The program has set the size (SO_RCVBUF): it does not tune itself."""
-        self.round_trip = 0
-        """Smoothed, in ns; 0 before it is known."""
+        self._round_trip = round_trip
         self._adjust_at = 0
         self._copied = 0
         """Octets read since the buffer was looked at last."""
         self._read_before = 0
         """The most that was read in a round trip."""
-        self._delayed_ack_ns = settings.delayed_ack_ns
-        self.delayed_ack = delayed_ack
+        self.acks = DelayedAck(settings, ack_timer, round_trip)
         self.irs = 0
         """Initial receive sequence number."""
         self.nxt = 0
@@ -91,7 +86,7 @@ class Receiver:
         self.scale = 0
         """Rcv.Wind.Shift"""
         self.mss = 0
-        """What the peer seems to fill a segment with: two of these are acknowledged at once."""
+        """What a segment of the peer's may hold."""
         self.chunks: deque[bytes] = deque()
         """Data in order, not read yet."""
         self.readable = 0
@@ -108,11 +103,6 @@ class Receiver:
         self.last_ack_sent = 0
         self.ack_now = False
         """An acknowledgement has to leave before we return to the runtime."""
-        self._unacknowledged = 0
-        """Octets of data since the last acknowledgement."""
-        self.quick_acks = _QUICK_ACKS
-        """Acknowledgements that are still sent at once."""
-        self._last_length = 0
 
     def synchronize(self, irs: int, scale: int) -> None:
         """The peer's SYN came; `scale` is what both agreed on for our window."""
@@ -149,7 +139,7 @@ class Receiver:
         and a little more, in the next (Linux: tcp_rcv_space_adjust)."""
         copied, before = self._copied, self._read_before or 10 * self.mss
         self._copied = 0
-        self._adjust_at = now + self.round_trip
+        self._adjust_at = now + self._round_trip.smoothed
         if copied <= before or self.fixed:
             return
         wanted = 2 * copied + 16 * self.mss
@@ -162,27 +152,13 @@ class Receiver:
     def take(self, payload: bytes, pushed: bool, now: int) -> None:
         """Data that continues the stream; `pushed` is its PSH flag."""
         size = len(payload)
-        if now >= self._adjust_at and self.round_trip:
+        if now >= self._adjust_at and self._round_trip.smoothed:
             self._adjust(now)
+        if self.acks.data_arrived(size, pushed, self.edge - self.nxt, now):
+            self.ack_now = True
         append(self.chunks, payload)
         self.readable += size
         self.nxt += size
-        self._unacknowledged += size
-        if size >= self.mss:
-            self.mss = size
-            # As in Linux, the first segments of a bulk transfer are acknowledged one by one,
-            # so that the sender's slow start is not slowed.
-            if self._unacknowledged > size or self.quick_acks:
-                self.quick_acks = max(self.quick_acks - 1, 0)
-                self.ack_now = True
-                return
-        elif size == self._last_length and not pushed:
-            self.mss = size  # twice the same and more to come: a path with a smaller MTU
-        self._last_length = size
-        if self._unacknowledged > self.mss:
-            self.ack_now = True
-        else:
-            self.delayed_ack.start_if_stopped(now + self._delayed_ack_ns)
 
     def take_out_of_order(self, sequence: int, payload: bytes, now: int) -> bool | None:
         """Data that begins anywhere in or before the window; whether any of it was new, or
@@ -196,6 +172,7 @@ class Receiver:
             surplus = self.nxt - sequence
             self.duplicate = (sequence, min(end, self.nxt))
             if surplus >= len(payload):
+                self.came_again()
                 return False
             payload = payload[surplus:]
             sequence = self.nxt
@@ -215,14 +192,21 @@ class Receiver:
                 self.nxt += len(chunk)
         return True
 
-    def finish(self) -> bool:
-        """Whether the peer's FIN is next; steps over it."""
+    def finish(self, may_answer: bool, now: int) -> bool:
+        """Whether the peer's FIN is next; steps over it. Our program, which `may_answer` with an
+        end of its own, gets some time for that before the acknowledgement leaves."""
         if self.fin_at != self.nxt:
             return False
         self.nxt += 1
         self.edge = max(self.edge, self.nxt)
-        self.ack_now = True
+        if not may_answer or self.acks.fin_arrived(now):
+            self.ack_now = True
         return True
+
+    def came_again(self) -> None:
+        """The peer has sent what we have: it lacks our acknowledgement."""
+        self.ack_now = True
+        self.acks.tell_quickly(QUICK, self.edge - self.nxt)
 
     def timestamp_is_old(self, timestamp: int, now: int) -> bool:
         """PAWS, R1 of RFC 7323 5.3."""
@@ -264,17 +248,13 @@ class Receiver:
 
     # -- acknowledgements
 
-    def set_quick_acks(self, wanted: bool) -> None:
-        """Acknowledge at once for a while, or not (TCP_QUICKACK)."""
-        self.quick_acks = _QUICK_ACKS if wanted else 0
-
     def offer(self) -> int:
         """The window field of a segment about to leave with ACK = RCV.NXT, which is noted."""
         nxt = self.nxt
         window = self._limit - self.readable
         held = self.edge - nxt
         # RFC 9293 3.8.6.2.2: the edge moves on by a segment or half the buffer, or not at all.
-        if window - held < min(self._limit // 2, self.mss):
+        if window - held < min(self._limit // 2, self.acks.mss):
             window = held
         field = window >> self.scale
         if field > MAX_WINDOW_FIELD:
@@ -283,22 +263,19 @@ class Receiver:
         if edge > self.edge:
             self.edge = edge
         self.last_ack_sent = nxt
-        self._unacknowledged = 0
+        self.acks.sent(self.ack_now)
         self.ack_now = False
-        if self.delayed_ack.due is not None:
-            self.delayed_ack.stop()
         return field
 
-    def owes_window_update(self) -> bool:
-        """Whether reading opened the window enough to tell the sender before it asks: when it
-        at least doubles, as in Linux; every segment read would cost an ACK otherwise."""
+    def owes_word_of_reading(self) -> bool:
+        """Whether the peer should hear at once that the program has read: when all that came is
+        read and nobody will answer it, or the window at least doubles; every segment read would
+        cost an ACK otherwise (Linux: tcp_cleanup_rbuf)."""
+        if not self.readable and self.acks.unacknowledged and self.acks.will_not_be_answered():
+            return True
         held = self.edge - self.nxt
         window = self._limit - self.readable
-        return window >= 2 * held and window - held >= min(self._limit // 2, self.mss)
-
-    def owes_acknowledgement(self) -> bool:
-        """Whether data came since the last acknowledgement."""
-        return self._unacknowledged > 0
+        return window >= 2 * held and window - held >= min(self._limit // 2, self.acks.mss)
 
     def sack_blocks(self, limit: int) -> list[tuple[int, int]]:
         """For an ACK with room for `limit` blocks; a D-SACK is reported first, and once."""

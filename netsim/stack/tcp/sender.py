@@ -89,6 +89,7 @@ class Sender:
         timer: Timer,
         settings: TcpSettings,
         counters: TcpCounters,
+        round_trip: RoundTrip,
     ) -> None:
         self.transmitter = transmitter
         self.timer = timer
@@ -126,7 +127,7 @@ class Sender:
         self.no_delay = settings.no_delay
         self.small_end = iss
         """End of the last segment that was not full."""
-        self.round_trip = RoundTrip(settings)
+        self.round_trip = round_trip
         self.last_sent_at = 0
         self.retries = 0
         """Timeouts since the last progress, or window probes since the peer was heard."""

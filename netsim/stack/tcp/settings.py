@@ -46,7 +46,8 @@ class TcpSettings:
     max_rto_ns: int = 120 * SECOND
     """RFC 6298 (2.5): at least 60 s."""
     delayed_ack_ns: int = 40 * MILLISECOND
-    """RFC 9293 3.8.6.3: less than half a second."""
+    """The least that an acknowledgement waits for an answer to go with; it may come to 200 ms.
+    RFC 9293 3.8.6.3: less than half a second."""
     msl_ns: int = 30 * SECOND
     """Maximum segment lifetime; TIME-WAIT lasts twice as long. RFC 9293 says two minutes,
     Linux waits 60 s in TIME-WAIT."""

@@ -24,7 +24,7 @@ class TcpSocket(Connection):
         super().__init__(shared, local, remote, iss)
         self.retransmission_timer.action = self._retransmission_timer_fired
         self.idle_timer.action = self._idle_timer_fired
-        self.receiver.delayed_ack.action = self._delayed_ack_fired
+        self.receiver.acks.timer.action = self._delayed_ack_fired
 
     # -- what the owner sees
 
@@ -76,6 +76,12 @@ class TcpSocket(Connection):
         names those there are."""
         self.sender.set_congestion_control(name)
 
+    def set_quick_acks(self, wanted: bool) -> None:
+        """Acknowledge at once for a while, or not (TCP_QUICKACK)."""
+        self.receiver.acks.set_quick(wanted)
+        self.has_read = wanted
+        self.mark_dirty()
+
     # -- what the owner does
 
     def send(self, data: bytes) -> None:
@@ -98,8 +104,8 @@ class TcpSocket(Connection):
         """Take at most `limit` octets that came in order, all there are when negative; empty
         when there are none."""
         data = self.receiver.read(limit)
-        if self.receiver.owes_window_update():
-            self.window_opened = True
+        if data and self.receiver.owes_word_of_reading():
+            self.has_read = True
             self.mark_dirty()
         return data
 
@@ -142,7 +148,8 @@ class TcpSocket(Connection):
         timeouts.idle_timer_fired(self, now)
 
     def _delayed_ack_fired(self, now: int) -> None:
-        if self.receiver.owes_acknowledgement():
+        if self.receiver.acks.unacknowledged:
+            self.receiver.acks.waited()
             self.transmitter.acknowledge(self.sender.nxt, now)
 
 
@@ -175,7 +182,7 @@ def flush(connection: Connection, now: int) -> None:
     output.output(sender, now)
     if sender.nxt != sent_before:
         connection.notify()
-    if connection.window_opened:
-        connection.window_opened = False
-        if connection.state in SYNCHRONIZED and connection.receiver.owes_window_update():
+    if connection.has_read:
+        connection.has_read = False
+        if connection.state in SYNCHRONIZED and connection.receiver.owes_word_of_reading():
             connection.transmitter.acknowledge(sender.nxt, now)

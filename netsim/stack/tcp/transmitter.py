@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from netsim.core.time import MILLISECOND
 from netsim.stack.socket_errors import SocketError
+from netsim.stack.tcp.delayed_ack import AFTER_MARK
 from netsim.stack.tcp.receiver import Receiver
 from netsim.stack.tcp.seq import MASK
 from netsim.stack.tcp.tcp_counters import TcpCounters
@@ -130,10 +131,15 @@ class Transmitter:
         return timestamp_clock(now, self._timestamp_offset)
 
     def note_congestion(self, marked: bool, flags: int) -> None:
-        """Data came, `marked` with CE or not (RFC 3168 6.1.3)."""
+        """Data came, `marked` with CE or not (RFC 3168 6.1.3). The peer's window may be small
+        then, so it does not wait for acknowledgements."""
+        receiver = self.receiver
         if flags & CWR:
             self._echo = 0
+            receiver.ack_now = True
         if marked:
+            if not self._echo:
+                receiver.acks.tell_quickly(AFTER_MARK, receiver.edge - receiver.nxt)
             self._echo = ECE
 
     def prepare(self, now: int) -> None:

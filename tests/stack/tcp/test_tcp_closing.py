@@ -175,7 +175,7 @@ def test_fin_behind_data_that_did_not_fit_is_not_taken() -> None:
     connection.receive()
     d.expect("A", seq=1, ack=1001, window=1000)
     d.send("FPA", seq=1001, ack=1, payload=bytes(200))
-    d.expect("A", seq=1, ack=1202)
+    d.expect("A", seq=1, ack=1202, at=40 * MILLISECOND)
     assert in_state(connection, State.CLOSE_WAIT)
 
 
@@ -300,6 +300,7 @@ def test_close_with_unread_data_resets() -> None:
     """RFC 9293 3.6.1 (MUST-17), RFC 2525 2.17"""
     d, connection = established()
     d.send("PA", seq=1, ack=1, payload=b"unread")
+    d.expect("A", seq=1, ack=7)
     connection.close()
     d.expect("RA", seq=1, ack=7)
     assert connection.closed
