@@ -168,8 +168,13 @@ def _acknowledgement_arrives(
 
 def refuse_acknowledgement(connection: Connection, segment: TcpSegment, now: int) -> None:
     """During the handshake: what was acknowledged was never sent, by this connection."""
+    connection.shared.counters.bad_acknowledgements += 1
+    refuse_segment(connection, segment, now)
+
+
+def refuse_segment(connection: Connection, segment: TcpSegment, now: int) -> None:
+    """Answer with RST, as if there were no connection."""
     shared = connection.shared
-    shared.counters.bad_acknowledgements += 1
     source, destination = connection.remote[0], connection.local[0]
     refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
 
@@ -185,7 +190,7 @@ def data_arrives(connection: Connection, sequence: int, segment: TcpSegment, now
         if payload:
             if connection.orphan and end > receiver.nxt:
                 # RFC 9293 3.6.1, MUST-17: nobody will read this, so the peer must know.
-                connection.transmitter.reset(connection.sender.nxt, now)
+                refuse_segment(connection, segment, now)
                 connection.end(None)
                 return
             _take_data(connection, sequence, segment, now)

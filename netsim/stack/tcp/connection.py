@@ -85,6 +85,8 @@ class Shared:
     challenges: int = 0
     """Challenge ACKs since `challenges_since`."""
     challenges_since: int = 0
+    orphans: int = 0
+    """Connections that nobody owns any more."""
     dirty: dict[Connection, None] = field(default_factory=dict)
     """Connections whose owner did something that may make segments leave."""
 
@@ -210,6 +212,16 @@ class Connection:
         """Have the owner look."""
         self.ready[self] = None
 
+    def disown(self) -> bool:
+        """The owner closes it: whether it may live on without."""
+        self.orphan = True
+        shared = self.shared
+        shared.orphans += 1
+        if shared.orphans <= shared.settings.orphan_limit:
+            return True
+        shared.counters.orphan_overflows += 1
+        return False
+
     def queue_fin(self) -> None:
         """A FIN follows what is buffered; it leaves at the next flush."""
         self.sender.buffer.fin_queued = True
@@ -252,6 +264,7 @@ class Connection:
         shared = self.shared
         if shared.connections.get(self.key) is self:
             del shared.connections[self.key]
+            shared.orphans -= self.orphan
         shared.dirty.pop(self, None)
         self.notify()
         if self.listener is not None:

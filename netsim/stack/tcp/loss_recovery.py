@@ -283,7 +283,6 @@ def begin_fast_recovery(sender: Sender, delivered: int, now: int) -> None:
         prr.begin(recovery, nxt - una, delivered)
     recovery.phase = Phase.FAST
     recovery.point = nxt
-    recovery.rescued = False
     recovery.probe_end = -1
 
 

@@ -74,6 +74,14 @@ class Reassembly:
         ends[index] = end
         return True
 
+    def first_overlap(self, start: int, end: int) -> tuple[int, int] | None:
+        """The first range in [start, end) that is here already (RFC 2883 4.2)."""
+        starts, ends = self._starts, self._ends
+        index = bisect_right(ends, start)
+        if index == len(starts) or starts[index] >= end:
+            return None
+        return max(start, starts[index]), min(end, ends[index])
+
     def take(self, upto: int) -> list[bytes]:
         """Remove what starts at or before `upto`, without what lies before it, as payloads
         that continue the stream there."""

@@ -22,8 +22,6 @@ def output(sender: Sender, now: int) -> None:
     nxt = sender.nxt
     if nxt < sender.buffer.end + sender.buffer.fin_queued:
         _send_new(sender, now)
-    if nxt == sender.nxt and recovery.phase is Phase.FAST:
-        retransmission.rescue_tail(sender, now)
 
 
 def _send_new(sender: Sender, now: int) -> None:

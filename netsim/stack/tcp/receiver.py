@@ -178,11 +178,11 @@ class Receiver:
             sequence = self.nxt
         if not payload:
             return False
+        known = self.reassembly.first_overlap(sequence, end)
+        if known is not None and self.duplicate is None:
+            self.duplicate = known
         if sequence > self.nxt:
-            fresh = self.reassembly.add(sequence, payload)
-            if fresh is False:
-                self.duplicate = (sequence, end)
-            return fresh
+            return self.reassembly.add(sequence, payload)
         self.take(payload, True, now)
         self.ack_now = True
         if self.reassembly:

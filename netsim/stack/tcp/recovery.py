@@ -44,7 +44,6 @@ class Recovery:
         "probe_resent",
         "queue",
         "rack",
-        "rescued",
         "selective",
         "sent",
         "undo_from",
@@ -64,8 +63,6 @@ class Recovery:
         """Duplicate acknowledgements in a row; counted without SACK only."""
         self.point = initial
         """RecoveryPoint: SND.NXT when the phase began."""
-        self.rescued = False
-        """NextSeg() (4) of RFC 6675 was used in this recovery."""
         # PRR (RFC 9937 5)
         self.delivered = 0
         """prr_delivered"""

@@ -1,6 +1,12 @@
 """Sending again what is lost, and what the timer brings.
 
 RFC 5681 3.1, RFC 6298 (5.4) to (5.6), RFC 6675 5, RFC 8985 6.2, RFC 1191 6.4.
+
+Of NextSeg() in RFC 6675 4 there are the rules (1), what is lost, and (2), what is new. Rule (3)
+repeats what lies below something SACKed though it does not count as lost, and (4) the last segment:
+they are for who counts segments. RACK takes all that left before something that has arrived for
+lost at once, or after a quarter of a round trip where segments overtake each other, and so the
+tail when a repetition has arrived; Linux has neither rule.
 """
 
 from __future__ import annotations
@@ -21,20 +27,6 @@ def send_lost(sender: Sender, now: int) -> None:
         if segment is queue.segments[0] and sender.timer_use is not TimerUse.REORDER:
             sender.timer_use = TimerUse.RETRANSMISSION
             sender.timer.start(now + sender.round_trip.timeout)
-
-
-def rescue_tail(sender: Sender, now: int) -> None:
-    """NextSeg() (4) of RFC 6675 4: in fast recovery, with room and nothing else to send, the
-    last segment once again, lest a lost tail has to wait for the timer."""
-    recovery = sender.recovery
-    if recovery.rescued or not recovery.selective:
-        return
-    last = recovery.queue.segments[-1] if recovery.queue.segments else None
-    if last is None or last.sacked or last.resent_once:
-        return
-    if sender.in_flight() + last.end - last.start <= sender.congestion.window:
-        recovery.rescued = True
-        sender.send_again(last, now)
 
 
 def detect_lost(sender: Sender, now: int) -> bool:

@@ -58,6 +58,10 @@ class RoundTrip:
         (RFC 9293 3.8.6.1)."""
         return min(self.timeout << min(times, 16), self._maximum)
 
+    def is_longest(self, times: int) -> bool:
+        """Whether what `backed_off` says grows no more."""
+        return self.backed_off(times) >= self._maximum
+
     def handshake_was_repeated(self) -> None:
         """(5.7): a SYN was lost, and until there is a sample data waits three seconds."""
         self.timeout = _LOST_SYN_RTO

@@ -54,13 +54,19 @@ class TcpSettings:
     fin_timeout_ns: int = 60 * SECOND
     """How long FIN-WAIT-2 waits for the peer of a connection nobody owns any more."""
 
+    steady_syn_retries: int = 4
+    """SYNs repeated a second apart, before the interval doubles (Linux since 6.5:
+    tcp_syn_linear_timeouts)."""
     syn_retries: int = 6
+    """The same after those, each twice as late as the one before: 131 s in all."""
     syn_ack_retries: int = 5
     retries: int = 15
     """Retransmissions of the same data, or unanswered zero-window probes, before ETIMEDOUT:
     R2 of RFC 9293 3.8.3, about 15 minutes."""
     orphan_retries: int = 8
     """The same for a connection nobody owns any more."""
+    orphan_limit: int = 8192
+    """Connections nobody owns any more; who closes one more resets it (Linux: tcp_max_orphans)."""
 
     syn_backlog: int = 1024
     """Half-open connections per listener beyond which SYNs get cookies (RFC 4987 3.6)."""

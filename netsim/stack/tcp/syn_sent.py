@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+from typing import Final
 
+from netsim.core.time import MILLISECOND
 from netsim.stack.tcp import arrival, handshake
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.seq import unwrap
 from netsim.stack.tcp.state import State
 from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
+
+_SOON: Final = 2 * MILLISECOND
+"""As in Linux (TCP_TIMEOUT_MIN)."""
 
 
 def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> None:
@@ -19,6 +24,9 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
         ack = unwrap(segment.acknowledgement, sender.nxt)
         if not sender.una < ack <= sender.nxt:
             arrival.refuse_acknowledgement(connection, segment, now)
+            if not flags & RST and not sender.retries:
+                # The RST ends what the peer has left of a connection before: ask again soon.
+                connection.retransmission_timer.start(now + _SOON)
             return
     if flags & RST:  # second
         if flags & ACK:

@@ -64,5 +64,7 @@ class TcpCounters:
     accept_drops: int = 0
     """Handshakes whose last step was ignored because the accept queue is full."""
     time_wait_overflows: int = 0
+    orphan_overflows: int = 0
+    """Connections reset at their close because too many live on without an owner."""
     icmp_out_of_window: int = 0
     """ICMP errors that quote what is not outstanding, of a connection or of none (RFC 5927)."""

@@ -125,10 +125,10 @@ class TcpSocket(Connection):
         without an owner until both FINs are exchanged or it times out."""
         if self.orphan or self.state is State.CLOSED:
             return
-        self.orphan = True
+        may_live_on = self.disown()
         if self.state is State.SYN_SENT:
             self.end(None)
-        elif self.receiver.readable or self.linger_reset:
+        elif self.receiver.readable or self.linger_reset or not may_live_on:
             self.abort_wanted = True
             self.mark_dirty()
         else:

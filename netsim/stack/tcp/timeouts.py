@@ -34,20 +34,25 @@ def retransmission_timer_fired(connection: Connection, now: int) -> None:
     state = connection.state
     if state is State.SYN_SENT or state is State.SYN_RECEIVED:
         passive = connection.listener is not None
-        if sender.retries >= (settings.syn_ack_retries if passive else settings.syn_retries):
+        steady = 0 if passive else settings.steady_syn_retries
+        limit = settings.syn_ack_retries if passive else settings.syn_retries + steady
+        if sender.retries >= limit:
             connection.fail(errno.ETIMEDOUT)
             return
         sender.retries += 1
         sender.retransmissions += 1
         connection.shared.counters.retransmissions += 1
-        sender.round_trip.back_off()
+        if sender.retries > steady:
+            sender.round_trip.back_off()
         handshake.send_syn(connection, now)
         connection.retransmission_timer.start(now + sender.round_trip.timeout)
         return
     outstanding = sender.una < sender.nxt
     shut = sender.window_edge <= sender.una
-    if outstanding and shut and connection.last_heard > sender.last_sent_at:
-        # RFC 9293 3.8.6.1: a peer that answers may keep its window shut as long as it likes.
+    answered = connection.last_heard > sender.last_sent_at
+    if outstanding and shut and answered and not connection.orphan:
+        # RFC 9293 3.8.6.1: a peer that answers may keep its window shut as long as it likes; but
+        # not where nobody waits for it any more.
         sender.retries = 0
     if not sender.retries and sender.recovery.probe_end < 0:
         segments = sender.recovery.queue.segments
@@ -76,7 +81,12 @@ def _has_waited_enough(connection: Connection, now: int) -> bool:
     if connection.user_timeout_ns and not connection.orphan:
         return bool(retries) and now - connection.stalled_since >= connection.user_timeout_ns
     settings = connection.shared.settings
-    return retries >= (settings.orphan_retries if connection.orphan else settings.retries)
+    if not connection.orphan:
+        return retries >= settings.retries
+    # Probes that are answered count here, once they have become rare (Linux: tcp_probe_timer).
+    sender = connection.sender
+    probes = sender.probes if sender.round_trip.is_longest(sender.probes) else 0
+    return max(retries, probes) >= settings.orphan_retries
 
 
 def idle_timer_fired(connection: Connection, now: int) -> None:

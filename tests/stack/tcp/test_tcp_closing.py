@@ -21,6 +21,8 @@ from tcp_dialogue import (
     established,
     fin_wait_1,
     fin_wait_2,
+    flag_bits,
+    flag_letters,
     in_state,
     last_ack,
     options,
@@ -316,7 +318,7 @@ def test_data_after_close_is_reset(half_closed_before: bool) -> None:
     d.expect("FA", seq=1, ack=1)
     d.send("A", seq=1, ack=2)
     d.send("PA", seq=1, ack=2, payload=b"too late")
-    d.expect("RA", seq=2, ack=1)
+    d.expect("R", seq=2)
     assert d.tcp.connections() == []
 
 
@@ -436,3 +438,46 @@ def test_options_are_kept_in_closing_states() -> None:
     d.expect("A", seq=1, ack=1)
     connection.shutdown()
     assert d.expect("FA", seq=1, ack=1).timestamp is not None
+
+
+# -- connections that nobody owns any more
+
+
+def test_orphans_are_limited_in_number() -> None:
+    """Who closes one more resets it (Linux: tcp_max_orphans)."""
+    d = Dialogue(replace(PLAIN, orphan_limit=2))
+    listener = d.tcp.listen(None, PORT)
+    connections = []
+    for port in (1, 2, 3, 4):
+        d.peer_port = port
+        d.send("S", seq=0)
+        d.expect("SA", seq=0, ack=1)
+        d.send("A", seq=1, ack=1)
+        accepted = listener.accept()
+        assert accepted is not None
+        connections.append(accepted)
+    for connection, flags in zip(connections, ("FA", "FA", "RA", "RA"), strict=True):
+        connection.close()
+        d.run(d.now)
+        assert flag_letters(d.sent.pop().segment.flags) == flag_letters(flag_bits(flags))
+    assert d.tcp.counters.orphan_overflows == 2
+    d.run(600 * SECOND)  # they end, and there is room again
+    assert d.tcp._shared.orphans == 0
+    assert d.tcp.connections() == []
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_an_orphan_ends_though_the_peer_answers_with_a_window_that_is_shut(in_flight: bool) -> None:
+    """With an owner it would wait as long as the peer likes."""
+    d, connection = established()
+    if not in_flight:
+        d.send("A", seq=1, ack=1, window=0)
+    connection.send(b"never read")
+    connection.close()
+    while connection.state is not State.CLOSED and d.now < 1000 * SECOND:
+        d.after(SECOND // 10)
+        if d.sent:
+            d.sent.clear()
+            d.send("A", seq=1, ack=1, window=0)
+    assert connection.error == errno.ETIMEDOUT
+    assert 30 * SECOND < d.now < 600 * SECOND

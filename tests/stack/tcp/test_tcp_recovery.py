@@ -11,6 +11,7 @@ from tcp_dialogue import MODERN, MSS, PLAIN, Dialogue, established, in_phase, in
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.tcp.recovery import Phase
+from netsim.stack.tcp.sender import TimerUse
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
 from netsim.stack.tcp.tcp_socket import TcpSocket
@@ -361,9 +362,23 @@ def test_duplicates_without_new_sack_information_do_not_count() -> None:
     d.expect_nothing()
 
 
-def test_the_tail_is_rescued() -> None:
-    """RFC 6675 NextSeg (4): the last segment is lost as well, and nothing above it tells."""
+def test_what_lies_below_a_single_block_is_sent_again_with_the_rest() -> None:
+    """RFC 6675 NextSeg (3): too few are SACKed above it to count as lost, and nothing is new."""
     d, connection = sending(10, SACK)
+    d.after(RTT)
+    d.send("A", seq=1, ack=seq(0), sack=[(seq(1), seq(7))])
+    expect_pieces(d, 0)
+    d.send("A", seq=1, ack=seq(0), sack=[(seq(9), seq(10)), (seq(1), seq(7))])
+    expect_pieces(d, 7, 8)
+    assert connection.retransmission_timer.due is not None
+    assert connection.sender.timer_use is TimerUse.RETRANSMISSION
+
+
+def test_a_lost_tail_is_found_when_a_repetition_arrives() -> None:
+    """RFC 6675 NextSeg (4) is for this: the last segment is lost as well, and nothing above it
+    tells. RACK sees that what left later has arrived."""
+    d, connection = sending(10, SACK)
+    d.after(RTT)
     for index in (3, 4, 5):
         d.send("A", seq=1, ack=seq(1), sack=[(seq(2), seq(index))])
     expect_pieces(d, 1)
@@ -380,7 +395,7 @@ def test_sack_is_forgotten_when_the_peer_forgets_it() -> None:
     """RFC 2018 8: an acknowledgement that ends where something was SACKed tells."""
     d, connection = sending(10, SACK)
     d.send("A", seq=1, ack=seq(0), sack=[(seq(1), seq(9))])
-    expect_pieces(d, 0, 9)
+    expect_pieces(d, 0)
     d.send("A", seq=1, ack=seq(1))
     d.sent.clear()
     d.after(2 * RTO)
