@@ -26,6 +26,7 @@ class HostNode(Node):
         addresses: list[tuple[InterfaceAddress, ...]],
         streams: RandomStreams,
         congestion: str = "cubic",
+        ecn: bool | None = None,
         loopback: tuple[IpAddress, ...] = (),
     ) -> None:
         super().__init__(name, ports)
@@ -38,7 +39,9 @@ class HostNode(Node):
             name=name,
             forwarding=self.forwarding,
             loopback=loopback,
-            tcp_settings=TcpSettings(congestion=congestion),
+            tcp_settings=TcpSettings(
+                congestion=congestion, ecn=ecn is not False, request_ecn=ecn is True
+            ),
         )
 
     def receive_frame(self, port: Port, frame: bytes, now: int) -> None:

@@ -40,7 +40,13 @@ def build_node(plan: NetworkPlan, name: str, boots: int = 0) -> Node:
     node_class = Router if node_plan.traits.forwards else Computer
     addresses = [_addresses(interface) for interface in node_plan.interfaces]
     node = node_class(
-        name, ports, addresses, streams, node_plan.congestion, loopback=node_plan.loopback
+        name,
+        ports,
+        addresses,
+        streams,
+        node_plan.congestion,
+        node_plan.ecn,
+        loopback=node_plan.loopback,
     )
     install_routes(node, node_plan.routes)
     return node

@@ -54,6 +54,7 @@ class Node:
     ports: tuple[PublishedPortPlan, ...] = ()
     run: tuple[ProgramPlan, ...] = ()
     congestion: str = "cubic"
+    ecn: bool | None = None
     ready: int | str | None = None
     restart: Restart = "never"
     tap: str | None = None

@@ -109,6 +109,7 @@ def _node(
         run=programs.run or (),
         ready=programs.ready,
         congestion=programs.congestion or "cubic",
+        ecn=programs.ecn,
         restart=programs.restart or "never",
         tap=words.attach if KINDS[kind].runs_programs else None,
     )
@@ -123,6 +124,7 @@ class _Programs:
         self.run: tuple[ProgramPlan, ...] | None = None
         self.ready: int | str | None = None
         self.congestion: str | None = None
+        self.ecn: bool | None = None
         self.restart: Restart | None = None
 
     @classmethod
@@ -135,6 +137,7 @@ class _Programs:
         programs.env = dict(words.env or {})
         programs.ready = words.ready
         programs.congestion = words.congestion
+        programs.ecn = words.ecn
         programs.restart = words.restart
         if words.run is not None:
             programs.run = tuple(
@@ -161,6 +164,7 @@ class _Programs:
         merged.run = below.run if self.run is None else self.run
         merged.ready = below.ready if self.ready is None else self.ready
         merged.congestion = self.congestion or below.congestion
+        merged.ecn = below.ecn if self.ecn is None else self.ecn
         merged.restart = self.restart or below.restart
         return merged
 

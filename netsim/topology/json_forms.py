@@ -76,6 +76,7 @@ REFERENCE: Final = text(f"{_DOTTED}:{_DOTTED}", "netsim.services.httpbin:create_
 ATTACH: Final = text("tap:[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "tap:tap0")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["cubic", "reno"]}
+ECN: Final = {"type": "boolean"}
 READY: Final = either(whole(1, 65535), REFERENCE)
 RESTART: Final = {"enum": ["never", "on-failure"]}
 PORT_FORWARD: Final = text(

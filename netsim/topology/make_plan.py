@@ -74,6 +74,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             ready=node.ready,
             env=node.env,
             congestion=node.congestion,
+            ecn=node.ecn,
             loopback=tuple(address for address, _ in node.given_addresses.get(LOOPBACK, ())),
             restart=node.restart,
             tap=node.tap,

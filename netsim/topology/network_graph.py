@@ -91,11 +91,13 @@ def _node_words(node: Node) -> dict[str, Any]:
         "ports": [_port(port) for port in node.ports],
         "run": run,
         "congestion": None if node.congestion == "cubic" else node.congestion,
+        "ecn": node.ecn,
         "ready": node.ready,
         "restart": None if node.restart == "never" else node.restart,
         "attach": node.tap and f"tap:{node.tap}",
     }
-    return {"kind": node.kind} | {word: value for word, value in words.items() if value}
+    said = {word: value for word, value in words.items() if value or value is False}
+    return {"kind": node.kind} | said
 
 
 def _link_words(link: Link) -> dict[str, Any]:

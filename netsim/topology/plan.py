@@ -121,6 +121,8 @@ class NodePlan:
     env: dict[str, str] = field(default_factory=dict)
     congestion: str = "cubic"
     """TCP's congestion control: `cubic` or `reno`."""
+    ecn: bool | None = None
+    """Whether TCP offers ECN (RFC 3168); False refuses it too, None agrees where a peer offers."""
     loopback: tuple[bytes, ...] = ()
     """Addresses of a router that belong to none of its links."""
     restart: Restart = "never"

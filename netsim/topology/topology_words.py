@@ -168,6 +168,9 @@ class ProgramWords(Words):
         Annotated[str, PlainValidator(values.congestion), WithJsonSchema(forms.CONGESTION)] | None
     ) = None
     """TCP's congestion control: `cubic` where it is left out, or `reno`, which is NewReno."""
+    ecn: Annotated[bool, PlainValidator(values.ecn), WithJsonSchema(forms.ECN)] | None = None
+    """Whether its TCP tells of congestion without losses (RFC 3168): `true` offers that to peers,
+    `false` refuses it; left out, it agrees where a peer offers it."""
     restart: (
         Annotated[Restart, PlainValidator(values.restart), WithJsonSchema(forms.RESTART)] | None
     ) = None

@@ -59,6 +59,13 @@ def congestion(written: object) -> str:
     raise ValueError(f"`{written}` is no congestion control; write `cubic` or `reno`")
 
 
+def ecn(written: object) -> bool:
+    """Whether a computer's TCP uses ECN."""
+    if isinstance(written, bool):
+        return written
+    raise ValueError(f"`{written}` does not say whether to use ECN; write `true` or `false`")
+
+
 def restart(written: object) -> Restart:
     """When a computer that ended is started again: `never`, or `on-failure`."""
     if written == "on-failure":

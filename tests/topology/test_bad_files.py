@@ -431,6 +431,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "UDP": (at_a("services: {▶53/udp: a:b}"), ["UDP services are not there yet"]),
     "bbr": (at_a("congestion: ▶bbr"), ["`bbr` is not there yet; write `cubic` or `reno`"]),
+    "ecn of a computer": (
+        at_a("ecn: ▶on"),
+        ["`on` does not say whether to use ECN; write `true` or `false`"],
+    ),
     "restart": (
         at_a("restart: ▶always"),
         ["`always` says nothing about restarts; write `on-failure` or `never`"],

@@ -30,7 +30,11 @@ defaults:
   env: {LANG: C.UTF-8}
   link: {bandwidth: 1Gbit, delay: 200us, mtu: 9000}
 kinds:
-  computer: {services: {8080: shop.web:create_app}, congestion: reno, restart: on-failure}
+  computer:
+    services: {8080: shop.web:create_app}
+    congestion: reno
+    ecn: false
+    restart: on-failure
   switch: {}
   router:
 nodes:
@@ -122,6 +126,7 @@ BAD = {
     "one end": ("endpoints: [web, r1]", "endpoints: [web]"),
     "interface": ("r1:eth3", "r1:3"),
     "link that is text": ("- [alice, s1]", "- alice-s1"),
+    "ecn": ("ecn: false", "ecn: off"),
     "not there yet": ("congestion: reno", "congestion: bbr"),
     "mtu of one direction": ("egress: {r1: {", "egress: {r1: {mtu: 1500, "),
 }

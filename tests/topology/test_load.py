@@ -49,6 +49,7 @@ nodes:
     run: {call: mycode.clients:poll, args: {every: 3}}
     ports: ["127.0.0.1:8080:b-1:80", "8081:b-2.words.example:81", "[::1]:0:172.16.0.9:82"]
     congestion: reno
+    ecn: true
     restart: on-failure
   b: {count: 2, run: mycode.clients:main}
   s: {kind: switch}
