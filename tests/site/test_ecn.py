@@ -12,7 +12,7 @@ from netsim import make_plan
 from netsim.core.time import MILLISECOND, SECOND
 
 CODEL = {"codel": {"ecn": True}}
-FQ_CODEL = {"fq_codel": {}}
+FQ_CODEL: Any = {"fq_codel": {}}
 RED = {"red": {"ecn": True}}
 
 

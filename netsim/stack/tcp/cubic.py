@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from netsim.core.time import SECOND
-from netsim.stack.tcp.hystart import GROWTH_DIVISOR, HyStart
+from netsim.stack.tcp.hystart import GROWTH_DIVISOR, TRAIN_WINDOW, HyStart
 from netsim.stack.tcp.reno import UNLIMITED
 from netsim.stack.tcp.rtt import RoundTrip
 
@@ -72,7 +72,7 @@ class Cubic:
         window = self.window
         if window < self.threshold:
             if window < 2 * in_flight:
-                self._slow_start(octets, in_flight)
+                self._slow_start(octets, in_flight, now)
             return
         self._after_timeout = False
         if in_flight + 2 * self._mss < window:
@@ -80,14 +80,17 @@ class Cubic:
             return
         self._avoid(octets, now)
 
-    def _slow_start(self, octets: int, in_flight: int) -> None:
+    def _slow_start(self, octets: int, in_flight: int, now: int) -> None:
         # RFC 3465 2.3 where a timeout is being repaired; RFC 9406 4.2 sets no limit L else.
         grown = min(octets, self._mss) if self._after_timeout else octets
         hystart = self._hystart
         if hystart is not None:
             if hystart.cautious:
                 grown //= GROWTH_DIVISOR
-            if hystart.acknowledged(octets, in_flight, self._round_trip.latest):
+            trip = self._round_trip
+            if hystart.acknowledged(octets, in_flight, trip.latest, now) or (
+                self.window >= TRAIN_WINDOW * self._mss and hystart.is_train_long(trip.least, now)
+            ):
                 self.threshold = self.window
                 self._hystart = None
                 return
