@@ -7,6 +7,8 @@ import re
 import sys
 import textwrap
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -286,29 +288,57 @@ SUSPICIOUS = (
     "tcp.analysis.out_of_order || tcp.analysis.spurious_retransmission"
 )
 """What loss explains, and nothing else."""
+EXPLAINED_BY_LOSS = f"{SUSPICIOUS} || tcp.analysis.duplicate_ack || tcp.options.sack.dsack"
+
+
+@contextmanager
+def captured(lab: Lab, capture: Path) -> Iterator[None]:
+    """All that passes `tap0` meanwhile is in `capture` afterwards."""
+    with lab.kernel.running("tshark", "-q", "-i", "tap0", "-w", capture, "-a", "duration:60"):
+        lab.kernel.shell(f"until [ -s {capture} ]; do ping -c 1 -W 1 {WEB}; done")
+        yield
+        marker = "10.0.2.99"
+        lab.kernel.run("ping", "-c", "1", "-W", "1", marker, check=False)
+        lab.kernel.shell(f"until tshark -r {capture} 2>/dev/null | grep -q {marker}; do :; done")
+
+
+def matching(lab: Lab, capture: Path, display_filter: str) -> str:
+    """The packets that Wireshark finds."""
+    checks = [f"-o{name}:TRUE" for name in ("tcp.check_checksum", "ip.check_checksum")]
+    return lab.kernel.run("tshark", "-r", capture, *checks, "-Y", display_filter).stdout
 
 
 def test_tshark_has_nothing_to_object(lab: Lab, tmp_path: Path) -> None:
     capture = tmp_path / "tap0.pcapng"
-    with lab.kernel.running("tshark", "-q", "-i", "tap0", "-w", capture, "-a", "duration:60"):
-        lab.kernel.shell(f"until [ -s {capture} ]; do ping -c 1 -W 1 {WEB}; done")
+    with captured(lab, capture):
         lab.kernel.run("curl", "-sS", "--fail", "-o", "/dev/null", f"http://{WEB}/bytes/1000000")
         lab.kernel.run("ping", "-c", "2", "-i", "0.2", "-s", "9000", WEB)
         lab.kernel.run("curl", "-sS", f"http://{WEB}:81/", check=False)
         lab.kernel.python(CONNECT + "s = connect(7); s.sendall(bytes(50_000)); s.shutdown(1); "
                           "assert len(read_all(s)) == 50_000")  # fmt: skip
-        marker = "10.0.2.99"
-        lab.kernel.run("ping", "-c", "1", "-W", "1", marker, check=False)
-        lab.kernel.shell(f"until tshark -r {capture} 2>/dev/null | grep -q {marker}; do :; done")
-    checks = [f"-o{name}:TRUE" for name in ("tcp.check_checksum", "ip.check_checksum")]
+    assert matching(lab, capture, "tcp.port == 80").count("\n") > 300
+    assert matching(lab, capture, BROKEN) == ""
+    assert matching(lab, capture, SUSPICIOUS) == ""
 
-    def matching(display_filter: str) -> str:
-        read = ["tshark", "-r", str(capture), *checks, "-Y", display_filter]
-        return lab.kernel.run(*read).stdout
 
-    assert matching("tcp.port == 80").count("\n") > 300
-    assert matching(BROKEN) == ""
-    assert matching(SUSPICIOUS) == ""
+def test_tshark_objects_to_nothing_but_losses(lab: Lab, tmp_path: Path) -> None:
+    """Both ways at 3 %: what is lost is seen to be missing, and sent again; all else is well."""
+    capture = tmp_path / "tap0.pcapng"
+    sent = tmp_path / "sent"
+    sent.write_bytes(pattern(1_000_000))
+    with captured(lab, capture):
+        lab.netsim("link", "lab", "r1", "--loss", "3%")
+        try:
+            get = ("curl", "-sS", "--fail", "--max-time", "50")
+            lab.kernel.run(*get, "-o", "/dev/null", f"http://{WEB}/bytes/1000000")
+            put = lab.kernel.run(*get, "-T", sent, f"http://{WEB}/count")
+        finally:
+            lab.netsim("link", "lab", "r1", "--loss", "0%")
+    assert put.stdout == "1000000"
+    assert matching(lab, capture, "tcp.analysis.retransmission").count("\n") > 5
+    assert matching(lab, capture, BROKEN) == ""
+    unexplained = f"_ws.expert.severity >= 6291456 && !({EXPLAINED_BY_LOSS})"  # warnings and worse
+    assert matching(lab, capture, f"tcp && {unexplained}") == ""
 
 
 def test_a_device_that_somebody_deletes_is_told(lab: Lab) -> None:

@@ -39,7 +39,7 @@ async def play(topology: str, trace: str, seed: int | None) -> None:
             asyncio.create_task(network[name].run(ask, times))
             for name, times in (("alice", 12), ("bob", 9), ("alice", 5))
         ]
-        pinging = asyncio.create_task(network["alice"].ping("web", count=200, interval=0.01))
+        pinging = asyncio.create_task(network["alice"].ping("web", count=500, interval=0.004))
         await asyncio.sleep(0.5)
         await network.link("bob", "r1").set(loss="30%", jitter="5ms", reorder="10%")
         async with network.link("alice", "r1").down():
