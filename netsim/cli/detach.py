@@ -90,6 +90,9 @@ class _Reports:
     def progress(self, ready: int, total: int) -> None:
         self._send({"progress": [ready, total]})
 
+    def warned(self, text: str) -> None:
+        self._send({"warned": text})
+
     def ready(self, network: dict[str, Any]) -> None:
         self._send({"ready": network})
         self._hang_up()
@@ -138,6 +141,8 @@ def _follow(reports: Any, pid: int, watcher: Watcher) -> int | None:
             match json.loads(line):
                 case {"progress": [ready, total]}:
                     watcher.progress(ready, total)
+                case {"warned": text}:
+                    watcher.warned(text)
                 case {"ready": network}:
                     is_over = True
                     if interrupted:

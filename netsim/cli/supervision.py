@@ -34,6 +34,9 @@ class Watcher(Protocol):
     def progress(self, ready: int, total: int) -> None:
         """So many nodes are up."""
 
+    def warned(self, text: str) -> None:
+        """Something in the file hardly does what is wanted."""
+
     def ready(self, network: dict[str, Any]) -> None:
         """The network is up; `network` is the document of `netsim inspect --json`."""
 
@@ -72,6 +75,8 @@ def run_network(
         except BaseException:
             state.release()
             raise
+        for warning in network.plan.warnings:
+            watcher.warned(warning.as_warning())
     except BaseException:
         if zygote is not None:
             zygote.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import click
@@ -39,6 +40,8 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
                     counted(verdict[f"{each}s"], each) for each in _SIZES if f"{each}s" in verdict
                 ]
                 say(f"{printable(verdict['file'])}: ok, {', '.join(sizes)}")
+            for warning in verdict["warnings"]:
+                say(Problem(**warning).as_warning(), err=True)
             for problem in verdict["problems"]:
                 say(str(Problem(**problem)), err=True)
             if verdict["more"]:
@@ -48,17 +51,17 @@ def command(as_json: bool, files: tuple[str, ...]) -> int:
 
 def _check(file: str) -> dict[str, Any]:
     try:
-        return {"file": file, "ok": True, **_facts(file), "problems": [], "more": 0}
+        facts, warnings = _facts(file)
     except InvalidFileError as error:
-        problems = [
-            {"file": each.file, "line": each.line, "column": each.column, "message": each.message}
-            for each in error.problems
-        ]
-        return {"file": file, "ok": False, "problems": problems, "more": error.more}
+        problems = [asdict(each) for each in error.problems]
+        found = {"problems": problems, "warnings": [], "more": error.more}
+        return {"file": file, "ok": False, **found}
+    found = {"problems": [], "warnings": [asdict(each) for each in warnings], "more": 0}
+    return {"file": file, "ok": True, **facts, **found}
 
 
-def _facts(file: str) -> dict[str, Any]:
-    """What is in a file that is fine; InvalidFileError."""
+def _facts(file: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """What is in a file that is fine, with what is doubtful in it; InvalidFileError."""
     from netsim.control.preflight import check_programs_and_ports
     from netsim.topology.check_topology import is_scenario
     from netsim.topology.load_topology import load_plan  # pydantic takes a while
@@ -69,12 +72,14 @@ def _facts(file: str) -> dict[str, Any]:
 
         scenario = load_scenario(file)
         layout = scenario.topology.layout
-        return {
+        facts = {
             "name": scenario.name,
             "nodes": len(layout.nodes),
             "links": len(layout.links),
             "steps": len(scenario.steps),
         }
+        return facts, scenario.topology.warnings
     plan = load_plan(file)
     check_programs_and_ports(file, plan)
-    return {"name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)}
+    facts = {"name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)}
+    return facts, plan.warnings

@@ -39,6 +39,10 @@ class Terminal:
         """Move the bar."""
         self._bar.show(ready, total)
 
+    def warned(self, text: str) -> None:
+        """A line before the tables."""
+        say(text, err=True)
+
     def close(self) -> None:
         """Give the terminal back."""
         self._bar.close()
@@ -84,6 +88,10 @@ class JsonLines:
 
     def progress(self, ready: int, total: int) -> None:
         """Nothing."""
+
+    def warned(self, text: str) -> None:
+        """Not among the documents."""
+        say(text, err=True)
 
     def ready(self, network: dict[str, Any]) -> None:
         """The document of `netsim inspect --json`, on one line: more lines may follow."""

@@ -47,6 +47,10 @@ class Problem:
     def __str__(self) -> str:
         return f"{printable(self.file)}:{self.line}:{self.column}: {self.message}"
 
+    def as_warning(self) -> str:
+        """The line for what may be meant as it is written."""
+        return f"{printable(self.file)}:{self.line}:{self.column}: warning: {self.message}"
+
 
 class InvalidFileError(NetsimError):
     """A file that a person wrote does not hold together; `problems` lists every mistake.

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from netsim.core.errors import Problem
 from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.kinds import ATTACHED, KINDS, Kind, Traits
 from netsim.topology.plan import ProgramPlan, PublishedPortPlan, Restart, RoutePlan, ServicePlan
@@ -112,3 +113,5 @@ class Topology:
     """Further addresses that were given."""
     routes: dict[str, tuple[RoutePlan, ...]]
     """What `gateway` and `routes` came to, by node."""
+    warnings: tuple[Problem, ...] = ()
+    """What was written in its file and hardly does what is wanted."""

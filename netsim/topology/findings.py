@@ -58,6 +58,10 @@ class Findings(ABC):
             self.report((), str(problem), at_key=True)
 
     @abstractmethod
+    def warn(self, path: PathTo, message: str) -> None:
+        """Note what can be built, and hardly does what is wanted."""
+
+    @abstractmethod
     def stop_if_any(self) -> None:
         """Raise what was found."""
 
@@ -70,6 +74,12 @@ class FileFindings(Findings):
         self._problems: set[Problem] = set(source.problems)
         self.incomplete = bool(source.problems)
         self.found = len(self._problems)
+        self._warnings: set[Problem] = set()
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may be meant as it is written, in the order of the file."""
+        return tuple(sorted(self._warnings))
 
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
         if len(self._problems) >= MOST_PROBLEMS:
@@ -79,6 +89,11 @@ class FileFindings(Findings):
         problem = Problem(self._source.file, line, column, message)
         self.found += problem not in self._problems
         self._problems.add(problem)
+
+    def warn(self, path: PathTo, message: str) -> None:
+        if len(self._warnings) < MOST_PROBLEMS:
+            line, column = self._source.locate(path)
+            self._warnings.add(Problem(self._source.file, line, column, message))
 
     def report_elsewhere(self, error: InvalidFileError) -> None:
         new = [problem for problem in error.problems if problem not in self._problems]

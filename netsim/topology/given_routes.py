@@ -13,7 +13,9 @@ from netsim.topology.plan import RoutePlan
 def resolve_given_routes(
     layout: Layout, addresses: Mapping[End, Sequence[tuple[bytes, int]]], findings: Findings
 ) -> dict[str, tuple[RoutePlan, ...]]:
-    """Routes by node. Next hops that are not routers beside the node are reported.
+    """Routes by node. Next hops that no machine would take are reported.
+
+    Those that take packets and lead nowhere are doubtful: students are shown what happens then.
 
     `addresses` are all of an interface, each with the length of its prefix.
     """
@@ -40,25 +42,35 @@ def resolve_given_routes(
         for interface, subnet in subnets_of(node):
             for hop in hops:
                 if ipaddress.IPv4Address(hop) in subnet:
-                    mistake = mistake_in_hop(node, hop)
-                    return mistake or RoutePlan(
-                        route.prefix, route.prefix_length, hop, interface, given=True
-                    )
+                    if (mistake := mistake_in_hop(node, hop, subnet)) is not None:
+                        return f"{mistake}; {write_neighbour(node)}"
+                    if (doubt := doubt_about_hop(hop)) is not None:
+                        findings.warn(
+                            route.path,
+                            f"{doubt}, so nothing gets through there; {write_neighbour(node)}, "
+                            "unless that is meant",
+                        )
+                    return RoutePlan(route.prefix, route.prefix_length, hop, interface, given=True)
         shown = route.via if isinstance(route.via, str) else ipaddress.IPv4Address(route.via)
         return f"`{shown}` is in no subnet of `{node.name}`; {write_neighbour(node)}"
 
-    def mistake_in_hop(node: Node, hop: bytes) -> str | None:
-        owner = owners.get(hop)
-        if owner is not None and layout.nodes[owner].traits.forwards and owner != node.name:
-            return None
+    def mistake_in_hop(node: Node, hop: bytes, subnet: ipaddress.IPv4Network) -> str | None:
+        """Why no machine would take the route; Linux calls these an invalid gateway."""
         address = ipaddress.IPv4Address(hop)
+        if owners.get(hop) == node.name:
+            return f"{address} is `{node.name}` itself"
+        if subnet.prefixlen < 31 and address in (subnet[0], subnet[-1]):
+            which = "network" if address == subnet[0] else "broadcast address"
+            return f"{address} is the {which} of {subnet}, not a machine in it"
+        return None
+
+    def doubt_about_hop(hop: bytes) -> str | None:
+        owner = owners.get(hop)
         if owner is None:
-            what = f"no node has the address {address}"
-        elif owner == node.name:
-            what = f"{address} is `{owner}` itself"
-        else:
-            what = f"`{owner}` is a computer and forwards nothing"
-        return f"{what}; {write_neighbour(node)}"
+            return f"no node has the address {ipaddress.IPv4Address(hop)}"
+        if not layout.nodes[owner].traits.forwards:
+            return f"`{owner}` is a computer and forwards nothing"
+        return None
 
     def subnets_of(node: Node) -> list[tuple[str, ipaddress.IPv4Network]]:
         return [

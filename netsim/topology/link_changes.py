@@ -61,6 +61,9 @@ class _ValueFindings(Findings):
         where = "" if at_key or not path else f"{'.'.join(map(str, path))}: "
         self._messages.append(where + message)
 
+    def warn(self, path: PathTo, message: str) -> None:
+        self.report(path, message)
+
     def stop_if_any(self) -> None:
         if self._messages:
             raise InvalidValueError("; ".join(self._messages)) from None

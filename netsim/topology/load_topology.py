@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,11 @@ def load_topology(path: str | os.PathLike[str]) -> Topology:
     source = read_yaml(path, tolerant=True)
     findings = FileFindings(source)
     if os.fspath(path) == STDIN:
-        return check_topology(source.data, findings, file="", folder=Path.cwd())
-    file = Path(path).absolute()
-    return check_topology(source.data, findings, file=str(file), folder=file.parent)
+        topology = check_topology(source.data, findings, file="", folder=Path.cwd())
+    else:
+        file = Path(path).absolute()
+        topology = check_topology(source.data, findings, file=str(file), folder=file.parent)
+    return replace(topology, warnings=findings.warnings)
 
 
 def load_plan(

@@ -54,6 +54,7 @@ def make_plan(
         hosts=_hosts(nodes, topology.domain),
         routing=topology.routing,
         convergence_ns=topology.convergence_ns,
+        warnings=topology.warnings,
     )
     routes = compute_routes(plan)
     routed = tuple(replace(node, routes=routes.get(node.name, ())) for node in nodes)

@@ -13,6 +13,7 @@ else a router. Attributes of other libraries (`pos`, `weight`) are passed over.
 from __future__ import annotations
 
 import ipaddress
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -247,17 +248,21 @@ class _GraphFindings(Findings):
         self._mistakes: dict[str, None] = {}
 
     def report(self, path: PathTo, message: str, *, at_key: bool = False) -> None:
-        section, *rest = path if path else ["graph"]
-        if section == "nodes" and rest:
-            where = " ".join([f"node {rest[0]}", *(f"`{step}`" for step in rest[1:] if step != "")])
-        elif section == "links" and rest:
-            link = self._link_names[int(str(rest[0]))]
-            where = " ".join([f"link {link}", *(f"`{step}`" for step in rest[1:])])
-        else:
-            where = " ".join(["graph", *(f"`{step}`" for step in [section, *rest])])
-        mistake = f"{where}: {message}"
+        mistake = f"{self._where(path)}: {message}"
         self.found += mistake not in self._mistakes
         self._mistakes[mistake] = None
+
+    def _where(self, path: PathTo) -> str:
+        section, *rest = path if path else ["graph"]
+        if section == "nodes" and rest:
+            return " ".join([f"node {rest[0]}", *(f"`{step}`" for step in rest[1:] if step != "")])
+        if section == "links" and rest:
+            link = self._link_names[int(str(rest[0]))]
+            return " ".join([f"link {link}", *(f"`{step}`" for step in rest[1:])])
+        return " ".join(["graph", *(f"`{step}`" for step in [section, *rest])])
+
+    def warn(self, path: PathTo, message: str) -> None:
+        warnings.warn(f"{self._where(path)}: {message}", stacklevel=2)
 
     def stop_if_any(self) -> None:
         if self._mistakes:

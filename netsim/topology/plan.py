@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from netsim.core.errors import Problem
 from netsim.core.link_attributes import LinkAttributes
 from netsim.topology.kinds import ATTACHED, KINDS, Kind, Traits
 
@@ -161,6 +162,8 @@ class NetworkPlan:
     routing: Literal["auto", "static"] = "auto"
     convergence_ns: int = 50_000_000
     """Network time between a carrier change and the new routes."""
+    warnings: tuple[Problem, ...] = ()
+    """What was written in the file and hardly does what is wanted."""
 
     positions: dict[str, int] = field(init=False, repr=False, compare=False)
     """Where each node stands in `nodes`."""

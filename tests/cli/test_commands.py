@@ -156,10 +156,26 @@ def test_validate_prints_every_mistake(prompt: Prompt) -> None:
         "nodes": 2,
         "links": 1,
         "problems": [],
+        "warnings": [],
         "more": 0,
     }
     assert not bad["ok"]
     assert [(each["line"], each["column"]) for each in bad["problems"]] == [(4, 9), (5, 9)]
+
+
+def test_what_is_doubtful_is_told_and_is_no_mistake(prompt: Prompt) -> None:
+    lost = HOME.replace("alice: {kind: computer", "alice: {kind: computer, gateway: 10.0.1.77")
+    assert lost != HOME
+    Path("home.yaml").write_text(lost)
+    code, out, err = prompt.run("validate", "home.yaml")
+    assert (code, out) == (0, "home.yaml: ok, 2 nodes, 1 link\n")
+    assert err.startswith("home.yaml:3:36: warning: no node has the address 10.0.1.77, so nothing")
+    code, out, err = prompt.run("validate", "--json", "home.yaml")
+    (document,) = json.loads(out)
+    assert (code, err, document["problems"]) == (0, "", [])
+    (warning,) = document["warnings"]
+    assert (warning["line"], warning["column"]) == (3, 36)
+    assert warning["message"].startswith("no node has the address 10.0.1.77")
 
 
 def test_validate_knows_a_scenario(prompt: Prompt) -> None:

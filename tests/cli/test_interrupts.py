@@ -119,6 +119,9 @@ class Heard(Watcher):
         signal.raise_signal(signal.SIGINT)
         self.ups += 1
 
+    def warned(self, text: str) -> None:
+        raise NotImplementedError
+
     def event(self, event: dict[str, Any]) -> None:
         raise NotImplementedError
 

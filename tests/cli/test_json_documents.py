@@ -130,6 +130,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     folder = tmp_path_factory.mktemp("json")
     (folder / "shop.yaml").write_text(SHOP)
     (folder / "bad.yaml").write_text("name: bad\n")
+    (folder / "doubtful.yaml").write_text(
+        "name: x\nnodes: {a: {kind: computer, gateway: 10.0.1.9}, b: {kind: computer}}\n"
+        "links: [[a, b]]\n"
+    )
     (folder / "shopping.yaml").write_text(SCENARIO)
     (folder / "search.yaml").write_text(SEARCH)
     (folder / "chatty.py").write_text(CHATTY)
@@ -157,7 +161,7 @@ COMMANDS = [
     ("netsim partition", "repair --json"),
     ("netsim node", "node --json web restart"),
     ("netsim logs", "logs --json"),
-    ("netsim validate", "validate --json shop.yaml bad.yaml"),
+    ("netsim validate", "validate --json shop.yaml bad.yaml doubtful.yaml"),
     ("netsim test", "test --json shopping.yaml"),
     ("netsim test --explore", "test --json --explore search.yaml"),
     ("netsim graph", "graph --json shop.yaml"),

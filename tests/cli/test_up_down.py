@@ -76,6 +76,15 @@ def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> Non
     assert shell.run("ps", "--json")[1] == "[]\n"
 
 
+@pytest.mark.parametrize("options", [("-d",), ("-d", "--json")])
+def test_a_doubtful_file_is_told_of_and_starts(shell: Shell, options: tuple[str, ...]) -> None:
+    lost = HOME.replace("alice: {kind: computer", "alice: {kind: computer, gateway: 10.0.1.77")
+    (shell.folder / "home.yaml").write_text(lost)
+    code, _, err = shell.run("up", *options, "home.yaml")
+    assert code == 0
+    assert re.fullmatch(r"home\.yaml:3:36: warning: no node has the address 10\.0\.1\.77.*\n", err)
+
+
 def test_several_networks_run_side_by_side(shell: Shell) -> None:
     assert shell.run("up", "-d", "home.yaml")[0] == 0
     assert shell.run("up", "-d", "home.yaml", "--name", "other")[0] == 0

@@ -288,13 +288,17 @@ CASES: dict[str, tuple[str, list[str]]] = {
         two_lans(a="{kind: computer, gateway: ▶10.0.2.1}"),
         ["`10.0.2.1` is in no subnet of `a`; write `r`, whose address there is 10.0.1.1"],
     ),
-    "gateway without owner": (
-        two_lans(a="{kind: computer, gateway: ▶10.0.1.77}"),
-        ["no node has the address 10.0.1.77; write `r`"],
+    "gateway of one's own": (
+        two_lans(a="{kind: computer, address: 10.0.1.77/24, gateway: ▶10.0.1.77}"),
+        ["10.0.1.77 is `a` itself; write `r`"],
     ),
-    "gateway that does not forward": (
-        at_a("gateway: ▶b"),
-        ["`b` is a computer and forwards nothing"],
+    "gateway that is all": (
+        two_lans(a="{kind: computer, gateway: ▶10.0.1.255}"),
+        ["10.0.1.255 is the broadcast address of 10.0.1.0/24, not a machine in it; write `r`"],
+    ),
+    "gateway that is a network": (
+        two_lans(a="{kind: computer, gateway: ▶10.0.1.0}"),
+        ["10.0.1.0 is the network of 10.0.1.0/24, not a machine in it; write `r`"],
     ),
     "route with host bits": (
         two_lans(a="{kind: computer, routes: [{to: ▶10.9.0.1/16, via: r}]}"),
