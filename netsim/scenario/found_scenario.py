@@ -47,9 +47,10 @@ def found_text(scenario: Scenario, exploration: Exploration, folder: Path) -> st
     if folder != scenario.folder:
         moved = os.path.relpath(scenario.folder / scenario.sources["topology"], folder)
         edits.put("topology", moved, after=_PLACE)
-        edits.change_scalars(
-            "capture", "to", lambda path: os.path.relpath(scenario.folder / path, folder)
-        )
+        for writing in ("capture", "record"):
+            edits.change_scalars(
+                writing, "to", lambda path: os.path.relpath(scenario.folder / path, folder)
+            )
     edits.put("time", "virtual", after=_PLACE)
     edits.put("seed", exploration.seed, after=_PLACE)
     limits = dict(scenario.sources.get("limits") or {})

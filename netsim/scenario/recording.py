@@ -8,6 +8,7 @@ from typing import Final
 
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
+from netsim.scenario.measured_series import MeasuredSeries
 from netsim.scenario.results import FaultRecord, Role, Sample, ScenarioResult, StepResult
 from netsim.scenario.scenario_model import Step, Time
 
@@ -33,6 +34,7 @@ class Recording:
         self.logs: list[LogLine] = []
         self.notices: list[str] = []
         self.network_ns = 0
+        self.series = MeasuredSeries()
         self._steps: list[StepResult | None] = []
         self._open: dict[int, OpenStep] = {}
         self._cancelled: dict[int, OpenStep] = {}
@@ -129,10 +131,10 @@ class Recording:
             problem=self.problem,
             steps=tuple(step for step in self._steps if step is not None),
             faults=tuple(self._faults),
-            samples=tuple(self._samples),
+            samples=(*self._samples, *self.series.samples()),
             errors=tuple(self.errors),
             logs=tuple(self.logs),
-            notices=tuple(self.notices),
+            notices=(*self.notices, *self.series.notices()),
             network_ns=self.network_ns,
             wall_seconds=wall,
         )

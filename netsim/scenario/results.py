@@ -74,16 +74,20 @@ class FaultRecord:
         }
 
 
+SampleKind = Literal["rtt", "goodput", "response", "cwnd", "in_flight", "queue", "rate"]
+"""Round-trip time in ns, goodput in bit/s, time to a whole HTTP response in ns; what `record`
+measures: congestion window and data in flight in bytes, queue in packets, rate in bit/s."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One measured value, for plots."""
 
     time_ns: int
     """When it was known: when a reply came, at the end of the interval that a goodput is of."""
-    kind: Literal["rtt", "goodput", "response"]
-    """Round-trip time in ns, goodput in bit/s, time to a whole HTTP response in ns."""
+    kind: SampleKind
     label: str
-    """Between whom: `alice → web`."""
+    """Between whom, or where: `alice → web`, `r1:eth0`."""
     value: float
 
     def as_dict(self) -> dict[str, Any]:

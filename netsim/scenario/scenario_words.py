@@ -170,12 +170,27 @@ class CaptureWords(ScenarioPart):
 
     at: Annotated[
         Any,
-        PlainValidator(step_values.capture_points),
-        WithJsonSchema(step_values.CAPTURE_POINTS),
+        PlainValidator(step_values.watched_points),
+        WithJsonSchema(step_values.WATCHED_POINTS),
     ] = Field(examples=["r1:eth0"])
     """`r1:eth0`, or `r1` for all of its interfaces; or a list of such."""
     to: FilePath = Field(examples=["out.pcapng"])
     """The file; relative to the scenario's. Several captures may share one."""
+
+
+class RecordWords(ScenarioPart):
+    """Measures queues, rates and TCP from now on, into a CSV file and the report."""
+
+    at: Annotated[
+        Any,
+        PlainValidator(step_values.watched_points),
+        WithJsonSchema(step_values.WATCHED_POINTS),
+    ] = Field(examples=["[r1:eth0, alice]"])
+    """Interfaces, `r1:eth0`, and nodes with all of theirs and their TCP connections."""
+    to: FilePath = Field(examples=["out.csv"])
+    """The file; relative to the scenario's."""
+    every: Period | None = None
+    """From one measurement to the next; 10ms where it is left out."""
 
 
 # The flow of steps ----------------------------------------------------------------------------
@@ -226,7 +241,9 @@ _FAULTS = (
     "slow_close", "refuse_connections", "repair", "crash", "stop", "start", "restart",
     "kill_program", "pause", "resume",
 )  # fmt: skip
-VERBS = (*CHECKS, *_FAULTS, "wait", "parallel", "repeat", "always", "eventually", "capture")
+VERBS = (
+    *CHECKS, *_FAULTS, "wait", "parallel", "repeat", "always", "eventually", "capture", "record",
+)  # fmt: skip
 
 
 class StepWords(CheckWords):
@@ -294,6 +311,8 @@ class StepWords(CheckWords):
     """Checks that must hold all the time while other steps run."""
     capture: CaptureWords | None = None
     """Writes a pcapng file."""
+    record: RecordWords | None = None
+    """Writes measurements of queues, rates and TCP to a CSV file."""
     continue_: bool | None = None
     """`true`: the scenario goes on when this does not hold; it still counts as failed."""
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _RETRY_NS: Final = 100 * MILLISECOND
 """From one try of an `eventually` to the next."""
+_MEASURED_NS: Final = 10 * MILLISECOND
+"""From one measurement of a `record` to the next."""
 _LOG_LINES: Final = 200
 """That are kept for the report."""
 
@@ -200,6 +202,14 @@ class Runner:
                 for point in step.words.at:
                     file = self._scenario.folder / step.words.to
                     await self._network.capture(endpoint_text(point), file)
+            case "record":
+                words = step.words
+                await self._network.record(
+                    *map(endpoint_text, words.at),
+                    to=self._scenario.folder / words.to,
+                    every=format_duration(words.every or _MEASURED_NS),
+                    on_measured=self._recording.series.add,
+                )
 
     async def _parallel(self, branches: Sequence[Coroutine[None, None, None]]) -> None:
         """All at once; the first that does not hold ends the others."""

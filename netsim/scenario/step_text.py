@@ -42,6 +42,10 @@ def _connections(words: Any) -> str:
     return f"{words.from_ or '*'} → {words.to}:{words.port}"
 
 
+def _watched(words: Any) -> str:
+    return f"{', '.join(map(endpoint_text, words.at))} to {words.to}"
+
+
 def _steps(steps: list[Any]) -> str:
     return "1 step" if len(steps) == 1 else f"{len(steps)} steps"
 
@@ -85,5 +89,6 @@ _SAID: Final[dict[str, Callable[[Any], str]]] = {
     "repeat": lambda words: f"{words.times} times {_steps(words.steps)}",
     "always": lambda words: f"every {format_duration(words.every)}: {_steps(words.steps)}",
     "eventually": _eventually,
-    "capture": lambda words: f"{', '.join(map(endpoint_text, words.at))} to {words.to}",
+    "capture": _watched,
+    "record": _watched,
 }

@@ -163,16 +163,16 @@ def call(written: object) -> str:
     return check_attribute(written, "mychecks.shop:checkout")
 
 
-def capture_points(written: object) -> tuple[Endpoint, ...]:
+def watched_points(written: object) -> tuple[Endpoint, ...]:
     """`r1`, `r1:eth0`, or a list of such."""
     if not isinstance(written, list):
-        return (_capture_point(written),)
+        return (_watched_point(written),)
     if not written:
-        raise ValueError("nothing is captured; write `r1:eth0`, or `r1` for all its interfaces")
-    return tuple(map(_capture_point, written))
+        raise ValueError("nothing is named; write `r1:eth0`, or `r1` for all its interfaces")
+    return tuple(map(_watched_point, written))
 
 
-def _capture_point(written: object) -> Endpoint:
+def _watched_point(written: object) -> Endpoint:
     try:
         return endpoint(written)
     except InvalidNameError:
@@ -211,7 +211,7 @@ COUNT: Final = forms.whole(1, 1_000_000)
 HOST: Final = forms.either(
     forms.NAME, forms.text(r"[A-Za-z0-9_.-]+", "web.campus.test", "10.0.3.10")
 )
-CAPTURE_POINTS: Final = forms.either(
+WATCHED_POINTS: Final = forms.either(
     forms.ENDPOINT, {"type": "array", "items": forms.ENDPOINT, "minItems": 1}
 )
 PORT: Final = forms.whole(1, 65_535)

@@ -83,7 +83,8 @@ class _Checker:
             "isolate": lambda words, path: self._groups(words, path, HOSTS),
             **dict.fromkeys(_BETWEEN_HOSTS, self._two_hosts),
             **dict.fromkeys(("kill_program", "pause", "resume"), self._computer),
-            "capture": self._capture,
+            "capture": self._watched,
+            "record": self._watched,
             "set": self._set,
             "repeat": lambda words, path: self.steps(words.get("steps"), (*path, "steps")),
             "always": self._always,
@@ -263,7 +264,7 @@ class _Checker:
             for index, name in enumerate(_list(group)):
                 self.node(name, (*path, "between", place, index), kinds)
 
-    def _capture(self, words: dict[str, Any], path: PathTo) -> None:
+    def _watched(self, words: dict[str, Any], path: PathTo) -> None:
         at = words.get("at")
         places = {(*path, "at", place): each for place, each in enumerate(_list(at))}
         for place, written in (places or {(*path, "at"): at}).items():

@@ -264,8 +264,15 @@ CASES: dict[str, tuple[str, list[str]]] = {
         step("capture: {at: [r1, ▶r9, ▶alice:eth3], to: x.pcapng}"),
         ["there is no node `r9`", "`alice` has no interface `eth3`"],
     ),
-    "capture of nothing": (step("capture: {at: ▶[], to: x.pcapng}"), ["nothing is captured"]),
+    "capture of nothing": (step("capture: {at: ▶[], to: x.pcapng}"), ["nothing is named"]),
     "capture without file": (step("▶capture: {at: r1}"), ["`to` is missing"]),
+    "record": (
+        step("record: {at: [r1, ▶r1:eth9, ▶r9], to: x.csv}"),
+        ["has no interface `eth9`; write", "there is no node `r9`; write"],
+    ),
+    "record nothing": (step("record: {at: ▶[], to: x.csv}"), ["nothing is named; write"]),
+    "record of a node": (step("record: {at: ▶r9, to: x.csv}"), ["there is no node `r9`; write"]),
+    "record at no time": (step("record: {at: r1, to: x.csv, every: ▶0s}"), ["write"]),
     # The flow
     "parallel": (step("parallel: ▶{wait: 1s}"), ["`parallel` cannot be a mapping; write a list"]),
     "in parallel": (

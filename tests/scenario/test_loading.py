@@ -74,6 +74,8 @@ steps:
   - repeat: {times: 2, steps: [{wait: 1s}]}
   - always: {every: 1s, steps: [ping: {from: alice, to: web, count: 1}], while: {wait: 10s}}
   - capture: {at: "r1:eth0", to: out.pcapng}
+  - record: {at: ["r1:eth0", alice], to: out.csv, every: 5ms}
+  - record: {at: alice, to: alice.csv}
   - run: {host: alice, call: "asyncio:sleep", args: {delay: 1}, expect: {returns: 3, within: 2s}}
     continue: true
 invariants:

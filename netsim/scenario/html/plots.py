@@ -11,14 +11,34 @@ from typing import Final
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.scenario.html.axes import LEFT, RIGHT, WIDTH, TimeAxis, round_step
 from netsim.scenario.html.markup import clean, count, duration, label, picture, rate, table
-from netsim.scenario.results import FaultRecord, Sample
+from netsim.scenario.results import FaultRecord, Sample, SampleKind
 
 _HEIGHT: Final = 200.0
 _TOP: Final = 26.0
 _MOST_SERIES: Final = 8
-_TITLES: Final = {"rtt": "Round-trip time", "response": "Response time", "goodput": "Goodput"}
+_TITLES: Final[dict[SampleKind, str]] = {
+    "rtt": "Round-trip time",
+    "response": "Response time",
+    "goodput": "Goodput",
+    "cwnd": "Congestion window",
+    "in_flight": "Data in flight",
+    "queue": "Queue",
+    "rate": "Rate",
+}
+_STEADY: Final = ("cwnd", "in_flight", "queue", "rate")
+"""Measured at regular times: however dense, a line leads through."""
 _TIMES: Final = ((SECOND, "s"), (MILLISECOND, "ms"), (MICROSECOND, "µs"), (1, "ns"))
 _RATES: Final = ((10**9, "Gbit/s"), (10**6, "Mbit/s"), (1000, "kbit/s"), (1, "bit/s"))
+_BYTES: Final = ((10**6, "MB"), (1000, "kB"), (1, "bytes"))
+_PACKETS: Final = ((1, "packets"),)
+_UNITS: Final = {
+    "goodput": (_RATES, rate),
+    "rate": (_RATES, rate),
+    "cwnd": (_BYTES, lambda octets: f"{octets:,.0f} B"),
+    "in_flight": (_BYTES, lambda octets: f"{octets:,.0f} B"),
+    "queue": (_PACKETS, lambda packets: f"{packets:,.0f}"),
+}
+"""Of what is no time: the units of an axis, and how a value is told."""
 _DENSE: Final = 150
 """Marks above which a series is a cloud of dots, without a line."""
 _DOT: Final = "m-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0z"
@@ -56,7 +76,7 @@ def _plot(
     axis: TimeAxis,
 ) -> str:
     highest = max(sample.value for its in series.values() for sample in its)
-    units = _RATES if kind == "goodput" else _TIMES
+    units, form = _UNITS.get(kind, (_TIMES, duration))
     unit, unit_name = next((each for each in units if highest >= each[0]), units[-1])
     step = round_step(highest / unit, 5)
     ticks = max(1, math.ceil(highest / unit / step - 1e-9))
@@ -74,9 +94,8 @@ def _plot(
         parts.append(f'<path class="grid" d="M{LEFT:.0f} {height:.1f}H{RIGHT:.0f}"/>')
         parts.append(label("tick end", LEFT - 8, height + 4, f"{tick * step:.6g}"))
     for number, (name, its) in enumerate(series.items()):
-        parts += _series(number, name, its, axis, y)
+        parts += _series(number, name, its, axis, y, is_steady=kind in _STEADY)
     told = f"{title} in {unit_name} against network time: {', '.join(series)}"
-    form = rate if kind == "goodput" else duration
     return picture(WIDTH, _TOP + _HEIGHT + 24, told, parts) + _legend(title, series, form)
 
 
@@ -99,7 +118,13 @@ def _shades(faults: Sequence[FaultRecord], axis: TimeAxis) -> str:
 
 
 def _series(
-    number: int, name: str, its: Sequence[Sample], axis: TimeAxis, y: Callable[[float], float]
+    number: int,
+    name: str,
+    its: Sequence[Sample],
+    axis: TimeAxis,
+    y: Callable[[float], float],
+    *,
+    is_steady: bool,
 ) -> Iterator[str]:
     """Values that share a pixel are one mark, with a line from the least to the greatest."""
     columns: dict[int, list[float]] = defaultdict(list)
@@ -115,7 +140,7 @@ def _series(
     is_dense = len(middles) > _DENSE
     mark = _DOT if is_dense else _mark(number)
     marks = "".join(f"M{x} {height:.1f}{mark}" for x, height in middles)
-    through = "" if is_dense else f'<path class="line" d="M{line}"/>'
+    through = f'<path class="line" d="M{line}"/>' if is_steady or not is_dense else ""
     yield (
         f'<g class="s{number}"><title>{clean(name)}</title>{through}'
         f'<path class="range" d="{ranges}"/><path class="mark" d="{marks}"/></g>'
