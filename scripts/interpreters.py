@@ -26,7 +26,10 @@ PARTS = [
     *("tests/interception", "tests/virtual", "tests/aio", "tests/pytest_plugin"),
     "tests/system/test_campus.py",
 ]
-PROGRAMS = ("curl", "procps", "tshark")
+PROGRAMS = (
+    *("curl", "graphviz", "iperf3", "iproute2", "iputils-ping", "jq", "nmap", "openssl"),
+    *("procps", "tshark"),
+)
 """That tests compare netsim with; packages of Debian."""
 OLDEST = (3, 11)
 DEBIAN = "http://deb.debian.org/debian"
@@ -109,12 +112,12 @@ def of_unstable(wanted: list[str]) -> list[Interpreter]:
     ).stdout
     versions = sorted(set(re.findall(r"^python(3\.\d+)$", listed, re.M)), key=minor)
     found = [version for version in versions if version in wanted or not wanted]
-    absent = [version for version in found if not (UNSTABLE / f"usr/bin/python{version}").exists()]
-    if absent or not (UNSTABLE / "usr/bin/tshark").exists():
-        packages = [*PROGRAMS]
-        packages += [f"python{each}{part}" for each in absent for part in ("", "-venv")]
+    pythons = [f"python{version}{part}" for version in found for part in ("", "-venv")]
+    known = UNSTABLE / "var/lib/dpkg/info"
+    absent = [each for each in (*PROGRAMS, *pythons) if not (known / f"{each}.list").exists()]
+    if absent:
         install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
-        quiet(["chroot", str(UNSTABLE), "sh", "-c", f"{install} {' '.join(packages)}"])
+        quiet(["chroot", str(UNSTABLE), "sh", "-c", f"{install} {' '.join(absent)}"])
     return [Interpreter(each, f"/usr/bin/python{each}", UNSTABLE) for each in found]
 
 
