@@ -12,7 +12,7 @@ import contextvars
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from virtual_computers import World, world
 __all__ = ["world"]
 
 Notes = list[str]
+Scenario = Callable[[Notes], Coroutine[Any, Any, None]]
 HOST = "127.0.0.1"
 MEBIBYTE = 1 << 20
 
@@ -527,7 +528,7 @@ async def datagrams(notes: Notes) -> None:
     client.close()
 
 
-SCENARIOS: list[Callable[[Notes], Awaitable[None]]] = [
+SCENARIOS: list[Scenario] = [
     orderly_end,
     both_half_closed,
     end_waits_for_a_paused_reader,
@@ -579,13 +580,9 @@ def kinds(notes: Notes) -> Notes:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_the_same_is_seen(
-    world: World, caplog: pytest.LogCaptureFixture, scenario: Callable[[Notes], Awaitable[None]]
+    world: World, caplog: pytest.LogCaptureFixture, scenario: Scenario
 ) -> None:
     caplog.set_level(logging.WARNING, "asyncio")
-
-    async def limited(notes: Notes) -> None:
-        async with asyncio.timeout(10):
-            await scenario(notes)
 
     def logged() -> Notes:
         texts = [record.getMessage() for record in caplog.records if record.name == "asyncio"]
@@ -596,13 +593,13 @@ def test_the_same_is_seen(
     real_problems: Notes = []
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda _, context: real_problems.append(problem(context)))
-    loop.run_until_complete(limited(real))
+    loop.run_until_complete(scenario(real))
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     real_log = logged()
 
     simulated: Notes = []
-    world.run("alice", limited(simulated))
+    world.run("alice", scenario(simulated), limit=10)
     world.run_for(0.01)
     problems = [problem(context) for context in world.problems]
     world.problems.clear()
