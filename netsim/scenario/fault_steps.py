@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
+from netsim.network.link_view import find_link
 from netsim.scenario.recording import Recording
 from netsim.scenario.scenario_model import LINK_KINDS, Step
 from netsim.scenario.scenario_model import PlannedFault as PlannedFault
@@ -25,6 +26,8 @@ class Faults:
     def __init__(self, network: Network, recording: Recording) -> None:
         self._network = network
         self._recording = recording
+        self._links: dict[int, str] = {}
+        """What a link was called first, by its index: its ends may be named in other ways later."""
         self._verbs: Final[dict[str, Callable[[Any, Step], Awaitable[None]]]] = {
             "down": self._link_fault,
             "up": self._link_fault,
@@ -116,15 +119,18 @@ class Faults:
 
     async def _change_link(self, verb: str, a: str, b: str) -> None:
         await getattr(self._network.link(a, b), verb)()
-        subject = f"{a} – {b}"
+        subject = self._link_name(a, b)
         if verb in _ENDS:
             self._recording.fault_ended(_ENDS[verb], subject, self._network.now())
         else:
             self._recording.fault_began(verb, subject, self._network.now())
 
+    def _link_name(self, a: str, b: str) -> str:
+        return self._links.setdefault(find_link(self._network.plan, a, b), f"{a} – {b}")
+
     async def _flap(self, words: Any, step: Step) -> None:
         a, b = map(endpoint_text, words.link)
-        subject = f"{a} – {b}"
+        subject = self._link_name(a, b)
         self._recording.fault_began("flap", subject, self._network.now())
         link = self._network.link(a, b)
         await link.flap(period=format_duration(words.period), times=words.times or 1)
@@ -134,7 +140,7 @@ class Faults:
         a, b = map(endpoint_text, words.link)
         changes = {key: value for key, value in step.written.items() if key not in _NOT_SET}
         await self._network.link(a, b).set(**changes, from_=words.from_)
-        subject = f"{a} – {b}"
+        subject = self._link_name(a, b)
         shown = ", ".join(f"{key} {value}" for key, value in changes.items())
         now = self._network.now()
         self._recording.fault_ended(("set",), f"{subject}: {shown}", now)

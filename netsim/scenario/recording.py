@@ -108,9 +108,10 @@ class Recording:
         self._faults.append(FaultRecord(kind, subject, now, None))
 
     def fault_ended(self, kinds: Sequence[str], subject: str | None, now: int) -> None:
-        """Faults of these kinds are over: those of a subject, or all."""
+        """Faults of these kinds are over: of a subject (`a – b: loss 5%` is `a – b`), or all."""
         for index, fault in enumerate(self._faults):
-            if fault.ended_ns is None and fault.kind in kinds and subject in (None, fault.subject):
+            is_meant = subject is None or f"{fault.subject}: ".startswith(f"{subject}: ")
+            if fault.ended_ns is None and fault.kind in kinds and is_meant:
                 self._faults[index] = replace(fault, ended_ns=now)
 
     def sample(self, samples: Sequence[Sample]) -> None:

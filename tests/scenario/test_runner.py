@@ -387,6 +387,23 @@ def test_a_failure_is_shown_with_what_was_broken_and_what_programs_said(tmp_path
     assert lines[-1] == "web:      Error handling request"
 
 
+def test_what_was_set_is_broken_until_the_link_is_reset(tmp_path: Path) -> None:
+    """Whichever way the link is named; with ends that another link has, too."""
+    result = World().run(
+        tmp_path,
+        "  - set: {link: [r1:eth1, r2], loss: 5%}\n"
+        "  - set: {link: [alice, r1], delay: 80ms}\n"
+        "  - down: {link: [alice, r1]}\n"
+        "  - up: {link: [r1, alice]}\n"
+        "  - reset: {link: [r2, r1:eth1]}\n",
+    )
+    assert [(each.kind, each.subject, each.ended_ns is None) for each in result.faults] == [
+        ("set", "r1:eth1 – r2: loss 5%", False),
+        ("set", "alice – r1: delay 80ms", True),
+        ("down", "alice – r1", False),
+    ]
+
+
 def test_a_limit_of_network_time(tmp_path: Path) -> None:
     result = World(response=1e9).run(tmp_path, f"  - {HTTP}\nlimits: {{time: 1min}}\n")
     assert result.problem == "the limit of 1min of network time is over"
