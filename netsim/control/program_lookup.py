@@ -48,11 +48,13 @@ def _mistake(wanted: Wanted) -> str | None:
     try:
         found = look_up(wanted.reference)
     except ProgramError as error:
-        return f"{error}; {_hint(error.__cause__)}"
+        return f"{error}; {_hint(wanted.reference, error.__cause__)}"
     return _run_mistake(found, wanted) if wanted.role == "run" else _app_mistake(found, wanted)
 
 
-def _hint(cause: BaseException | None) -> str:
+def _hint(reference: str, cause: BaseException | None) -> str:
+    if reference.startswith("netsim."):
+        return "of netsim's own there is `netsim.services.httpbin:create_app`; write that"
     if isinstance(cause, ModuleNotFoundError) and cause.name:
         file = cause.name.replace(".", "/") + ".py"
         return f"put {file} beside the file, or install it into netsim's environment"

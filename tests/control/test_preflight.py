@@ -64,6 +64,18 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
             "7:11: shop:app: missing a required argument: 'greeting'; write `args` that fit "
             "`app(greeting, size=3)`",
         ),
+        (
+            "app = 1",
+            "netsim.services.httpbn:create_app",
+            "7:11: netsim.services.httpbn:create_app: ModuleNotFoundError: No module named "
+            "'netsim.services.httpbn'; of netsim's own there is `netsim.services.httpbin:create_app`",
+        ),
+        (
+            "app = 1",
+            "netsim.services.httpbin:create_appp",
+            "7:11: netsim.services.httpbin:create_appp: module netsim.services.httpbin has no "
+            "'create_appp'; of netsim's own there is",
+        ),
         ("app = 1", "shop:create", "7:11: shop:create: module shop has no 'create'"),
         ("1 / 0", "shop:app", "7:11: shop:app: ZeroDivisionError"),
         ("def", "shop:app", "7:11: shop:app: SyntaxError"),
