@@ -160,6 +160,10 @@ class NeighbourCache:
         if packet.operation == arp.REQUEST and is_for_us:
             self._send_arp(arp.REPLY, packet.target, packet.sender_mac, packet.sender)
 
+    def forget(self, address: IpAddress) -> None:
+        """Remove an entry, as a person asks. What waited for it is lost and counted."""
+        self._remove(self._entries[address])
+
     def flush(self) -> None:
         """Forget everything, as on loss of carrier. What waited is lost and counted."""
         for entry in self._entries.values():
@@ -188,10 +192,13 @@ class NeighbourCache:
             known = self._entries.get(victim.address) is victim
             if known and _worth(victim, now) <= worth:
                 break
-        victim.timer.retire()
-        for _ in victim.waiting:
+        self._remove(victim)
+
+    def _remove(self, entry: Neighbour) -> None:
+        entry.timer.retire()
+        for _ in entry.waiting:
             self._count("neighbour-table")
-        del self._entries[victim.address]
+        del self._entries[entry.address]
 
     def _learn(self, entry: Neighbour, mac: MacAddress, is_answer: bool, now: int) -> None:
         moved = entry.mac is not None and entry.mac != mac

@@ -100,11 +100,14 @@ class Pings:
                     send_at = math.inf
                     end_at = now + self._linger()
             try:
-                async with asyncio.timeout_at(min(send_at, end_at)):
+                async with asyncio.timeout_at(min(send_at, end_at)) as limit:
                     # Nothing else happens between a look at the clock and the end of the tick,
                     # when the request leaves: it would count as round-trip time.
                     if is_due:
                         self._send()
+                        if self._is_complete():
+                            # It could not be sent: iputils ends when the next one would be due.
+                            limit.reschedule(min(end_at, now + series.interval))
                     message = await self._endpoint.receive()
                     seen_at = self._endpoint.woken_at
             except TimeoutError:

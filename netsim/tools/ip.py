@@ -1,4 +1,7 @@
-"""`ip addr`, `ip link`, `ip route` and `ip neigh`, with the grammar of iproute2."""
+"""`ip addr`, `ip link`, `ip route` and `ip neigh`, with the grammar of iproute2.
+
+What is learned may be forgotten: `ip neigh flush` and `ip neigh del`. All else is only shown.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from netsim.stack.socket_errors import NoRouteError
 from netsim.tools import ip_tables
 from netsim.tools.context import Context
 from netsim.tools.ip_tables import Entry
-from netsim.wire.address import parse_ip
+from netsim.wire.address import IpAddress, parse_ip
 
 _OBJECTS: Final = ("address", "link", "route", "neighbour", "neighbor")
 _CHANGES: Final = ("add", "append", "change", "del", "delete", "flush", "replace", "set")
@@ -25,9 +28,12 @@ _NOT_THERE: Final = {
 }
 """Options of iproute2, with what to do instead."""
 _SHOW: Final = ("show", "list", "lst")
+_FORGETS: Final = ("flush", "del", "delete")
 _USAGE: Final = f"""\
 Usage: ip [ OPTIONS ] OBJECT [ show [ [ dev ] INTERFACE ] ]
        ip route get ADDRESS
+       ip neighbour flush {{ all | ADDRESS | dev INTERFACE }}
+       ip neighbour del ADDRESS dev INTERFACE
 where  OBJECT := {{ address | link | route | neighbour }}, or shorter, as in "ip a";
        OPTIONS := {{ -4 | -6 | -br[ief] | -j[son] | -s[tatistics] }}.
 {_NO_CHANGE}"""
@@ -100,6 +106,8 @@ def _show(
         raise _UsageError(f'Object "{words[0]}" is unknown, try "ip help".')
     if has_statistics and wanted not in ("address", "link"):
         raise _UsageError('"-s" is for "ip link" and "ip addr".')
+    if wanted.startswith("neigh") and words[1:2] and words[1] in _FORGETS:
+        return _forget(words[1], words[2:], context)
     if wanted == "route" and words[1:2] == ["get"]:
         table = [_route_get(host, words[2:])]
         to_lines = ip_tables.route_lines
@@ -136,6 +144,45 @@ def _show(
                 for line in ip_tables.statistics_lines(entry["stats64"]):
                     context.print_line(line)
     return 0
+
+
+def _forget(verb: str, words: list[str], context: Context) -> int:
+    """`neigh flush` and `neigh del`; 2 where there is no such entry to delete."""
+    host = context.host
+    if not words:
+        if verb == "flush":
+            raise _UsageError("Flush requires arguments.")
+        raise _UsageError("Device and destination are required arguments.")
+    rest = [word for word in words if word not in ("all", "to")] if verb == "flush" else words
+    device = address = None
+    while rest:
+        word = rest.pop(0)
+        if word == "dev":
+            device = _device(host, ["dev", *rest[:1]])
+            del rest[:1]
+        elif word != "to":
+            address = _address(word)
+    if verb != "flush" and (device is None or address is None):
+        raise _UsageError("Device and destination are required arguments.")
+    found = [
+        (cache, entry.address)
+        for interface, cache in zip(host.interfaces, host.neighbours, strict=True)
+        for entry in cache.entries()
+        if device in (None, interface.name) and address in (None, entry.address)
+    ]
+    if verb != "flush" and not found:
+        context.print_error("RTNETLINK answers: No such file or directory")
+        return 2
+    for cache, known in found:
+        cache.forget(known)
+    return 0
+
+
+def _address(text: str) -> IpAddress:
+    try:
+        return parse_ip(text)
+    except ValueError:
+        raise _UsageError(f'Error: any valid address is expected rather than "{text}".') from None
 
 
 def _devices(entry: Entry, key: str) -> list[str]:

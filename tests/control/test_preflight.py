@@ -68,7 +68,7 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
             "app = 1",
             "netsim.services.httpbn:create_app",
             "7:11: netsim.services.httpbn:create_app: ModuleNotFoundError: No module named "
-            "'netsim.services.httpbn'; of netsim's own there is `netsim.services.httpbin:create_app`",
+            "'netsim.services.httpbn'; of netsim's own there is `netsim.services.httpbin:create",
         ),
         (
             "app = 1",

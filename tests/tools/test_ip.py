@@ -9,6 +9,7 @@ from plans import chain, plan_of
 from tool_lab import MakeLab, make_lab
 
 from netsim.core.time import SECOND
+from netsim.wire.address import parse_ip
 
 __all__ = ["make_lab"]
 
@@ -241,6 +242,62 @@ def test_neighbours_age_and_fail(make_lab: MakeLab) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("forget", "left"),
+    [
+        ("flush all", []),
+        ("flush dev eth0", []),
+        ("flush 10.0.1.1", ["10.0.1.77"]),
+        ("flush to 10.0.1.77 dev eth0", ["10.0.1.1"]),
+        ("flush dev lo", ["10.0.1.77", "10.0.1.1"]),
+        ("del 10.0.1.1 dev eth0", ["10.0.1.77"]),
+        ("delete dev eth0 to 10.0.1.77", ["10.0.1.1"]),
+    ],
+)
+def test_neighbours_are_forgotten_and_asked_for_again(
+    make_lab: MakeLab, forget: str, left: list[str]
+) -> None:
+    lab = make_lab(chain())
+    lab.run("alice", "ping", "-c", "1", "10.0.1.77")
+    lab.run("alice", "ping", "-c", "1", "web")
+    outcome = lab.run("alice", "ip", "neigh", *forget.split())
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, b"", "")
+    assert [line.split()[0] for line in lab.run("alice", "ip", "neigh").lines] == left
+    lab.run("alice", "ping", "-c", "1", "web")
+    assert lab.run("alice", "ip", "neigh").lines[-1].startswith("10.0.1.1 dev eth0 lladdr")
+
+
+def test_what_waits_for_a_neighbour_that_is_forgotten_is_lost(make_lab: MakeLab) -> None:
+    lab = make_lab(chain())
+    udp = lab.network.host("alice").udp.bind(None, 0)
+    udp.send(b"anybody?", (parse_ip("10.0.1.77"), 4000), lab.network.now)
+    assert lab.run("alice", "ip", "neigh").lines == ["10.0.1.77 dev eth0 INCOMPLETE"]
+    assert lab.run("alice", "ip", "neigh", "flush", "all").code == 0
+    assert lab.network.host("alice").drops == {"neighbour-table": 1}
+    lab.network.run_for(10 * SECOND)
+    assert lab.run("alice", "ip", "neigh").lines == []
+
+
+@pytest.mark.parametrize(
+    ("forget", "code", "complaint"),
+    [
+        ("flush", 1, "Flush requires arguments."),
+        ("flush dev eth9", 1, 'Device "eth9" does not exist.'),
+        ("flush x", 1, 'Error: any valid address is expected rather than "x".'),
+        ("del", 1, "Device and destination are required arguments."),
+        ("del 10.0.1.1", 1, "Device and destination are required arguments."),
+        ("del dev eth0", 1, "Device and destination are required arguments."),
+        ("del 10.0.1.1 dev", 1, 'Command line is not complete. Try option "help"'),
+        ("del 10.0.1.9 dev eth0", 2, "RTNETLINK answers: No such file or directory"),
+    ],
+)
+def test_forgetting_what_is_not_there(
+    make_lab: MakeLab, forget: str, code: int, complaint: str
+) -> None:
+    outcome = make_lab(chain()).run("alice", "ip", "neigh", *forget.split())
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (code, b"", f"{complaint}\n")
+
+
 @pytest.mark.parametrize("thing", ["addr", "route", "neigh"])
 def test_there_is_no_ipv6(make_lab: MakeLab, thing: str) -> None:
     outcome = make_lab(chain()).run("alice", "ip", "-6", thing)
@@ -273,7 +330,7 @@ def test_wrong_usage(make_lab: MakeLab, argv: list[str], code: int, complaint: s
 
 @pytest.mark.parametrize(
     "argv",
-    [["link", "set", "eth0", "down"], ["addr", "add", "10.0.0.1/24"], ["neigh", "flush", "all"]],
+    [["link", "set", "eth0", "down"], ["addr", "add", "10.0.0.1/24"], ["neigh", "add", "10.0.1.9"]],
 )
 def test_changes_are_refused(make_lab: MakeLab, argv: list[str]) -> None:
     outcome = make_lab(chain()).run("alice", "ip", *argv)

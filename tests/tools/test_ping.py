@@ -77,11 +77,16 @@ def test_no_route_at_all(make_lab: MakeLab) -> None:
 
 
 def test_a_request_too_large_for_the_link_never_leaves(make_lab: MakeLab) -> None:
-    argv = ["ping", "-c", "1", "-s", "1473", "-M", "do", "web"]
-    outcome = make_lab(chain()).run("alice", *argv)
-    assert outcome.stderr == "ping: local error: message too long, mtu=1500\n"
-    assert outcome.code == 1
-    assert "1 packets transmitted, 0 received, +1 errors" in outcome.lines[-2]
+    lab = make_lab(chain())
+    for options, sent, lasting in (("-c 1", 1, 1), ("-c 2 -i 0.2", 2, 0.4), ("-c 2 -w 5", 1, 1)):
+        started = lab.network.now
+        argv = ["ping", *options.split(), "-s", "1473", "-M", "do", "web"]
+        outcome = lab.run("alice", *argv)
+        assert outcome.stderr == "ping: local error: message too long, mtu=1500\n" * sent
+        assert outcome.code == 1
+        assert f"{sent} packets transmitted, 0 received, +{sent} errors" in outcome.lines[-2]
+        # iputils 20221126 ends when the next request would be due.
+        assert lab.network.now - started == pytest.approx(lasting * SECOND, rel=0.01)
 
 
 def test_a_request_too_large_for_the_link_goes_in_fragments(make_lab: MakeLab) -> None:
