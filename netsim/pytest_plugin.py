@@ -170,13 +170,11 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
         for account in await network.accounts():
             account.check()
     finally:
-        await network.stop()
-    try:
-        network.unused.check()
-    except NotAwaitedError as error:
-        in_vain = str(error)
-    else:
         in_vain = ""
+        try:
+            await network.stop()
+        except NotAwaitedError as error:
+            in_vain = str(error)
     if in_vain:
         pytest.fail(in_vain, pytrace=False)
     if network.errors:

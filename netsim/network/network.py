@@ -82,8 +82,6 @@ class Network(RunningNetwork):
         trace: TracebackType | None,
     ) -> None:
         await self.stop()
-        if error is None:
-            self.unused.check()
 
     def __getitem__(self, name: str) -> NodeView:
         """A node: `net["alice"]`; UnknownNameError when there is none of that name."""

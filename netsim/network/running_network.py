@@ -11,6 +11,7 @@ import asyncio
 import datetime
 import difflib
 import logging
+import sys
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -109,7 +110,7 @@ class RunningNetwork:
         try:
             await self._backend.start(on_progress)
         except BaseException:
-            await self.stop(grace=0)
+            await self._end(grace=0)
             raise
         self._outages.network_started()
         self.state = "running"
@@ -121,8 +122,14 @@ class RunningNetwork:
     async def stop(self, *, grace: float = STOP_GRACE) -> None:
         """Stop every node: programs may shut down for `grace` seconds, then they are ended.
 
-        Nothing is left when it returns. Calling it again waits for the same end.
+        Nothing is left when it returns. Calling it again waits for the same end. NotAwaitedError,
+        when all is gone, for faults that were neither awaited nor entered; it hides no other error.
         """
+        await self._end(grace)
+        if sys.exc_info()[0] is None:
+            self.unused.check()
+
+    async def _end(self, grace: float) -> None:
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(grace))
         await asyncio.shield(self._stopping)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from networks import play
-from plans import plan_of
+from plans import chain, plan_of
 
 from netsim import (
     HttpFailedError,
@@ -228,6 +228,24 @@ def test_an_operation_in_vain_is_told_when_the_network_ends() -> None:
         pytest.raises(NotAwaitedError, match=r"test_views\.py:\d+"),
     ):
         on_a_network(test)
+
+
+def test_it_is_told_as_well_by_a_network_that_is_stopped_by_hand() -> None:
+    async def main(error: Exception | None) -> None:
+        net = Network(chain(), time="virtual")
+        await net.start()
+        try:
+            with pytest.warns(RuntimeWarning, match="nothing has changed"):
+                net["web"].crash()
+            if error is not None:
+                raise error
+        finally:
+            await net.stop()
+
+    with pytest.raises(NotAwaitedError):
+        run(main(None))
+    with pytest.raises(ZeroDivisionError):  # what went wrong before is not hidden
+        run(main(ZeroDivisionError()))
 
 
 def test_the_timeline_can_be_sliced() -> None:
