@@ -182,6 +182,13 @@ class _Supervisor:
                         f"nobody finds this network: {self._state.path} is gone ({error}); "
                         f"kill {os.getpid()} ends it"
                     )
+            except Exception as error:  # noqa: BLE001  # it goes on looking
+                if not told:
+                    told = True
+                    self._network.failed(
+                        f"a bug: {type(error).__name__} while looking after {self._state.path}: "
+                        f"{error}"
+                    )
             self._tell(
                 lambda watcher: watcher.look_after(self._state.log_path, self._network.failed)
             )
