@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -57,6 +59,8 @@ class Exploration:
     """The smallest set that fails; empty where none was found."""
     result: ScenarioResult | None
     """What the run with these faults came to."""
+    left_out: tuple[str, ...] = ()
+    """Of the run without faults, what was more than a search looks at, in words."""
 
 
 def explore(
@@ -72,7 +76,9 @@ def explore(
     faultless, learnt = _faultless(scenario, pool, seed)
     duration = learnt.duration_ns
     limit = scenario.time_limit_ns or _round_up(2 * (duration + budget.lasting_ns) + _MINUTE)
-    exploration = Exploration(faultless.seed, faultless, 0, (), duration, limit, (), None)
+    exploration = Exploration(
+        *(faultless.seed, faultless, 0, (), duration, limit, (), None), left_out=learnt.left_out
+    )
     if not faultless.held:
         return exploration
     if not targets(budget, learnt):
@@ -89,7 +95,7 @@ def explore(
     if not trials.failed:
         return exploration
     (first,) = trials.failed
-    smallest = shrunk(first, budget.lasting_ns, duration, trials.fails)
+    smallest = trials.smallest(partial(shrunk, first, budget.lasting_ns, duration))
     return replace(exploration, faults=smallest, result=trials.failed[smallest])
 
 
@@ -114,7 +120,6 @@ class _Trials:
         self.tried: list[FaultSet] = []
         """In the order in which they were drawn, up to the first that failed."""
         self._held: set[FaultSet] = set()
-        self._shrinking = 0
         self._scenario = scenario
         self._seed = seed
         self._limit_ns = limit_ns
@@ -138,22 +143,71 @@ class _Trials:
             else:
                 self.failed[faults] = results[index]
 
-    def fails(self, faults: FaultSet) -> bool:
-        """Whether the scenario does not hold under these faults; not, where it was tried enough."""
-        if faults not in self.failed and faults not in self._held:
-            if self._shrinking >= _MOST_TO_SHRINK:
-                return False
-            self._shrinking += 1
-            result = _run(self._pool, self._job(faults))
-            if result.held:
-                self._held.add(faults)
-            else:
-                self.failed[faults] = result
-            self._progress(self._shrinking, True)
-        return faults in self.failed
+    def smallest(self, shrink: Callable[[Callable[[FaultSet], bool]], FaultSet]) -> FaultSet:
+        """What `shrink` comes to, told whether sets fail; none does where enough were tried.
+
+        Several are tried at a time: what it would ask next as well, whatever the answers are. What
+        comes out is the same for any number.
+        """
+        known = dict.fromkeys(self.failed, True) | dict.fromkeys(self._held, False)
+        before = frozenset(known)
+        while True:
+            smallest, asked = _questions(shrink, before, known, self._pool.workers)
+            if smallest is not None:
+                return smallest
+            for index, result in self._pool.run([self._job(faults) for faults in asked]):
+                known[asked[index]] = not result.held
+                if not result.held:
+                    self.failed[asked[index]] = result
+                self._progress(len(known) - len(before), True)
 
     def _job(self, faults: FaultSet) -> Job:
         return Job(self._scenario, self._seed, faults=faults, time_limit_ns=self._limit_ns)
+
+
+class _UnknownError(Exception):
+    def __init__(self, faults: FaultSet) -> None:
+        super().__init__()
+        self.faults = faults
+
+
+def _questions(
+    shrink: Callable[[Callable[[FaultSet], bool]], FaultSet],
+    free: Set[FaultSet],
+    known: Mapping[FaultSet, bool],
+    count: int,
+) -> tuple[FaultSet | None, list[FaultSet]]:
+    """What `shrink` comes to, or up to `count` sets that it may ask about next, most likely first.
+
+    Sets that are not `free` count as tried.
+    """
+    found: dict[FaultSet, None] = {}
+    guesses: deque[dict[FaultSet, bool]] = deque([{}])
+    while guesses and len(found) < count:
+        guess = guesses.popleft()
+        tried: set[FaultSet] = set()
+
+        def fails(
+            faults: FaultSet, guess: dict[FaultSet, bool] = guess, tried: set[FaultSet] = tried
+        ) -> bool:
+            if faults not in free and faults not in tried:
+                if len(tried) >= _MOST_TO_SHRINK:
+                    return False
+                tried.add(faults)
+            answer = known.get(faults, guess.get(faults))
+            if answer is None:
+                raise _UnknownError(faults)
+            return answer
+
+        try:
+            smallest = shrink(fails)
+        except _UnknownError as unknown:
+            found[unknown.faults] = None
+            guesses += ({**guess, unknown.faults: answer} for answer in (False, True))
+        else:
+            if not guess:
+                return smallest, []
+    return None, list(found)
 
 
 def _run(pool: Pool, job: Job) -> ScenarioResult:

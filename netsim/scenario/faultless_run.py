@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.scenario.results import ScenarioResult
@@ -49,6 +49,8 @@ class FaultlessRun:
     """Nodes and ports that accepted TCP connections."""
     computers: tuple[str, ...] = ()
     """Where programs may run."""
+    left_out: tuple[str, ...] = ()
+    """What there was more of than is looked at, in words."""
 
 
 def learn(result: ScenarioResult, trace: Path, plan: NetworkPlan) -> FaultlessRun:
@@ -64,9 +66,13 @@ def learn(result: ScenarioResult, trace: Path, plan: NetworkPlan) -> FaultlessRu
     times: set[int] = set()
     talks: dict[tuple[str, str], None] = {}
     services: dict[tuple[str, int], None] = {}
-    for record in _records(trace):
-        times.add(record["time_ns"])
-        _note_ends(bytes.fromhex(record["frame"]), owners, talks, services)
+    frames = 0
+    with open(trace, encoding="utf-8") as lines:
+        for frames, line in enumerate(lines, 1):
+            if frames <= _MOST_FRAMES:
+                record = json.loads(line)
+                times.add(record["time_ns"])
+                _note_ends(bytes.fromhex(record["frame"]), owners, talks, services)
     timers = {length: dues for length, dues in result.timers if length >= _SHORTEST_TIMER}
     times.update(due for dues in timers.values() for due in dues if due <= result.network_ns)
     busy = [
@@ -75,24 +81,25 @@ def learn(result: ScenarioResult, trace: Path, plan: NetworkPlan) -> FaultlessRu
         if step.role == "step" and step.verb not in _FLOW
     ]
     busy = busy or [(began, result.network_ns)]
+    moments = _between([time - began for time in _within(times, busy)])
+    more = [
+        (frames - _MOST_FRAMES, f"of {frames} frames"),
+        (len(moments) - _MOMENTS, f"of {len(moments)} moments between events"),
+        (result.timers_left_out, "timers of programs"),
+    ]
     return FaultlessRun(
         duration,
-        _thinned(_between([time - began for time in _within(times, busy)])),
+        _thinned(moments),
         tuple(sorted(timers)),
         tuple(sorted(talks)),
         tuple(sorted(services)),
         tuple(node.name for node in plan.nodes if node.traits.runs_programs),
+        tuple(f"{count} {what}" for count, what in more if count > 0),
     )
 
 
 _FLOW: Final = ("wait", "parallel", "repeat", "always", "eventually")
 """These take time without anything being done; what is done within them is a step of its own."""
-
-
-def _records(trace: Path) -> Iterable[dict[str, Any]]:
-    with open(trace, encoding="utf-8") as lines:
-        for _, line in zip(range(_MOST_FRAMES), lines, strict=False):
-            yield json.loads(line)
 
 
 def _note_ends(

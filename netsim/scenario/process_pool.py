@@ -99,7 +99,7 @@ class Pool:
     """Runs jobs, `workers` at a time. Close it when done: nothing is left then."""
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.workers = workers
         self._folder = tempfile.TemporaryDirectory(prefix="netsim-test-")
         self._server = RunServer(Path(self._folder.name))
         self._waiting: deque[tuple[int, Job, bool]] = deque()
@@ -109,7 +109,7 @@ class Pool:
         """The index of each job and its result, as they end."""
         self._waiting.extend((index, job, False) for index, job in enumerate(jobs))
         while self._waiting or self._running:
-            while self._waiting and len(self._running) < self._workers:
+            while self._waiting and len(self._running) < self.workers:
                 self._start(*self._waiting.popleft())
             for run in self._ended():
                 if run in self._running:  # not dropped by whoever took the result before it

@@ -120,6 +120,8 @@ class ScenarioResult:
     """The last that nodes and programs logged, of any level, oldest first."""
     timers: tuple[tuple[int, tuple[int, ...]], ...] = ()
     """Where they were watched: how long timers of programs ran, and when these were due, in ns."""
+    timers_left_out: int = 0
+    """More than are kept."""
     notices: tuple[str, ...] = ()
     """What will not repeat in another run, and such."""
     network_ns: int = 0

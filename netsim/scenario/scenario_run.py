@@ -58,7 +58,8 @@ def execute(
     result = recording.result(scenario.name, scenario.file, plan.seed, scenario.time, wall)
     if timers is None:
         return result
-    return replace(result, timers=tuple((each, tuple(timers.dues[each])) for each in timers.dues))
+    seen = tuple((length, tuple(dues)) for length, dues in timers.dues.items())
+    return replace(result, timers=seen, timers_left_out=timers.left_out)
 
 
 def _run(scenario: Scenario, main: Any) -> None:

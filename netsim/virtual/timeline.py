@@ -59,12 +59,19 @@ class TimersSeen:
     def __init__(self) -> None:
         self.dues: dict[int, list[int]] = {}
         """By length in ns: network times in ns."""
+        self.left_out = 0
+        """Timers that were more than are kept."""
 
     def note(self, length_ns: int, due: int) -> None:
-        if length_ns > 0 and (length_ns in self.dues or len(self.dues) < _LENGTHS):
-            dues = self.dues.setdefault(length_ns, [])
-            if len(dues) < _DUES:
-                dues.append(due)
+        if length_ns <= 0:
+            return
+        dues = self.dues.get(length_ns)
+        if dues is None and len(self.dues) < _LENGTHS:
+            dues = self.dues[length_ns] = []
+        if dues is None or len(dues) >= _DUES:
+            self.left_out += 1
+        else:
+            dues.append(due)
 
 
 class Stepped(Protocol):

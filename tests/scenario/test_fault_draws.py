@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from random import Random
 
 import pytest
+from plans import chain
 
 from netsim.scenario.fault_draws import FaultSet, draw_sets, shrunk, targets, tick_of
-from netsim.scenario.faultless_run import FaultlessRun
+from netsim.scenario.faultless_run import FaultlessRun, learn
+from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import FAULT_KINDS, ExploreBudget, PlannedFault
+from netsim.virtual.timeline import TimersSeen
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -125,3 +130,33 @@ def test_roundness_stays_within_the_budget() -> None:
 def test_times_are_finer_in_short_scenarios() -> None:
     ticks = [tick_of(duration) for duration in (0, MS, SECOND, 9 * SECOND, 3600 * SECOND)]
     assert ticks == [1000, 10_000, 10 * MS, 10 * MS, 100 * MS]
+
+
+def test_what_is_too_much_to_draw_around_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netsim.scenario.faultless_run._MOST_FRAMES", 2)
+    monkeypatch.setattr("netsim.scenario.faultless_run._MOMENTS", 1)
+    trace = tmp_path / "trace.jsonl"
+    frames = [{"time_ns": at * MS, "frame": ""} for at in (1, 5, 9)]
+    trace.write_text("".join(f"{json.dumps(frame)}\n" for frame in frames))
+    result = ScenarioResult(
+        *("x", "x.yaml", 0, "virtual", True, "", ()),
+        wall_seconds=0,
+        network_ns=SECOND,
+        timers=((SECOND, (3 * MS,)),),
+        timers_left_out=7,
+    )
+    run = learn(result, trace, chain())
+    assert len(run.moments) == 1
+    assert run.left_out == (
+        *("1 of 3 frames", "3 of 4 moments between events", "7 timers of programs"),
+    )
+
+
+def test_timers_that_are_not_kept_are_counted() -> None:
+    seen = TimersSeen()
+    for due in range(150):
+        seen.note(SECOND, due)
+    seen.note(0, 1)
+    assert (len(seen.dues[SECOND]), seen.left_out) == (100, 50)
