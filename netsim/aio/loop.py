@@ -26,7 +26,7 @@ from netsim.aio.host_loop import HostLoop, PathFinder
 from netsim.aio.hosts_table import HostsTable, socket_address
 from netsim.aio.os_errors import bind_error
 from netsim.aio.outside import Outside
-from netsim.aio.probe_endpoints import EchoEndpoint, ProbeEndpoint
+from netsim.aio.probe_endpoints import EchoEndpoint, ProbeEndpoint, SynEndpoint
 from netsim.aio.stream_server import Server
 from netsim.aio.stream_sockets import StreamSockets
 from netsim.aio.tls import client_tls, server_tls
@@ -290,6 +290,10 @@ class HostLoopMixin(HostLoop):
     def open_probe(self) -> ProbeEndpoint:
         """An endpoint for traceroute."""
         return ProbeEndpoint(self, self.host.udp.bind(None, 0))
+
+    def open_syn_probe(self) -> SynEndpoint:
+        """An endpoint for `traceroute -T`."""
+        return SynEndpoint(self, self.host.tcp.open_probe())
 
 
 def _local_only(sock: socket.socket, instead: str) -> socket.socket:

@@ -1,6 +1,6 @@
-"""Endpoints for ping and traceroute: echo requests, and datagrams whose errors can be read.
+"""Endpoints for ping and traceroute: echo requests, datagrams whose errors can be read, and SYNs.
 
-Both tell times of the network: when a probe left, and when its answer was due.
+They tell times of the network: when a probe left, and when its answer was due.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from netsim.aio.host_loop import HostLoop
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp_layer import EchoError, EchoReply, EchoSocket
 from netsim.stack.ip_layer import DEFAULT_TTL
+from netsim.stack.tcp.syn_probes import SynAnswer, SynProbe
 from netsim.stack.udp_layer import Datagram, UdpError, UdpSocket
 from netsim.wire.address import IpAddress
 
@@ -112,5 +113,38 @@ class ProbeEndpoint:
 
     def close(self) -> None:
         """Give the port back."""
+        self._loop.disown(self._socket)
+        self._socket.close()
+
+
+class SynEndpoint:
+    """Sends SYNs that open nothing, and waits for what comes back. Close it when done."""
+
+    def __init__(self, loop: HostLoop, socket: SynProbe) -> None:
+        self._loop = loop
+        self._socket = socket
+        self._arrived = asyncio.Event()
+        loop.own(socket, self)
+
+    def send(self, destination: IpAddress, port: int, *, ttl: int) -> tuple[int, int]:
+        """Send one; our port, and the network time in ns at which it left. SocketError as of IP."""
+        now = self._loop.network_now()
+        ours = self._socket.send(destination, port, now, ttl=ttl)
+        self._loop.transmit_now()
+        return ours, now
+
+    async def receive(self) -> SynAnswer:
+        """The next answer or error."""
+        while not self._socket.inbox:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._socket.inbox.popleft()
+
+    def socket_ready(self) -> None:
+        """Something is in the inbox."""
+        self._arrived.set()
+
+    def close(self) -> None:
+        """Give the ports back."""
         self._loop.disown(self._socket)
         self._socket.close()

@@ -11,9 +11,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netsim.stack.socket_errors import SocketError
-from netsim.tools.arguments import Refusal, ToolParser, seconds, whole
+from netsim.tools.arguments import ToolParser, seconds, whole
 from netsim.tools.context import Context
-from netsim.tools.traceroute_probes import FIRST_PORT, Answer, EchoProber, Prober, UdpProber
+from netsim.tools.traceroute_probes import (
+    FIRST_PORT,
+    HTTP_PORT,
+    Answer,
+    EchoProber,
+    Prober,
+    SynProber,
+    UdpProber,
+)
 from netsim.wire.address import IpAddress, format_ip
 
 AT_ONCE: Final = 16
@@ -37,8 +45,10 @@ class Options:
     wait: float
     numeric: bool
     use_icmp: bool
+    use_tcp: bool
     first_ttl: int
-    port: int
+    port: int | None
+    """Where nothing is said, as of the kind of probes."""
     packet_bytes: int
 
 
@@ -56,8 +66,10 @@ async def traceroute(argv: Sequence[str], context: Context) -> int:
     prober: Prober
     if options.use_icmp:
         prober = EchoProber(context.loop, target, data)
+    elif options.use_tcp:
+        prober = SynProber(context.loop, target, options.port or HTTP_PORT)
     else:
-        prober = UdpProber(context.loop, target, data, options.port)
+        prober = UdpProber(context.loop, target, data, options.port or FIRST_PORT)
     try:
         trace = _Trace(options, target, prober, context)
         return await context.until_interrupted(trace.run())
@@ -242,9 +254,9 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("-m", metavar="MAX_TTL", type=whole(1, 255), default=30, help="hops")
     parser.add_argument("-n", action="store_true", help="no names, only addresses")
     parser.add_argument(
-        "-p", metavar="PORT", type=whole(1, 65_535), default=FIRST_PORT, help="the first UDP port"
+        "-p", metavar="PORT", type=whole(1, 65_535), help="the first UDP port, or the TCP port"
     )
-    parser.add_argument("-T", action=Refusal, hint="probes are UDP, or ICMP with -I")
+    parser.add_argument("-T", action="store_true", help="TCP SYNs instead of UDP, to port 80")
     parser.add_argument("-q", metavar="QUERIES", type=whole(1, 10), default=3, help="each hop")
     parser.add_argument(
         "-w", metavar="WAIT", type=seconds(), default=5.0, help="seconds, at most, for an answer"
@@ -254,6 +266,8 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     found = parser.parse_args(list(argv))
     if found.f > found.m:
         parser.error("the first hop is beyond the last")
+    if found.I and found.T:
+        parser.error("-I and -T exclude each other")
     return Options(
         host=found.host,
         queries=found.q,
@@ -263,5 +277,6 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         wait=found.w,
         numeric=found.n,
         use_icmp=found.I,
+        use_tcp=found.T,
         packet_bytes=found.packet_bytes,
     )

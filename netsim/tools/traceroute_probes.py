@@ -1,8 +1,9 @@
-"""The probes of traceroute: UDP datagrams to unlikely ports, or ICMP echo requests.
+"""The probes of traceroute: UDP datagrams to unlikely ports, ICMP echo requests, or TCP SYNs.
 
 A probe is known by its number, which its first bytes or its sequence number tell. All probes are
 of one flow, so that where several ways cost the same they show one of them, and not a mixture
-(Augustin et al., "Avoiding traceroute anomalies with Paris traceroute", 2006).
+(Augustin et al., "Avoiding traceroute anomalies with Paris traceroute", 2006). SYNs are not: they
+are told apart by our port, as in the original, since a target answers one connection once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from netsim.wire import icmp, ipv4, udp
 from netsim.wire.address import IpAddress
 
 FIRST_PORT: Final = 33434
+HTTP_PORT: Final = 80
+"""Where SYNs go if nothing else is said."""
 _NUMBER: Final = 2
 """Bytes; routers quote 576 of a packet, so they come back."""
 _UNREACHABLE_MARKS: Final = {
@@ -119,6 +122,34 @@ class EchoProber:
 
     def close(self) -> None:
         """Give the identifier back."""
+        self._endpoint.close()
+
+
+class SynProber:
+    """SYNs to one port: the target answers with SYN-ACK or reset, and no connection is left."""
+
+    def __init__(self, loop: HostLoopMixin, target: IpAddress, port: int) -> None:
+        self._endpoint = loop.open_syn_probe()
+        self._target = target
+        self._port = port
+        self._numbers: dict[int, int] = {}
+        """By our port."""
+
+    def send(self, number: int, ttl: int) -> int:
+        port, now = self._endpoint.send(self._target, self._port, ttl=ttl)
+        self._numbers[port] = number
+        return now
+
+    async def receive(self) -> tuple[int, Answer]:
+        """SYN-ACK, reset, or an ICMP error."""
+        message = await self._endpoint.receive()
+        number = self._numbers.get(message.port, -1)
+        if message.error is not None:
+            return number, _of_error(message.source, message.error, message.now)
+        return number, Answer(message.source, message.now, is_last=True, mark="")
+
+    def close(self) -> None:
+        """Give the ports back."""
         self._endpoint.close()
 
 

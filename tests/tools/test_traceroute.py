@@ -42,7 +42,7 @@ def test_with_icmp_numeric_and_one_query(make_lab: MakeLab) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", [[], ["-I"]])
+@pytest.mark.parametrize("kind", [[], ["-I"], ["-T"]])
 def test_probes_that_are_answered_late_are_no_fault(make_lab: MakeLab, kind: list[str]) -> None:
     lab = warmed(make_lab(chain("delay=1ms")))
     host = lab.loop("alice").host
@@ -66,7 +66,35 @@ def test_a_first_hop_and_a_port(make_lab: MakeLab) -> None:
     lab.run("alice", "traceroute", "-p", "4000", "-q", "1", "web")
     assert listening.receive() is not None
     assert lab.run("alice", "traceroute", "-f", "5", "-m", "4", "web").code == 2
-    assert "-T is not there" in lab.run("alice", "traceroute", "-T", "web").stderr
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_tcp_syns_open_no_connection(make_lab: MakeLab, listens: bool) -> None:
+    lab = warmed(make_lab(chain("delay=1ms")))
+    alice, web = lab.loop("alice").host, lab.loop("web").host
+    listener = web.tcp.listen(None, 8080 if listens else 80)
+    resets = web.tcp.counters.resets_out
+    outcome = lab.run("alice", "traceroute", "-T", "-p", "8080", "-q", "2", "web")
+    assert outcome.lines == [
+        "traceroute to web (10.0.3.10), 30 hops max, 60 byte packets",
+        " 1  r1 (10.0.1.1)  4.000 ms  4.000 ms",
+        " 2  r2 (10.0.2.2)  6.000 ms  6.000 ms",
+        " 3  web (10.0.3.10)  10.000 ms  10.000 ms",
+    ]
+    lab.network.run_for(SECOND)
+    assert (alice.tcp.connections(), web.tcp.connections()) == ([], [])
+    assert not listener.waiting
+    assert (web.tcp.counters.resets_out > resets) is not listens
+    assert not alice.ready
+
+
+def test_tcp_goes_to_port_80_and_not_with_icmp(make_lab: MakeLab) -> None:
+    lab = warmed(make_lab(chain("delay=1ms")))
+    lab.loop("web").host.tcp.listen(None, 80)
+    document = lab.run("alice", "traceroute", "-T", "web", json=True).document
+    assert document["reached"]
+    assert lab.loop("web").host.tcp.counters.resets_out == 0
+    assert "exclude each other" in lab.run("alice", "traceroute", "-T", "-I", "web").stderr
 
 
 def test_a_maximum_of_hops(make_lab: MakeLab) -> None:
@@ -76,7 +104,7 @@ def test_a_maximum_of_hops(make_lab: MakeLab) -> None:
     assert (document["reached"], document["packet_bytes"]) == (False, 100)
 
 
-@pytest.mark.parametrize("kind", [[], ["-I"]])
+@pytest.mark.parametrize("kind", [[], ["-I"], ["-T"]])
 def test_a_host_that_is_not_there(make_lab: MakeLab, kind: list[str]) -> None:
     lab = warmed(make_lab(chain()))
     outcome = lab.run("alice", "traceroute", "-q", "1", *kind, "10.0.3.77")

@@ -18,6 +18,7 @@ from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.reset import refuse
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
+from netsim.stack.tcp.syn_probes import SynAnswer, SynProbe, SynProbes
 from netsim.stack.tcp.tcp_counters import TcpCounters
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.stack.tcp.time_wait import TimeWaitTable
@@ -38,7 +39,7 @@ class Tcp:
     Addresses are packed, whatever the family; times are ns of network time.
     """
 
-    __slots__ = ("_faults", "_listeners", "_random", "_shared", "dirty")
+    __slots__ = ("_faults", "_listeners", "_probes", "_random", "_shared", "dirty")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Tcp:
         """Connections for which `flush` has something to do."""
         self._listeners: dict[tuple[bytes | None, int], Listener] = {}
         self._faults = ConnectionFaults()
+        self._probes = SynProbes(self._shared, random)
 
     @property
     def counters(self) -> TcpCounters:
@@ -115,6 +117,7 @@ class Tcp:
             if self._faults.any and connection is not None:
                 self._faults.adopt(connection)
             return
+        self._probes.hear(SynAnswer(port, source, None, now))
         shared.counters.no_match += 1
         refuse(shared.ip, shared.drop, shared.counters, source, destination, segment, now)
 
@@ -146,6 +149,9 @@ class Tcp:
         key = quoted.destination + quoted.source + head[2:4] + head[:2]
         connection = self._shared.connections.get(key)
         if connection is None:
+            port = int.from_bytes(head[:2], "big")
+            if self._probes.hear(SynAnswer(port, reporter, error, now)):
+                return True
             self._shared.counters.icmp_out_of_window += 1
             return False
         return path_errors.icmp_error_arrives(connection, head, error.type, error.code)
@@ -206,6 +212,10 @@ class Tcp:
         listener = Listener(self._shared, self._listeners, (address, port), backlog)
         self._listeners[listener.local] = listener
         return listener
+
+    def open_probe(self) -> SynProbe:
+        """For SYNs that open nothing."""
+        return SynProbe(self._probes)
 
     def close_all(self, now: int) -> None:
         """Close every connection and listener whose owner is gone, as if it had done so."""

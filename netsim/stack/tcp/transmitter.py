@@ -35,6 +35,7 @@ class IpLayer(Protocol):
         payload: bytes,
         now: int,
         *,
+        ttl: int = 64,
         tos: int = 0,
     ) -> None:
         """Let a packet leave, with DF set for TCP; SocketError when it cannot."""

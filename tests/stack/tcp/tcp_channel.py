@@ -47,6 +47,7 @@ class End:
         payload: bytes,
         now: int,
         *,
+        ttl: int = 64,
         tos: int = 0,
     ) -> None:
         assert len(payload) + 20 <= self._mtu

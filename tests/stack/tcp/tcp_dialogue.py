@@ -79,6 +79,7 @@ class Wire:
         payload: bytes,
         now: int,
         *,
+        ttl: int = 64,
         tos: int = 0,
     ) -> None:
         assert (protocol, destination) == (6, PEER)
