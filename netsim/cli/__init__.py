@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal
 import io
 import os
 import sys
@@ -13,6 +14,9 @@ _COMPLETE = "_NETSIM_COMPLETE"
 def main() -> None:
     """Entry point of the `netsim` command."""
     try:
+        if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+            # The command has left Ctrl-C to the system until somebody could catch it.
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
         instruction = os.environ.get(_COMPLETE)
         if not _prepare_streams():
             sys.exit(1)
