@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -68,6 +69,9 @@ class Fleet:
         self.changes = 0
         """Grows whenever a node ends or is connected."""
         self._by_pid: dict[int, NodeHandle] = {}
+        self._asked: dict[str, deque[NodeHandle]] = {}
+        """Boots that the launcher has not answered for yet, which it does in this order. One that
+        stood still may do so when another boot of the node is under way."""
         self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._launching: asyncio.Task[None] | None = None
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
@@ -238,6 +242,8 @@ class Fleet:
             await asyncio.shield(self._undo_start(node))
             if isinstance(error, TimeoutError):
                 text = f"{name} did not answer within {START_TIMEOUT:.0f} s"
+                if node.pid is None and self._launcher is not None:
+                    text += f": nor did {self._launcher.name}, which starts nodes"
                 raise StartError(text) from None
             if isinstance(error, OSError):
                 raise StartError(f"{name}: cannot be launched: {error}") from error
@@ -293,7 +299,14 @@ class Fleet:
                 for ends in self._cabling.first_ends(node.name):
                     descriptors += cabling.descriptors(ends)
                     closing.append(partial(cabling.close, ends))
-            self._launcher.launch(boot, descriptors)
+            asked = self._asked.setdefault(node.name, deque())
+            asked.append(node)
+            try:
+                self._launcher.launch(boot, descriptors)
+            except BaseException:
+                if node in asked:
+                    asked.remove(node)
+                raise
         except BaseException:
             self._close_counters(node)
             self._launches.release()
@@ -335,23 +348,24 @@ class Fleet:
 
     def launched(self, node: str, pid: int) -> None:
         self._launches.release()
-        handle = self.nodes[node]
+        handle = self._asked[node].popleft()
         handle.pid = pid
         self._by_pid[pid] = handle
 
     def not_launched(self, node: str, reason: str) -> None:
         self._launches.release()
-        handle = self.nodes[node]
+        handle = self._asked[node].popleft()
         handle.failure = reason
-        self._ended(handle)
+        self._has_ended(handle)
 
     def exited(self, pid: int, code: int) -> None:
         node = self._by_pid.pop(pid)
         node.exit_code = code
-        self._ended(node)
+        self._has_ended(node)
 
     def launcher_lost(self) -> None:
         lost, self._launcher = self._launcher, None
+        self._asked.clear()
         if not self._ending and lost is not None:
             self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
             self._lost.append(asyncio.ensure_future(lost.end()))
@@ -362,6 +376,12 @@ class Fleet:
         for node in self.nodes.values():
             if not node.ended.is_set():
                 self._ended(node)
+
+    def _has_ended(self, node: NodeHandle) -> None:
+        if self.nodes[node.name] is node:
+            self._ended(node)
+        else:
+            self._close_counters(node)  # another boot has taken its place
 
     def _ended(self, node: NodeHandle) -> None:
         self.changes += 1

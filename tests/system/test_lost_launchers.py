@@ -88,6 +88,12 @@ async def test_a_stopped_zygote_holds_nobody_up_for_ever(
             if event["kind"] == "node-died":
                 break
         assert event["node"] == "web"
+        zygote.suspend()
+        with monkeypatch.context() as brief:
+            brief.setattr(fleet, "START_TIMEOUT", 0.1)
+            with pytest.raises(StartError, match=rf"nor did the zygote \(pid {zygote.pid}\)"):
+                await network.start_node("web")
+        zygote.resume()
         await network.start_node("web")
         assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
 
