@@ -27,7 +27,11 @@ MISUSED: Final = 2
 INTERRUPTED: Final = 130
 
 
+_PROCESSES: Final = (
+    "more processes than allowed: `ulimit -u` and the control group's pids.max are the limits"
+)
 _OF_THE_MACHINE: Final = {
+    errno.EAGAIN: _PROCESSES,
     errno.ENOSPC: "make room where this command writes, and in XDG_RUNTIME_DIR and TMPDIR",
     errno.EDQUOT: "make room where this command writes, and in XDG_RUNTIME_DIR and TMPDIR",
     errno.EMFILE: "ulimit -n raises the limit",
@@ -96,6 +100,8 @@ def explain(error: Exception) -> tuple[str, int]:
             return "netsim: the working directory is gone; change to one that exists", FAILED
         case OSError() if error.errno in _OF_THE_MACHINE:
             return f"netsim: {error.strerror}; {_OF_THE_MACHINE[error.errno]}", FAILED
+        case RuntimeError() if str(error) == "can't start new thread":  # a thread is a process here
+            return f"netsim: {error}; {_PROCESSES}", FAILED
     return (
         f"netsim: a bug: {type(error).__name__}: {error}; netsim --debug COMMAND shows where",
         FAILED,

@@ -111,7 +111,7 @@ class ControlClient:
 
         `verb` is one of those that docs/control-api.md lists.
         """
-        self.summary()  # whether anybody answers: what is asked for may take a while
+        self.summary(ANSWER_TIMEOUT)  # whether anybody answers: what is asked for may take a while
         return dict(self._ask("POST", f"/v1/nodes/{_quote(node)}/{verb}", NODE_TIMEOUT))
 
     def interrupt(self, execution: str) -> None:

@@ -49,9 +49,12 @@ class Zygote:
         """Fork the zygote; where the calling process has threads, start a fresh interpreter."""
         ours, theirs = socket.socketpair()
         with theirs:
-            if threading.active_count() > 1:
-                return cls(_spawn_zygote(theirs), ours)
-            return cls(_fork_zygote(theirs), ours)
+            begin = _spawn_zygote if threading.active_count() > 1 else _fork_zygote
+            try:
+                return cls(begin(theirs), ours)
+            except BaseException:
+                ours.close()
+                raise
 
     def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
         import asyncio

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netsim_shell import Shell
+from netsim_shell import HOME, Shell
 
 from netsim.cli.outcome import explain
 
@@ -81,3 +82,20 @@ def test_what_the_machine_lacks_is_no_bug(number: int) -> None:
     text, code = explain(OSError(number, "some words"))
     assert code == 1
     assert text.startswith("netsim: some words; ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become somebody else")
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_limit_on_processes_is_named(shell: Shell, limit: int) -> None:
+    # Root is not bound by it. Whoever it becomes has no other process, and reads what root does.
+    user, reads = 60_000 + os.getpid() % 5_000, "-all,+dac_read_search"
+    capabilities = f"--bounding-set {reads} --inh-caps {reads} --ambient-caps {reads}"
+    for path in (shell.folder, shell.folder / "run"):
+        os.chown(path, user, user)
+    (shell.folder / "home.yaml").write_text(HOME)
+    begin = f"setpriv --reuid {user} --regid {user} --clear-groups {capabilities}"
+    code, out, err = bash(shell, f"{begin} prlimit --nproc={limit} {NETSIM} up home.yaml")
+    assert (code, out) == (1, "")
+    assert "`ulimit -u` and the control group's pids.max" in err
+    assert err.startswith("netsim: ")
+    assert err.count("\n") == 1
