@@ -103,7 +103,6 @@ def _explore(
         "tried": exploration.tried,
         "kinds": list(exploration.kinds),
         "span_ns": exploration.span_ns,
-        "left_out": list(exploration.left_out),
         "faults": [fault.as_dict() for fault in exploration.faults],
         "written": None,
         "runs": [],
@@ -132,8 +131,9 @@ def _explore(
             f"{format_duration(scenario.explore.lasting_ns)}, at most {scenario.explore.at_most} "
             "in a run"
         )
+    if exploration.left_out:
+        left_out = report["left_out"] = " and ".join(exploration.left_out)
     if exploration.left_out and not as_json:
-        left_out = " and ".join(exploration.left_out)
         say(f"  note: around {left_out} nothing was drawn: there are too many")
     return report
 
