@@ -103,7 +103,8 @@ class FqCodel:
                 return frame
             listed.popleft()
             if listed is self._new and self._old:
-                # An empty new flow goes to the end of the old ones: it may not come back at once.
+                # An empty new flow goes to the end of the old ones, whom it must not starve. The
+                # RFC does so where there are none, too; this is Linux's, by the same authors.
                 self._old.append(flow)
             else:
                 flow.is_listed = False

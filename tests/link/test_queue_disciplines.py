@@ -1,184 +1,26 @@
-"""CoDel, FQ-CoDel and RED, held against their papers and RFCs."""
+"""What CoDel, FQ-CoDel and RED do to queues, and the link around them."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from math import sqrt
+from collections import Counter
 from random import Random
 from statistics import mean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from queue_runs import FOREVER, MBIT, TEN_MBIT_FRAME, Run, flow_of, frame_of, link_with, serial_of
 
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.queue_settings import CodelQueue, FqCodelQueue, Queue, QueueLimit, RedQueue
-from netsim.core.streams import RandomStreams
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.link.codel import CodelLaw, CodelState
 from netsim.link.link_counters import LinkCounters
 from netsim.link.queue_discipline import EARLY, mark_ce
 from netsim.link.red import Red
-from netsim.link.simplex_link import SimplexLink
 from netsim.wire import ipv4
 from netsim.wire.checksum import is_valid
 
-MBIT = 1_000_000
-FOREVER = 1 << 62
-TEN_MBIT_FRAME = 1250  # octets: 1 ms each
-
-
-def frame_of(serial: int, *, flow: int = 1, size: int = TEN_MBIT_FRAME, tos: int = 0) -> bytes:
-    """A UDP packet: `flow` is its source port."""
-    payload = flow.to_bytes(2, "big") + bytes(2) + serial.to_bytes(8, "big")
-    header = ipv4.pack_plain(tos, size - 14, 0, 64, 17, b"\x0a\0\0\1", b"\x0a\0\0\2")
-    return (bytes(12) + b"\x08\0" + header + payload).ljust(size, b"\0")
-
-
-def serial_of(frame: bytes) -> int:
-    return int.from_bytes(frame[38:46], "big")
-
-
-def flow_of(frame: bytes) -> int:
-    return int.from_bytes(frame[34:36], "big")
-
-
-def link_with(queue: Queue, bandwidth: int = 10 * MBIT) -> SimplexLink:
-    return SimplexLink(LinkAttributes(bandwidth_bps=bandwidth, queue=queue), RandomStreams(1))
-
-
-class Run:
-    """Frames through a link, asked for as a runtime asks: when one is about to depart."""
-
-    def __init__(self, link: SimplexLink) -> None:
-        self.link = link
-        self.departures: list[tuple[int, int, bytes]] = []
-        self.waits: dict[int, list[int]] = {}
-        """By flow, in ns: from arrival to departure."""
-        self._arrivals: dict[int, int] = {}
-        self._serial = 0
-
-    def send(self, now: int, flow: int = 1, size: int = TEN_MBIT_FRAME, tos: int = 0) -> None:
-        self.until(now)
-        self._serial += 1
-        self._arrivals[self._serial] = now
-        self.link.enqueue(frame_of(self._serial, flow=flow, size=size, tos=tos), now)
-
-    def until(self, now: int) -> None:
-        while (following := self.link.next_departure()) is not None and following <= now:
-            for departure in self.link.dequeue(following):
-                frame = departure[2]
-                wait = departure[0] - self._arrivals[serial_of(frame)]
-                self.waits.setdefault(flow_of(frame), []).append(wait)
-                self.departures.append(departure)
-        counters = self.link.counters
-        fates = counters.handed_over + sum(counters.dropped.values()) + self.link.queued()
-        assert counters.sent == fates
-
-
 # CoDel ----------------------------------------------------------------------------------------
-
-
-class PseudoCode:
-    """RFC 8289 5.6 to 5.9, word for word, in seconds; `drops` are numbers of packets."""
-
-    TARGET = 0.005
-    INTERVAL = 0.100
-    maxpacket_ = 1514
-
-    def __init__(self) -> None:
-        self.queue: deque[tuple[int, float, int]] = deque()
-        self.first_above_time_ = 0.0
-        self.drop_next_ = 0.0
-        self.count_ = 0
-        self.lastcount_ = 0
-        self.dropping_ = False
-        self.drops: list[int] = []
-
-    def enque(self, packet: int, tstamp: float, size: int) -> None:
-        self.queue.append((packet, tstamp, size))
-
-    def bytes(self) -> int:
-        return sum(size for _, _, size in self.queue)
-
-    def control_law(self, t: float, count: int) -> float:
-        return t + self.INTERVAL / sqrt(count)
-
-    def dodequeue(self, now: float) -> tuple[int | None, bool]:
-        ok_to_drop = False
-        if not self.queue:
-            self.first_above_time_ = 0
-            return None, ok_to_drop
-        packet, tstamp, _ = self.queue.popleft()
-        sojourn_time = now - tstamp
-        if sojourn_time < self.TARGET or self.bytes() <= self.maxpacket_:
-            self.first_above_time_ = 0
-        elif self.first_above_time_ == 0:
-            self.first_above_time_ = now + self.INTERVAL
-        elif now >= self.first_above_time_:
-            ok_to_drop = True
-        return packet, ok_to_drop
-
-    def deque(self, now: float) -> int | None:
-        packet, ok_to_drop = self.dodequeue(now)
-        if self.dropping_:
-            if not ok_to_drop:
-                self.dropping_ = False
-            while now >= self.drop_next_ and self.dropping_:
-                assert packet is not None
-                self.drops.append(packet)
-                self.count_ += 1
-                packet, ok_to_drop = self.dodequeue(now)
-                if not ok_to_drop:
-                    self.dropping_ = False
-                else:
-                    self.drop_next_ = self.control_law(self.drop_next_, self.count_)
-        elif ok_to_drop:
-            assert packet is not None
-            self.drops.append(packet)
-            packet, ok_to_drop = self.dodequeue(now)
-            self.dropping_ = True
-            delta = self.count_ - self.lastcount_
-            self.count_ = 1
-            if delta > 1 and now - self.drop_next_ < 16 * self.INTERVAL:
-                self.count_ = delta
-            self.drop_next_ = self.control_law(now, self.count_)
-            self.lastcount_ = self.count_
-        return packet
-
-
-@settings(max_examples=60)
-@given(
-    seed=st.integers(0, 10**9),
-    load=st.floats(0.7, 4.0),
-    phases=st.lists(st.integers(20, 300), min_size=1, max_size=5),
-)
-def test_codel_does_what_the_pseudo_code_does(seed: int, load: float, phases: list[int]) -> None:
-    random = Random(seed)
-    drops: list[int] = []
-
-    def drop(frame: bytes, reason: str, now: int) -> None:
-        drops.append(serial_of(frame))
-
-    law = CodelLaw(CodelQueue(), 1500, drop, LinkCounters())
-    state, reference = CodelState(), PseudoCode()
-    now, serial = 0, 0
-    arrival = 0
-    for packets in phases:
-        for _ in range(packets):
-            now += 1_000_003
-            while arrival <= now:
-                serial += 1
-                size = random.randint(60, 1514)
-                state.put(frame_of(serial, size=size), arrival)
-                reference.enque(serial, arrival / SECOND, size)
-                arrival += int(random.expovariate(load) * MILLISECOND) + 1
-            taken = state.take(now, law)
-            expected = reference.deque(now / SECOND)
-            assert (None if taken is None else serial_of(taken)) == expected
-            assert drops == reference.drops
-        # A pause, in which the queue drains, or not.
-        arrival += random.randint(0, 400) * MILLISECOND
 
 
 def test_codel_keeps_the_queue_short_where_drop_tail_fills_it() -> None:
@@ -426,6 +268,25 @@ def test_another_discipline_takes_over_what_waits() -> None:
             assert [departs for departs, _, _ in run.departures] == [
                 number * MILLISECOND for number in range(7)
             ]
+
+
+@given(
+    pauses=st.lists(st.integers(0, 3 * MILLISECOND), min_size=1, max_size=200),
+    sizes=st.lists(st.integers(60, 1514), min_size=200, max_size=200),
+)
+def test_waits_are_exactly_those_of_a_single_server(pauses: list[int], sizes: list[int]) -> None:
+    """Lindley 1952: a frame waits for what is left of the wait and the service before it."""
+    run = Run(link_with(QueueLimit(packets=10_000), bandwidth=8 * MBIT))  # 1 us for an octet
+    now = wait = service = 0
+    expected: list[int] = []
+    for pause, size in zip(pauses, sizes, strict=False):
+        now += pause
+        run.send(now, size=size)
+        wait = max(0, wait + service - pause) if expected else 0
+        expected.append(wait)
+        service = size * 1000
+    run.until(FOREVER - 1)
+    assert run.waits[1] == expected
 
 
 @pytest.mark.parametrize("load", [0.5, 0.8])
