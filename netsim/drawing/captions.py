@@ -34,6 +34,20 @@ def addresses(figure: Figure) -> list[str]:
     return [str(ipaddress.ip_address(each)) for each in (*packed, *node.loopback)]
 
 
+def addresses_by_interface(figure: Figure) -> list[str]:
+    """The same with the name before the first of each interface, where there are several."""
+    node = figure.members[0]
+    if len(figure.members) > 1 or len(node.interfaces) < 2:
+        return addresses(figure)
+    named = [(each.name, [own for own, _ in each.addresses]) for each in node.interfaces]
+    named.append(("lo", list(node.loopback)))
+    found = []
+    for name, packed in named:
+        shown = [str(ipaddress.ip_address(each)) for each in packed]
+        found += [f"{name} {each}" for each in shown[:1]] + shown[1:]
+    return found
+
+
 def services(figure: Figure) -> list[str]:
     """What answers: `:80 httpbin`, `:8000 site/`, by port the module or folder; or `tap:tap0`."""
     tap = figure.members[0].tap

@@ -112,7 +112,8 @@ class _Tree:
 
     def _row(self, figure: int, branch: str) -> Row:
         drawn = self._picture.figures[figure]
-        facts = captions.addresses(drawn) + captions.services(drawn) + captions.ports(drawn)
+        facts = captions.addresses_by_interface(drawn)
+        facts += captions.services(drawn) + captions.ports(drawn)
         line = self._line_above[figure]
         if line is not None:
             above = line.a if line.b == figure else line.b

@@ -21,6 +21,7 @@ from typing import Final, TypeAlias
 
 from netsim.topology.checked_topology import LOOPBACK, End, Layout, Node
 from netsim.topology.findings import Findings
+from netsim.topology.misplaced_addresses import put_right
 
 _FIRST_COMPUTER: Final = 10
 _Address: TypeAlias = tuple[bytes, int]
@@ -37,6 +38,7 @@ def assign_addresses(
     given = {end: addresses[0] for end, addresses in all_given.items() if addresses}
     secondary = {end: addresses[1:] for end, addresses in all_given.items() if addresses[1:]}
     segments = _find_segments(layout)
+    put_right([segment.ends for segment in segments], given, layout, findings)
     subnets = _given_subnets(segments, given, layout, findings)
     _refuse_overlaps(segments, subnets, given, layout, findings)
     others = _other_subnets(segments, subnets, secondary, layout, findings)
@@ -144,8 +146,10 @@ def _given_addresses(layout: Layout, findings: Findings) -> dict[End, tuple[_Add
             elif not own:
                 findings.report(path, f"`{name}` has no interface; write a link to it")
             else:
+                links = "1 link leads" if len(own) == 1 else f"{len(own)} links lead"
                 message = (
-                    f"`{name}` has no interface `{interface}`; {findings.suggest(interface, own)}"
+                    f"`{name}` has no interface `{interface}`, as {links} to it; "
+                    f"{findings.suggest(interface, own)}, or a further link"
                 )
                 findings.report(path, message, at_key=True)
     return given

@@ -175,7 +175,7 @@ def test_the_tree_grows_from_the_middle(campus: Picture) -> None:
     rows = {row.name: row for row in tree_rows(campus)}
     assert rows["alice"].facts == "10.0.1.10  127.0.0.1:8080 → web:80"
     assert rows["web"].facts == "10.0.3.10  :80 httpbin"
-    assert rows["r1"].facts == "10.0.1.1  10.0.2.1  10.0.4.1  10.0.6.1"
+    assert rows["r1"].facts == "eth0 10.0.1.1  eth1 10.0.2.1  eth2 10.0.4.1  eth3 10.0.6.1"
     assert rows["s1"].link == "10.0.1.0/24; 1gbit 200us"
     assert rows["alice"].link == "1gbit 200us"
     assert rows["→ r4"].link == "10.0.7.0/24; 1gbit 2ms"

@@ -44,6 +44,16 @@ def two_lans(*, a: str = "{kind: computer}", r: str = "{kind: router}") -> str:
     )
 
 
+def routers(rb: str) -> str:
+    """ra – rb – server, whose addresses are given."""
+    return (
+        "name: two\nnodes:\n  ra: {kind: router, address: {eth0: 10.1.0.1/30}}\n"
+        f"  rb: {{kind: router, address: {rb}}}\n"
+        "  server: {kind: computer, address: 192.168.2.10/24}\n"
+        "links:\n  - [ra, rb]\n  - [rb, server]\n"
+    )
+
+
 CASES: dict[str, tuple[str, list[str]]] = {
     # YAML itself
     "empty": ("▶", ["the file is empty; write"]),
@@ -266,7 +276,23 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "no such interface": (
         two_lans(r="{kind: router, address: {▶wlan: 10.0.3.1/24}}"),
-        ["`r` has no interface `wlan`; write one of `eth0`, `eth1`"],
+        ["`r` has no interface `wlan`, as 2 links lead to it; write one of `eth0`, `eth1`, or a f"],
+    ),
+    "addresses exchanged": (
+        routers("{eth0: ▶192.168.2.1/24, eth1: 10.1.0.2/30}"),
+        [
+            "`rb:eth0` is the link to `ra` (interfaces are numbered in the order of `links`), and "
+            "the address of `eth1` fits there; exchange the two"
+        ],
+    ),
+    "link forgotten": (
+        routers("{eth0: ▶172.16.0.1/24, eth1: ▶10.1.0.2/30, ▶eth2: 192.168.2.1/24}"),
+        [
+            "`rb:eth0` is the link to `ra` (interfaces are numbered in the order of `links`), and "
+            "the address of `eth1` fits there; write the link that is missing before it",
+            "`rb:eth1` is the link to `server`",
+            "`rb` has no interface `eth2`, as 2 links lead to it",
+        ],
     ),
     "address of counted nodes": (
         at_a("count: 2, ▶address: 10.0.3.10/24"),
