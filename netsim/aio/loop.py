@@ -136,6 +136,11 @@ class HostLoopMixin(HostLoop):
                 raise
         return await adopt(self, connection, protocol_factory, tls)
 
+    async def start_tls(self, *args: Any, **kwargs: Any) -> asyncio.Transport | None:
+        """As asyncio."""
+        self.tls_begins()
+        return await super().start_tls(*args, **kwargs)
+
     async def _connect(
         self,
         host: str | None,

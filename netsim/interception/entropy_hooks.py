@@ -1,20 +1,25 @@
-"""Seeded randomness behind `os.urandom`, `random`, `secrets` and `uuid`.
+"""Seeded randomness behind `os.urandom`, `random`, `secrets`, `uuid`, `tempfile`, `ssl.RAND_bytes`.
 
 Each computer has its own. `random.SystemRandom` and `secrets` draw from `os.urandom`, and so does a
 `random.Random()` that is made, without a seed, on a computer.
 
 Not covered: generators that a program made before the network was there (but that of aiohttp's
-WebSocket clients is), `numpy.random`, and what C libraries draw for themselves (OpenSSL). While a
-computer runs, other threads share its state of the functions in `random` and its `uuid` node.
+WebSocket clients is), `numpy.random`, and what C libraries draw for themselves: those that are
+known are told (`own_randomness`). While a computer runs, other threads share its state of the
+functions in `random` and its `uuid` node.
 """
 
 from __future__ import annotations
 
 import _random
+import contextlib
 import os
 import random
+import ssl
 import sys
+import tempfile
 import uuid
+from collections.abc import Iterator
 from operator import index
 from typing import Any, Final
 
@@ -53,12 +58,46 @@ class WebSocketMasks:
             self._function.__kwdefaults__ = self._before
 
 
+class TemporaryNames:
+    """The names that `tempfile` gives files: it has one generator, which all would share."""
+
+    def __init__(self, presence: Presence) -> None:
+        self._here = presence.here
+        self._tempfile: dict[str, Any] = vars(tempfile)
+        self._of_the_process: Any = self._tempfile["_get_candidate_names"]
+        self._new_names: Any = self._tempfile["_RandomNameSequence"]
+
+    def install(self) -> None:
+        """From now on each computer has names of its own."""
+        with contextlib.suppress(FileNotFoundError):
+            tempfile.gettempdir()  # it draws names, too: now, and not for whoever asks first
+        self._tempfile["_get_candidate_names"] = self._names
+
+    def uninstall(self) -> None:
+        """Put back what was."""
+        self._tempfile["_get_candidate_names"] = self._of_the_process
+
+    def _names(self) -> Iterator[str]:
+        environment = self._here()
+        if environment is None or environment.urandom is None:
+            names: Iterator[str] = self._of_the_process()
+            return names
+        if environment.temporary_names is None:
+            environment.temporary_names = self._new_names()
+        return environment.temporary_names
+
+
 class EntropyHooks:
     """Every source of randomness of the standard library."""
 
     def __init__(self, presence: Presence) -> None:
         self._here = presence.here
-        self._replacements: list[Replacement] = [self._urandom(), WebSocketMasks()]
+        self._replacements: list[Replacement] = [
+            self._urandom(),
+            self._of_openssl(),
+            WebSocketMasks(),
+            TemporaryNames(presence),
+        ]
         if hasattr(os, "getrandom"):
             self._replacements.append(self._getrandom())
         self._generator: Any = random._inst
@@ -143,4 +182,15 @@ class EntropyHooks:
             return os.urandom(size)
 
         replacement = FunctionReplacement(os.getrandom, getrandom)
+        return replacement
+
+    def _of_openssl(self) -> FunctionReplacement:
+        def draw(size: int) -> bytes:
+            environment = self._here()
+            if environment is None or environment.urandom is None or index(size) < 0:
+                drawn: bytes = replacement.original(size)
+                return drawn
+            return os.urandom(size)
+
+        replacement = FunctionReplacement(ssl.RAND_bytes, draw)
         return replacement

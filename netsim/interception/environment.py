@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import get_ident
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any, Final, NamedTuple, TextIO
 
@@ -20,6 +20,9 @@ MONOTONIC_BASE_NS: Final = 1_000 * SECOND
 
 _MULTICAST: Final = 1 << 40
 """RFC 9562 (6.10): the bit that a node number has set which is no interface's address."""
+_NO_KERNEL_GIVES: Final = 1 << 22
+"""Linux has no process with this number or a greater one (PID_MAX_LIMIT)."""
+_PIDS: Final = 100_000
 
 
 class Executed(NamedTuple):
@@ -58,12 +61,17 @@ class Environment:
         """Instead of the kernel's randomness."""
         self.generator: GeneratorState | None = None
         """Of the functions of the module `random`, while this computer does not run."""
+        self.pid: int | None = None
+        """Instead of the process's."""
+        self.temporary_names: Iterator[str] | None = None
+        """Of files that `tempfile` makes; made when one is wanted."""
         self.uuid_node: int | None = None
         self.uuid_last_timestamp: int | None = None
         if streams is not None:
             self.urandom = streams.stream("urandom")
             self.generator = GeneratorState.of(streams.stream("random"))
             self.uuid_node = streams.stream("uuid").getrandbits(48) | _MULTICAST
+            self.pid = _NO_KERNEL_GIVES + streams.stream("pid").randrange(_PIDS)
         self._network_time = network_time
         self._slept_ns = 0
         self._may_sleep = False

@@ -7,8 +7,9 @@ and `os.environ`; what is one object for all threads (the module functions of `r
 `uuid`, `sys.stdout`, `sys.stderr`) they share with the computer that runs. Programs in virtual time
 have no reason for threads, and those who start one are found out (`unrepeatable`).
 
-Covered are time, datetime, random, os.urandom, secrets, uuid, os.environ and sys.stdout/stderr,
-also where a program imported them by name. Not covered: numpy.random, process_time, getpid.
+Covered are time, datetime, random, os.urandom, secrets, uuid, temporary names, os.getpid, the name
+of the host, times of files, os.environ and sys.stdout/stderr, also where a program imported them by
+name. Not covered: numpy.random, process_time.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
 from netsim.interception.environ_hooks import EnvironHooks
 from netsim.interception.environment import Environment, Executed, Presence
+from netsim.interception.file_times import FileTimes
+from netsim.interception.identity_hooks import IdentityHooks
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
 
@@ -43,6 +46,8 @@ class _Hooks:
             ClockHooks(self.presence),
             self.entropy,
             EnvironHooks(self.presence),
+            IdentityHooks(self.presence),
+            FileTimes(self.presence),
             StableTaskClass(),
             self.watch,
         ]

@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+import _ssl
 import _thread
+import asyncio
 import contextlib
+import os
 import socket
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import Any, Final, Literal
 
-from netsim.interception.c_functions import FunctionReplacement
+from netsim.interception.audit_events import AuditListener
+from netsim.interception.c_functions import FunctionReplacement, Replacement, set_in_type
 from netsim.interception.environment import Presence
+from netsim.interception.memory_order import what_differs
+from netsim.interception.own_randomness import OwnRandomness
 
-Kind = Literal["thread", "tls", "subprocess", "socket"]
+Kind = Literal["thread", "tls", "subprocess", "socket", "file", "library", "order"]
 """A thread that was started or that called into a loop; TLS, whose bytes are random; another
-process; a socket of the machine that the network runs on."""
+process; a socket of the machine that the network runs on; a temporary file whose name was taken; a
+library that draws randomness for itself; the order of sets in this process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One cause, and the computer whose program is it."""
+    """One cause, the computer whose program is it ("": the process's), and where that is.
+
+    `place` is "file:line" of the program, of a library where no line of a program is under way, or
+    nothing.
+    """
 
     kind: Kind
     computer: str
     text: str
+    place: str = field(default="", compare=False)
 
     def __str__(self) -> str:
-        return f"{self.computer}: {self.text}"
+        whose = f"{self.computer}: " if self.computer else ""
+        where = f" ({self.place})" if self.place else ""
+        return f"{whose}{self.text}{where}"
 
 
 class Findings:
@@ -41,8 +57,14 @@ class Findings:
     def note(self, kind: Kind, computer: str, text: str) -> None:
         """Something that cannot repeat has happened; only the first time counts."""
         if (kind, computer) not in self._found:
-            finding = self._found[kind, computer] = Finding(kind, computer, text)
+            finding = Finding(kind, computer, text, _program_line())
+            self._found[kind, computer] = finding
             self.on_finding(finding)
+
+    def note_order(self) -> None:
+        """What of the order in this process will be another one in the next."""
+        if differs := what_differs():
+            self._found.setdefault(("order", ""), Finding("order", "", f"the order of {differs}"))
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(list(self._found.values()))
@@ -51,38 +73,108 @@ class Findings:
         return len(self._found)
 
 
-def _started_thread(args: tuple[Any, ...]) -> tuple[Kind, str]:
+# The program's line -----------------------------------------------------------------------------
+
+_OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_STANDARD: Final = sysconfig.get_path("stdlib") + os.sep
+_PACKAGES: Final = tuple(sysconfig.get_path(name) + os.sep for name in ("purelib", "platlib"))
+_STEP: Final[CodeType] = asyncio.Handle._run.__code__
+"""What loops call; whatever is around it is not the program."""
+
+
+def _program_line() -> str:
+    """ "file:line" of the innermost program that runs, or of the innermost library."""
+    library = ""
+    frame: FrameType | None = sys._getframe(1)
+    is_leading = True
+    while frame is not None and frame.f_code is not _STEP:
+        file = frame.f_code.co_filename
+        is_ours = file.startswith(_OURS)
+        if is_ours and not is_leading:
+            break  # what runs the program
+        is_leading &= is_ours
+        if not is_ours and not file.startswith("<"):
+            if file.startswith(_PACKAGES):
+                library = library or _place(frame)
+            elif not file.startswith(_STANDARD):
+                return _place(frame)
+        frame = frame.f_back
+    return library
+
+
+def _place(frame: FrameType) -> str:
+    file = frame.f_code.co_filename
+    here = os.getcwd() + os.sep
+    return f"{file.removeprefix(here)}:{frame.f_lineno}"
+
+
+# What is found ----------------------------------------------------------------------------------
+
+_Described = tuple[Kind, str] | None
+
+_LOOKS_AT_THE_MACHINE: Final = frozenset({"ctypes.util", "platform", "sysconfig", "uuid"})
+"""Modules that ask other programs what this machine has (`ldconfig`, `uname`): always the same."""
+
+
+def _started_thread(args: tuple[Any, ...]) -> _Described:
     function = args[0]
     # What threading starts is the bound method of a Thread.
     started = getattr(function, "__self__", function)
     return "thread", f"started a thread ({getattr(started, 'name', None) or repr(started)})"
 
 
-def _popen(args: tuple[Any, ...]) -> tuple[Kind, str]:
+def _popen(args: tuple[Any, ...]) -> _Described:
     command = args[1]
     shown = command if isinstance(command, str | bytes) else command[0] if command else args[0]
-    return "subprocess", f"started a process ({_text(shown)})"
+    return _process(shown)
 
 
-def _spawn(args: tuple[Any, ...]) -> tuple[Kind, str]:
-    return "subprocess", f"started a process ({_text(args[0]) if args else 'fork'})"
+def _spawn(args: tuple[Any, ...]) -> _Described:
+    return _process(args[0] if args else "fork")
 
 
-def _connect(args: tuple[Any, ...]) -> tuple[Kind, str] | None:
+def _process(command: Any) -> _Described:
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        asking = frame.f_globals.get("__name__", "")
+        if asking != "subprocess" and not frame.f_code.co_filename.startswith(_OURS):
+            break
+        frame = frame.f_back
+    if frame is not None and asking in _LOOKS_AT_THE_MACHINE:
+        return None
+    return "subprocess", f"started a process ({_text(command)})"
+
+
+def _bind(args: tuple[Any, ...]) -> _Described:
+    address = args[1]
+    if isinstance(address, tuple) and address[:2] in (("127.0.0.1", 0), ("::1", 0)):
+        # A look whether the machine has this protocol (urllib3). Whoever uses the port connects.
+        return None
+    return _connect(args)
+
+
+def _connect(args: tuple[Any, ...]) -> _Described:
     if args[0].family not in (socket.AF_INET, socket.AF_INET6):
         return None
     return "socket", f"used a socket outside the network ({args[1]})"
 
 
-def _resolve(args: tuple[Any, ...]) -> tuple[Kind, str]:
+def _resolve(args: tuple[Any, ...]) -> _Described:
     return "socket", f"asked the resolver outside the network for {_text(args[0])}"
+
+
+def _temporary_file(args: tuple[Any, ...]) -> _Described:
+    if not os.path.lexists(args[0]):
+        return None
+    text = f"found the temporary name {_text(args[0])} taken, by a run before it or beside it"
+    return "file", text
 
 
 def _text(value: Any) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-_EVENTS: Final[dict[str, Callable[[tuple[Any, ...]], tuple[Kind, str] | None]]] = {
+_EVENTS: Final[dict[str, Callable[[tuple[Any, ...]], _Described]]] = {
     "_thread.start_new_thread": _started_thread,  # from 3.12 on
     "_thread.start_joinable_thread": _started_thread,  # from 3.13 on
     "subprocess.Popen": _popen,
@@ -90,69 +182,100 @@ _EVENTS: Final[dict[str, Callable[[tuple[Any, ...]], tuple[Kind, str] | None]]] 
     "os.system": _spawn,
     "os.fork": _spawn,
     "socket.connect": _connect,
-    "socket.bind": _connect,
+    "socket.bind": _bind,
     "socket.sendto": _connect,
     "socket.getaddrinfo": _resolve,
+    "socket.gethostbyaddr": _resolve,
     "socket.gethostbyname": _resolve,
+    "tempfile.mkdtemp": _temporary_file,
+    "tempfile.mkstemp": _temporary_file,
 }
-"""Audit events (library reference, "Audit events table") that tell of such a cause."""
+"""Audit events that tell of such a cause."""
 
 
 class Watch:
-    """Notes what the interpreter's audit events tell, while a computer runs."""
+    """Notes what tells of a cause, while a computer runs."""
 
-    _active: Watch | None = None
-    _is_hooked = False
+    is_blind = False
+    """For what netsim itself does, see `unwatched`."""
 
     def __init__(self, presence: Presence) -> None:
         self.findings = Findings()
         self._presence = presence
-        self._threads: list[FunctionReplacement] = []
+        self._parts: list[Replacement] = [
+            AuditListener(_EVENTS, lambda event, args: self._see(_EVENTS[event], args)),
+            OwnRandomness(
+                lambda library: self._note("library", f"had random bytes of {library}'s own")
+            ),
+            _MemoryTls(lambda: self._note("tls", TLS)),
+        ]
         if sys.version_info < (3, 12):
             # 3.11 has no audit event for this.
-            self._threads = [FunctionReplacement(_thread.start_new_thread, self._start_thread)]
+            self._threads = FunctionReplacement(_thread.start_new_thread, self._start_thread)
+            self._parts.append(self._threads)
 
     def install(self) -> None:
         """From now on findings are noted."""
-        for replacement in self._threads:
-            replacement.install()
-        Watch._active = self
-        if not Watch._is_hooked:
-            # There is no way to remove an audit hook: it is there once, and does nothing later.
-            sys.addaudithook(_audit)
-            Watch._is_hooked = True
+        for part in self._parts:
+            part.install()
 
     def uninstall(self) -> None:
         """No longer."""
-        Watch._active = None
-        for replacement in self._threads:
-            replacement.uninstall()
+        for part in self._parts:
+            part.uninstall()
 
     def _start_thread(self, *args: Any) -> Any:
-        self.see(_started_thread, args)
-        return self._threads[0].original(*args)
+        self._see(_started_thread, args)
+        return self._threads.original(*args)
 
-    def see(self, describe: Callable[[tuple[Any, ...]], Any], args: tuple[Any, ...]) -> None:
-        """An audit event has come."""
+    def _see(self, describe: Callable[[tuple[Any, ...]], _Described], args: Any) -> None:
         environment = self._presence.here()
         if environment is not None and environment.name:
             described = describe(args)
             if described is not None:
-                kind, text = described
-                self.findings.note(kind, environment.name, text)
+                self._note(*described)
 
-
-def _audit(event: str, args: tuple[Any, ...]) -> None:
-    describe = _EVENTS.get(event)
-    if describe is not None and Watch._active is not None:
-        Watch._active.see(describe, args)
+    def _note(self, kind: Kind, text: str) -> None:
+        environment = self._presence.here()
+        if environment is not None and environment.name and not Watch.is_blind:
+            self.findings.note(kind, environment.name, text)
 
 
 @contextlib.contextmanager
 def unwatched() -> Iterator[None]:
     """What netsim itself does meanwhile, while a computer runs, is no finding."""
-    before, Watch._active = Watch._active, None
+    before, Watch.is_blind = Watch.is_blind, True
     try:
         yield
     finally:
-        Watch._active = before
+        Watch.is_blind = before
+
+
+TLS: Final = "used TLS, whose bytes are random"
+
+
+class _MemoryTls:
+    """Has a function called when TLS begins between two buffers, or on a socket of the machine."""
+
+    _NAMES: Final = ("_wrap_bio", "_wrap_socket")
+
+    def __init__(self, begins: Callable[[], None]) -> None:
+        self._begins = begins
+        self._originals = {name: vars(_ssl._SSLContext)[name] for name in self._NAMES}
+
+    def install(self) -> None:
+        """From now on it is called."""
+        for name, original in self._originals.items():
+            set_in_type(_ssl._SSLContext, name, self._telling(original))
+
+    def uninstall(self) -> None:
+        """Put back what was."""
+        for name, original in self._originals.items():
+            set_in_type(_ssl._SSLContext, name, original)
+
+    def _telling(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def wrap(context: Any, *args: Any, **kwargs: Any) -> Any:
+            self._begins()
+            return original(context, *args, **kwargs)
+
+        return wrap

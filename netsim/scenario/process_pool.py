@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final
@@ -29,10 +29,6 @@ from netsim.scenario.scenario_model import Scenario
 
 _GRACE: Final = 10.0
 """Seconds beyond the limit of a run until it is killed; it should have ended itself by then."""
-_ADDRESSES: Final = (
-    "another run may differ: this kernel does not let memory lie at the same addresses "
-    "(personality), so sets of plain objects have an order of their own in each run"
-)
 _TAIL: Final = 2_000
 """Bytes of what a process said that died."""
 
@@ -174,9 +170,7 @@ class Pool:
         run.process.kill()
         if isinstance(answer, tuple):
             result: ScenarioResult = answer[0]
-            if self._server.repeats or result.time == "real":
-                return result
-            return replace(result, notices=(*result.notices, _ADDRESSES))
+            return result
         if isinstance(answer, str):
             return run.job.broken(answer, wall)
         if code is None and not run.is_late:

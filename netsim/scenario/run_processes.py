@@ -16,12 +16,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from netsim.interception.memory_order import HASH_SEED, without_randomisation
 from netsim.scenario.scenario_model import PlannedFault, Scenario
 from netsim.scenario.user_imports import libraries
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
-_ADDR_NO_RANDOMIZE: Final = 0x0040000
-_ASK: Final = 0xFFFFFFFF
 _BACKLOG: Final = 128
 _HELLO: Final = 10.0
 """Seconds within which a process that was asked for should be there."""
@@ -47,8 +46,6 @@ class RunServer:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.repeats = True
-        """Addresses are the same in every run, and so is the order of what is kept by address."""
         # Runs are forked twice: their parents end, and they come to us.
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._forks = _Forks(folder / "scenarios")
@@ -58,12 +55,12 @@ class RunServer:
         with self._forks.ends() as descriptors:
             command = [sys.executable, "-P", "-m", "netsim.scenario.run_server"]
             command += [str(os.getpid()), *map(str, descriptors), "0"]
-            with self._without_randomisation(), _deaf_to_interrupts():
+            with without_randomisation(), _deaf_to_interrupts():
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     pass_fds=descriptors,
-                    env={**os.environ, "PYTHONHASHSEED": "0"},
+                    env=os.environ | HASH_SEED,
                 )
 
     def start(self, scenario: Scenario, said: Path, trace: str | None) -> RunProcess:
@@ -100,20 +97,6 @@ class RunServer:
             # In real time programs run elsewhere.
             answers.send((scenario, () if scenario.time == "real" else libraries(scenario)))
         return scenario, forks
-
-    @contextlib.contextmanager
-    def _without_randomisation(self) -> Iterator[None]:
-        """What is executed meanwhile has its memory always at the same addresses (personality(2)).
-
-        A sandbox may refuse that.
-        """
-        before = libc.personality(_ASK)
-        self.repeats = before >= 0 and libc.personality(before | _ADDR_NO_RANDOMIZE) >= 0
-        try:
-            yield
-        finally:
-            if self.repeats:
-                libc.personality(before)
 
 
 @contextlib.contextmanager

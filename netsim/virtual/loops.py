@@ -22,6 +22,7 @@ from netsim.core.errors import DeadlockError, OutsideError
 from netsim.core.time import SECOND
 from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
 from netsim.interception.task_order import StableTask, install_stable_order
+from netsim.interception.unrepeatable import TLS
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Driver
 from netsim.site.paths import PathFinder
@@ -223,7 +224,7 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
 
     def tls_begins(self) -> None:
         """TLS is found out."""
-        self.timeline.findings.note("tls", self.name, "used TLS, whose bytes are random")
+        self.timeline.findings.note("tls", self.name, TLS)
 
     def step(self) -> None:
         """Tell programs what has happened to their sockets, run them, send what they wrote."""

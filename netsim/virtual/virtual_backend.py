@@ -72,6 +72,7 @@ class VirtualBackend:
     async def start(self, on_progress: Progress | None) -> None:
         self._modules.enter()
         self._logs.install()
+        self._timeline.findings.note_order()
         total = len(self._plan.nodes)
         for ready, node in enumerate(self._plan.nodes, 1):
             await self._boot(node.name)

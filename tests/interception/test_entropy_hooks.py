@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import ssl
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from os import urandom
@@ -33,11 +35,19 @@ def shuffled() -> list[int]:
     return items
 
 
+def temporary_directory() -> str:
+    with tempfile.TemporaryDirectory() as name:
+        return name
+
+
 DRAWS: dict[str, Draw] = {
     "os.urandom": lambda: os.urandom(8),
     "urandom": lambda: urandom(8),
     "os.getrandom": lambda: os.getrandom(8),
     "secrets.token_hex": secrets.token_hex,
+    "ssl.RAND_bytes": lambda: ssl.RAND_bytes(8),
+    "tempfile.mktemp": lambda: next(tempfile._get_candidate_names()),  # type: ignore[attr-defined]
+    "TemporaryDirectory": temporary_directory,
     "secrets.token_bytes": secrets.token_bytes,
     "secrets.randbelow": lambda: secrets.randbelow(1 << 60),
     "SystemRandom": lambda: random.SystemRandom().random(),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes.util
+import importlib
 import os
+import platform
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -34,7 +40,10 @@ def start_thread() -> None:
     thread.join()
 
 
-def test_a_thread(installed: Interception, findings: Findings) -> None:
+def test_a_thread(
+    installed: Interception, findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(__file__).parent)
     installed.enter(computer())
     start_thread()
     start_thread()
@@ -45,7 +54,9 @@ def test_a_thread(installed: Interception, findings: Findings) -> None:
         Finding("thread", "alice", "started a thread (worker-7)"),
         Finding("thread", "bob", "started a thread (worker-7)"),
     ]
-    assert str(next(iter(findings))) == "alice: started a thread (worker-7)"
+    (told, _) = map(str, findings)
+    line = start_thread.__code__.co_firstlineno + 2
+    assert told == f"alice: started a thread (worker-7) ({Path(__file__).name}:{line})"
 
 
 def test_a_process(installed: Interception, findings: Findings) -> None:
@@ -89,6 +100,66 @@ def test_a_socket_within_the_process_is_none(installed: Interception, findings: 
     one.close()
     other.close()
     assert not list(findings)
+
+
+def test_a_look_at_what_the_machine_has_is_none(
+    installed: Interception, findings: Findings
+) -> None:
+    installed.enter(computer())
+    ctypes.util.find_library("c")  # asks ldconfig
+    assert platform.uname().processor is not None  # asks uname
+    with socket.socket(socket.AF_INET6) as looking:  # as urllib3
+        looking.bind(("::1", 0))
+    assert not list(findings)
+
+
+def test_tls_through_memory(installed: Interception, findings: Findings) -> None:
+    context = ssl.create_default_context()
+    installed.enter(computer())
+    context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="web")
+    assert list(findings) == [Finding("tls", "alice", "used TLS, whose bytes are random")]
+
+
+def test_a_temporary_name_that_is_taken(
+    installed: Interception, findings: Findings, tmp_path: Path
+) -> None:
+    installed.enter(computer())
+    first = tempfile.mkdtemp(dir=tmp_path)
+    assert not list(findings)
+    installed.leave()
+    installed.enter(computer())
+    assert tempfile.mkdtemp(dir=tmp_path) != first
+    (finding,) = findings
+    assert (finding.kind, first in finding.text) == ("file", True)
+
+
+@pytest.fixture
+def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where libraries lie that draw for themselves."""
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("bcrypt", None)
+
+
+@pytest.mark.parametrize("is_imported_before", [True, False])
+def test_a_library_that_draws_for_itself(
+    libraries: Path, findings: Findings, is_imported_before: bool
+) -> None:
+    (libraries / "bcrypt.py").write_text(
+        "def gensalt(rounds=12):\n    return b'salt'\n\ndef checkpw(a, b):\n    return True\n"
+    )
+    if is_imported_before:
+        importlib.import_module("bcrypt")
+    with Interception(findings) as installed:
+        installed.enter(computer())
+        bcrypt = importlib.import_module("bcrypt")
+        assert bcrypt.checkpw("a", "b")
+        assert not list(findings)
+        assert bcrypt.gensalt(rounds=4) == b"salt"
+        (finding,) = findings
+    assert (finding.kind, finding.text) == ("library", "had random bytes of bcrypt's own")
+    assert finding.place.partition(":")[0].endswith("test_unrepeatable.py")
+    assert not hasattr(bcrypt.gensalt, "__wrapped__")
 
 
 def test_nothing_is_noted_off_the_computers(installed: Interception, findings: Findings) -> None:

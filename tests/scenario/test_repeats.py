@@ -89,9 +89,9 @@ def test_a_seed_is_the_same_run_alone_and_among_others(file: Path) -> None:
 
 
 def test_where_addresses_differ_it_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netsim.scenario.run_processes.libc.personality", lambda wanted: -1)
+    monkeypatch.setattr("netsim.interception.memory_order.personality", lambda wanted: -1)
     pool = Pool(1)
     ((_, result),) = pool.run([Job(load_scenario(str(file)))])
     pool.close()
-    (notice,) = (each for each in result.notices if "addresses" in each)
+    (notice,) = (each for each in result.notices if "memory" in each)
     assert notice.startswith("another run may differ: ")

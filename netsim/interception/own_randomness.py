@@ -1,0 +1,118 @@
+"""Libraries that draw randomness for themselves, in C, where it cannot be replaced: they are told.
+
+It is told when they draw, and not when they are imported: most programs that import `cryptography`
+only compare hashes. What asks Python for its random bytes (Fernet, PyNaCl, pycryptodome) repeats.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Final
+
+from netsim.interception.c_functions import set_in_type
+
+_DRAWING: Final[dict[str, tuple[str, ...]]] = {
+    "cryptography.hazmat.bindings._rust": (
+        "openssl.rsa.generate_private_key",
+        "openssl.rsa.RSAPublicKey.encrypt",
+        "openssl.ec.generate_private_key",
+        "openssl.ec.ECPrivateKey.sign",
+        "openssl.ed25519.generate_key",
+        "openssl.ed448.generate_key",
+        "openssl.x25519.generate_key",
+        "openssl.x448.generate_key",
+        "openssl.dsa.generate_parameters",
+        "openssl.dsa.DSAPrivateKey.sign",
+        "openssl.dh.generate_parameters",
+        "openssl.aead.AESGCM.generate_key",
+        "openssl.aead.ChaCha20Poly1305.generate_key",
+    ),
+    "nacl.bindings": ("crypto_box_keypair", "crypto_sign_keypair"),
+    "bcrypt": ("gensalt",),
+    "uuid_utils": ("uuid1", "uuid4", "uuid6", "uuid7"),
+}
+"""Functions and methods that draw, by the module that has them."""
+
+
+class OwnRandomness:
+    """Has `on_draw` called with the name of a library that draws."""
+
+    def __init__(self, on_draw: Callable[[str], None]) -> None:
+        self._on_draw = on_draw
+        self._finder = _AfterImport(self._watch)
+        self._undo: list[Callable[[], None]] = []
+
+    def install(self) -> None:
+        """From now on it is called, also of libraries that are imported later."""
+        for name in _DRAWING:
+            if name in sys.modules:
+                self._watch(sys.modules[name])
+        sys.meta_path.insert(0, self._finder)
+
+    def uninstall(self) -> None:
+        """Put back what was."""
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
+        for undo in reversed(self._undo):
+            undo()
+        self._undo.clear()
+
+    def _watch(self, module: ModuleType) -> None:
+        library = module.__name__.partition(".")[0]
+        for path in _DRAWING[module.__name__]:
+            *owners, name = path.split(".")
+            owner: Any = module
+            for each in owners:
+                owner = getattr(owner, each, None)
+            drawing = vars(owner).get(name) if owner is not None else None
+            if drawing is not None:
+                put = set_in_type if isinstance(owner, type) else setattr
+                telling: Any = self._telling(getattr(owner, name), library)
+                if isinstance(drawing, staticmethod):
+                    telling = staticmethod(telling)
+                put(owner, name, telling)
+                self._undo.append(functools.partial(put, owner, name, drawing))
+
+    def _telling(self, drawing: Callable[..., Any], library: str) -> Callable[..., Any]:
+        @functools.wraps(drawing)
+        def draw(*args: Any, **kwargs: Any) -> Any:
+            self._on_draw(library)
+            return drawing(*args, **kwargs)
+
+        return draw
+
+
+class _AfterImport(MetaPathFinder):
+    """Has a function called with the modules above when they are imported."""
+
+    def __init__(self, imported: Callable[[ModuleType], None]) -> None:
+        self._imported = imported
+        self._is_looking = False
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in _DRAWING or self._is_looking:
+            return None
+        self._is_looking = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._is_looking = False
+        if spec is None or spec.loader is None:
+            return spec
+        loader: Any = spec.loader
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            self._imported(module)
+
+        loader.exec_module = exec_module
+        return spec
