@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 from importlib.machinery import FileFinder, SourceFileLoader
-from typing import Any
+from typing import Any, Final
 
 from netsim.interception.unrepeatable import unwatched
+
+_NOT_LISTED: Final = -1
+"""The age of a folder for importlib, at first and after `invalidate_caches`."""
 
 
 class SteadyImports:
@@ -37,8 +40,12 @@ class SteadyImports:
 def _fill_cache(finder: Any) -> None:
     """As CPython's, with the names of modules only, and those listed by another process.
 
-    A file more in the folder, a report or a trace, would else move everything that comes later.
+    A file more in the folder, a report or a trace, would else move everything that comes later. It
+    also makes the folder younger, while a run goes on perhaps: only `importlib.invalidate_caches`
+    has it listed again.
     """
+    if finder._path_mtime != _NOT_LISTED:
+        return
     reading, writing = os.pipe()
     with unwatched():  # the program that imports has not forked
         lister = os.fork()
