@@ -63,6 +63,11 @@ PARTS = {
         ["scripts/netsim", "test", "--seeds", "1..100", "tests/scenarios"],
         ["scripts/netsim", "test", "--seeds", "1..3", "tests/scenarios"],
     ),
+    "zoo": Part(
+        "the zoo, on every interpreter",
+        ["env", "NETSIM_ZOO=all", "scripts/interpreters", "--", "tests/zoo"],
+        ["env", "NETSIM_ZOO=all", ".venv/bin/python", "-m", "pytest", "tests/zoo"],
+    ),
     "planted": Part("planted bugs under ten seeds", ["scripts/planted_bugs"]),
     "fuzz": Part("fuzzing, ten minutes a target", ["scripts/fuzz", "600"], ["scripts/fuzz", "5"]),
     "soak": Part(
