@@ -39,7 +39,7 @@ class QueueLimit:
 
 
 def _parse_queue(written: object) -> QueueLimit:
-    if isinstance(written, str) and written in ("fq_codel", "codel"):
+    if isinstance(written, str) and written in QUEUE_DISCIPLINES:
         raise UnitError(f"a queue discipline has settings; write `{{{written}: {{}}}}`")
     if isinstance(written, str) and _DIGITS.fullmatch(written):
         written = int(written)
@@ -178,13 +178,27 @@ class RedQueue:
     )
 
 
-Queue: TypeAlias = QueueLimit | CodelQueue | FqCodelQueue | RedQueue
+@dataclass(frozen=True, slots=True)
+class PieQueue:
+    """Drops at random so that frames wait about as long as the target (PIE, RFC 8033)."""
+
+    limit: QueueLimit = attribute(  # noqa: RUF009
+        "limit", QUEUE, "What may wait at all.", default=QueueLimit(packets=1000)
+    )
+    target_ns: int = attribute("target", INTERVAL, "How long frames may wait.", default=15_000_000)
+    ecn: bool = attribute(
+        "ecn", BOOLEAN, "Mark instead of dropping, where the sender can tell.", default=False
+    )
+
+
+Queue: TypeAlias = QueueLimit | CodelQueue | FqCodelQueue | RedQueue | PieQueue
 DROP_TAIL: Final = "drop_tail"
 """The long form of a plain limit."""
 QUEUE_DISCIPLINES: Final[dict[str, type[Any]]] = {
     "codel": CodelQueue,
     "fq_codel": FqCodelQueue,
     "red": RedQueue,
+    "pie": PieQueue,
 }
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.link_attributes import LinkAttributes
-from netsim.core.queue_settings import CodelQueue, FqCodelQueue, RedQueue
+from netsim.core.queue_settings import CodelQueue, FqCodelQueue, PieQueue, RedQueue
 from netsim.core.streams import RandomStreams
 from netsim.core.time import SECOND
 from netsim.link.codel import Codel
@@ -27,6 +27,7 @@ from netsim.link.drop_tail import DropTail
 from netsim.link.fq_codel import FqCodel
 from netsim.link.impairment import Impairments
 from netsim.link.link_counters import LinkCounters
+from netsim.link.pie import Pie
 from netsim.link.queue_discipline import Discipline
 from netsim.link.red import Red
 from netsim.wire.ethernet import HEADER_LENGTH
@@ -231,6 +232,9 @@ class SimplexLink:
             case RedQueue():
                 random = self._streams.stream("red")
                 return Red(attributes, random, self._drop, self.counters)
+            case PieQueue():
+                random = self._streams.stream("pie")
+                return Pie(attributes, random, self._drop, self.counters)
         return DropTail(attributes)
 
     def _exchange_queue(self, attributes: LinkAttributes, now: int) -> None:

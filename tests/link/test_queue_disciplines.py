@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from queue_runs import FOREVER, MBIT, TEN_MBIT_FRAME, Run, flow_of, frame_of, link_with, serial_of
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.core.queue_settings import CodelQueue, FqCodelQueue, Queue, QueueLimit, RedQueue
+from netsim.core.queue_settings import (
+    CodelQueue,
+    FqCodelQueue,
+    PieQueue,
+    Queue,
+    QueueLimit,
+    RedQueue,
+)
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.link.link_counters import LinkCounters
 from netsim.link.queue_discipline import EARLY, mark_ce
@@ -50,7 +57,8 @@ def test_beyond_the_limit_codel_drops_what_comes() -> None:
 
 
 @pytest.mark.parametrize(
-    "queue", [CodelQueue(ecn=True), FqCodelQueue(), RedQueue(ecn=True, weight=0.05)]
+    "queue",
+    [CodelQueue(ecn=True), FqCodelQueue(), RedQueue(ecn=True, weight=0.05), PieQueue(ecn=True)],
 )
 def test_senders_that_can_tell_are_marked_and_others_are_dropped(queue: Queue) -> None:
     for tos, marks in ((0b10, True), (0b01, True), (0, False)):
@@ -64,7 +72,8 @@ def test_senders_that_can_tell_are_marked_and_others_are_dropped(queue: Queue) -
         assert (counters.marked > 0) is marks
         if marks:
             assert all(is_valid(frame[14:34]) for frame in marked)
-            if not isinstance(queue, RedQueue):
+            # RED drops where its average is twice the upper threshold, PIE above 10 % (5.1).
+            if not isinstance(queue, (RedQueue, PieQueue)):
                 assert counters.dropped == {}
         else:
             assert counters.dropped[EARLY] > 0
@@ -229,17 +238,40 @@ def test_red_counts_in_bytes_where_its_thresholds_are() -> None:
     assert run.link.counters.dropped[EARLY] > 0
 
 
+# PIE ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [5, 15, 50])
+def test_pie_keeps_the_wait_near_its_target(target: int) -> None:
+    run = Run(link_with(PieQueue(target_ns=target * MILLISECOND)))
+    for number in range(40_000):
+        run.send(int(number * MILLISECOND / 1.1))
+    assert mean(run.waits[1][-15_000:]) == pytest.approx(target * MILLISECOND, rel=0.35)
+    # An eleventh is too much; of all of it about so much is dropped.
+    assert run.link.counters.dropped[EARLY] / 40_000 == pytest.approx(1 / 11, rel=0.15)
+    assert set(run.link.counters.dropped) == {EARLY}
+
+
+def test_pie_lets_a_burst_pass_and_forgets_it() -> None:
+    run = Run(link_with(PieQueue()))
+    for start in range(5):
+        for _ in range(100):
+            run.send(start * 2 * SECOND)
+        run.until(start * 2 * SECOND + SECOND)
+    assert run.link.counters.dropped == {}
+
+
 # The link around them -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("queue", [CodelQueue(), FqCodelQueue(), RedQueue()])
+@pytest.mark.parametrize("queue", [CodelQueue(), FqCodelQueue(), RedQueue(), PieQueue()])
 def test_disciplines_are_not_asked_ahead(queue: Queue) -> None:
     link = link_with(queue)
     assert not link.looks_ahead
     assert link_with(QueueLimit(packets=9)).looks_ahead
 
 
-@pytest.mark.parametrize("queue", [CodelQueue(), FqCodelQueue(), RedQueue()])
+@pytest.mark.parametrize("queue", [CodelQueue(), FqCodelQueue(), RedQueue(), PieQueue()])
 def test_a_held_link_drops_nothing(queue: Queue) -> None:
     link = link_with(queue)
     link.hold(0)
@@ -253,7 +285,13 @@ def test_a_held_link_drops_nothing(queue: Queue) -> None:
 
 
 def test_another_discipline_takes_over_what_waits() -> None:
-    kinds: list[Queue] = [QueueLimit(packets=100), CodelQueue(), FqCodelQueue(), RedQueue()]
+    kinds: list[Queue] = [
+        QueueLimit(packets=100),
+        CodelQueue(),
+        FqCodelQueue(),
+        RedQueue(),
+        PieQueue(),
+    ]
     for before in kinds:
         for after in kinds:
             link = link_with(before)

@@ -1,4 +1,4 @@
-"""CoDel, FQ-CoDel and RED against what their RFCs and their paper write down, step by step."""
+"""CoDel, FQ-CoDel, RED and PIE against what their RFCs and paper write down, step by step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from queue_runs import MBIT, frame_of, serial_of
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.core.queue_settings import CodelQueue, FqCodelQueue, QueueLimit, RedQueue
+from netsim.core.queue_settings import CodelQueue, FqCodelQueue, PieQueue, QueueLimit, RedQueue
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.link.codel import CodelLaw, CodelState
 from netsim.link.fq_codel import FqCodel
 from netsim.link.link_counters import LinkCounters
+from netsim.link.pie import Pie
 from netsim.link.red import Red
 
 # CoDel ----------------------------------------------------------------------------------------
@@ -282,3 +283,97 @@ def test_red_does_what_its_paper_says(seed: int, load: float) -> None:
             reference.q_time = now / SECOND
         assert red.packets == reference.q
         assert red.average == pytest.approx(reference.avg, abs=1e-6)
+
+
+# PIE ------------------------------------------------------------------------------------------
+
+
+class ProportionalIntegral:
+    """RFC 8033 4.1 to 4.4 and 5.5 with its names, in s and octets, with a timer that ticks."""
+
+    QDELAY_REF, T_UPDATE, MAX_BURST, MEAN_PKTSIZE = 0.015, 0.015, 0.150, 1024
+    alpha, beta = 0.125, 1.25
+    dequeue_rate = 10e6 / 8
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.byte_length = 0
+        self.drop_prob_ = 0.0
+        self.qdelay_old_ = 0.0
+        self.burst_allowance_ = self.MAX_BURST
+
+    def drop_early(self) -> bool:
+        if self.burst_allowance_ > 1e-9:
+            return False
+        if self.qdelay_old_ < 0.5 * self.QDELAY_REF and self.drop_prob_ < 0.2:
+            return False
+        if self.byte_length <= 2 * self.MEAN_PKTSIZE:
+            return False
+        return self.random.random() < self.drop_prob_
+
+    def update(self) -> None:
+        current_qdelay = self.byte_length / self.dequeue_rate
+        p = self.alpha * (current_qdelay - self.QDELAY_REF)
+        p += self.beta * (current_qdelay - self.qdelay_old_)
+        if self.drop_prob_ < 0.000001:
+            p /= 2048
+        elif self.drop_prob_ < 0.00001:
+            p /= 512
+        elif self.drop_prob_ < 0.0001:
+            p /= 128
+        elif self.drop_prob_ < 0.001:
+            p /= 32
+        elif self.drop_prob_ < 0.01:
+            p /= 8
+        elif self.drop_prob_ < 0.1:
+            p /= 2
+        elif p > 0.02:
+            p = 0.02
+        self.drop_prob_ += p
+        if current_qdelay == 0 and self.qdelay_old_ == 0:
+            self.drop_prob_ *= 0.98
+        self.drop_prob_ = max(0.0, min(1.0, self.drop_prob_))
+        calm = 0.5 * self.QDELAY_REF
+        self.burst_allowance_ = max(0.0, self.burst_allowance_ - self.T_UPDATE)
+        if self.drop_prob_ == 0 and current_qdelay < calm and self.qdelay_old_ < calm:
+            self.burst_allowance_ = self.MAX_BURST
+        self.qdelay_old_ = current_qdelay
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**9), load=st.floats(0.7, 2.5))
+def test_pie_does_what_its_rfc_says(seed: int, load: float) -> None:
+    random = Random(seed)
+    drops: list[int] = []
+
+    def drop(frame: bytes, reason: str, now: int) -> None:
+        drops.append(serial_of(frame))
+
+    attributes = LinkAttributes(bandwidth_bps=10 * MBIT, queue=PieQueue())
+    pie = Pie(attributes, Random(seed), drop, LinkCounters())
+    reference = ProportionalIntegral(Random(seed))
+    now = serial = arrival = ticks = 0
+
+    def tick(until: int) -> None:
+        nonlocal ticks
+        while (ticks + 1) * 15 * MILLISECOND <= until:
+            ticks += 1
+            reference.update()
+
+    for _ in range(2500):
+        now += MILLISECOND
+        while arrival <= now:
+            serial += 1
+            tick(arrival)
+            before = len(drops)
+            pie.offer(frame_of(serial), arrival)
+            dropped = reference.drop_early()
+            assert (len(drops) > before) == dropped
+            reference.byte_length += 0 if dropped else 1250
+            pause = 500 * MILLISECOND if random.random() < 0.005 else 0
+            arrival += int(random.expovariate(load) * MILLISECOND) + 1 + pause
+        tick(now)
+        if pie.take(now) is not None:
+            reference.byte_length -= 1250
+        assert pie.octets == reference.byte_length
+        assert pie.drop_prob == pytest.approx(reference.drop_prob_, abs=1e-9)

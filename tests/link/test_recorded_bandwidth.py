@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.link_attributes import LinkAttributes
-from netsim.core.queue_settings import CodelQueue, FqCodelQueue, Queue, QueueLimit, RedQueue
+from netsim.core.queue_settings import (
+    CodelQueue,
+    FqCodelQueue,
+    PieQueue,
+    Queue,
+    QueueLimit,
+    RedQueue,
+)
 from netsim.core.streams import RandomStreams
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.link.simplex_link import SimplexLink
@@ -105,7 +112,13 @@ def test_packets_leave_when_mahimahi_lets_them(
     assert arrivals(link) == mahimahi(recorded, came)
 
 
-QUEUES: list[Queue] = [QueueLimit(packets=1000), CodelQueue(), FqCodelQueue(), RedQueue()]
+QUEUES: list[Queue] = [
+    QueueLimit(packets=1000),
+    CodelQueue(),
+    FqCodelQueue(),
+    RedQueue(),
+    PieQueue(),
+]
 
 
 @pytest.mark.parametrize("queue", QUEUES)

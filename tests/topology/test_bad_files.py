@@ -500,6 +500,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
         at_link("queue: ▶codel"),
         ["a queue discipline has settings; write `{codel: {}}`"],
     ),
+    "red without settings": (at_link("queue: ▶red"), ["write `{red: {}}`"]),
+    "target of pie": (at_link("queue: {pie: {target: ▶0s}}"), ["takes time; write"]),
     "target": (at_link("queue: {codel: {target: ▶5}}"), ["`5` has no unit"]),
     "ecn": (at_link("queue: {codel: {ecn: ▶perhaps}}"), ["write `true` or `false`"]),
     "thresholds": (

@@ -69,7 +69,7 @@ links:
     reorder: 25%
     corrupt: 0.001%
     bandwidth: 100mbit
-    queue: 256KiB
+    queue: {pie: {target: 20ms, limit: 256KiB, ecn: true}}
     overhead: 24B
     egress: {r1: {loss: {random: 2%}, queue: {drop_tail: 100}, jitter: {spread: 2ms}}}
   - endpoints: [web, r1]
@@ -101,7 +101,7 @@ BAD = {
     "percentage": ("duplicate: 1%", "duplicate: 101%"),
     "loss": ("loss: 0.1%", "loss: 0.001"),
     "two models of loss": ("loss: {random: 2%}", "loss: {random: 2%, gilbert_elliott: {p: 1%}}"),
-    "queue": ("queue: 256KiB", "queue: 0"),
+    "queue": ("{drop_tail: 100}", "0"),
     "jitter of no spread": ("jitter: {spread: 2ms}", "jitter: {reorder: true}"),
     "overhead": ("overhead: 24B", "overhead: 24"),
     "trace": ("{file: cellular.mahi}", "{file: 7}"),
