@@ -40,8 +40,9 @@ class Network(RunningNetwork):
     """A network: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
-    Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all. `seed` and `name`
-    go before those that are written there.
+    Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all. `seed`, `name`
+    and `order` go before those that are written there; `order` says which of the tasks that are
+    ready on a computer runs next, in virtual time: `"fifo"`, `"random"` or `"pct:3"`.
 
     With `time="real"` every node is a process. `start_method` is how they begin: `"fork"` from a
     zygote, or multiprocessing's `"forkserver"` or `"spawn"`; a `launcher` made earlier
@@ -57,15 +58,18 @@ class Network(RunningNetwork):
         time: Time = "real",
         seed: int | None = None,
         name: str | None = None,
+        order: str | None = None,
         start_method: StartMethod = "fork",
         launcher: Launcher | None = None,
     ) -> None:
         if isinstance(topology, (str, os.PathLike)):
-            plan = load_plan(topology, name=name, seed=seed)
+            plan = load_plan(topology, name=name, seed=seed, order=order)
         else:
-            plan = make_plan(topology, name=name, seed=seed)
+            plan = make_plan(topology, name=name, seed=seed, order=order)
         if time not in ("real", "virtual"):
             raise ValueError(f'time is "real" or "virtual", not {time!r}')
+        if time == "real" and order is not None:
+            raise ValueError('order is drawn in virtual time only; leave it out, or time="virtual"')
         super().__init__(plan, time, start_method, launcher)
         self._capture_files = CaptureFiles(plan.name)
         self._link_faults = LinkFaults(self)

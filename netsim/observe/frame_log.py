@@ -63,4 +63,8 @@ class FrameTrace:
         self._file = file
 
     def __call__(self, record: FrameRecord) -> None:
-        self._file.write(json.dumps(record.as_dict(), separators=(",", ":")) + "\n")
+        self.write(record.as_dict())
+
+    def write(self, document: dict[str, Any]) -> None:
+        """A line with something else than a frame."""
+        self._file.write(json.dumps(document, separators=(",", ":")) + "\n")

@@ -71,6 +71,8 @@ def learn(result: ScenarioResult, trace: Path, plan: NetworkPlan) -> FaultlessRu
         for frames, line in enumerate(lines, 1):
             if frames <= _MOST_FRAMES:
                 record = json.loads(line)
+                if "frame" not in record:
+                    continue
                 times.add(record["time_ns"])
                 _note_ends(bytes.fromhex(record["frame"]), owners, talks, services)
     timers = {length: dues for length, dues in result.timers if length >= _SHORTEST_TIMER}

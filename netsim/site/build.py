@@ -9,6 +9,7 @@ from netsim.node.base_node import Node
 from netsim.node.host_node import Computer, HostNode, Router
 from netsim.node.port import Port
 from netsim.node.switch import Switch
+from netsim.site.driver import HostJitter
 from netsim.stack.interface import InterfaceAddress
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RouteChange, RoutePlan
 
@@ -55,6 +56,14 @@ def build_node(plan: NetworkPlan, name: str, boots: int = 0) -> Node:
 def node_streams(plan: NetworkPlan, name: str, boots: int = 0) -> RandomStreams:
     """Every random choice on a node derives from these, when it first boots or later."""
     return RandomStreams(plan.seed).below(f"{name}~{boots}" if boots else name)
+
+
+def host_jitter(plan: NetworkPlan, name: str, boots: int = 0) -> HostJitter | None:
+    """What a computer takes for each packet; None: nothing, as routers and switches."""
+    traits = plan.node(name).traits
+    if not plan.host_jitter_ns or not traits.has_stack or traits.forwards or traits.attached:
+        return None
+    return HostJitter(node_streams(plan, name, boots).stream("host_jitter"), plan.host_jitter_ns)
 
 
 def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:

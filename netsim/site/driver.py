@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from heapq import heapify, heappush
 from operator import itemgetter
+from random import Random
 from typing import Any, Final
 
 from netsim.core.link_attributes import LinkCondition
@@ -31,11 +32,40 @@ LOOKAHEAD: Final = 1 * MILLISECOND
 departures of a busy link batch. Its times are logical and do not depend on it."""
 
 
+class HostJitter:
+    """The time that a host takes for each packet that arrives, drawn from 0 to `most_ns`.
+
+    With it two flows that always met a full queue in the same phase do not (Floyd, Jacobson: On
+    Traffic Phase Effects in Packet-Switched Gateways, 1991, section 5). A host takes packets of an
+    interface in the order in which they arrive.
+    """
+
+    def __init__(self, stream: Random, most_ns: int) -> None:
+        self._draw = stream.random
+        self._span = most_ns + 1
+        self._last: dict[int, tuple[int, int]] = {}
+        """By port: when the last packet arrived, and when it is taken."""
+
+    def delay(self, port: int, departures: list[Departure]) -> list[Departure]:
+        """The same frames, each when it is taken."""
+        arrived, taken = self._last.get(port, (0, 0))
+        delayed: list[Departure] = []
+        for departs_at, deliver_at, frame in departures:
+            due = deliver_at + int(self._draw() * self._span)
+            if deliver_at >= arrived:  # else it has overtaken the last one on the link
+                due = taken = max(due, taken)
+                arrived = deliver_at
+            delayed.append((departs_at, due, frame))
+        self._last[port] = (arrived, taken)
+        return delayed
+
+
 class Driver:
     """The agenda's side of one node.
 
     `cables` take what leaves a port; `source` and `port_sources` number the node and the cables
-    that end at it. Ports whose counters change are put into `changed`.
+    that end at it. Ports whose counters change are put into `changed`. Frames that arrive are
+    handled later by `host_jitter`.
     """
 
     def __init__(
@@ -46,6 +76,7 @@ class Driver:
         source: int,
         port_sources: list[int],
         changed: dict[Port, None],
+        host_jitter: HostJitter | None = None,
     ) -> None:
         self.node = node
         self.news: Collection[Any] = ()
@@ -53,6 +84,7 @@ class Driver:
         calls `on_news`."""
         self.on_news: Callable[[], None] = lambda: None
         self.on_carrier_changed: Callable[[Port, int], None] = lambda port, now: None
+        self._host_jitter = host_jitter
         self._changed = changed
         self._agenda = agenda
         self._cables = cables
@@ -85,6 +117,8 @@ class Driver:
                 del self._up_since[index]  # what follows departed later still
             else:
                 departures = _sent_since(port, departures, since)
+        if self._host_jitter is not None:
+            departures = self._host_jitter.delay(index, departures)
         for _, deliver_at, frame in departures:
             count += 1
             heappush(agenda, (deliver_at, source, count, action, port, frame))

@@ -26,7 +26,13 @@ from netsim.node.switch import Switch
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters, node_counters
 from netsim.site.backend import LinkChange, ToolRun
-from netsim.site.build import build_node, change_routes, direction_source, node_source
+from netsim.site.build import (
+    build_node,
+    change_routes,
+    direction_source,
+    host_jitter,
+    node_source,
+)
 from netsim.site.driver import Action, Agenda, Carry, Driver
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
@@ -98,6 +104,7 @@ class Site:
             first + node_source(plan, name),
             [first + direction_source(node_plan, each, plan) for each in node_plan.interfaces],
             self.changed,
+            host_jitter(plan, name, boots),
         )
         if conditions is not None:
             self._begin_in(conditions, driver)

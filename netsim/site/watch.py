@@ -29,7 +29,7 @@ class Watch:
         self._captures: dict[str, list[tuple[Collection[str], Tap]]] = {}
         """By node: interfaces, and what writes."""
         self._recent = RecentFrames(RECENT_FRAMES)
-        self._observers: list[Observer] = [self._recent]
+        self.observers: list[Observer] = [self._recent]
         self.is_observing = False
         """Whether the fate of every frame is looked at, of nodes that come later as well."""
 
@@ -49,11 +49,13 @@ class Watch:
         for interfaces, tap in self._captures.get(node.name, ()):
             _attach(tap, node, interfaces)
 
-    def trace(self, path: str) -> None:
+    def trace(self, path: str) -> FrameTrace:
         """Write the fate of every frame as lines of JSON; OSError when the file cannot be made."""
         file = open(path, "w", encoding="ascii")  # noqa: SIM115  # see `close`
         self._files.append(file)
-        self._observers.append(FrameTrace(file))
+        trace = FrameTrace(file)
+        self.observers.append(trace)
+        return trace
 
     def observe(self, node: Node, links: Iterable[int]) -> None:
         """Look at every frame of a node; `links` are the indices of the links at its ports."""
@@ -72,7 +74,7 @@ class Watch:
         self._files.clear()
 
     def _observe(self, record: FrameRecord) -> None:
-        for observer in self._observers:
+        for observer in self.observers:
             observer(record)
 
 

@@ -56,6 +56,7 @@ class Node:
     run: tuple[ProgramPlan, ...] = ()
     congestion: str = "cubic"
     ecn: bool | None = None
+    order: str = "fifo"
     ready: int | str | None = None
     restart: Restart = "never"
     tap: str | None = None
@@ -104,6 +105,7 @@ class Topology:
     """Absolute path of the topology file; empty for a graph from code."""
     routing: Literal["auto", "static"]
     convergence_ns: int
+    host_jitter_ns: int
     pool: tuple[bytes, int]
     subnet_length: int
     layout: Layout

@@ -110,6 +110,7 @@ def _node(
         ready=programs.ready,
         congestion=programs.congestion or "cubic",
         ecn=programs.ecn,
+        order=programs.order or "fifo",
         restart=programs.restart or "never",
         tap=words.attach if KINDS[kind].runs_programs else None,
     )
@@ -125,6 +126,7 @@ class _Programs:
         self.ready: int | str | None = None
         self.congestion: str | None = None
         self.ecn: bool | None = None
+        self.order: str | None = None
         self.restart: Restart | None = None
 
     @classmethod
@@ -138,6 +140,7 @@ class _Programs:
         programs.ready = words.ready
         programs.congestion = words.congestion
         programs.ecn = words.ecn
+        programs.order = words.order
         programs.restart = words.restart
         if words.run is not None:
             programs.run = tuple(
@@ -165,6 +168,7 @@ class _Programs:
         merged.ready = below.ready if self.ready is None else self.ready
         merged.congestion = self.congestion or below.congestion
         merged.ecn = below.ecn if self.ecn is None else self.ecn
+        merged.order = self.order or below.order
         merged.restart = self.restart or below.restart
         return merged
 
@@ -174,6 +178,7 @@ def _common_programs(
 ) -> dict[Kind, _Programs]:
     """What the nodes of a kind have in common, of kinds that run programs."""
     everywhere = _Programs.of(topology.defaults, ("defaults",), folder, findings)
+    everywhere.order = everywhere.order or topology.order
     common = {}
     for kind, traits in KINDS.items():
         if traits.runs_programs:

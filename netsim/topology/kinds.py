@@ -57,7 +57,10 @@ DEFAULT_KIND: Final[Kind] = "computer"
 FORWARDING_KIND: Final[Kind] = "router"
 """What is assumed of a node of a graph with several links."""
 
-PROGRAM_WORDS: Final = ("env", "services", "run", "ready", "ports", "congestion", "ecn", "restart")
+PROGRAM_WORDS: Final = (
+    *("env", "services", "run", "ready", "ports"),
+    *("congestion", "ecn", "order", "restart"),
+)
 """Words of a file that need a kind that runs programs."""
 ADDRESS_WORDS: Final = ("address", "gateway", "routes")
 """Words that need a kind with a stack."""

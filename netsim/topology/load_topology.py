@@ -35,14 +35,19 @@ def load_topology(path: str | os.PathLike[str]) -> Topology:
 
 
 def load_plan(
-    path: str | os.PathLike[str], *, name: str | None = None, seed: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    seed: int | None = None,
+    order: str | None = None,
 ) -> NetworkPlan:
-    """The plan of the network in the file at `path`; `name` and `seed` go before the file's.
+    """The plan of the network in the file at `path`; `name`, `seed` and `order` go before
+    the file's.
 
     Raises `InvalidFileError` with every mistake in the file, and `InvalidNameError` for a `name`
-    that no network can have.
+    that no network can have; ValueError for an `order` that there is not.
     """
-    return make_plan(load_topology(path), name=name, seed=seed)
+    return make_plan(load_topology(path), name=name, seed=seed, order=order)
 
 
 def load_graph(path: str | os.PathLike[str]) -> networkx.MultiGraph[str]:

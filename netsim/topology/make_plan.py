@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from netsim.core.order_words import parse_order
 from netsim.topology.checked_topology import LOOPBACK, Topology
 from netsim.topology.naming import check_network_name
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan
@@ -19,13 +20,19 @@ def make_plan(
     *,
     seed: int | None = None,
     name: str | None = None,
+    order: str | None = None,
 ) -> NetworkPlan:
     """The plan of a checked topology, of a networkx graph, or of a plan that is to be changed.
 
     `seed` goes before the source's own; without either it is 0. `name` runs the network under
-    another name, and leaves its domain as it is.
-    Raises `InvalidGraphError` for a graph that does not hold together, `InvalidNameError`.
+    another name, and leaves its domain as it is. `order` becomes that of every node.
+    Raises `InvalidGraphError` for a graph that does not hold together, `InvalidNameError`;
+    ValueError for an `order` that there is not.
     """
+    if order is not None:
+        plan = make_plan(source, seed=seed, name=name)
+        parsed = parse_order(order)
+        return replace(plan, nodes=tuple(replace(node, order=parsed) for node in plan.nodes))
     if isinstance(source, NetworkPlan):
         return replace(
             source,
@@ -55,6 +62,7 @@ def make_plan(
         routing=topology.routing,
         convergence_ns=topology.convergence_ns,
         warnings=topology.warnings,
+        host_jitter_ns=topology.host_jitter_ns,
     )
     routes = compute_routes(plan)
     routed = tuple(replace(node, routes=routes.get(node.name, ())) for node in nodes)
@@ -76,6 +84,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             env=node.env,
             congestion=node.congestion,
             ecn=node.ecn,
+            order=node.order,
             loopback=tuple(address for address, _ in node.given_addresses.get(LOOPBACK, ())),
             restart=node.restart,
             tap=node.tap,

@@ -56,6 +56,8 @@ def graph_of_topology(topology: Topology) -> networkx.MultiGraph[str]:
     )
     if topology.seed is not None:
         graph.graph["seed"] = topology.seed
+    if topology.host_jitter_ns:
+        graph.graph["host_jitter"] = format_duration(topology.host_jitter_ns)
     for node in topology.layout.nodes.values():
         graph.add_node(node.name, **_node_words(node))
     for order, link in enumerate(topology.layout.links):
@@ -93,6 +95,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         "run": run,
         "congestion": None if node.congestion == "cubic" else node.congestion,
         "ecn": node.ecn,
+        "order": None if node.order == "fifo" else node.order,
         "ready": node.ready,
         "restart": None if node.restart == "never" else node.restart,
         "attach": node.tap and f"tap:{node.tap}",

@@ -124,6 +124,8 @@ class NodePlan:
     """TCP's congestion control: `cubic` or `reno`."""
     ecn: bool | None = None
     """Whether TCP offers ECN (RFC 3168); False refuses it too, None agrees where a peer offers."""
+    order: str = "fifo"
+    """In which order its tasks run that are ready at one instant: `fifo`, `random`, `pct:3`."""
     loopback: tuple[bytes, ...] = ()
     """Addresses of a router that belong to none of its links."""
     restart: Restart = "never"
@@ -164,6 +166,8 @@ class NetworkPlan:
     """Network time between a carrier change and the new routes."""
     warnings: tuple[Problem, ...] = ()
     """What was written in the file and hardly does what is wanted."""
+    host_jitter_ns: int = 0
+    """How long a computer takes for a packet that arrives, at most; drawn for each one."""
 
     positions: dict[str, int] = field(init=False, repr=False, compare=False)
     """Where each node stands in `nodes`."""

@@ -60,6 +60,7 @@ HostAddress = Annotated[
     WithJsonSchema(forms.HOST_ADDRESS),
 ]
 NextHop = Annotated[bytes | str, PlainValidator(values.next_hop), WithJsonSchema(forms.NEXT_HOP)]
+Order = Annotated[str, PlainValidator(values.order), WithJsonSchema(forms.ORDER)]
 Variable = Annotated[str, PlainValidator(values.variable_name), WithJsonSchema(forms.VARIABLE)]
 Value = Annotated[str, PlainValidator(values.variable_value), WithJsonSchema(forms.VALUE)]
 _Addresses = HostAddress | list[HostAddress]
@@ -171,6 +172,9 @@ class ProgramWords(Words):
     ecn: Annotated[bool, PlainValidator(values.ecn), WithJsonSchema(forms.ECN)] | None = None
     """Whether its TCP tells of congestion without losses (RFC 3168): `true` offers that to peers,
     `false` refuses it; left out, it agrees where a peer offers it."""
+    order: Order | None = None
+    """In virtual time, in which order its tasks run that are ready at one instant: `fifo`
+    (asyncio's, where it is left out), or drawn from the seed: `random`, `pct:3`."""
     restart: (
         Annotated[Restart, PlainValidator(values.restart), WithJsonSchema(forms.RESTART)] | None
     ) = None
@@ -288,6 +292,11 @@ class TopologyWords(Words):
     withdrawn."""
     convergence: Duration | None = None
     """Network time from a change of carrier to the new routes; 50ms where it is left out."""
+    host_jitter: Duration | None = None
+    """How long computers take for a packet that arrives, at most: drawn for each one; 0s where it
+    is left out."""
+    order: Order | None = None
+    """The `order` of computers that nothing else is said of."""
     defaults: DefaultWords | None = None
     """What holds where nothing else is said."""
     kinds: KindWords | None = None

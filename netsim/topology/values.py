@@ -11,6 +11,7 @@ import re
 from typing import Final, TypeAlias
 
 from netsim.core.errors import InvalidNameError
+from netsim.core.order_words import parse_order
 from netsim.topology.naming import check_interface, check_network_name, check_node_name
 from netsim.topology.plan import PublishedPortPlan, Restart
 
@@ -64,6 +65,11 @@ def ecn(written: object) -> bool:
     if isinstance(written, bool):
         return written
     raise ValueError(f"`{written}` does not say whether to use ECN; write `true` or `false`")
+
+
+def order(written: object) -> str:
+    """In which order tasks run that are ready at one instant."""
+    return parse_order(written)
 
 
 def restart(written: object) -> Restart:

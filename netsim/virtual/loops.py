@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import DeadlockError, OutsideError
 from netsim.core.time import SECOND
+from netsim.interception.drawn_order import DrawnOrder
 from netsim.interception.environment import MONOTONIC_BASE_NS, Environment
 from netsim.interception.task_order import StableTask, install_stable_order
 from netsim.interception.unrepeatable import TLS
@@ -277,6 +278,55 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         if seen is not None:
             seen.note(due - self.timeline.now, due)
         self._driver.schedule(due, self._timer_due, timer)
+
+
+class DrawnLoop(ComputerLoop):
+    """A computer on which it is drawn what of that which is ready at one instant runs first.
+
+    It runs when all has come that is due: two timers of one instant are both over.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        node: HostNode,
+        driver: Driver,
+        environment: Environment,
+        paths: PathFinder,
+        order: DrawnOrder,
+    ) -> None:
+        super().__init__(timeline, node, driver, environment, paths)
+        for handle in self._ready:
+            order.append(handle)
+        self._ready = order  # type: ignore[assignment]  # all of a deque that loops use
+        self._drawn = order
+
+    def wake(self) -> None:
+        """There is something to run now."""
+        if not self._is_woken and not self.is_over and not self.is_paused:
+            self._is_woken = True
+            self.timeline.wake_last(self._come_up)
+
+    def step(self) -> None:
+        """As any computer's; packets that have come begin a chain."""
+        self._drawn.begin_chain()
+        super().step()
+        self._drawn.begin_chain()
+
+    def _come_up(self, now: int, _: None, __: bytes) -> None:
+        self.step()
+
+    def _timer_due(self, now: int, timer: Timer, _: bytes) -> None:
+        self._drawn.begin_chain()
+        super()._timer_due(now, timer, _)
+
+    def _run_ready(self) -> None:
+        take, now = self._drawn.take, self.timeline.now
+        for _ in range(len(self._drawn)):
+            handle = take(now)
+            if not handle.cancelled():
+                handle._run()
+            del handle
 
 
 class DirectorLoop(VirtualLoop):

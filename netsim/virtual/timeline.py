@@ -16,8 +16,10 @@ from typing import Any, Final, Protocol
 
 from netsim.core.errors import DeadlockError, StandstillError, WallLimitError
 from netsim.core.units import format_duration
+from netsim.interception.drawn_order import Choices
 from netsim.interception.interception import Interception
 from netsim.interception.unrepeatable import Findings
+from netsim.observe.frame_log import FrameRecord
 from netsim.site.driver import Action, Agenda, Entry
 from netsim.virtual.waiting import describe_waiting
 
@@ -27,6 +29,8 @@ _STANDSTILL: Final = 250
 """So many looks at one and the same time mean that time stands still."""
 _LAST_SOURCE: Final = 1 << 60
 """The test comes after whatever else happens at the same time: it sees it all done."""
+_BEFORE_LAST: Final = _LAST_SOURCE - 1
+"""Computers whose order is drawn: they run when all that is due has come, and so is ready."""
 _FEWEST_CANCELLED: Final = 1000
 _LENGTHS: Final = 500
 _DUES: Final = 100
@@ -94,6 +98,10 @@ class Timeline(Schedule):
         self.findings = Findings()
         """What will not be the same in another run."""
         self.interception = Interception(self.findings)
+        self.choices = Choices()
+        """Which of the tasks that were ready has run, where that is drawn."""
+        self.course = 0
+        """Equal in runs whose frames had the same lengths, at the same times, on the same links."""
         self.timers_seen: TimersSeen | None = None
         """Where somebody wants to know."""
         self.wall_limit: float | None = None
@@ -136,6 +144,11 @@ class Timeline(Schedule):
         """The loop has something to run now; it says so once, until it has run."""
         self._woken.append(loop)
 
+    def wake_last(self, action: Action) -> None:
+        """Call `action(now, None, b"")` after all else of now, but for the director."""
+        self._count += 1
+        heappush(self.agenda, (self.now, _BEFORE_LAST, self._count, action, None, b""))
+
     def schedule(self, due: int, action: Action, argument: Any) -> None:
         """Call `action(now, argument, b"")` after all else that happens at `due`."""
         self._count += 1
@@ -155,6 +168,10 @@ class Timeline(Schedule):
         """WallLimitError when the run goes on for longer, from now on."""
         self.wall_limit = seconds
         self._wall_started = _real_seconds()
+
+    def note_frame(self, record: FrameRecord) -> None:
+        """What became of a frame is known."""
+        self.course = hash((self.course, record.time_ns, record.link, len(record.frame)))
 
     # Running
 

@@ -31,7 +31,7 @@ from netsim.site.recorder import Batch, Watched
 from netsim.site.site import Site, sources_of
 from netsim.topology.plan import NetworkPlan, RouteChange
 from netsim.virtual.computer import VirtualComputer
-from netsim.virtual.loops import ComputerLoop, DirectorLoop
+from netsim.virtual.loops import ComputerLoop, DirectorLoop, DrawnLoop
 from netsim.virtual.modules import ModulesBeside
 from netsim.virtual.node_logs import NodeLogs
 
@@ -194,13 +194,13 @@ class VirtualBackend:
             stderr,
             name=name,
         )
-        loop = ComputerLoop(
-            self._timeline,
-            node,
-            self._site.drivers[name],
-            environment,
-            self._site.paths,
+        order = self._timeline.choices.order_of(
+            name,
+            node_plan.order,
+            node_streams(plan, name, self._boots.get(name, 0)).stream("order"),
         )
+        runs_on = self._timeline, node, self._site.drivers[name], environment, self._site.paths
+        loop = ComputerLoop(*runs_on) if order is None else DrawnLoop(*runs_on, order)
         self._site.loops[name] = loop
         self._logs.loops.add(loop)
         loop.set_debug(self._director.get_debug())
@@ -301,14 +301,18 @@ class VirtualBackend:
         return [str(finding) for finding in self._timeline.findings]
 
     def observe_frames(self) -> None:
+        observers = self._site.watch.observers
+        if self._timeline.note_frame not in observers:
+            observers.append(self._timeline.note_frame)
         self._site.observe_frames()
 
     async def recent_frames(self) -> list[FrameRecord]:
         return self._site.watch.recent_frames()
 
     def trace_frames(self, path: str) -> None:
-        self._site.watch.trace(path)
-        self._site.observe_frames()
+        trace = self._site.watch.trace(path)
+        self._timeline.choices.on_swap = lambda swap: trace.write({"swap": swap.as_dict()})
+        self.observe_frames()
 
     # Doing
 

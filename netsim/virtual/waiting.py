@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from netsim.interception.task_stacks import awaiting_frames
+
 _LIBRARY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))
 """Lines of these say nothing about who waits."""
 _SHOWN: Final = 12
@@ -30,15 +32,11 @@ def describe_waiting(tasks: Iterable[tuple[str, asyncio.Task[Any]]]) -> str:
 
 def _place(task: asyncio.Task[Any]) -> tuple[str, str]:
     """What a task awaits, and the innermost line of its own that leads there."""
-    awaited: Any = task.get_coro()
-    name = getattr(awaited, "__qualname__", repr(awaited))
+    coroutine: Any = task.get_coro()
+    name = getattr(coroutine, "__qualname__", repr(coroutine))
     line = ""
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is not None:
-            name = frame.f_code.co_qualname
-            file = frame.f_code.co_filename
-            if not file.startswith(_LIBRARY):
-                line = f" ({Path(file).name}:{frame.f_lineno})"
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    for code, number in awaiting_frames(task):
+        name = code.co_qualname
+        if not code.co_filename.startswith(_LIBRARY):
+            line = f" ({Path(code.co_filename).name}:{number})"
     return name, line

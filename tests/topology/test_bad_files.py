@@ -465,6 +465,16 @@ CASES: dict[str, tuple[str, list[str]]] = {
         at_a("ecn: ▶on"),
         ["`on` does not say whether to use ECN; write `true` or `false`"],
     ),
+    "order": (
+        at_a("order: ▶lifo"),
+        ["`lifo` is no order of tasks; write `fifo`, `random` or `pct:3`"],
+    ),
+    "depth": (LAN + "order: ▶pct:0\n", ["`pct:0` is no order of tasks"]),
+    "order of many runs": (
+        at_a("order: ▶exhaustive"),
+        ["`exhaustive` takes many runs; write it in a scenario"],
+    ),
+    "host jitter": (LAN + "host_jitter: ▶20\n", ["`20` has no unit"]),
     "restart": (
         at_a("restart: ▶always"),
         ["`always` says nothing about restarts; write `on-failure` or `never`"],

@@ -25,6 +25,8 @@ domain: all.example.test
 addressing: {pool: 172.16.0.0/12, prefix: 25}
 routing: static
 convergence: 1.5 S
+host_jitter: 20us
+order: pct:2
 defaults:
   kind: computer
   env: {LANG: C.UTF-8}
@@ -34,6 +36,7 @@ kinds:
     services: {8080: shop.web:create_app}
     congestion: reno
     ecn: false
+    order: random
     restart: on-failure
   switch: {}
   router:
@@ -127,6 +130,7 @@ BAD = {
     "interface": ("r1:eth3", "r1:3"),
     "link that is text": ("- [alice, s1]", "- alice-s1"),
     "ecn": ("ecn: false", "ecn: off"),
+    "order": ("order: random", "order: exhaustive"),
     "not there yet": ("congestion: reno", "congestion: bbr"),
     "mtu of one direction": ("egress: {r1: {", "egress: {r1: {mtu: 1500, "),
 }

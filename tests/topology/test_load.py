@@ -30,6 +30,8 @@ seed: 7
 domain: words.example
 routing: static
 convergence: 20ms
+host_jitter: 20us
+order: pct
 addressing: {pool: 172.16.0.0/12, prefix: 25}
 defaults:
   kind: computer
@@ -50,6 +52,7 @@ nodes:
     ports: ["127.0.0.1:8080:b-1:80", "8081:b-2.words.example:81", "[::1]:0:172.16.0.9:82"]
     congestion: reno
     ecn: true
+    order: random
     restart: on-failure
   b: {count: 2, run: mycode.clients:main}
   s: {kind: switch}
@@ -78,6 +81,9 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
     plan = plan_of(EVERY_WORD, tmp_path)
     assert (plan.name, plan.domain, plan.seed) == ("words", "words.example", 7)
     assert (plan.routing, plan.convergence_ns) == ("static", 20_000_000)
+    assert plan.host_jitter_ns == 20_000
+    assert (plan.node("a").order, plan.node("b-1").order) == ("random", "pct:3")
+    assert plan.node("r").order == "fifo"
     assert plan.file == str(tmp_path / "topology.yaml")
     assert [node.name for node in plan.nodes] == ["a", "b-1", "b-2", "s", "r", "q"]
 
@@ -132,6 +138,7 @@ def test_what_is_left_out_has_the_promised_defaults(tmp_path: Path) -> None:
         "auto",
         50_000_000,
     )
+    assert (plan.host_jitter_ns, plan.node("a").order) == (0, "fifo")
     assert plan.node("a").interfaces[0].egress == LinkAttributes()
     assert plan.hosts == {
         "a": bytes((10, 0, 1, 10)),

@@ -1,0 +1,346 @@
+"""The order in which tasks run that are ready at one instant, drawn from the seed.
+
+In virtual time what happens at one instant is handled in one order, always the same. In the field
+microseconds decide. So a mistake that needs another order is never seen. Here what runs next is
+chosen.
+
+What becomes ready belongs to a *chain*: a timer that is over begins one, so do packets that arrive,
+and whatever a step makes ready belongs to the chain of that step. Between chains there is a choice,
+as between events that have nothing to do with each other. Within a chain there is one only among
+steps of tasks, with no callback between them: callbacks keep their place, and none runs before one
+that an earlier chain has ready (docs/scenarios.md, "The order of tasks").
+
+Without a swap the chain that runs goes on until nothing of it is ready, then the oldest does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from types import CodeType
+from typing import Any, Final, NamedTuple, Protocol
+
+from netsim.core.order_words import FIFO, RANDOM, pct_depth
+from netsim.interception.task_stacks import awaiting_frames
+
+_STEPS: Final = frozenset({"task_wakeup", "__step", "__wakeup"})
+"""Methods of tasks, in C and in Python, that go on with them."""
+_STEP_TYPES: Final = frozenset({"TaskStepMethWrapper", "TaskWakeupMethWrapper"})
+"""What C tasks give to `call_soon` instead (3.11 to 3.15 the first)."""
+_MOST: Final = 100
+"""That one is chosen among; what stands behind them comes up as these have run."""
+_PATIENCE: Final = 100
+"""How often what is ready for longest is passed over: who waits for another task with `sleep(0)`
+in a circle does not wait for ever."""
+_CHANGE_EXPONENT: Final = 14.0
+_LIBRARY: Final = (str(Path(asyncio.__file__).parent), str(Path(__file__).parents[1]))
+_NAMED: Final = 3
+"""Tasks that are shown of those that were passed over."""
+_MOST_KEPT: Final = 20_000
+_LAST_SHOWN: Final = 100
+
+
+class Choice(NamedTuple):
+    """A moment at which several tasks of a computer were ready."""
+
+    computer: str
+    time_ns: int
+    number: int
+    """Of the choices of this computer at this time, from 0."""
+
+
+class Waiting(NamedTuple):
+    """A task that was ready, and where it stood."""
+
+    name: str
+    frames: tuple[tuple[CodeType, int], ...]
+
+    def stack(self) -> list[str]:
+        """Lines of programs, outermost first: `shop.py:17 in buy`."""
+        lines = [
+            f"{Path(code.co_filename).name}:{line} in {code.co_qualname}"
+            for code, line in self.frames
+            if not code.co_filename.startswith(_LIBRARY)
+        ]
+        return lines or [f"in {code.co_qualname}" for code, _ in self.frames[-1:]]
+
+
+class Swap(NamedTuple):
+    """A task that ran before others that had been ready for longer."""
+
+    choice: Choice
+    position: int
+    """Its place in the queue; it passed over as many."""
+    ran: Waiting
+    before: tuple[Waiting, ...]
+    """The first of those."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "time_ns": self.choice.time_ns,
+            "node": self.choice.computer,
+            "ran": {"task": self.ran.name, "stack": self.ran.stack()},
+            "before": [{"task": each.name, "stack": each.stack()} for each in self.before],
+            "passed": self.position,
+        }
+
+
+Script = Mapping[Choice, int]
+"""Positions to be chosen; the first everywhere else."""
+
+
+class Choices:
+    """What was chosen on all computers of one virtual time, or is to be."""
+
+    def __init__(self) -> None:
+        self.script: Script | None = None
+        """Where it is given, nothing is drawn."""
+        self.swaps: list[tuple[Choice, int]] = []
+        """Choices other than asyncio's, the first of them, in their order."""
+        self.last: deque[Swap] = deque(maxlen=_LAST_SHOWN)
+        """The last of them, with the tasks."""
+        self.open: list[tuple[Choice, int]] = []
+        """With a script: the choices it says nothing about, and between how many tasks."""
+        self.on_swap: Callable[[Swap], None] = lambda swap: None
+        self.count = 0
+        """All swaps."""
+        self.is_drawn = False
+        """Some computer has another order than asyncio's."""
+
+    def order_of(self, computer: str, order: str, stream: Random) -> DrawnOrder | None:
+        """What chooses on a computer; None: nothing does, it is asyncio's order."""
+        if self.script is not None:
+            return DrawnOrder(computer, self, None)
+        if order == FIFO:
+            return None
+        depth = pct_depth(order)
+        assert depth is not None or order == RANDOM, order
+        self.is_drawn = True
+        draw = UniformDraw(stream) if depth is None else PriorityDraw(stream, depth)
+        return DrawnOrder(computer, self, draw)
+
+    def note(self, choice: Choice, position: int, ready: Sequence[Ready]) -> None:
+        """Something was chosen that was not the first."""
+        self.count += 1
+        if len(self.swaps) < _MOST_KEPT:
+            self.swaps.append((choice, position))
+        before = ready[: min(position, _NAMED)]
+        swap = Swap(choice, position, _waiting(ready[position]), tuple(map(_waiting, before)))
+        self.last.append(swap)
+        self.on_swap(swap)
+
+    def note_open(self, choice: Choice, ready: int) -> None:
+        """The script has said nothing."""
+        if len(self.open) < _MOST_KEPT:
+            self.open.append((choice, ready))
+
+
+class Draw(Protocol):
+    """A way to choose."""
+
+    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None]) -> int:
+        """The position of what runs next; None: a callback that leads to no task."""
+
+
+class UniformDraw:
+    """Each is as likely as the others."""
+
+    def __init__(self, stream: Random) -> None:
+        self._stream = stream
+
+    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None]) -> int:
+        return self._stream.randrange(len(tasks))
+
+
+class PriorityDraw:
+    """PCT: probabilistic concurrency testing (Burckhardt, Kothari, Musuvathi, Nagarakatte: A
+    Randomized Scheduler with Probabilistic Guarantees of Finding Bugs, ASPLOS 2010, 2.3).
+
+    Every task has a random priority, and of those that are ready the highest runs. At depth - 1
+    points, numbered by the choices of the run, the one that would run falls below all others. A
+    bug that needs `depth` ordered pairs is found with a probability that is known. The paper knows
+    how many choices a run has; here the points are uniform in the logarithm of their number.
+    """
+
+    def __init__(self, stream: Random, depth: int) -> None:
+        self._stream = stream
+        self._priorities: weakref.WeakKeyDictionary[asyncio.Task[Any], float] = (
+            weakref.WeakKeyDictionary()
+        )
+        points = [int(2 ** stream.uniform(0, _CHANGE_EXPONENT)) for _ in range(depth - 1)]
+        # The paper's point i gives priority i; new tasks are above them all.
+        self._falls: dict[int, float] = {point: -1.0 - i for i, point in enumerate(points)}
+        self._choices = 0
+
+    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None]) -> int:
+        self._choices += 1
+        priorities = [self._priority(task) for task in tasks]
+        highest = priorities.index(max(priorities))
+        fall, task = self._falls.get(self._choices), tasks[highest]
+        if fall is not None and task is not None:
+            priorities[highest] = self._priorities[task] = fall
+            highest = priorities.index(max(priorities))
+        return highest
+
+    def _priority(self, task: asyncio.Task[Any] | None) -> float:
+        if task is None:
+            return 1.0  # above all tasks
+        priority = self._priorities.get(task)
+        if priority is None:
+            priority = self._priorities[task] = self._stream.random()
+        return priority
+
+
+class Ready(NamedTuple):
+    """A handle that is ready."""
+
+    number: int
+    """In the order in which they became so."""
+    handle: asyncio.Handle
+    task: asyncio.Task[Any] | None
+    """The one that it goes on with."""
+
+
+class DrawnOrder:
+    """What is ready on one computer's loop, in place of its queue. Without a draw it follows the
+    script."""
+
+    def __init__(self, computer: str, choices: Choices, draw: Draw | None) -> None:
+        self._computer = computer
+        self._choices = choices
+        self._draw = draw
+        self._chains: list[deque[Ready]] = []
+        """Oldest first; those where nothing is ready are left out when something is taken."""
+        self._current: deque[Ready] | None = None
+        """What becomes ready now belongs to it; None: to a new one."""
+        self._running: deque[Ready] | None = None
+        """The chain that was chosen last."""
+        self._length = 0
+        self._count = 0
+        self._now = -1
+        self._number = 0
+        self._oldest = -1
+        self._passed = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def clear(self) -> None:
+        """Nothing is ready."""
+        self._chains.clear()
+        self._current = None
+        self._length = 0
+
+    def begin_chain(self) -> None:
+        """What becomes ready from now on comes from elsewhere."""
+        self._current = None
+
+    def append(self, handle: asyncio.Handle) -> None:
+        """A handle has become ready."""
+        chain = self._current
+        if chain is None:
+            chain = self._current = deque()
+            self._chains.append(chain)
+        elif not chain and not any(each is chain for each in self._chains):
+            self._chains.append(chain)
+        self._count += 1
+        self._length += 1
+        chain.append(Ready(self._count, handle, _task_of(handle._callback)))  # type: ignore[attr-defined]
+
+    def take(self, now: int) -> asyncio.Handle:
+        """Remove what runs next; `now` is network time in ns."""
+        chains = self._chains = [chain for chain in self._chains if chain]
+        candidates = self._candidates()
+        position = 0
+        if len(candidates) > 1:
+            position = self._choose(now, [chain[index] for chain, index in candidates], chains)
+        chain, index = candidates[position]
+        taken = chain[index]
+        del chain[index]
+        self._current = self._running = chain
+        self._length -= 1
+        return taken.handle
+
+    def _candidates(self) -> list[tuple[deque[Ready], int]]:
+        """What may run next: where it stands. First what does so without a swap."""
+        found: list[tuple[deque[Ready], int]] = []
+        may_call = True
+        for chain in self._chains:
+            has_callback = False
+            own: list[tuple[deque[Ready], int]] = []
+            for index, ready in enumerate(chain):
+                if ready.task is None:
+                    has_callback = True
+                    if may_call and not index:
+                        own.append((chain, index))
+                    break
+                if len(own) == _MOST:
+                    break
+                own.append((chain, index))
+            if chain is self._running:
+                found[:0] = own
+            else:
+                found += own
+            may_call = may_call and not has_callback
+        return found[:_MOST]
+
+    def _choose(self, now: int, ready: list[Ready], chains: list[deque[Ready]]) -> int:
+        oldest = min(chain[0].number for chain in chains)
+        if oldest != self._oldest:
+            self._oldest, self._passed = oldest, 0
+        self._passed += 1
+        if self._passed > _PATIENCE:
+            return next((at for at, each in enumerate(ready) if each.number == oldest), 0)
+        if now != self._now:
+            self._now, self._number = now, 0
+        choice = Choice(self._computer, now, self._number)
+        self._number += 1
+        if self._draw is not None:
+            position = self._draw([_led_to(each) for each in ready])
+        else:
+            scripted = (self._choices.script or {}).get(choice)
+            if scripted is None:
+                self._choices.note_open(choice, len(ready))
+                return 0
+            self._choices.open.clear()
+            position = min(scripted, len(ready) - 1)
+        if position:
+            self._choices.note(choice, position, ready)
+        return position
+
+
+def _task_of(callback: Any) -> asyncio.Task[Any] | None:
+    """The task that a callback goes on with; None for any other callback."""
+    task = getattr(callback, "__self__", None)
+    if not isinstance(task, asyncio.Task):
+        return None
+    if type(callback).__name__ in _STEP_TYPES or getattr(callback, "__name__", "") in _STEPS:
+        return task
+    return None
+
+
+def _led_to(ready: Ready) -> asyncio.Task[Any] | None:
+    """The task that a handle goes on with, or that waits for the future which it is about."""
+    if ready.task is not None:
+        return ready.task
+    args = ready.handle._args or ()
+    future = args[0] if args else None
+    if isinstance(future, asyncio.Future):
+        for callback, _ in future._callbacks or ():
+            task = _task_of(callback)
+            if task is not None:
+                return task
+    return None
+
+
+def _waiting(ready: Ready) -> Waiting:
+    task = _led_to(ready)
+    if task is None:
+        callback = ready.handle._callback  # type: ignore[attr-defined]
+        return Waiting(getattr(callback, "__qualname__", "a callback"), ())
+    return Waiting(task.get_name(), tuple(awaiting_frames(task)))
