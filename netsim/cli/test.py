@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from netsim.cli import options
+from netsim.cli.order_runs import search_all
 from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.order_words import EXHAUSTIVE, FIFO, parse_search_order
+from netsim.core.time import SECOND
+from netsim.core.units import DURATION
 
 if TYPE_CHECKING:
     from netsim.scenario.results import ScenarioResult
@@ -39,6 +44,21 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
     return seeds
 
 
+def _parse_order(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else parse_search_order(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _parse_budget(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """In seconds."""
+    try:
+        return None if value is None else DURATION.parse(value) / SECOND
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim test tests/scenarios\n"
@@ -51,6 +71,19 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
     callback=_parse_seeds,
     metavar="A..B",
     help="Try many seeds, up to the first that fails.",
+)
+@click.option("--keep-going", is_flag=True, help="Try the seeds after the first that fails, too.")
+@click.option(
+    "--budget",
+    callback=_parse_budget,
+    metavar="TIME",
+    help="Begin no run after so much real time, for example 60s.",
+)
+@click.option(
+    "--order",
+    callback=_parse_order,
+    metavar="ORDER",
+    help="Which of the tasks that are ready runs next: fifo, random, pct:3, exhaustive.",
 )
 @click.option(
     "--time",
@@ -83,6 +116,9 @@ def _parse_seeds(ctx: click.Context, param: click.Parameter, value: str | None) 
 def command(
     seed: int | None,
     seeds: range | None,
+    keep_going: bool,
+    budget: float | None,
+    order: str | None,
     time_: Literal["virtual", "real"] | None,
     trace: str | None,
     junit: str | None,
@@ -106,7 +142,8 @@ def command(
         raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
     if explores:
         unfit: dict[str, object] = {"--seeds": seeds, "--trace": trace}
-        unfit |= {"--junit": junit, "--html": html}
+        unfit |= {"--junit": junit, "--html": html, "--budget": budget}
+        unfit |= {"--keep-going": keep_going or None}
     else:
         unfit = {"--examples": examples, "--write": write}
     for option, value in unfit.items():
@@ -119,13 +156,15 @@ def command(
     scenarios, problems = [], []
     for file in _files(paths):
         try:
-            scenarios.append(load_scenario(file, time=time_))
+            scenario = load_scenario(file, time=time_)
+            scenarios.append(scenario if order is None else replace(scenario, order=order))
         except InvalidFileError as error:
             problems += error.problems
     if problems:
         raise InvalidFileError(problems)
     if not scenarios:
         raise click.UsageError("there are no scenarios in these directories; name a file")
+    _check_orders(scenarios, seeds, explores, trace)
     if explores:
         from netsim.cli.fault_search import EXAMPLES, explore_all
 
@@ -144,8 +183,21 @@ def command(
     _check_trace(trace, scenarios)
     started = time.monotonic()
     chosen: list[int | None] = list(seeds) if seeds else [seed]
-    with Runs(scenarios, chosen, trace=trace, workers=jobs or os.cpu_count() or 1) as runs:
-        results = _follow(runs, as_json)
+    workers = jobs or os.cpu_count() or 1
+    show = _Shown(scenarios, as_json, workers)
+    one_run = [each for each in scenarios if each.order != EXHAUSTIVE]
+    made = 0
+    if one_run:
+        with Runs(
+            one_run, chosen, trace=trace, workers=workers, keep_going=keep_going, budget=budget
+        ) as runs:
+            _follow(runs, show)
+            made = runs.made
+    searched = [each for each in scenarios if each.order == EXHAUSTIVE]
+    for result, tried in search_all(searched, seed=seed, jobs=workers, budget=budget):
+        show.add(result)
+        made += tried
+    results = show.results
     wall = time.monotonic() - started
     if junit is not None:
         from netsim.scenario.junit import junit_xml
@@ -158,7 +210,7 @@ def command(
     if as_json:
         print_json([result.as_dict() for result in results])
     else:
-        say(_summary(results, wall))
+        say(_summary(results, made, wall))
     return FINE if all(result.held for result in results) else FAILED
 
 
@@ -183,35 +235,79 @@ def _check_trace(trace: str | None, scenarios: list[Scenario]) -> None:
         raise InvalidFileError([Problem(real.file, 1, 1, message)])
 
 
-def _follow(runs: Runs, as_json: bool) -> list[ScenarioResult]:
-    """Show results as they come, in the order of the files."""
-    from netsim.scenario.text_report import again, failure_lines, verdict_line
+def _check_orders(
+    scenarios: list[Scenario], seeds: range | None, explores: bool, trace: str | None
+) -> None:
+    """Raise where an order cannot be had, or is none of a single run."""
+    from netsim.scenario.load_scenario import REAL_ORDER
 
-    bar = ProgressBar("running")
-    results = []
+    problems = [
+        Problem(each.file, 1, 1, REAL_ORDER)
+        for each in scenarios
+        if each.time == "real" and each.order not in (None, FIFO)
+    ]
+    if problems:
+        raise InvalidFileError(problems)
+    if not any(each.order == EXHAUSTIVE for each in scenarios):
+        return
+    unfit = {"--seeds": seeds is not None, "--explore": explores, "--trace": trace is not None}
+    for option, is_given in unfit.items():
+        if is_given:
+            raise click.UsageError(
+                f"`{option}` does not go with the order `exhaustive`, which makes runs of its own; "
+                "leave one of them out"
+            )
+
+
+class _Shown:
+    """Results, each shown as it comes."""
+
+    def __init__(self, scenarios: list[Scenario], as_json: bool, jobs: int) -> None:
+        self.results: list[ScenarioResult] = []
+        self._scenarios = {each.file: each for each in scenarios}
+        self._as_json = as_json
+        self._jobs = jobs
+
+    def add(self, result: ScenarioResult) -> None:
+        from netsim.cli.order_runs import with_fewest_swaps
+        from netsim.scenario.text_report import again, failure_lines, verdict_line
+
+        is_first = all(each.held or each.file != result.file for each in self.results)
+        if not result.held and is_first:
+            result = with_fewest_swaps(self._scenarios[result.file], result, self._jobs)
+        self.results.append(result)
+        if self._as_json:
+            return
+        say(verdict_line(result), fg=None if result.held else "red")
+        if not result.held:
+            # Of several seeds the first says what is wrong.
+            for line in failure_lines(result) if is_first else ():
+                say(line)
+            say(f"  again: {again(result)}")
+        for notice in result.notices:
+            say(f"  note: {notice}")
+
+
+def _follow(runs: Runs, show: _Shown) -> None:
+    """Show results as they come, in the order of the files."""
+    bar = ProgressBar("running", "runs")
     try:
         bar.show(0, runs.total)
         for result in runs.results(lambda: bar.show(runs.done, runs.total)):
-            results.append(result)
-            if as_json:
-                continue
             bar.close()
-            say(verdict_line(result), fg=None if result.held else "red")
-            if not result.held:
-                for line in failure_lines(result):
-                    say(line)
-                say(f"  again: {again(result)}")
-            for notice in result.notices:
-                say(f"  note: {notice}")
+            show.add(result)
             bar.show(runs.done, runs.total)
     finally:
         bar.close()
-    return results
 
 
-def _summary(results: list[ScenarioResult], wall: float) -> str:
-    held = sum(result.held for result in results)
-    failed = len(results) - held
+def _summary(results: list[ScenarioResult], made: int, wall: float) -> str:
+    files = {result.file for result in results}
+    failed = len({result.file for result in results if not result.held})
+    held = len(files) - failed
     counts = [f"{held} held"] * bool(held) + [f"{failed} failed"] * bool(failed)
-    scenarios = "1 scenario" if len(results) == 1 else f"{len(results)} scenarios"
-    return f"{scenarios}: {', '.join(counts)}, in {wall:.1f} s"
+    scenarios = "1 scenario" if len(files) == 1 else f"{len(files)} scenarios"
+    seconds = f"{wall:.1f} s"
+    if made > len(files):
+        seconds = f"{seconds} ({made} runs, {made / wall:.0f}/s)"
+    return f"{scenarios}: {', '.join(counts)}, in {seconds}"

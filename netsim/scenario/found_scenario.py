@@ -32,7 +32,7 @@ def unmovable(scenario: Scenario, folder: Path) -> list[Problem]:
             step.column,
             f"`{step.words.call}` is looked up beside the file; `--write` into its folder",
         )
-        for step in _all_steps((*scenario.steps, *scenario.invariants))
+        for step in _all_steps((*scenario.steps, *scenario.invariants, *scenario.sometimes))
         if step.verb == "run" and missing_module(step.words.call, folder) is not None
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 from xml.etree import ElementTree
@@ -17,7 +18,9 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def junit_xml(results: Iterable[ScenarioResult], wall_seconds: float) -> bytes:
     """A document with a test case for each result."""
-    cases = [_case(result) for result in results]
+    results = list(results)
+    times = Counter((result.file, result.name) for result in results)
+    cases = [_case(result, times[result.file, result.name] > 1) for result in results]
     failed = sum(case.find("failure") is not None for case in cases)
     suite = ElementTree.Element(
         "testsuite",
@@ -38,17 +41,18 @@ def junit_xml(results: Iterable[ScenarioResult], wall_seconds: float) -> bytes:
     return document + b"\n"
 
 
-def _case(result: ScenarioResult) -> ElementTree.Element:
+def _case(result: ScenarioResult, is_one_of_many: bool) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
         # Tools make a tree of what is between dots.
         classname=_clean(".".join(PurePath(result.file).with_suffix("").parts)),
-        name=_clean(result.name),
+        name=_clean(f"{result.name} [seed {result.seed}]" if is_one_of_many else result.name),
         time=f"{result.wall_seconds:.3f}",
     )
     properties = ElementTree.SubElement(case, "properties")
     for name, value in (
         ("seed", str(result.seed)),
+        *([("order", result.order)] if result.order else []),
         ("time", result.time),
         ("network_ns", str(result.network_ns)),
     ):
@@ -57,6 +61,9 @@ def _case(result: ScenarioResult) -> ElementTree.Element:
         lines = list(failure_lines(result))
         failure = ElementTree.SubElement(case, "failure", message=_clean(lines[0] if lines else ""))
         failure.text = _clean("\n".join([*lines, f"again: {again(result)}"]))
+    if result.notices:
+        noted = ElementTree.SubElement(case, "system-out")
+        noted.text = _clean("\n".join(f"note: {notice}" for notice in result.notices))
     return case
 
 

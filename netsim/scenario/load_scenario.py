@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError
+from netsim.core.order_words import FIFO
 from netsim.scenario.check_words import CheckWords
 from netsim.scenario.scenario_model import (
     FAULT_KINDS,
@@ -31,6 +32,9 @@ from netsim.topology.places import attached_in_virtual_time
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 _KEYS: Final = "`name`, `topology` and `steps`"
+REAL_ORDER: Final = (
+    "the order of tasks is drawn in virtual time only; leave it out, or write `time: virtual`"
+)
 _DEFAULT_FAULTS: Final = 3
 _DEFAULT_LASTING_NS: Final = 30_000_000_000
 
@@ -63,6 +67,9 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
         nodes = topology.layout.nodes.values()
         if problems := attached_in_virtual_time(topology.file, nodes):
             raise InvalidFileError(problems)
+    if time == "real" and words.order not in (None, FIFO):
+        findings.report(("order",), REAL_ORDER)
+        findings.stop_if_any()
     limits = words.limits
     return Scenario(
         name=words.name,
@@ -71,7 +78,9 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
         topology=topology,
         steps=_steps(words.steps, source, ("steps",)),
         invariants=_steps(words.invariants or [], source, ("invariants",)),
+        sometimes=_steps(words.sometimes or [], source, ("sometimes",)),
         time=time,
+        order=words.order,
         seed=words.seed,
         time_limit_ns=limits.time if limits else None,
         wall_limit_ns=limits.wall if limits else None,

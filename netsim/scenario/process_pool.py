@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
+from netsim.interception.drawn_order import Choice
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.run_processes import RunOrder, RunProcess, RunServer
@@ -44,10 +45,14 @@ class Job:
     time_limit_ns: int | None = None
     """Instead of the scenario's."""
     watches_timers: bool = False
+    script: tuple[tuple[Choice, int], ...] | None = None
+    """Choices to be made, and no others."""
 
     @property
     def order(self) -> RunOrder:
-        return RunOrder(self.seed, self.faults, self.time_limit_ns, self.watches_timers)
+        return RunOrder(
+            self.seed, self.faults, self.time_limit_ns, self.watches_timers, self.script
+        )
 
     def broken(self, problem: str, wall: float) -> ScenarioResult:
         """The result where the process gave none."""
@@ -117,7 +122,7 @@ class Pool:
                     else:
                         yield run.index, result
 
-    def drop(self, unwanted: range) -> None:
+    def drop(self, unwanted: Container[int]) -> None:
         """Have jobs with these indexes not run, nor run on."""
         self._waiting = deque(each for each in self._waiting if each[0] not in unwanted)
         for run in [run for run in self._running if run.index in unwanted]:

@@ -33,6 +33,8 @@ class Recording:
         self.errors: list[LogLine] = []
         self.logs: list[LogLine] = []
         self.notices: list[str] = []
+        self.happened: set[int] = set()
+        """Which of the scenario's `sometimes` were true."""
         self.network_ns = 0
         self.series = MeasuredSeries()
         self._steps: list[StepResult | None] = []
@@ -135,6 +137,7 @@ class Recording:
             samples=(*self._samples, *self.series.samples()),
             errors=tuple(self.errors),
             logs=tuple(self.logs),
+            happened=tuple(sorted(self.happened)),
             notices=(*self.notices, *self.series.notices()),
             network_ns=self.network_ns,
             wall_seconds=wall,

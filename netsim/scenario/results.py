@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from netsim.interception.drawn_order import Choice
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.scenario_model import Time
@@ -122,6 +123,22 @@ class ScenarioResult:
     """Where they were watched: how long timers of programs ran, and when these were due, in ns."""
     timers_left_out: int = 0
     """More than are kept."""
+    order: str = ""
+    """Of the tasks that are ready at one instant, where the topology does not say it."""
+    is_drawn: bool = False
+    """That order is drawn, on some computer."""
+    swaps: tuple[dict[str, Any], ...] = ()
+    """Where the run did not hold: the last tasks that ran before others which had been ready for
+    longer; time, computer, stacks."""
+    choices: tuple[tuple[Choice, int], ...] = ()
+    """Where it did not hold: all of them, as a script that repeats them."""
+    open_choices: tuple[tuple[Choice, int], ...] = ()
+    """Where the run had a script: between how many tasks the first was taken."""
+    course: int = 0
+    """Equal in runs whose packets had the same lengths at the same times, and whose tasks ran in
+    the same order."""
+    happened: tuple[int, ...] = ()
+    """Which of the scenario's `sometimes` were true at some time."""
     notices: tuple[str, ...] = ()
     """What will not repeat in another run, and such."""
     network_ns: int = 0
@@ -139,6 +156,7 @@ class ScenarioResult:
             "file": self.file,
             "name": self.name,
             "seed": self.seed,
+            "order": self.order,
             "time": self.time,
             "held": self.held,
             "problem": self.problem,
@@ -147,6 +165,7 @@ class ScenarioResult:
             "steps": [step.as_dict() for step in self.steps],
             "faults": [fault.as_dict() for fault in self.faults],
             "samples": [sample.as_dict() for sample in self.samples],
+            "swaps": list(self.swaps),
             "errors": [line.as_dict() for line in self.errors],
             "logs": [line.as_dict() for line in self.logs],
             "notices": list(self.notices),

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from netsim.interception.drawn_order import Choice
 from netsim.interception.memory_order import HASH_SEED, without_randomisation
 from netsim.scenario.scenario_model import PlannedFault, Scenario
 from netsim.scenario.user_imports import libraries
@@ -39,6 +40,8 @@ class RunOrder:
     """Beside those that the scenario has."""
     time_limit_ns: int | None
     watches_timers: bool
+    script: tuple[tuple[Choice, int], ...] | None
+    """Of choices between tasks; None: as the scenario says."""
 
 
 class RunServer:

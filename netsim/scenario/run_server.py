@@ -219,6 +219,7 @@ def _run(accepting: socket.socket, scenario: Any, plan: Any) -> NoReturn:
             trace=f"/dev/fd/{TRACE}" if scenario.time == "virtual" else None,
             faults=order.faults,
             watches_timers=order.watches_timers,
+            script=order.script,
         )
         answers.send((result, SteadyImports.compiled))
     except Exception:  # noqa: BLE001  # a bug of ours must not look like a scenario that held

@@ -128,6 +128,10 @@ class Scenario:
     steps: tuple[Step, ...]
     invariants: tuple[Step, ...] = ()
     time: Time = "virtual"
+    order: str | None = None
+    """Of tasks that are ready at one instant; None: what the topology says."""
+    sometimes: tuple[Step, ...] = ()
+    """What must be true at some time in some run of a sweep."""
     seed: int | None = None
     """None: the topology's, else 0."""
     time_limit_ns: int | None = None

@@ -7,12 +7,14 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netsim.core.errors import NetsimError
+from netsim.core.order_words import EXHAUSTIVE, FIFO
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
+from netsim.interception.drawn_order import Choice, Choices
 from netsim.network.network import Network
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.recording import Recording
@@ -33,22 +35,28 @@ def execute(
     trace: str | os.PathLike[str] | None = None,
     faults: Sequence[PlannedFault] = (),
     watches_timers: bool = False,
+    script: Sequence[tuple[Choice, int]] | None = None,
     new_network: Callable[..., Network] = Network,
 ) -> ScenarioResult:
     """Run the scenario to its end. `seed` goes before the scenario's, that before the topology's.
 
     `plan` is that of the scenario's topology, where it was made before. `trace` is a file for every
-    frame. `faults` come at times of their own, beside the steps. Timers
-    of programs can be watched in virtual time.
+    frame. `faults` come at times of their own, beside the steps. Timers of programs can be watched
+    in virtual time. With a `script` no order of tasks is drawn; what it says is chosen.
     Whatever goes wrong is in the result. It runs an event loop: none may be running.
     """
-    seed = scenario.seed if seed is None else seed
-    plan = make_plan(scenario.topology if plan is None else plan, seed=seed)
+    plan = make_plan(
+        scenario.topology if plan is None else plan,
+        seed=scenario.seed if seed is None else seed,
+        order=FIFO if scenario.order == EXHAUSTIVE else scenario.order,
+    )
     recording = Recording()
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
-    timers = TimersSeen() if watches_timers else None
-    main = _main(scenario, network, recording, trace, (*scenario.faults, *faults), timers)
+    watched = _Watched(TimersSeen() if watches_timers else None)
+    if script is not None:
+        watched.choices.script = dict(script)
+    main = _main(scenario, network, recording, trace, (*scenario.faults, *faults), watched)
     try:
         _run(scenario, main)
     except (NetsimError, OSError) as error:
@@ -56,10 +64,35 @@ def execute(
     recording.network_ns = max(recording.network_ns, network.now())
     wall = time.monotonic() - started
     result = recording.result(scenario.name, scenario.file, plan.seed, scenario.time, wall)
-    if timers is None:
-        return result
-    seen = tuple((length, tuple(dues)) for length, dues in timers.dues.items())
-    return replace(result, timers=seen, timers_left_out=timers.left_out)
+    return watched.added_to(replace(result, order=scenario.order or ""))
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is looked at on the timeline of a run."""
+
+    timers: TimersSeen | None
+    choices: Choices = field(default_factory=Choices)
+    course: int = 0
+
+    def added_to(self, result: ScenarioResult) -> ScenarioResult:
+        dues = {} if self.timers is None else self.timers.dues
+        choices = self.choices
+        result = replace(
+            result,
+            timers=tuple((length, tuple(dues[length])) for length in dues),
+            timers_left_out=0 if self.timers is None else self.timers.left_out,
+            is_drawn=choices.is_drawn,
+            course=hash((self.course, tuple(choices.swaps))),
+            open_choices=tuple(choices.open),
+        )
+        if result.held:
+            return result
+        return replace(
+            result,
+            choices=tuple(choices.swaps),
+            swaps=tuple(swap.as_dict() for swap in choices.last),
+        )
 
 
 def _run(scenario: Scenario, main: Any) -> None:
@@ -75,14 +108,15 @@ async def _main(
     recording: Recording,
     trace: str | os.PathLike[str] | None,
     faults: Sequence[PlannedFault],
-    timers: TimersSeen | None,
+    watched: _Watched,
 ) -> None:
     wall_limit = scenario.wall_limit_ns
     loop = asyncio.get_running_loop()
-    if isinstance(loop, DirectorLoop) and wall_limit is not None:
-        loop.timeline.limit_wall_time(wall_limit / SECOND)
     if isinstance(loop, DirectorLoop):
-        loop.timeline.timers_seen = timers
+        loop.timeline.timers_seen = watched.timers
+        loop.timeline.choices = watched.choices
+        if wall_limit is not None:
+            loop.timeline.limit_wall_time(wall_limit / SECOND)
     async with network:
         network.observe_frames()
         if trace is not None:
@@ -92,6 +126,8 @@ async def _main(
             limit = _time_limit(scenario, faults)
             await _until_done(running, limit, scenario, network, recording)
         finally:
+            if isinstance(loop, DirectorLoop):
+                watched.course = loop.timeline.course
             recording.notices += [
                 f"another run may differ: {cause}" for cause in network.unrepeatable
             ]

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from netsim.core.order_words import parse_search_order
 from netsim.core.units import SIZE
 from netsim.scenario import step_values
 from netsim.scenario.check_words import (
@@ -440,6 +441,28 @@ class InvariantWords(CheckWords):
     """A check that must hold within some time: what may fail while something is broken."""
 
 
+class LogWords(ScenarioPart):
+    """A line that a program logs or prints."""
+
+    node: NodeName = Field(examples=["web"])
+    """On which node."""
+    text: Text = Field(examples=["trying again"])
+    """Must be part of the line."""
+
+
+_SOMETIMES = (*CHECKS, "log")
+
+
+class SometimesWords(CheckWords):
+    """What must be true after some step of some run."""
+
+    model_config = one_of(_SOMETIMES)
+    verbs: ClassVar[tuple[str, ...]] = _SOMETIMES
+
+    log: LogWords | None = None
+    """A line in the logs, at any time of the run."""
+
+
 class ScenarioWords(ScenarioPart):
     """A whole scenario file."""
 
@@ -451,6 +474,13 @@ class ScenarioWords(ScenarioPart):
     """The topology file; relative to this one."""
     time: Literal["virtual", "real"] | None = None
     """`virtual` (where it is left out): time jumps, and runs repeat; `real`: in processes."""
+    order: (
+        Annotated[str, PlainValidator(parse_search_order), WithJsonSchema(step_values.SEARCH_ORDER)]
+        | None
+    ) = None
+    """Which of the tasks that are ready on a computer runs next, in virtual time: `fifo`, `random`,
+    `pct:3`, or each after the other in runs of their own, `exhaustive`; what the topology says
+    where it is left out."""
     seed: Annotated[int, PlainValidator(parse_seed), WithJsonSchema(forms.SEED)] | None = None
     """Every random choice derives from it; the topology's, else 0, where it is left out."""
     limits: LimitWords | None = None
@@ -459,6 +489,8 @@ class ScenarioWords(ScenarioPart):
     """What is done, in order."""
     invariants: list[InvariantWords] | None = None
     """Checked after every step and at the end."""
+    sometimes: list[SometimesWords] | None = None
+    """Checked after every step: what never held in any run of a sweep is told."""
     expected_errors: list[Text] | None = None
     """Parts of errors that programs may log; any other one fails the scenario."""
     faults: list[PlannedFaultWords] | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -13,9 +15,11 @@ from netsim.scenario.scenario_model import Scenario
 
 
 class Runs:
-    """Every scenario with every seed. Of one with a seed that fails the later seeds are left out.
+    """Every scenario with every seed. Of one with a seed that fails the later seeds are left out,
+    unless it is to `keep_going`.
 
-    `trace` is a file, or a directory where there are several runs.
+    `trace` is a file, or a directory where there are several runs. When the `budget` is over
+    (seconds of real time), no run begins but the first of each scenario.
     """
 
     def __init__(
@@ -25,6 +29,8 @@ class Runs:
         *,
         trace: str | None,
         workers: int,
+        keep_going: bool = False,
+        budget: float | None = None,
     ) -> None:
         several = len(scenarios) * len(seeds) > 1
         names = _names_of_traces(scenarios, seeds) if several else {}
@@ -36,7 +42,9 @@ class Runs:
             for index, scenario in enumerate(scenarios)
             for seed in seeds
         ]
-        self._scenarios = len(scenarios)
+        self._scenarios = scenarios
+        self._keep_going = keep_going
+        self._deadline = None if budget is None else time.monotonic() + budget
         self._pool = Pool(min(workers, len(self._jobs)))
         self._results: dict[int, ScenarioResult] = {}
         self._unwanted: set[int] = set()
@@ -61,23 +69,36 @@ class Runs:
         """Runs that have ended, or are not needed any more."""
         return len(self._results.keys() | self._unwanted)
 
+    @property
+    def made(self) -> int:
+        """Runs that have ended."""
+        return len(self._results)
+
     def results(self, on_progress: Callable[[], None]) -> Iterator[ScenarioResult]:
-        """One for each scenario, in their order: of the first seed that fails, or of the last."""
+        """One for each scenario, in their order: of the first seed that fails, or of the last.
+
+        With `keep_going` one for each seed that fails.
+        """
         next_scenario = 0
         for index, result in self._pool.run(self._jobs):
             self._results[index] = result
-            if not result.held:
-                rest = range(index + 1, self._first(index // self._seeds + 1))
-                self._unwanted.update(rest)
-                self._pool.drop(rest)
+            if not result.held and not self._keep_going:
+                self._drop(range(index + 1, self._first(index // self._seeds + 1)))
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                rest = {each for each in range(self.total) if each % self._seeds}
+                self._drop(rest - self._results.keys())
             on_progress()
-            while next_scenario < self._scenarios and self._is_known(next_scenario):
-                yield self._verdict(next_scenario)
+            while next_scenario < len(self._scenarios) and self._is_known(next_scenario):
+                yield from self._verdicts(next_scenario)
                 next_scenario += 1
-        while next_scenario < self._scenarios:
+        while next_scenario < len(self._scenarios):
             # What was left out ended the wait without a result of its own.
-            yield self._verdict(next_scenario)
+            yield from self._verdicts(next_scenario)
             next_scenario += 1
+
+    def _drop(self, unwanted: Collection[int]) -> None:
+        self._unwanted.update(unwanted)
+        self._pool.drop(unwanted)
 
     def _first(self, scenario: int) -> int:
         return scenario * self._seeds
@@ -90,11 +111,44 @@ class Runs:
             index in self._results or index in self._unwanted for index in self._indexes(scenario)
         )
 
-    def _verdict(self, scenario: int) -> ScenarioResult:
+    def _verdicts(self, scenario: int) -> Iterator[ScenarioResult]:
         results = [
             self._results[index] for index in self._indexes(scenario) if index in self._results
         ]
-        return next((result for result in results if not result.held), results[-1])
+        failed = [result for result in results if not result.held]
+        if failed and not self._keep_going:
+            yield failed[0]
+            return
+        *first, last = failed or results[-1:]
+        yield from first
+        notices = sweep_notices(self._scenarios[scenario], results, self._seeds)
+        yield replace(last, notices=(*last.notices, *notices))
+
+
+def sweep_notices(
+    scenario: Scenario, results: Sequence[ScenarioResult], wanted: int
+) -> Iterator[str]:
+    """What can be said of all runs of a scenario only."""
+    count = len(results)
+    runs = "1 run" if count == 1 else f"{count} runs"
+    if count < wanted:
+        yield f"{runs} of {wanted}: the budget is over"
+    same = len({result.course for result in results}) == 1
+    if count > 1 and same and scenario.time == "virtual" and all(each.held for each in results):
+        yield (
+            f"all {count} seeds are one run: packets of the same lengths came at the same times; "
+            "write `order: random` or `host_jitter: 20us`, so that seeds differ"
+        )
+    happened = {index for result in results for index in result.happened}
+    yield from never_happened(scenario, happened, count)
+
+
+def never_happened(scenario: Scenario, happened: Collection[int], count: int) -> Iterator[str]:
+    """What was to be true sometimes, and was not in so many runs."""
+    runs = "1 run" if count == 1 else f"{count} runs"
+    for index, step in enumerate(scenario.sometimes):
+        if index not in happened:
+            yield f"sometimes, but never in {runs}: {step.text}"
 
 
 def _names_of_traces(

@@ -70,8 +70,27 @@ class Runner:
             planned.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await planned
+            self._look_into_logs()
             self._recording.network_ns = self._network.now()
             self._keep_logs()
+
+    def _look_into_logs(self) -> None:
+        """Whether programs have said what they are to say sometimes."""
+        for index, step in enumerate(self._scenario.sometimes):
+            if step.verb == "log" and any(
+                line["node"] == step.words.node and step.words.text in line["text"]
+                for line in self._network.logs()["lines"]
+            ):
+                self._recording.happened.add(index)
+
+    async def _look_what_happens(self) -> None:
+        """Check what is to be true sometimes and was not yet; what is not true breaks nothing."""
+        happened = self._recording.happened
+        for index, step in enumerate(self._scenario.sometimes):
+            if step.verb != "log" and index not in happened:
+                verdict = await check(step, self._network, self._scenario.folder)
+                if verdict.held:
+                    happened.add(index)
 
     def _keep_logs(self) -> None:
         """What programs have said, also during a step that did not hold or end."""
@@ -287,6 +306,7 @@ class Runner:
                     await self._do(invariant, "invariant", 0)
                 else:
                     await self._check(invariant, "invariant", 0)
+            await self._look_what_happens()
         except _DidNotHoldError:
             if not step.goes_on:
                 raise

@@ -62,6 +62,7 @@ _SAID: Final[dict[str, Callable[[Any], str]]] = {
     "dns": lambda words: f"{words.name} at {words.from_}",
     "transfer": lambda words: f"{format_size(words.size)} {words.from_} → {words.to}",
     "run": lambda words: f"{words.call} at {words.host}",
+    "log": lambda words: f"`{words.text}` at {words.node}",
     "down": _link,
     "up": _link,
     "hold": _link,

@@ -225,4 +225,7 @@ GROUPS: Final = {
 A_RECORD: Final = forms.either(
     {"const": "none"}, forms.text(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", "10.0.3.10")
 )
+SEARCH_ORDER: Final = forms.text(
+    "(fifo|random|exhaustive|pct(:[1-9][0-9]?)?)", "fifo", "random", "pct:3", "exhaustive"
+)
 REPAIR: Final[forms.Form] = {"const": "repair"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Iterator, Sized
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from typing import Any, Final
 
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
@@ -18,6 +18,7 @@ _PACKETS: Final = 20
 """That are shown of those around a step."""
 _LOG_LINES: Final = 10
 _FAULTS: Final = 5
+_SWAPS: Final = 8
 _MILLION: Final = 1_000_000
 _WHAT: Final[dict[Role, str]] = {
     "step": "",
@@ -55,11 +56,27 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
             yield f"  the packets around it{_cut(step.frames, _PACKETS)}:"
             for frame in step.frames[-_PACKETS:]:
                 yield f"    {packet_line(frame)}"
+    yield from swap_lines(result.swaps)
     if result.problem and not any(result.problem in step.seen for step in result.failures):
         yield result.problem
     for error in logged_errors(result.errors):
         if not any(error.text in step.seen for step in result.failures):
             yield from _aligned(error.node, error.text)
+
+
+def swap_lines(swaps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Which task ran before which that had been ready for longer, and where both stood."""
+    if not swaps:
+        return
+    yield f"  which task ran before which, otherwise than in asyncio's order{_cut(swaps, _SWAPS)}:"
+    for swap in swaps[-_SWAPS:]:
+        ran, before = swap["ran"], swap["before"]
+        names = ", ".join(each["task"] for each in before)
+        more = swap["passed"] - len(before)
+        names += f" and {more} more" if more else ""
+        yield f"    {seconds(swap['time_ns'])}  {swap['node']}: {ran['task']} before {names}"
+        for each in (ran, *before):
+            yield f"      {each['task']}: {' > '.join(each['stack']) or 'no task'}"
 
 
 def _faults_before(result: ScenarioResult, step: StepResult) -> Iterator[str]:
@@ -89,7 +106,8 @@ def _cut(all_of_them: Sized, shown: int) -> str:
 def again(result: ScenarioResult) -> str:
     """The command that repeats it."""
     time = " --time real" if result.time == "real" else ""
-    return f"netsim test {shlex.quote(result.file)} --seed {result.seed}{time}"
+    order = f" --order {result.order}" if result.order else ""
+    return f"netsim test {shlex.quote(result.file)} --seed {result.seed}{order}{time}"
 
 
 def packet_line(record: FrameRecord) -> str:

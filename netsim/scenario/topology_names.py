@@ -48,7 +48,7 @@ def check_names(
 ) -> None:
     """Report every name in the scenario that its topology, or `folder`, does not have."""
     checker = _Checker(topology, folder, findings)
-    for section in ("steps", "invariants"):
+    for section in ("steps", "invariants", "sometimes"):
         checker.steps(written.get(section), (section,))
     for index, fault in enumerate(_list(written.get("faults"))):
         if isinstance(fault, dict):

@@ -146,6 +146,60 @@ def test_the_first_seed_that_fails(shell: Shell) -> None:
     assert shell.run("test", "luck.yaml", "--seed", str(seed))[0] == 1
 
 
+RACE = """\
+import asyncio
+
+balance = 0
+
+async def deposit(amount):
+    global balance
+    await asyncio.sleep(1)
+    before = balance
+    await asyncio.sleep(0)
+    balance = before + amount
+
+async def both():
+    await asyncio.gather(deposit(10), deposit(20))
+    return balance
+"""
+DEPOSITS = """\
+name: no deposit is lost
+topology: lan.yaml
+steps: [{run: {host: alice, call: "race:both", expect: {returns: 30}}}]
+sometimes: [{log: {node: web, text: "nothing at all"}}]
+"""
+
+
+def test_orders_of_tasks(shell: Shell) -> None:
+    (shell.folder / "race.py").write_text(RACE)
+    (shell.folder / "race.yaml").write_text(DEPOSITS)
+    code, out, _ = shell.run("test", "race.yaml", "--seeds", "1..3")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[1].startswith("  note: all 3 seeds are one run: ")
+    assert lines[2] == "  note: sometimes, but never in 3 runs: log `nothing at all` at web"
+    assert lines[3].startswith("1 scenario: 1 held, in ")
+    assert " (3 runs, " in lines[3]
+
+    options = ["--seeds", "1..16", "--order", "random", "--keep-going", "--junit", "junit.xml"]
+    code, out, _ = shell.run("test", "race.yaml", *options)
+    lines = out.splitlines()
+    assert code == 1
+    assert "  which task ran before which, otherwise than in asyncio's order:" in lines
+    assert any("race.py:7 in deposit" in line for line in lines)
+    assert any(" swaps of tasks it needs " in line for line in lines)
+    again = [line.split("again: netsim ")[1] for line in lines if "again: netsim" in line]
+    assert len(again) > 1
+    assert all(each.endswith(" --order random") for each in again)
+    (suite,) = ElementTree.parse(shell.folder / "junit.xml").getroot()
+    cases = suite.findall("testcase")
+    assert len(cases) == len({case.get("name") for case in cases}) == len(again)
+    assert "sometimes, but never in 16 runs" in (cases[-1].findtext("system-out") or "")
+
+    first = shell.run("test", *again[0].split()[1:])[1].splitlines()
+    assert first[:4] == lines[:4]
+
+
 def test_json_and_traces(shell: Shell) -> None:
     code, out, _ = shell.run("test", "--json", "scenarios", "--trace", "traces")
     assert code == 1
@@ -180,6 +234,11 @@ def test_the_same_scenario_in_real_time(shell: Shell) -> None:
         (["--seeds", "5..1", "scenarios"], "`5..1` is no range of seeds"),
         (["--seeds", "1..1000000", "scenarios"], "1000000 seeds are too many"),
         (["--seed", "1", "--seeds", "1..2", "scenarios"], "`--seed` and `--seeds` exclude"),
+        (["--order", "lifo", "scenarios"], "`lifo` is no order of tasks; write `fifo`, `random`"),
+        (["--order", "random", "--time", "real", "scenarios"], "in virtual time only; leave it"),
+        (["--order", "exhaustive", "--seeds", "1..2", "scenarios"], "`--seeds` does not go with"),
+        (["--budget", "60", "scenarios"], "`60` has no unit"),
+        (["--explore", "--keep-going", "scenarios"], "`--keep-going` goes not with `--explore`"),
         (["--time", "real", "--trace", "x", "scenarios"], "in virtual time only; leave out"),
         ([], "Missing argument 'PATH...'"),
     ],

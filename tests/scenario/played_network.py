@@ -134,7 +134,7 @@ class FakeNetwork:
         self.errors.append(LogLine(self.now(), "web", 40, text))
         self.log(40, text)
 
-    def logs(self, last: int) -> dict[str, Any]:
+    def logs(self, last: int | None = None) -> dict[str, Any]:
         return self._logs.document(last=last)
 
     def observe_frames(self) -> None:

@@ -60,6 +60,19 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "unknown key": (HEAD + "▶step: []\nsteps: [wait: 1s]\n", ["unknown key `step`; write `steps`"]),
     "time": (HEAD + "time: ▶vritual\nsteps: [wait: 1s]\n", ["no time; write `virtual`"]),
     "seed": (HEAD + "seed: ▶one\nsteps: [wait: 1s]\n", ["`one` is not a seed"]),
+    "order": (HEAD + "order: ▶lifo\nsteps: [wait: 1s]\n", ["no order of tasks; write `fifo`"]),
+    "order in real time": (
+        HEAD + "time: real\norder: ▶random\nsteps: [wait: 1s]\n",
+        ["is drawn in virtual time only; leave it out, or write `time: virtual`"],
+    ),
+    "sometimes": (
+        HEAD + "steps: [wait: 1s]\nsometimes:\n  - log: {node: ▶wbe, text: x}\n",
+        ["there is no node `wbe`; write `web`"],
+    ),
+    "sometimes a fault": (
+        HEAD + "steps: [wait: 1s]\nsometimes:\n  - ▶down: {link: [r2, web]}\n",
+        ["unknown step `down`; write one of"],
+    ),
     "limits": (HEAD + "limits: {▶tim: 1s}\nsteps: [wait: 1s]\n", ["`tim`; write `time`"]),
     "limit without unit": (HEAD + "limits: {wall: ▶60}\nsteps: [wait: 1s]\n", ["has no unit"]),
     "limit of nothing": (HEAD + "limits: {time: ▶0s}\nsteps: [wait: 1s]\n", ["cannot be 0"]),

@@ -80,6 +80,10 @@ steps:
     continue: true
 invariants:
   - http: {from: alice, url: "http://web/ip", expect: {status: 200}}
+order: pct:2
+sometimes:
+  - log: {node: web, text: trying again}
+  - ping: {from: alice, to: web}
 explore:
   faults: {links: [[alice, r1]], nodes: [r2], kinds: [down, crash], at_most: 2, lasting: 20s}
 """
@@ -90,6 +94,8 @@ BAD = {
     "time": ("time: virtual", "time: fake"),
     "limits": ("time: 10min", "time: 10"),
     "unknown key": ("limits:", "limit:"),
+    "order": ("order: pct:2", "order: pct:0"),
+    "sometimes": ("text: trying again", "txt: trying again"),
     "no verb": ("- repair\n", "- {continue: true}\n"),
     "two verbs": ("- wait: 30s\n", "- wait: 30s\n    repair: {}\n"),
     "unknown verb": ("- wait: 30s", "- sleep: 30s"),
@@ -135,7 +141,11 @@ def test_every_word_in_every_form(tmp_path: Path) -> None:
     scenario = load(tmp_path)
     assert {step.verb for step in scenario.steps} == set(VERBS)
     assert scenario.name == "all words"
-    assert (scenario.time, scenario.seed) == ("virtual", 1)
+    assert (scenario.time, scenario.seed, scenario.order) == ("virtual", 1, "pct:2")
+    assert [step.text for step in scenario.sometimes] == [
+        "log `trying again` at web",
+        "ping alice → web",
+    ]
     assert (scenario.time_limit_ns, scenario.wall_limit_ns) == (600 * 10**9, 60 * 10**9)
     assert scenario.expected_errors == ("no such thing",)
     assert [step.goes_on for step in scenario.steps[-2:]] == [False, True]
