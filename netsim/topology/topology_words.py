@@ -138,6 +138,10 @@ class RouteWords(Words):
     """The next hop: an address, or the name of a node."""
 
 
+def _empty_text_is_none(written: Any) -> Any:
+    return None if written == "" else written
+
+
 class ProgramWords(Words):
     """What computers may have in common: the words of `kinds.computer`."""
 
@@ -199,7 +203,7 @@ class NodeWords(ProgramWords):
     ) = None
     """Address and prefix length: `10.0.3.10/24`, or a list; by interface where there are several,
     and `lo` of a router. What is not given is assigned."""
-    gateway: NextHop | None = None
+    gateway: Annotated[NextHop | None, BeforeValidator(_empty_text_is_none)] = None
     """Next hop of the default route: an address, or a router's name."""
     routes: list[RouteWords] | None = None
     """Static routes, beside those that follow from the links."""

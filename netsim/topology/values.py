@@ -173,6 +173,8 @@ def host_address(written: object) -> HostAddress:
         raise ValueError(f"`{written}` has no prefix length; write for example `{written}/24`")
     if length == "32":  # of `lo`, which is looked at when the interfaces are known
         return packed, 32
+    if (of_mask := _length_of_mask(length)) is not None:
+        raise ValueError(f"`{length}` is a mask; write its length: `{address}/{of_mask}`")
     if not _is_number(length) or not 1 <= int(length[:4]) <= 31:
         raise ValueError(
             f"`/{length}` cannot be a subnet with hosts; write a prefix length from 1 to 31, "
@@ -196,12 +198,24 @@ def prefix(written: object) -> Prefix:
         raise ValueError("this is no network; write for example `10.0.0.0/8`")
     address, slash, length = written.partition("/")
     packed = ip_address(address, usable=False)
+    if (of_mask := _length_of_mask(length)) is not None:
+        raise ValueError(f"`{length}` is a mask; write its length: `{address}/{of_mask}`")
     if not slash or not _is_number(length) or int(length[:4]) > 32:
         raise ValueError(f"`{written}` has no prefix length from 0 to 32; write `{address}/16`")
     network = ipaddress.IPv4Network((packed, int(length)), strict=False)
     if network.network_address.packed != packed:
         raise ValueError(f"`{written}` has host bits set; write `{network}`")
     return packed, int(length)
+
+
+def _length_of_mask(text: str) -> int | None:
+    """24 of `255.255.255.0`."""
+    if "." not in text:
+        return None
+    try:
+        return ipaddress.IPv4Network(f"0.0.0.0/{text}").prefixlen
+    except ValueError:
+        return None
 
 
 def _is_number(text: str) -> bool:
@@ -215,6 +229,8 @@ def route_target(written: object) -> Prefix:
 
 def next_hop(written: object) -> bytes | str:
     """A packed address, or the name of a node."""
+    if written == "0.0.0.0":
+        raise ValueError("0.0.0.0 is no next hop; leave it out, and it follows from the links")
     if isinstance(written, str) and _ADDRESS_LIKE.fullmatch(written):
         return ip_address(written)
     try:

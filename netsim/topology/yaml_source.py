@@ -43,6 +43,8 @@ _OCTAL: Final = re.compile(r"0o[0-7]{1,100}")
 _HEXADECIMAL: Final = re.compile(r"0x[0-9a-fA-F]{1,100}")
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_JOINED: Final = re.compile(r"([\w.-]+):([^\s:].*)", re.ASCII)
+"""`kind:computer`: a key and its value that YAML takes for one."""
 _UNPRINTABLE: Final = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
@@ -254,6 +256,10 @@ class _Composer:
             place = _place(event)
             key = self._value(event, events, depth + 1).data
             item = self._value(next(events), events, depth + 1)
+            if _is_plain(event) and (meant := _with_space(str(key), item.data)) is not None:
+                self.is_usable = False  # what was meant stands in the key
+                self._report(place, f"there is no space after `:`; write `{meant}`")
+                continue
             if isinstance(key, (dict, list)) or key is None:
                 self._report(place, "a key is plain text or a number; write it without brackets")
                 continue
@@ -345,6 +351,20 @@ def _syntax_message(error: yaml.MarkedYAMLError, text: str, position: Position) 
         return "a second `:` on the line; quote the value, or check the indentation"
     context = f" {error.context}" if error.context else ""
     return f"this is not YAML ({problem}{context}); check indentation, quotes and brackets here"
+
+
+def _is_plain(event: Any) -> bool:
+    """Whether it is text without quotes."""
+    return type(event) is yaml.ScalarEvent and event.implicit[0]
+
+
+def _with_space(key: str, value: object) -> str | None:
+    """What was meant by `{kind:computer}` and `s1:{kind: switch}`; None for any other key."""
+    joined = _JOINED.fullmatch(key)
+    if joined is None:
+        return None
+    begun = {"{": "{…}", "[": "[…]"}.get(joined[2][0])
+    return f"{joined[1]}: {begun or joined[2]}" if begun or value is None else None
 
 
 def _place(event: Any) -> int:

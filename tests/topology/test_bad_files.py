@@ -309,6 +309,24 @@ CASES: dict[str, tuple[str, list[str]]] = {
         two_lans().replace("b: {", "b: {count: 9, ") + "addressing: ▶10.0.0.0/28\n",
         ["10.0.0.0/28 has no room left for the subnet of the network at t"],
     ),
+    "gateway of zeroes": (at_a("gateway: ▶0.0.0.0"), ["0.0.0.0 is no next hop; leave it out"]),
+    "mask": (
+        at_a("address: ▶10.0.3.10/255.255.255.0"),
+        ["`255.255.255.0` is a mask; write its length: `10.0.3.10/24`"],
+    ),
+    "mask of a route": (
+        at_a("routes: [{to: ▶10.9.0.0/255.255.0.0, via: b}]"),
+        ["`255.255.0.0` is a mask; write its length: `10.9.0.0/16`"],
+    ),
+    "no mask": (at_a("address: ▶10.0.3.10/255.0.255.0"), ["cannot be a subnet with hosts"]),
+    "no space before a mapping": (
+        LAN.replace("  s: {kind", "  ▶s:{kind"),
+        ["there is no space after `:`; write `s: {…}`"],
+    ),
+    "no space before a value": (
+        LAN.replace("  s: {kind: switch}", "  s: {▶kind:switch}"),
+        ["there is no space after `:`; write `kind: switch`"],
+    ),
     "gateway to nobody": (two_lans(a="{kind: computer, gateway: ▶q}"), ["there is no node `q`"]),
     "gateway elsewhere": (
         two_lans(a="{kind: computer, gateway: ▶10.0.2.1}"),

@@ -284,7 +284,7 @@ def _seconds(plan: NetworkPlan) -> float:
     return time.perf_counter() - start
 
 
-@pytest.mark.parametrize("gateway", ["", "gateway: ", "gateway: null"])
+@pytest.mark.parametrize("gateway", ["", "gateway: ", "gateway: null", 'gateway: ""'])
 def test_a_gateway_that_is_left_out_or_empty_follows_from_the_links(
     gateway: str, tmp_path: Path
 ) -> None:
