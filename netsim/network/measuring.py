@@ -147,13 +147,12 @@ class Recording(Operation):
 
     def take(self, measured: Sequence[Measurement], left_out: int) -> str | None:
         """Write what was measured; what has failed, for a person to read."""
-        if self._on_measured is not None:
-            self._on_measured(measured)
+        failure = self._tell(measured)
         rows = measured[: MOST_LINES - self.lines]
         self.left_out += left_out + len(measured) - len(rows)
         if self._file is None:
             self.left_out += len(rows)
-            return None
+            return failure
         try:
             self._writer.writerows(map(_line, rows))
             self._file.flush()
@@ -164,6 +163,17 @@ class Recording(Operation):
             self._file = None
             return f"{self._path}: {error.strerror}; nothing more is written to it"
         self.lines += len(rows)
+        return failure
+
+    def _tell(self, measured: Sequence[Measurement]) -> str | None:
+        """Whoever wants to know; one who fails is told no more."""
+        if self._on_measured is None:
+            return None
+        try:
+            self._on_measured(measured)
+        except Exception as error:  # noqa: BLE001  # it ends no network
+            self._on_measured = None
+            return f"on_measured of {self._path}: {type(error).__name__}: {error}"
         return None
 
 

@@ -61,8 +61,8 @@ class _Recording:
 class Recorder:
     """Measures `nodes` of a site while they are there. `schedule` is the site's.
 
-    `goes_on` says whether anything else is going to happen: where nothing is, nothing is measured
-    any more, and a deadlock in virtual time is noticed.
+    `goes_on` says whether more is going to happen than so many measurements: where nothing is,
+    nothing is measured any more, and a deadlock in virtual time is noticed.
     """
 
     def __init__(
@@ -70,17 +70,19 @@ class Recorder:
         nodes: Mapping[str, Node],
         schedule: Callable[[int, Callable[[int, Any, bytes], None], Any], None],
     ) -> None:
-        self.goes_on: Callable[[], bool] = lambda: True
+        self.goes_on: Callable[[int], bool] = lambda own: True
         self._nodes = nodes
         self._schedule = schedule
         self._recordings: dict[int, _Recording] = {}
+        self._planned = 0
+        """Measurements in the agenda."""
 
     def begin(
         self, number: int, watched: Watched, every_ns: int, at: int, deliver: Deliver
     ) -> None:
         """Measure at `at`, and then every so many ns; `deliver` gets the measurements."""
         self._recordings[number] = _Recording(watched, every_ns, deliver)
-        self._schedule(at, self._measure, (number, at))
+        self._plan(number, at)
 
     def end(self, number: int) -> Batch:
         """Measure no more; what was not delivered yet."""
@@ -91,7 +93,12 @@ class Recorder:
         """Nothing is measured any more."""
         self._recordings.clear()
 
+    def _plan(self, number: int, due: int) -> None:
+        self._planned += 1
+        self._schedule(due, self._measure, (number, due))
+
     def _measure(self, now: int, planned: tuple[int, int], _: bytes) -> None:
+        self._planned -= 1
         number, due = planned
         recording = self._recordings.get(number)
         if recording is None:
@@ -113,7 +120,7 @@ class Recorder:
                     else:
                         self._add(recording, elapsed, counted, *measured)
         recording.counted = counted
-        goes_on = self.goes_on()
+        goes_on = self.goes_on(self._planned)
         late = now - recording.told_at >= _BATCH_NS
         if late or len(recording.measurements) >= _BATCH or not goes_on:
             recording.told_at = now
@@ -121,7 +128,7 @@ class Recorder:
         if goes_on:
             # A process that was late keeps to its times, and leaves out those that are over.
             due += max(1, -(-(now - due) // recording.every_ns)) * recording.every_ns
-            self._schedule(due, self._measure, (number, due))
+            self._plan(number, due)
 
     @staticmethod
     def _add(

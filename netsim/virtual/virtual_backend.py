@@ -57,6 +57,7 @@ class VirtualBackend:
         for node in plan.nodes:
             self._site.add(node.name)
         self._site.on_carrier_changed = self._carrier_changed
+        self._site.recorder.goes_on = lambda own: len(self._timeline.agenda) > own
         self._accounting = Accounting(plan)
         self._computers: dict[str, VirtualComputer] = {}
         self._boots: dict[str, int] = {}
@@ -286,7 +287,6 @@ class VirtualBackend:
         return self._accounting.accounts(self._site.counters())
 
     def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
-        self._site.recorder.goes_on = lambda: bool(self._timeline.agenda)
         deliver = partial(self._reports.recorded, recording)
         self._site.recorder.begin(recording, watched, every_ns, at, deliver)
 

@@ -141,6 +141,7 @@ def test_a_deadlock_is_noticed_all_the_same(tmp_path: Path) -> None:
     async def main() -> None:
         async with Network(PLAN, time="virtual") as network:
             await network.record("alice", "r1", to=tmp_path / "out.csv")
+            await network.record("web", to=tmp_path / "web.csv", every="7ms")
             await asyncio.get_running_loop().create_future()
 
     with pytest.raises(DeadlockError):
@@ -237,6 +238,26 @@ def test_a_disk_that_becomes_full_is_told_once(
             )
 
     run(main())
+
+
+def test_who_is_told_and_fails_is_told_no_more(tmp_path: Path) -> None:
+    calls: list[object] = []
+
+    def fail(measured: object) -> None:
+        calls.append(measured)
+        raise LookupError("no such plot")
+
+    async def main() -> None:
+        async with Network(PLAN, time="virtual") as network:
+            to = tmp_path / "out.csv"
+            async with network.record("r1", to=to, on_measured=fail) as recording:
+                await asyncio.sleep(1)
+            assert recording.lines > 200
+            told = [event.text for event in network.timeline if event.kind == "error"]
+            assert told == [f"on_measured of {to}: LookupError: no such plot"]
+
+    run(main())
+    assert len(calls) == 1
 
 
 def test_what_is_too_much_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
