@@ -2,20 +2,32 @@
 
 Each node begins in a fresh interpreter (or one forked from a fresh one), for platforms and programs
 that cannot fork. The zygote is the fast way.
+
+A node is a subreaper, so that what its programs have started stays below it. It ends that before
+it ends, and whoever kills it kills that, too. Only a node that a stranger kills (SIGKILL) leaves it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from multiprocessing.reduction import DupFd
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from netsim.realtime.launcher import Reports
-from netsim.realtime.process_tree import die_with_parent
+from netsim.realtime.process_tree import (
+    become_subreaper,
+    die_with_parent,
+    kill_descendants,
+    kill_family,
+)
 from netsim.site.messages import Boot
 from netsim.topology.plan import NetworkPlan
+
+_PARENT_ENDED: Final = signal.SIGRTMAX
+"""Not SIGTERM, which a program may have a use for."""
 
 
 class MultiprocessLauncher:
@@ -42,7 +54,7 @@ class MultiprocessLauncher:
         # Duplicated by the pickling of the arguments, for which a process is being spawned.
         process = self._context.Process(
             target=_be_node,
-            args=(self._plan, self._epoch, boot, _Descriptors(descriptors), os.getpid()),
+            args=(self._plan, self._epoch, boot, _Descriptors(descriptors)),
             name=f"netsim:{self._plan.name}/{boot.node}",
             daemon=True,
         )
@@ -57,8 +69,8 @@ class MultiprocessLauncher:
 
     def kill_node(self, node: str) -> None:
         process = self._processes.get(self._pids.get(node, 0))
-        if process is not None:
-            process.kill()
+        if process is not None and process.pid is not None:
+            kill_family(process.pid)
 
     async def end(self) -> None:
         self.kill()
@@ -71,8 +83,8 @@ class MultiprocessLauncher:
             self._ended(loop, pid)
 
     def kill(self) -> None:
-        for process in self._processes.values():
-            process.kill()
+        for pid in self._processes:  # not joined yet, so nobody else has its number
+            kill_family(pid)
 
     def _ended(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
         process = self._processes.pop(pid, None)
@@ -106,17 +118,19 @@ class _Descriptors:
         return self._descriptors
 
 
-def _be_node(
-    plan: NetworkPlan, epoch: int, boot: Boot, descriptors: _Descriptors, supervisor: int
-) -> None:
+def _be_node(plan: NetworkPlan, epoch: int, boot: Boot, descriptors: _Descriptors) -> None:
     """What a spawned process does: the same as one that the zygote forks."""
-    import signal
-
     from netsim.realtime import site_process
 
-    # Under a fork server the parent is the server; the channel's end of file does it then.
-    if os.getppid() == supervisor:
-        die_with_parent(supervisor)
+    def end(*_: object) -> None:
+        kill_descendants(os.getpid())
+        os._exit(1)
+
+    become_subreaper()
+    signal.signal(_PARENT_ENDED, end)
+    # The supervisor, or the fork server, which ends with it.
+    die_with_parent(os.getppid(), _PARENT_ENDED)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     code = site_process.run(site_process.Blueprint(plan, epoch), boot, descriptors.take())
+    kill_descendants(os.getpid())
     os._exit(code)

@@ -67,14 +67,19 @@ def kill_family(pid: int) -> None:
     with suppress(ProcessLookupError):
         # It reaps nobody and starts nobody from here on, so that what is found stays what it is.
         os.kill(pid, signal.SIGSTOP)
+    kill_descendants(pid)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_descendants(pid: int) -> None:
+    """SIGKILL all that a process, which is a subreaper, and they themselves have started."""
     killed: set[Process] = set()
     while found := set(family(pid)[1:]) - killed:
         for process in found:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
         killed |= found
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def become_subreaper() -> None:
@@ -83,10 +88,10 @@ def become_subreaper() -> None:
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def die_with_parent(parent: int) -> None:
-    """Let the kernel kill this process when its parent `parent` ends, however it ends."""
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Let the kernel kill this process, or send `number`, when its parent `parent` ends."""
     if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)
 

@@ -20,6 +20,7 @@ from networks import Curl, lines_of, tool, url
 
 from netsim import Network, NotRespondingError, StartError, Zygote
 from netsim.realtime import fleet
+from netsim.realtime.launcher import START_METHODS, StartMethod
 
 SMALL = """
 name: small
@@ -172,10 +173,18 @@ async def three_children(network: Network) -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("end", ["crash", "stop_node", "stop", "kill"])
-async def test_what_programs_have_started_ends_with_their_node(end: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("end", "method"),
+    [
+        *((end, "fork") for end in ("crash", "stop_node", "stop", "kill")),
+        *(("crash", "spawn"), ("stop", "spawn"), ("stop_node", "forkserver"), ("kill", "spawn")),
+    ],
+)
+async def test_what_programs_have_started_ends_with_their_node(
+    end: str, method: StartMethod, tmp_path: Path
+) -> None:
     file, mark = parents(tmp_path)
-    network = Network(file)
+    network = Network(file, start_method=method)
     async with asyncio.timeout(60):
         starting = asyncio.create_task(network.start())
         await three_children(network)
@@ -205,19 +214,23 @@ from netsim import Network
 from networks import lines_of
 
 async def main():
-    async with Network(sys.argv[1]) as network:
+    async with Network(sys.argv[1], start_method=sys.argv[2]) as network:
         async for line in lines_of(network):
             if line == "three children":
                 print("up", flush=True)
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
 """
 
 
-def test_what_programs_have_started_ends_with_a_killed_supervisor(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", START_METHODS)
+def test_what_programs_have_started_ends_with_a_killed_supervisor(
+    tmp_path: Path, method: StartMethod
+) -> None:
     file, mark = parents(tmp_path)
     supervisor = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, str(file)],
+        [sys.executable, "-c", SUPERVISOR, str(file), method],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
@@ -225,7 +238,7 @@ def test_what_programs_have_started_ends_with_a_killed_supervisor(tmp_path: Path
     with supervisor, supervisor.stdout, ended(supervisor):
         assert supervisor.stdout.readline() == b"up\n"
         everybody = [*psutil.Process(supervisor.pid).children(recursive=True), *with_mark(mark)]
-        assert len(everybody) >= 3 + 3, "the zygote, two nodes, and the program's"
+        assert len(everybody) >= 3 + 2, "two nodes, and what the program has started"
         supervisor.kill()
         _, left = psutil.wait_procs(everybody, timeout=30)
         assert left == []
