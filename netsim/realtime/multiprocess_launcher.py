@@ -4,7 +4,7 @@ Each node begins in a fresh interpreter (or one forked from a fresh one), for pl
 that cannot fork. The zygote is the fast way.
 
 A node is a subreaper, so that what its programs have started stays below it. It ends that before
-it ends, and whoever kills it kills that, too. Only a node that a stranger kills (SIGKILL) leaves it.
+it ends, and whoever kills it kills that, too. Only where a stranger kills a node it is left.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector
+from netsim.realtime.orphans import Orphans
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
@@ -128,6 +129,7 @@ class SiteProcess:
     def run(self) -> int:
         """Serve until stopped."""
         asyncio.set_event_loop(self._loop)
+        Orphans(self._loop).install()
         self._forward_output()
         self._continue_captures()
         self._spawn(self._start())

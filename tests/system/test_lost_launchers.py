@@ -242,3 +242,34 @@ def test_what_programs_have_started_ends_with_a_killed_supervisor(
         supervisor.kill()
         _, left = psutil.wait_procs(everybody, timeout=30)
         assert left == []
+
+
+DAEMONS = """
+import asyncio, subprocess, sys, time
+
+async def main():
+    for _ in range(3):
+        code = "import subprocess; subprocess.Popen(['true'], start_new_session=True)"
+        subprocess.run([sys.executable, "-c", code])
+    own = subprocess.Popen(["sh", "-c", "exit 7"])
+    await asyncio.sleep(2.5)
+    print(f"own child: {own.wait()}")
+    await asyncio.Event().wait()
+"""
+
+
+@pytest.mark.asyncio
+async def test_daemons_leave_no_zombies_and_own_children_are_the_program_s(tmp_path: Path) -> None:
+    (tmp_path / "daemons.py").write_text(DAEMONS)
+    file = tmp_path / "net.yaml"
+    file.write_text(SMALL.replace("web: {", 'web: {run: "daemons:main", '))
+    network = Network(file)
+    async with asyncio.timeout(60):
+        starting = asyncio.create_task(network.start())
+        async with aclosing(lines_of(network)) as lines:
+            assert await anext(lines) == "own child: 7"
+        await starting
+        node = psutil.Process(network.describe("web")["pid"])
+        while node.children():
+            await asyncio.sleep(0.1)
+        await network.stop()
