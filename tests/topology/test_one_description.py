@@ -17,11 +17,19 @@ SPELLED_IN = ("core/link_attributes.py", "link/")
 ONE_MORE_FIELD = """
 import dataclasses, sys
 import netsim.core.link_attributes as table
-from netsim.core.units import PERCENTAGE
+from netsim.core.units import DURATION, PERCENTAGE
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Thaw:
+    "Frames that melt again."
+
+    after_ns: int = table.attribute("after", DURATION, "How late.", example="5ms")
+    share: float = table.attribute("share", PERCENTAGE, "How many.", default=1.0)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LinkAttributes(table.LinkAttributes):
     frost: float = table.attribute("frost", PERCENTAGE, "Frames that freeze.", default=0.0)
+    thaw_ns: object = table.attribute("thaw", DURATION, "The time.", default=0, long_form=Thaw)
 
 table.LinkAttributes = LinkAttributes
 table.LINK_ATTRIBUTES = table.described(LinkAttributes)
@@ -30,7 +38,7 @@ table.LINK_ATTRIBUTES = table.described(LinkAttributes)
 FILE = """\
 name: cold
 nodes: {a: {kind: computer}, b: {kind: computer}}
-links: [{endpoints: [a, b], egress: {a: {frost: 5%}}}]
+links: [{endpoints: [a, b], egress: {a: {frost: 5%, thaw: {after: 3s}}}}]
 """
 
 USES = """
@@ -45,9 +53,12 @@ from netsim.topology.make_plan import make_plan
 plan = load_plan("cold.yaml")
 assert plan.node("a").interfaces[0].egress.frost == 0.05
 assert plan.node("b").interfaces[0].egress.frost == 0.0
+assert plan.node("a").interfaces[0].egress.thaw_ns == Thaw(3_000_000_000)
 assert make_plan(load_graph("cold.yaml")).nodes == plan.nodes
 condition = LinkConditions(plan).planned(0, "a")
 assert table.condition_words(condition)["frost"] == "5%"
+assert table.condition_words(condition)["thaw"] == {"after": "3s", "share": "100%"}
+assert changed_attributes({"thaw": "7s"}, condition.attributes) == {"thaw_ns": 7_000_000_000}
 assert changed_attributes({"frost": "7%"}, condition.attributes) == {"frost": 0.07}
 assert load_scenario("cold-run.yaml").steps[0].words.frost == 0.09
 for line in (["schema", "topology"], ["schema", "scenario"], ["link", "--help"],
@@ -69,6 +80,9 @@ def test_one_more_field_is_all_that_one_more_attribute_takes(tmp_path: Path) -> 
     assert "Frames that freeze; 0% where it is left out." in topology
     assert "Frames that freeze" in scenario
     assert "--frost PERCENT" in help_
+    assert "--thaw TIME" in help_
+    assert "ThawWords" in topology
+    assert "How late." in scenario
     assert "frost 5%" in picture
     assert '"frost": 0.05' in facts
 
