@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netsim.core.garbage import without_collections
 from netsim.topology.check_topology import check_topology
 from netsim.topology.checked_topology import Topology
 from netsim.topology.file_text import STDIN
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import networkx
 
 
+@without_collections()
 def load_topology(path: str | os.PathLike[str]) -> Topology:
     """The checked topology in the file at `path`, or on standard input for `-`.
 

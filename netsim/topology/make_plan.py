@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from netsim.core.garbage import without_collections
 from netsim.core.order_words import parse_order
 from netsim.topology.checked_topology import LOOPBACK, Topology
 from netsim.topology.naming import check_network_name
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import networkx
 
 
+@without_collections()
 def make_plan(
     source: Topology | networkx.Graph[Any] | NetworkPlan,
     *,

@@ -10,7 +10,6 @@ without end, each with its line and column.
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import os
 import re
@@ -20,6 +19,7 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.garbage import without_collections
 from netsim.topology.file_text import Position, invalid, position_after, read_text, shown_name
 
 MAX_DEPTH: Final = 32
@@ -134,7 +134,7 @@ def parse_yaml(
         raise invalid(file, position, f"there is a {what} (U+{code:04X}); remove it")
     composer = _Composer(file, keys)
     try:
-        with _without_collections():
+        with without_collections():
             root = composer.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -153,18 +153,6 @@ def parse_yaml(
     if composer.problems and not (tolerant and composer.is_usable):
         raise InvalidFileError(sorted(composer.problems))
     return YamlSource(file, root, composer.problems)
-
-
-@contextlib.contextmanager
-def _without_collections() -> Iterator[None]:
-    """Half of the time would go into looking for garbage among values that all stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Composer:

@@ -50,6 +50,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """It is run no more."""
         self.is_paused = False
         """It is not run until somebody says so."""
+        self.timers = 0
+        """How many of its timers will call something."""
         self._is_woken = False
         self._thread = threading.get_ident()
         super().__init__()
@@ -108,6 +110,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         timer = Timer(when, callback, args, self, context)
         if not math.isnan(when) and when < _FOREVER:
             timer.is_planned = True
+            self.timers += 1
             self._schedule(max(_nanoseconds(when), self.timeline.now), timer)
         return timer
 
@@ -180,6 +183,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if timer.cancelled():
             self.timeline.timer_over()
         else:
+            self.timers -= 1
             self._ready.append(timer)
             self.wake()
 
@@ -187,6 +191,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         if isinstance(handle, Timer) and handle.is_planned and not self.is_over:
+            self.timers -= 1
             self.timeline.timer_cancelled()
 
     def _process_events(self, event_list: list[Any]) -> None:

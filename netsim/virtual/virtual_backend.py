@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError, StartError, WrongTimeError
+from netsim.core.garbage import without_collections
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.interception.environment import WALL_EPOCH_NS, Environment
@@ -54,8 +55,9 @@ class VirtualBackend:
             self.now,
             first_source=self._timeline.allocate_sources(sources_of(plan)),
         )
-        for node in plan.nodes:
-            self._site.add(node.name)
+        with without_collections():
+            for node in plan.nodes:
+                self._site.add(node.name)
         self._site.on_carrier_changed = self._carrier_changed
         self._site.recorder.goes_on = lambda own: len(self._timeline.agenda) > own
         self._accounting = Accounting(plan)
@@ -75,10 +77,11 @@ class VirtualBackend:
         self._logs.install()
         self._timeline.findings.note_order()
         total = len(self._plan.nodes)
-        for ready, node in enumerate(self._plan.nodes, 1):
-            await self._boot(node.name)
-            if on_progress is not None:
-                on_progress(ready, total)
+        with without_collections():
+            for ready, node in enumerate(self._plan.nodes, 1):
+                await self._boot(node.name)
+                if on_progress is not None:
+                    on_progress(ready, total)
         await asyncio.gather(*map(self._start_run, list(self._computers)))
 
     async def _start_run(self, name: str) -> None:
@@ -94,7 +97,10 @@ class VirtualBackend:
 
     async def stop(self, grace: float) -> None:
         try:
-            await asyncio.gather(*(computer.stop(grace) for computer in self._computers.values()))
+            with without_collections():
+                await asyncio.gather(
+                    *(computer.stop(grace) for computer in self._computers.values())
+                )
         finally:
             self._computers.clear()
             self._site.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -27,6 +28,7 @@ from netsim import (
     run,
 )
 from netsim.virtual.loops import DirectorLoop
+from netsim.virtual.timeline import Timeline
 
 ROOT: Final = Path(netsim.__file__).parent.parent
 PLAN = plan_of("alice web delay=1ms")
@@ -446,3 +448,58 @@ def test_real_time_inside_virtual_time_is_refused(tmp_path: Path) -> None:
             await Network(ROOT / "topologies" / "home.yaml").start()
 
     run(main())
+
+
+# Large networks
+
+
+def test_the_end_of_a_computer_does_not_search_what_all_others_have_planned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searches = []
+    discard = Timeline._discard
+
+    def counted(timeline: Timeline, unwanted: Any) -> None:
+        searches.append(len(timeline.agenda))
+        discard(timeline, unwanted)
+
+    async def sleep() -> None:
+        await asyncio.sleep(1)
+
+    async def main() -> None:
+        async with Network(plan_of("alice web delay=1ms", "bob web"), time="virtual") as network:
+            await network["alice"].run(sleep)
+            sleeping = asyncio.ensure_future(network["bob"].run(asyncio.sleep, 100))
+            await asyncio.sleep(1)
+            sleeping.cancel()
+            await asyncio.gather(sleeping, return_exceptions=True)
+
+    monkeypatch.setattr(Timeline, "_discard", counted)
+    run(main())
+    assert not searches
+
+
+def test_what_a_crashed_computer_had_planned_does_not_happen() -> None:
+    rung = []
+
+    async def ring() -> None:
+        asyncio.get_running_loop().call_later(2, rung.append, "alice")
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        async with Network(PLAN, time="virtual") as network:
+            await network["alice"].run(ring)
+            await network["alice"].crash()
+            await asyncio.sleep(3)
+
+    run(main())
+    assert not rung
+
+
+def test_garbage_is_searched_again_once_a_network_is_up() -> None:
+    async def main() -> None:
+        async with Network(PLAN, time="virtual"):
+            assert gc.isenabled()
+
+    run(main())
+    assert gc.isenabled()
