@@ -456,7 +456,7 @@ def test_real_time_inside_virtual_time_is_refused(tmp_path: Path) -> None:
 def test_the_end_of_a_computer_does_not_search_what_all_others_have_planned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    searches = []
+    searches: list[int] = []
     discard = Timeline._discard
 
     def counted(timeline: Timeline, unwanted: Any) -> None:
@@ -480,7 +480,7 @@ def test_the_end_of_a_computer_does_not_search_what_all_others_have_planned(
 
 
 def test_what_a_crashed_computer_had_planned_does_not_happen() -> None:
-    rung = []
+    rung: list[str] = []
 
     async def ring() -> None:
         asyncio.get_running_loop().call_later(2, rung.append, "alice")
