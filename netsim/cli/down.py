@@ -11,7 +11,7 @@ from netsim.cli.outcome import FINE, report
 from netsim.cli.printing import say
 from netsim.control.shutdown import shut_down
 from netsim.control.state_directory import StateDirectory, find, survey
-from netsim.core.errors import NetsimError
+from netsim.core.errors import NetsimError, NotRunningError
 
 _WORDS: Final = {
     "stopped": "is down",
@@ -21,9 +21,9 @@ _WORDS: Final = {
 
 
 @click.command(
-    epilog="\b\nExamples:\n  netsim down\n  netsim down campus\n  netsim down --all",
+    epilog="\b\nExamples:\n  netsim down\n  netsim down campus office\n  netsim down --all",
 )
-@click.argument("name", required=False, shell_complete=network_names)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=network_names)
 @click.option(
     "--name",
     "option",
@@ -32,17 +32,17 @@ _WORDS: Final = {
     help="The same as NAME, as other commands write it.",
 )
 @click.option("--all", "everything", is_flag=True, help="Stop every running network.")
-def command(name: str | None, option: str | None, everything: bool) -> int:
-    """Stop a running network.
+def command(names: tuple[str, ...], option: str | None, everything: bool) -> int:
+    """Stop running networks.
 
     NAME may be left out when one network runs. Returns when every process, socket and file of
     the network is gone.
     """
-    if sum((everything, name is not None, option is not None)) > 1:
-        raise click.UsageError("either one NAME or --all")
-    name = name or option
+    if sum((everything, bool(names), option is not None)) > 1:
+        raise click.UsageError("either NAMEs or --all")
+    wanted = list(names) or ([] if option is None else [option])
     code = FINE
-    for state in _asked_for(name, everything):
+    for state in _asked_for(wanted, everything):
         try:
             say(f"{state.name} {_WORDS[shut_down(state)]}")
         except NetsimError as error:
@@ -50,11 +50,17 @@ def command(name: str | None, option: str | None, everything: bool) -> int:
     return code
 
 
-def _asked_for(name: str | None, everything: bool) -> list[StateDirectory]:
+def _asked_for(names: list[str], everything: bool) -> list[StateDirectory]:
+    """All of them are there, or NotRunningError before any is stopped."""
     alive, stale = survey()
     if everything:
         return [*alive, *stale]
-    crashed = [state for state in stale if name in (None, state.name)]
-    if crashed and (name is not None or not alive):
-        return crashed
-    return [find(name)]
+    if names:
+        crashed = {state.name: state for state in stale}
+        return [crashed.get(name) or find(name) for name in dict.fromkeys(names)]
+    if len(alive) > 1:
+        running = ", ".join(state.name for state in alive)
+        raise NotRunningError(
+            f"{len(alive)} networks are running; write `down NAME`, or `down --all`: {running}"
+        )
+    return alive or stale or [find(None)]

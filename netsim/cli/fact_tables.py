@@ -16,14 +16,14 @@ def show_network(network: Facts) -> None:
     say()
     show_nodes(network)
     heading("Links")
-    _show_links(network["links"])
+    show_links(network["links"])
     if network["ports"]:
         heading("Ports")
         rows = [(port["listen"], port["node"], port["to"]) for port in network["ports"]]
         print_table(("LISTEN", "ENTERS AT", "GOES TO"), rows)
 
 
-def _show_links(links: list[Facts]) -> None:
+def show_links(links: list[Facts]) -> None:
     """Frames are those that each end sent, and that were dropped on their way to the other."""
     head = ["A", "B", "STATE"]
     rows = [[_end(link["a"]), _end(link["b"]), "up" if link["up"] else "down"] for link in links]

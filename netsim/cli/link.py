@@ -10,6 +10,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names, peer_names
+from netsim.cli.fact_tables import show_links
 from netsim.cli.printing import print_json, print_table, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
@@ -90,6 +91,7 @@ def _attribute_options(command: Command) -> Command:
 
 @click.command(
     epilog="\b\nExamples:\n"
+    "  netsim link\n"
     "  netsim link r1 r2\n"
     "  netsim link r1 r2 --delay 80ms --loss 5%\n"
     "  netsim link r1 r2 --bandwidth 1mbit --from r1\n"
@@ -125,15 +127,24 @@ def _attribute_options(command: Command) -> Command:
 )
 @options.as_json
 @options.network_name
-@click.argument("a", metavar="NODE", shell_complete=node_names)
-@click.argument("b", metavar="NODE", shell_complete=peer_names)
-def command(a: str, b: str, as_json: bool, name: str | None, **asked: Any) -> None:
+@click.argument("a", metavar="NODE", required=False, shell_complete=node_names)
+@click.argument("b", metavar="NODE", required=False, shell_complete=peer_names)
+def command(a: str | None, b: str | None, as_json: bool, name: str | None, **asked: Any) -> None:
     """Change the link between two nodes while it runs; without options, show it.
 
-    Only what is named changes, at both ends at the same moment. Write NODE:INTERFACE where two
-    nodes have several links.
+    Without nodes, list all links. Only what is named changes, at both ends at the same moment.
+    Write NODE:INTERFACE where two nodes have several links.
     """
     order = _order(**asked)
+    if a is None or b is None:
+        if a is not None or order:
+            raise click.UsageError("a link has two ends: write NODE NODE")
+        links = ControlClient(find(name)).links()
+        if as_json:
+            print_json(links)
+        else:
+            show_links(links)
+        return
     client = ControlClient(find(name))
     document = client.change_link(a, b, order) if order else client.link(a, b)
     if as_json:

@@ -270,6 +270,10 @@ class _Checker:
         for place, written in (places or {(*path, "at"): at}).items():
             with contextlib.suppress(ValueError):
                 self._end(endpoint(written), place)
+        to = words.get("to")
+        if isinstance(to, str) and "\0" not in to and not (self._folder / to).parent.is_dir():
+            message = f"there is no folder `{Path(to).parent}`; make it, or write another path"
+            self._findings.report((*path, "to"), message)
 
     def _always(self, words: dict[str, Any], path: PathTo) -> None:
         self.steps(words.get("steps"), (*path, "steps"))

@@ -63,6 +63,11 @@ def test_a_link_is_changed_and_says_from_what_to_what(shell: Shell) -> None:
         said(shell, "link", "alice", "web", "--flap", "1h") == f"{ends}  state up → up, flapping\n"
     )
     said(shell, "link", "alice", "web", "--up")
+    assert [line.split()[:3] for line in said(shell, "link").splitlines()][:2] == [
+        ["A", "B", "STATE"],
+        ["alice:eth0", "web:eth0", "up"],
+    ]
+    assert json.loads(said(shell, "link", "--json"))[0]["a"]["node"] == "alice"
     document = json.loads(said(shell, "link", "alice", "web", "--queue", "7", "--json"))
     assert [each["queue"] for each in document["before"]] == [1000, 1000]
     assert [each["queue"] for each in document["after"]] == [7, 7]
@@ -197,7 +202,7 @@ def test_nodes(shell: Shell) -> None:
         ("link a b --flap 1s --times 0", "--times"),
         ("link a b --times 3", "--times belongs to --flap"),
         ("link a b --down --from a", "--from belongs to"),
-        ("link a", "Missing argument"),
+        ("link a", "a link has two ends"),
         ("partition a,,b c", "`a,,b` is no group"),
         ("partition a", "Missing argument"),
         ("drop a", "Missing argument"),

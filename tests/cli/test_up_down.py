@@ -100,10 +100,20 @@ def test_several_networks_run_side_by_side(shell: Shell) -> None:
     assert code == 1
     assert "say which with --name: home, other" in err
     assert shell.run("exec", "--name", "other", "alice", "crash")[0] == 7
-    assert shell.run("down", "home") == (0, "home is down\n", "")
+    code, _, err = shell.run("down")
+    assert code == 1
+    assert "2 networks are running; write `down NAME`, or `down --all`: home, other" in err
+    code, out, err = shell.run("down", "home", "nosuch")
+    assert (code, out) == (1, "")
+    assert "no network `nosuch` is running" in err
+    assert shell.run("down", "other", "home") == (0, "other is down\nhome is down\n", "")
     assert shell.run("down", "home")[0] == 1
-    assert shell.run("down", "--name", "other") == (0, "other is down\n", "")
     assert shell.run("down", "--all") == (0, "", "")
+
+
+def test_down_takes_a_name_as_an_option(shell: Shell) -> None:
+    assert shell.run("up", "-d", "home.yaml")[0] == 0
+    assert shell.run("down", "--name", "home") == (0, "home is down\n", "")
 
 
 def test_json_of_a_detached_network_is_one_document(shell: Shell) -> None:

@@ -277,6 +277,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
         step("capture: {at: [r1, ▶r9, ▶alice:eth3], to: x.pcapng}"),
         ["there is no node `r9`", "`alice` has no interface `eth3`"],
     ),
+    "capture into no folder": (
+        step("capture: {at: r1, to: ▶caps/x.pcapng}"),
+        ["there is no folder `caps`; make it, or write another path"],
+    ),
     "capture of nothing": (step("capture: {at: ▶[], to: x.pcapng}"), ["nothing is named"]),
     "capture without file": (step("▶capture: {at: r1}"), ["`to` is missing"]),
     "record": (
