@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netsim_shell import Shell
+from netsim_shell import Command, Shell
 from networks import ROOT
 
 BROKEN = """\
@@ -110,7 +110,7 @@ def new_shell(folder: Path, *, free_ports: bool = True) -> Shell:
 
 def run(example: Example, shell: Shell) -> tuple[int, str]:
     """Exit code and output; what stays in the foreground gets its Ctrl-C when it is up."""
-    with subprocess.Popen(
+    with Command(
         ["bash", "-o", "pipefail", "-c", example.command],
         cwd=shell.folder,
         env=shell.environment,
@@ -127,5 +127,5 @@ def run(example: Example, shell: Shell) -> tuple[int, str]:
                 seen += line
                 if " is up: " in line:
                     process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate()
         return process.returncode, seen + rest

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import TracebackType
 
 import pytest
 from networks import NETSIM, ROOT, Watchdog
@@ -19,6 +20,20 @@ nodes:
 links:
   - [alice, web]
 """
+
+
+class Command(subprocess.Popen[str]):
+    """A command whose output is text, beside a test that may fail: then it is killed."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, value, traceback)
 
 
 class Shell:
@@ -37,10 +52,10 @@ class Shell:
         }
         self._watchdog = Watchdog(self.environment)
 
-    def start(self, *arguments: str, fake: str = "") -> subprocess.Popen[str]:
+    def start(self, *arguments: str, fake: str = "") -> Command:
         """Run a command beside the test, which it does not outlive."""
         command = self._up if "up" in arguments else NETSIM
-        return subprocess.Popen(
+        return Command(
             ["setpriv", "--pdeathsig", "KILL", *command, *arguments],
             cwd=self.folder,
             env={**self.environment, "FAKE": fake},
@@ -53,7 +68,7 @@ class Shell:
     def run(self, *arguments: str, fake: str = "") -> tuple[int, str, str]:
         """Exit code, stdout and stderr of a command."""
         with self.start(*arguments, fake=fake) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate()
         return process.returncode, out, err
 
     def close(self) -> None:

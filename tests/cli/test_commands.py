@@ -241,7 +241,7 @@ def test_ctrl_c_ends_the_tool_which_says_its_last_words(shell: Shell) -> None:
         assert tool.stdout is not None
         assert tool.stdout.readline() == "waiting\n"
         tool.send_signal(signal.SIGINT)
-        assert tool.communicate(timeout=10) == ("statistics\n", "")
+        assert tool.communicate() == ("statistics\n", "")
         assert tool.returncode == 130
 
 
@@ -251,7 +251,7 @@ def test_a_network_that_ends_under_a_tool(shell: Shell) -> None:
         assert tool.stdout is not None
         assert tool.stdout.readline() == "waiting\n"
         shell.run("down")
-        _, err = tool.communicate(timeout=10)
+        _, err = tool.communicate()
         assert tool.returncode == 1
         assert err.startswith("netsim: ")
 

@@ -45,7 +45,6 @@ def ask(
         cwd=shell.folder,
         capture_output=True,
         text=True,
-        timeout=30,
         check=False,
     )
 

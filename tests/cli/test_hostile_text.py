@@ -64,7 +64,7 @@ def test_lines_of_programs_in_up_and_logs(shell: Shell) -> None:
     code, out, err = shell.run("logs")
     document = json.loads(shell.run("logs", "--json")[1])
     up.send_signal(signal.SIGINT)
-    rest, complaints = up.communicate(timeout=60)
+    rest, complaints = up.communicate()
     assert (code, raw(out), raw(err)) == (0, [], [])
     assert raw(head + rest + complaints) == []
     assert r"\x1b]0;PWNED\x07\x1b[31mred" in out

@@ -199,7 +199,7 @@ def test_every_document_is_as_described_and_every_field_occurs(shell: Shell) -> 
         out = shell.run("inspect", "--name", "other", "--json")[1]
         wrong += compare("netsim inspect", json.loads(out))
         up.send_signal(signal.SIGINT)
-        up.communicate(timeout=10)
+        up.communicate()
     assert wrong == []
     missing = [
         f"{title}: {row.pattern.pattern}"

@@ -32,7 +32,6 @@ def bash(shell: Shell, command: str) -> tuple[int, str, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
     )
     return done.returncode, done.stdout, done.stderr
 

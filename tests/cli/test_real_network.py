@@ -74,7 +74,7 @@ def test_ctrl_c_of_a_ping_prints_its_statistics(shell: Shell) -> None:
         assert ping.stdout.readline().startswith("PING web")
         assert "icmp_seq=1" in ping.stdout.readline()
         ping.send_signal(signal.SIGINT)
-        out, err = ping.communicate(timeout=10)
+        out, err = ping.communicate()
         assert (ping.returncode, err) == (130, "")
         assert "0% packet loss" in out
 
@@ -95,7 +95,7 @@ def test_a_dead_node_is_an_event_and_a_state(shell: Shell) -> None:
         assert code == 1
         assert "web" in err
         up.send_signal(signal.SIGINT)
-        up.communicate(timeout=10)
+        up.communicate()
         assert up.returncode == 0
 
 
