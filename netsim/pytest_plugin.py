@@ -387,6 +387,7 @@ def _happened(network: Network) -> str:
     ]
     return "\n".join(
         [
+            *(f"{each.text}, at {format_duration(each.time_ns)}" for each in network.exits),
             f"network time {format_duration(network.now())}",
             *(f"another run may differ: {cause}" for cause in network.unrepeatable),
             *_section("what happened", events),

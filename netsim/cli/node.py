@@ -8,6 +8,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names
+from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
@@ -31,7 +32,7 @@ _VERBS: Final = ("kill", "stop", "start", "restart", *_OF_PROGRAMS)
 @options.network_name
 @click.argument("node", metavar="NODE", shell_complete=node_names)
 @click.argument("verb", type=click.Choice(_VERBS))
-def command(as_json: bool, name: str | None, node: str, verb: str) -> None:
+def command(as_json: bool, name: str | None, node: str, verb: str) -> int:
     """Kill, stop, start or restart a node, or what runs on it.
 
     kill is SIGKILL to its process, as a power cut, and returns when it is gone. stop lets its
@@ -42,14 +43,18 @@ def command(as_json: bool, name: str | None, node: str, verb: str) -> None:
     document = ControlClient(find(name)).change_node(node, verb)
     if as_json:
         print_json(document)
-        return
+        return FINE
     before, after = document["before"], document["after"]
     if verb in _OF_PROGRAMS:
         say(f"{node}  {_OF_PROGRAMS[verb]}")
+    elif verb in ("start", "restart") and after["state"] == "dead":
+        say(f"{node} has ended again; netsim logs {node} shows what it said", err=True)
+        return FAILED
     elif before == after:
         say(f"{node} is {after['state']} already")
     else:
         say(f"{node}  {_text(before)} → {_text(after)}")
+    return FINE
 
 
 def _text(process: dict[str, str | int | None]) -> str:

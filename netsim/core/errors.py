@@ -95,7 +95,14 @@ class UnknownNameError(NetsimError):
 
 
 class StartError(NetsimError):
-    """The network did not come up; the text names the node and the reason."""
+    """The network did not come up; the text names the node and the reason.
+
+    `logged_by` is a node whose last log lines say more.
+    """
+
+    def __init__(self, text: str, *, logged_by: str | None = None) -> None:
+        super().__init__(text)
+        self.logged_by = logged_by
 
 
 class AlreadyRunningError(NetsimError):

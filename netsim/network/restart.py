@@ -92,4 +92,4 @@ class Restarts:
             except AlreadyRunningError:
                 return
             except StartError as error:
-                self._report(node, str(error))
+                self._report(node, str(error).partition("\n")[0])

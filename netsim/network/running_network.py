@@ -49,6 +49,8 @@ TIMELINE: Final = 1_000
 """Events that are kept."""
 ERRORS: Final = 10_000
 """Lines that are kept."""
+_LINES_OF_A_START: Final = 10
+"""Of the log, that the error of a node shows which did not come up."""
 STOP_GRACE: Final = 2.0
 """Seconds that programs get to shut down."""
 
@@ -88,8 +90,10 @@ class RunningNetwork:
         first `ERRORS` lines."""
         self.failed_programs = 0
         """How many programs under `run` have ended with an exception."""
-        self._ended_early: list[tuple[str, str, bool]] = []
-        """Nodes that ended while others still came up; how, and whether it is a failure."""
+        self.exits: list[Event] = []
+        """Of nodes that programs have ended with an exit code other than 0: the first `ERRORS`."""
+        self._ended_early: dict[str, tuple[str, int | None]] = {}
+        """Nodes that ended while they, or others, still came up; how, and the exit code."""
         self._timeline: deque[Event] = deque(maxlen=TIMELINE)
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
@@ -109,6 +113,10 @@ class RunningNetwork:
         self.state = "starting"
         try:
             await self._backend.start(on_progress)
+        except StartError as error:
+            with_log = self._with_log(error)
+            await self.stop(grace=0)
+            raise with_log from error.__cause__
         except BaseException:
             await self._end(grace=0)
             raise
@@ -116,8 +124,8 @@ class RunningNetwork:
         self.state = "running"
         if self.time == "virtual" and any(node.ports for node in self.plan.nodes):
             self._publish("notice", "", "`ports` stay closed in virtual time")
-        for node, how, failed in self._ended_early:
-            self.node_ended(node, how, failed=failed)
+        for node in list(self._ended_early):
+            self._report_early_end(node)
 
     async def stop(self, *, grace: float = STOP_GRACE) -> None:
         """Stop every node: programs may shut down for `grace` seconds, then they are ended.
@@ -275,8 +283,11 @@ class RunningNetwork:
         self._outages.node_boots(node)
         try:
             await self._backend.start_node(node, self._conditions.unplugged(node), connect)
-        except BaseException:
+        except BaseException as error:
+            self._ended_early.pop(node, None)
             self._gone(node, "node-died", f"{node} did not start")
+            if isinstance(error, StartError):
+                raise self._with_log(error) from error.__cause__
             raise
         self._outages.node_started(node)
         self._publish("node-started", node, f"{node} is up")
@@ -284,6 +295,7 @@ class RunningNetwork:
         if self.state == "degraded" and not self._outages.nodes:
             self.state = "running"
         self._rerouting.soon()
+        self._report_early_end(node)
 
     async def kill_program(self, node: str) -> None:
         """End what runs on a computer, as SIGKILL does: the process dies, and the machine lives.
@@ -364,13 +376,20 @@ class RunningNetwork:
     def recorded(self, recording: int, batch: Batch) -> None:
         self.recordings.measured(recording, batch)
 
-    def node_ended(self, node: str, how: str, *, failed: bool) -> None:
-        if self.state == "starting":
-            self._ended_early.append((node, how, failed))
+    def node_ended(self, node: str, how: str, exit_code: int | None) -> None:
+        if self.state == "starting" or self._outages.state(node) == "starting":
+            self._ended_early[node] = how, exit_code
         elif self.is_running and node not in self._outages.nodes:
-            self._gone(node, "node-died", f"{node} {how}")
-            if failed:
+            text = f"{node} {how}"
+            if exit_code and len(self.exits) < ERRORS:
+                self.exits.append(Event(self.now(), "node-died", node, text))
+            self._gone(node, "node-died", text)
+            if exit_code != 0:
                 self._restarts.failed(node)
+
+    def _report_early_end(self, node: str) -> None:
+        if node in self._ended_early:
+            self.node_ended(node, *self._ended_early.pop(node))
 
     # The rest
 
@@ -387,6 +406,15 @@ class RunningNetwork:
         self._backend.install_routes(at, changes, dead)
         if changes:
             self._publish("routes", "", f"routes of {', '.join(sorted(changes))} have changed")
+
+    def _with_log(self, error: StartError) -> StartError:
+        """The error, and the last that the node logged which did not come up."""
+        if error.logged_by is None:
+            return error
+        lines = self._logs.document(error.logged_by, _LINES_OF_A_START)["lines"]
+        said = [f"  {line['text']}" for line in lines]
+        title = f"the last that {error.logged_by} logged:"
+        return StartError("\n".join([str(error), title, *said])) if said else error
 
     def _publish(self, kind: str, node: str, text: str) -> None:
         self._tell(Event(self.now(), kind, node, text))

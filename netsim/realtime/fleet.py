@@ -262,8 +262,12 @@ class Fleet:
             if plan.ready is None:
                 return  # one that blocks its computer is no reason for the others not to start
             failure = f"`ready: {plan.ready}` was not answered within {limit:g} s"
-        except ConnectionError:
-            return  # it is gone, and will be reported like any end
+        except ConnectionError as error:
+            # It is gone, and is reported like any end.
+            await _wait(node.ended)
+            if plan.ready is None:
+                return
+            raise StartError(f"{node.name}: {node.how_it_ended}", logged_by=node.name) from error
         if failure is not None:
             raise StartError(f"{node.name}: {failure}")
 

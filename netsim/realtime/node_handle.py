@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -76,6 +77,15 @@ class NodeHandle:
     def up(self) -> bool:
         """Whether it is a node of the running network; its services may not listen yet."""
         return self.booted.is_set() and self.alive and not self.ended.is_set()
+
+    @property
+    def how_it_ended(self) -> str:
+        """For a person to read; it has `ended`."""
+        if self.exit_code is None:
+            return "ended with the zygote"
+        if self.exit_code < 0:
+            return f"was killed by {signal.Signals(-self.exit_code).name}"
+        return f"ended with exit code {self.exit_code}"
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Tell the node something; without effect when it is gone.

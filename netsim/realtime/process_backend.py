@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -340,13 +339,8 @@ class ProcessBackend:
 
     def _report_end(self, node: NodeHandle) -> None:
         code = node.exit_code
-        if code is None:
-            how = "ended with the zygote"
-        elif code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
-        else:
-            how = f"ended with exit code {code}"
-        self._reports.node_ended(node.name, f"(pid {node.pid}) {how}", failed=code != 0)
+        exit_code = None if code is None or code < 0 else code
+        self._reports.node_ended(node.name, f"(pid {node.pid}) {node.how_it_ended}", exit_code)
 
 
 def _new_launcher(method: StartMethod) -> Launcher:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.measured_series import MeasuredSeries
@@ -32,6 +33,7 @@ class Recording:
         self.problem = ""
         self.errors: list[LogLine] = []
         self.logs: list[LogLine] = []
+        self.exits: list[Event] = []
         self.notices: list[str] = []
         self.happened: set[int] = set()
         """Which of the scenario's `sometimes` were true."""
@@ -138,6 +140,7 @@ class Recording:
             errors=tuple(self.errors),
             logs=tuple(self.logs),
             happened=tuple(sorted(self.happened)),
+            exits=tuple(self.exits),
             notices=(*self.notices, *self.series.notices()),
             network_ns=self.network_ns,
             wall_seconds=wall,

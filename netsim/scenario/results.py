@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from netsim.interception.drawn_order import Choice
+from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.scenario_model import Time
@@ -119,6 +120,8 @@ class ScenarioResult:
     """What programs logged as errors, expected ones among it."""
     logs: tuple[LogLine, ...] = ()
     """The last that nodes and programs logged, of any level, oldest first."""
+    exits: tuple[Event, ...] = ()
+    """Computers that their programs have ended with an exit code other than 0."""
     timers: tuple[tuple[int, tuple[int, ...]], ...] = ()
     """Where they were watched: how long timers of programs ran, and when these were due, in ns."""
     timers_left_out: int = 0
@@ -168,5 +171,9 @@ class ScenarioResult:
             "swaps": list(self.swaps),
             "errors": [line.as_dict() for line in self.errors],
             "logs": [line.as_dict() for line in self.logs],
+            "exits": [
+                {"time_ns": each.time_ns, "node": each.node, "text": each.text}
+                for each in self.exits
+            ],
             "notices": list(self.notices),
         }

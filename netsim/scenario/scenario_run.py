@@ -60,7 +60,9 @@ def execute(
     try:
         _run(scenario, main)
     except (NetsimError, OSError) as error:
-        recording.interrupt(network.now(), " ".join(str(error).split()))
+        lines = [line.rstrip() for line in str(error).splitlines()]
+        recording.interrupt(network.now(), "\n".join(line for line in lines if line))
+    recording.exits = network.exits
     recording.network_ns = max(recording.network_ns, network.now())
     wall = time.monotonic() - started
     result = recording.result(scenario.name, scenario.file, plan.seed, scenario.time, wall)

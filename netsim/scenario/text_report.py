@@ -19,6 +19,7 @@ _PACKETS: Final = 20
 _LOG_LINES: Final = 10
 _FAULTS: Final = 5
 _SWAPS: Final = 8
+_EXITS: Final = 5
 _MILLION: Final = 1_000_000
 _WHAT: Final[dict[Role, str]] = {
     "step": "",
@@ -39,7 +40,15 @@ def verdict_line(result: ScenarioResult) -> str:
 
 
 def failure_lines(result: ScenarioResult) -> Iterator[str]:
-    """Why it did not hold: each step with what was expected and seen, and the packets around it."""
+    """Why it did not hold: each step with what was expected and seen, and the packets around it.
+
+    Computers that their programs have ended come first: the rest mostly follows from that.
+    """
+    for ended in result.exits[:_EXITS]:
+        yield f"{ended.text}, at {_rounded(ended.time_ns)}"
+        said = [line for line in result.logs if line.node == ended.node]
+        for line in said[-_LOG_LINES:]:
+            yield f"    {seconds(line.time_ns)}  {line.text}"
     for step in result.failures:
         place = f"{result.file}:{step.line}:{step.column}"
         yield f"{place}: {_WHAT[step.role]}{step.text}, at {_rounded(step.ended_ns)}"

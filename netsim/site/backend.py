@@ -191,8 +191,8 @@ class Reports(Protocol):
     def recorded(self, recording: int, batch: Batch) -> None:
         """What a recording has measured."""
 
-    def node_ended(self, node: str, how: str, *, failed: bool) -> None:
+    def node_ended(self, node: str, how: str, exit_code: int | None) -> None:
         """A node has ended without having been told to stop; `how` is for a person to read.
 
-        It has not `failed` when a program ended it with exit code 0.
+        `exit_code` is that with which a program has ended it; None when it was killed.
         """

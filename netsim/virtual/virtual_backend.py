@@ -66,6 +66,8 @@ class VirtualBackend:
         """How often nodes have started again."""
         self._runs: dict[str, int] = {}
         """How often the programs of nodes were killed, though these lived."""
+        self._exit_codes: dict[str, int] = {}
+        """With which programs have ended their nodes, by node; of the last boot that did."""
         self._modules = ModulesBeside(plan.file)
         self._environ = dict(os.environ)
         self._logs = NodeLogs(reports.logged)
@@ -90,8 +92,13 @@ class VirtualBackend:
             return
         try:
             await computer.start_run()
-        except ConnectionError:
-            return  # it has ended, and was reported like any end
+        except ConnectionError as error:
+            # It has ended, and was reported like any end.
+            if plan.ready is None:
+                return
+            code = self._exit_codes.get(name)
+            how = "has crashed" if code is None else f"ended with exit code {code}"
+            raise StartError(f"{name}: {how}", logged_by=name) from error
         except NetsimError as error:
             raise StartError(f"{name}: {error}") from error
 
@@ -118,7 +125,7 @@ class VirtualBackend:
     async def crash(self, node: str) -> None:
         if node in self._site.nodes:
             self._remove(node)
-            self._reports.node_ended(node, "has crashed", failed=True)
+            self._reports.node_ended(node, "has crashed", None)
 
     async def kill_program(self, node: str) -> None:
         self._check_up(node)
@@ -179,6 +186,7 @@ class VirtualBackend:
         if not isinstance(node, HostNode):
             return
         computer = self._new_computer(name, node)
+        self._exit_codes.pop(name, None)
         try:
             await computer.start_services()
         except Exception as error:
@@ -241,7 +249,8 @@ class VirtualBackend:
         self._close_sockets(name)
         self._remove(name)
         code = exit_code(error)
-        self._reports.node_ended(name, f"ended with exit code {code}", failed=code != 0)
+        self._exit_codes[name] = code
+        self._reports.node_ended(name, f"ended with exit code {code}", code)
 
     def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         assert isinstance(loop, ComputerLoop), "it was set for no other"

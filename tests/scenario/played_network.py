@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from netsim import AlreadyRunningError, FrameRecord, HttpFailedError, LogLine, NetworkPlan
+from netsim.network.events import Event
 from netsim.network.log_lines import LogHistory
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.load_scenario import load_scenario
@@ -106,6 +107,7 @@ class FakeNetwork:
         self.plan = plan
         self.world = world
         self.errors: list[LogLine] = []
+        self.exits: list[Event] = []
         self._logs = LogHistory()
         self.broken: set[str] = set()
         self.observed = False

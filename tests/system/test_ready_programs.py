@@ -15,6 +15,7 @@ both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 
 SERVE = """
 import asyncio
+import sys
 from aiohttp import web
 
 async def serve(request):
@@ -38,6 +39,10 @@ async def fails_later():
 
 async def ends():
     pass
+
+async def exits():
+    print("the port is taken")
+    sys.exit(3)
 
 async def is_ready():
     await asyncio.sleep(0.2)
@@ -79,6 +84,28 @@ def test_a_program_that_fails_before_it_serves_fails_the_start(time: Time, tmp_p
     assert start_error(file, time) == (
         "web: nothing listens at port 8000; serve:fails: LookupError: no stock"
     )
+
+
+@both_times
+def test_a_program_that_exits_before_it_serves_fails_the_start(time: Time, tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web="run: 'serve:exits', ready: 8000", serve=SERVE)
+    assert start_error(file, time) == (
+        "web: ended with exit code 3\nthe last that web logged:\n  the port is taken"
+    )
+
+
+@both_times
+def test_a_program_that_exits_at_once_leaves_a_dead_node(time: Time, tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web="run: 'serve:exits'", serve=SERVE)
+
+    async def test(network: Network) -> None:
+        assert network.describe("web")["state"] == "dead"
+        await network["web"].start()
+        assert network.describe("web")["state"] == "dead"
+        assert [each.node for each in network.exits] == ["web", "web"]
+        assert network.exits[-1].text.endswith("ended with exit code 3")
+
+    play(time, file, test)
 
 
 @both_times
