@@ -20,6 +20,13 @@ _BETA: Final = 0.7
 """beta_cubic (4.6)"""
 _ALPHA: Final = 3 * (1 - _BETA) / (1 + _BETA)
 """alpha_cubic (4.3): with it Reno's share is as large at this beta."""
+_PERIOD: Final = SECOND // 32
+"""How long the growth that was worked out holds while the window stays the same, as in Linux: a
+window of few segments lags behind Reno's by half of one."""
+_FLAT: Final = 100
+"""Windows to be acknowledged for a segment where the function is flat, as in Linux."""
+_MOST_BEFORE_A_LOSS: Final = 20.0
+"""The same in segments while there was no congestion yet, which could say where the plateau is."""
 
 
 class Cubic:
@@ -28,11 +35,14 @@ class Cubic:
     __slots__ = (
         "_after_timeout",
         "_before_reduction",
+        "_cost",
+        "_credit",
         "_epoch",
         "_estimate",
-        "_fraction",
         "_hystart",
         "_initial",
+        "_judged_at",
+        "_judged_window",
         "_k",
         "_last_max",
         "_mss",
@@ -60,8 +70,12 @@ class Cubic:
         """The plateau: W_max, or where the epoch began above it."""
         self._estimate = 0.0
         """W_est: what Reno would have (4.3)."""
-        self._fraction = 0.0
-        """Octets by which the window has grown, less whole segments."""
+        self._cost = 0.0
+        """Segments to be acknowledged until the window grows by one."""
+        self._judged_window = self._judged_at = 0
+        """For which window that was worked out, and when."""
+        self._credit = 0.0
+        """Segments acknowledged since it grew."""
         self._before_reduction: tuple[float, int | None, float, float, float] | None = None
 
     def set_segment_size(self, mss: int) -> None:
@@ -101,26 +115,40 @@ class Cubic:
         self._epoch = None
 
     def _avoid(self, octets: int, now: int) -> None:
-        mss = self._mss
-        segments = self.window / mss
+        window, mss = self.window, self._mss
+        segments = window / mss
         if self._epoch is None:
             self._begin(segments, now)
-        assert self._epoch is not None
         # 4.3, but for its last sentence: as in Linux, alpha stays what it is above cwnd_prior. With
         # 1 there the window was a fifth above Linux's at 5 % loss.
-        self._estimate += _ALPHA * octets / mss / segments
-        elapsed = (now - self._epoch) / SECOND
-        rtt = self._round_trip.smoothed / SECOND
-        target = self._cubic(elapsed + rtt)
-        target = min(max(target, segments), 1.5 * segments)
-        if self._cubic(elapsed) < self._estimate:
-            grown = max(self._estimate - segments, 0.0) * mss  # Reno-friendly region
-        else:
-            grown = (target - segments) / segments * octets  # 4.4, 4.5
-        self._fraction += grown
-        whole = int(self._fraction)
-        self._fraction -= whole
-        self.window += whole
+        self._estimate += _ALPHA * octets / window
+        if window != self._judged_window or now - self._judged_at > _PERIOD:
+            self._judged_window, self._judged_at = window, now
+            self._cost = self._cost_of_one(segments, now)
+        cost = self._cost
+        if self._credit >= cost:  # it was dearer when that was earned (Linux: tcp_cong_avoid_ai)
+            self._credit = 0.0
+            window += mss
+        self._credit += octets / mss
+        if self._credit >= cost:
+            grown = int(self._credit / cost)
+            self._credit -= grown * cost
+            window += grown * mss
+        self.window = window
+
+    def _cost_of_one(self, segments: float, now: int) -> float:
+        """Segments to be acknowledged until the window grows by one: 4.4 and 4.5, or in the
+        Reno-friendly region 4.3."""
+        assert self._epoch is not None
+        elapsed = (now - self._epoch) + self._round_trip.smoothed
+        target = self._cubic(elapsed / SECOND)
+        cost = segments / (target - segments) if target > segments else _FLAT * segments
+        if not self._last_max:
+            cost = min(cost, _MOST_BEFORE_A_LOSS)
+        ahead = int(self._estimate) - segments
+        if ahead > 0:
+            cost = min(cost, segments / ahead)
+        return max(cost, 2.0)
 
     def _begin(self, segments: float, now: int) -> None:
         """The first acknowledgement in congestion avoidance since a congestion event (4.2)."""
@@ -150,7 +178,8 @@ class Cubic:
         shrinking = segments < self._last_max
         self._last_max = segments * (1 + _BETA) / 2 if shrinking else segments
         self._epoch = None
-        self._fraction = 0.0
+        self._credit = 0.0
+        self._judged_window = 0
         self._hystart = None
         # Whole segments: what does not fill one cannot leave, and must not count as grown.
         self.threshold = max(int(flight / self._mss * _BETA), 2) * self._mss

@@ -152,6 +152,20 @@ def test_a_round_trip_time_that_falls_again_was_no_queue() -> None:
     assert not cubic._hystart.cautious
 
 
+def test_slow_start_ends_when_acknowledgements_fill_half_a_round_trip() -> None:
+    """HyStart's ACK train: the first of each burst find the queue empty."""
+    trip = round_trip(20 * MILLISECOND)
+    cubic = Cubic(MSS, 10 * MSS, trip)
+    start = 0
+    while cubic.window < cubic.threshold:
+        start += 20 * MILLISECOND
+        flight = cubic.window
+        for index in range(flight // MSS):  # a path that takes 170 segments in a round trip
+            trip.sample(20 * MILLISECOND)
+            cubic.acknowledged(MSS, flight, start + index * 20 * MILLISECOND // 170)
+    assert 170 < cubic.window / MSS < 260
+
+
 def test_names() -> None:
     with pytest.raises(ValueError, match="there are: cubic, reno"):
         named("bbr")
