@@ -53,8 +53,9 @@ def test_it_is_found_and_fails_by_itself(
     file = bug(tmp_path)
     found = search(file, pool, seed)
     assert found.faultless.held, found.faultless.problem
-    assert found.faults  # one mostly; some seeds find two that only together do it
-    assert {fault.kind for fault in found.faults} <= (kinds or {found.faults[0].kind})
+    # One mostly; some seeds find two that only together do it, of two kinds even.
+    assert 1 <= len(found.faults) <= 2
+    assert not kinds or {fault.kind for fault in found.faults} <= kinds
     written = file.with_name("found.yaml")
     written.write_text(found_text(load_scenario(file), found, tmp_path))
     ((_, again),) = pool.run([Job(load_scenario(written))])
