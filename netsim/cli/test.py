@@ -150,14 +150,19 @@ def command(
         if value is not None:
             where = "not with" if explores else "only with"
             raise click.UsageError(f"`{option}` goes {where} `--explore`; leave it out")
+    from netsim.control.preflight import check_ports
     from netsim.scenario.load_scenario import load_scenario  # pydantic takes a while
     from netsim.scenario.seed_sweep import Runs
+    from netsim.topology.make_plan import make_plan
 
     scenarios, problems = [], []
     for file in _files(paths):
         try:
             scenario = load_scenario(file, time=time_)
             scenarios.append(scenario if order is None else replace(scenario, order=order))
+            if scenario.time == "real":
+                topology = os.path.relpath(scenario.topology.file)
+                check_ports(topology, make_plan(scenario.topology))
         except InvalidFileError as error:
             problems += error.problems
     if problems:

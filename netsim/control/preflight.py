@@ -33,7 +33,15 @@ _HINT: Final = "write `module:attr` of something that can be imported"
 
 def check_programs_and_ports(file: str, plan: NetworkPlan) -> None:
     """InvalidFileError unless programs and TAP devices can be had and host ports are free."""
-    wrong = [*_module_mistakes(plan), *_port_mistakes(plan), *_tap_mistakes(plan)]
+    _raise_if_any(file, [*_module_mistakes(plan), *_port_mistakes(plan), *_tap_mistakes(plan)])
+
+
+def check_ports(file: str, plan: NetworkPlan) -> None:
+    """InvalidFileError unless host ports are free."""
+    _raise_if_any(file, list(_port_mistakes(plan)))
+
+
+def _raise_if_any(file: str, wrong: list[tuple[NodePlan, PathTo, str]]) -> None:
     if wrong:
         source = read_yaml(file)
         problems = {

@@ -42,7 +42,7 @@ ExpectedRate = Annotated[Expectation, _expected(RATE), WithJsonSchema(step_value
 ExpectedPercentage = Annotated[
     Expectation, _expected(PERCENTAGE), WithJsonSchema(step_values.EXPECTED_PERCENTAGE)
 ]
-ExpectedStatus = Annotated[
+ExpectedCount = Annotated[
     Expectation, _expected(COUNT), WithJsonSchema(step_values.EXPECTED_STATUS)
 ]
 Period = Annotated[
@@ -70,7 +70,7 @@ class OutcomeWords(ScenarioPart):
 class HttpExpectWords(OutcomeWords):
     """What the response of an HTTP request is expected to be like."""
 
-    status: ExpectedStatus | None = None
+    status: ExpectedCount | None = None
     """The status code."""
     body: Text | None = None
     """Must be part of the body."""
@@ -109,6 +109,8 @@ class PingExpectWords(ScenarioPart):
     """How many requests go without a reply."""
     rtt: ExpectedDuration | None = None
     """The average round-trip time of those that are answered."""
+    ttl: ExpectedCount | None = None
+    """The TTL with which each reply arrives: 64 less the routers on its way back."""
 
 
 class PingWords(ScenarioPart):

@@ -142,7 +142,7 @@ async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
         Sample(at, "rtt", label, rtt)
         for at, rtt in zip(report.arrived_at, report.rtts_ns, strict=True)
     ]
-    if expect is None or (expect.loss is None and expect.rtt is None):
+    if expect is None or not (expect.loss or expect.rtt or expect.ttl):
         shown = f"{report.received} of {report.sent} replies"
         if not report.received and report.errors:
             shown += f": {report.errors[0]}"
@@ -154,6 +154,11 @@ async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
         verdict.compare(False, f"rtt {expect.rtt.text}", "no reply")
     elif expect.rtt is not None:
         verdict.number("rtt", expect.rtt, sum(report.rtts_ns) / len(report.rtts_ns))
+    if (ttl := expect.ttl) is not None and not report.ttls:
+        verdict.compare(False, f"ttl {ttl.text}", "no reply")
+    elif ttl is not None:
+        # One that is wrong is shown, if there is any.
+        verdict.number("ttl", ttl, min(report.ttls, key=ttl.holds))
     return verdict
 
 

@@ -28,6 +28,8 @@ class PingReport:
     """What routers, or this node itself, had to say about requests."""
     arrived_at: tuple[int, ...] = ()
     """The network time at the end of each of `rtts_ns`."""
+    ttls: tuple[int, ...] = ()
+    """The TTL with which each of them arrived."""
 
     @property
     def loss(self) -> float:
@@ -78,6 +80,7 @@ async def ping(to: str, count: int, interval: float, timeout: float, size: int) 
         duplicates=len(in_time) - len(first),
         rtts_ns=tuple(reply.rtt_ns for reply in first),
         arrived_at=tuple(reply.arrived_at for reply in first),
+        ttls=tuple(reply.ttl for reply in first),
         errors=tuple(map(_error_text, report.failures)),
     )
 

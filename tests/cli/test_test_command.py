@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,7 +29,7 @@ name: it holds
 topology: ../lan.yaml
 steps:
   - http: {from: alice, url: "http://web/ip", expect: {status: 200, body: "10."}}
-  - ping: {from: alice, to: web, expect: {rtt: 4.1ms ± 0.1ms, loss: 0%}}
+  - ping: {from: alice, to: web, expect: {rtt: 4.1ms ± 0.1ms, loss: 0%, ttl: 63}}
   - path: {from: alice, to: web, expect: [r1]}
   - dns: {from: alice, name: web.lan.test, expect: {a: 10.0.2.10}}
   - transfer: {from: alice, to: web, size: 100kB, expect: {goodput: "> 5mbit"}}
@@ -257,6 +258,17 @@ def test_mistakes_of_all_files_are_shown_and_nothing_runs(shell: Shell) -> None:
     code, out, err = shell.run("test", "scenarios")
     assert (code, out) == (2, "")
     assert err.count("there is no node `alcie`; write `alice`") == 6
+
+
+def test_a_host_port_that_is_taken_is_found_before_anything_starts(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        lan = LAN.replace("kind: computer}", f"kind: computer, ports: ['{port}:web:80']}}", 1)
+        (shell.folder / "lan.yaml").write_text(lan)
+        assert shell.run("test", "scenarios/holds.yaml")[0] == 0
+        code, out, err = shell.run("test", "--time", "real", "scenarios/holds.yaml")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"lan.yaml:3:35: cannot listen on 127.0.0.1:{port}: address already in")
 
 
 @pytest.mark.parametrize("real", [False, True])

@@ -51,6 +51,7 @@ class FakePings:
     rtts_ns: list[int]
     arrived_at: list[int]
     errors: tuple[str, ...] = ()
+    ttls: list[int] = field(default_factory=list)
 
     @property
     def received(self) -> int:
@@ -226,7 +227,7 @@ class FakeNode:
         got = 0 if self.network.broken else max(count - self.network.world.lost, 0)
         rtts = [5_000_000 + n * 1_000_000 for n in range(got)]
         times = [started + round(n * interval * 1e9) + rtt for n, rtt in enumerate(rtts)]
-        return FakePings(count, rtts, times)
+        return FakePings(count, rtts, times, ttls=[62] * got)
 
     async def path(self, to: str) -> list[str]:
         self._check()
