@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import itertools
 import re
 from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
@@ -40,6 +41,8 @@ _WORDS: Final = {"seed", "seeds", "time", "name"}
 _SEED: Final = "_netsim_seed"
 _SCOPES: Final = ("function", "class", "module", "package", "session")
 """Of event loops, as pytest-asyncio has them."""
+_NOTICES: Final = "netsim_notices"
+"""Attribute of a report: what keeps another run of its test from being the same."""
 _FAILED_SEEDS = pytest.StashKey[dict[str, int]]()
 _NETWORK = pytest.StashKey["Network"]()
 _SHOWING = pytest.StashKey[str]()
@@ -106,8 +109,10 @@ def _set_new_event_loop(function: Callable[[], asyncio.AbstractEventLoop]) -> No
 
 
 def _new_virtual_loop() -> asyncio.AbstractEventLoop:
+    from netsim.interception.memory_order import share_memory
     from netsim.virtual.loops import DirectorLoop
 
+    share_memory()
     return DirectorLoop()
 
 
@@ -347,6 +352,9 @@ def pytest_runtest_makereport(
     if report.failed and sweep is not None:
         item.session.stash.setdefault(_FAILED_SEEDS, {}).setdefault(*sweep)
     network = item.stash.get(_NETWORK, None)
+    if network is not None:
+        # pytest-xdist carries this from its workers.
+        vars(report)[_NOTICES] = [str(cause) for cause in network.unrepeatable]
     if report.failed and network is not None:
         # A test that did not come to its end (a deadlock) could not look by itself.
         shown = item.stash.get(_SHOWING, None)
@@ -360,6 +368,23 @@ def pytest_runtest_makereport(
         said = printable(f"{again}\n{shown or ''}".rstrip(), "\n\t")
         report.sections.append((f"netsim {network.plan.name}", said))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What may differ in another run: each cause once."""
+    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
+    notices = (vars(report).get(_NOTICES, ()) for report in reports if hasattr(report, "__dict__"))
+    causes = dict.fromkeys(itertools.chain.from_iterable(notices))
+    if not causes:
+        return
+    from netsim.core.printable import printable
+
+    terminalreporter.section("netsim: another run may differ")
+    for number, cause in enumerate(causes):
+        if number == _SHOWN:
+            terminalreporter.line(f"and {len(causes) - _SHOWN} more")
+            break
+        terminalreporter.line(printable(cause))
 
 
 async def _describe(network: Network) -> str:

@@ -270,6 +270,8 @@ class _Shown:
     def __init__(self, scenarios: list[Scenario], as_json: bool, jobs: int) -> None:
         self.results: list[ScenarioResult] = []
         self._scenarios = {each.file: each for each in scenarios}
+        self._noted: set[tuple[str, str]] = set()
+        """Of a file, however many seeds it runs under."""
         self._as_json = as_json
         self._jobs = jobs
 
@@ -290,7 +292,9 @@ class _Shown:
                 say(line)
             say(f"  again: {again(result)}")
         for notice in result.notices:
-            say(f"  note: {notice}")
+            if (result.file, notice) not in self._noted:
+                self._noted.add((result.file, notice))
+                say(f"  note: {notice}")
 
 
 def _follow(runs: Runs, show: _Shown) -> None:

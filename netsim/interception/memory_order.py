@@ -18,6 +18,8 @@ from typing import Final
 _ADDR_NO_RANDOMIZE: Final = 0x0040000
 _ASK: Final = 0xFFFFFFFF
 
+_is_shared = False
+
 HASH_SEED: Final = {"PYTHONHASHSEED": "0"}
 """In the environment of a process whose hashes are those of every run."""
 
@@ -51,24 +53,15 @@ def what_differs() -> str:
     causes = []
     if not _hashes_repeat():
         causes.append("sets of str and bytes, and hash(), as the hash seed is random")
-    if not _addresses_repeat():
-        causes.append("sets of plain objects, as memory lies elsewhere in each process")
+    if _is_shared or not _addresses_repeat():
+        causes.append("sets of plain objects, as they lie elsewhere in memory in each process")
     return "; ".join(causes)
 
 
-def start_again() -> None:
-    """Have this process begin anew, by its own command line, with an order that repeats.
-
-    It returns where that would change nothing: the order repeats already, or cannot.
-    """
-    lacks_hashes = not _hashes_repeat() and not sys.flags.ignore_environment
-    lacks_addresses = not _addresses_repeat()
-    with without_randomisation() as granted:
-        if lacks_hashes or (lacks_addresses and granted):
-            sys.stdout.flush()
-            sys.stderr.flush()
-            command = [sys.executable, *sys.orig_argv[1:]]
-            os.execve(sys.executable, command, os.environ | HASH_SEED)
+def share_memory() -> None:
+    """This process does other things, too, that differ in each run (pytest) and move memory."""
+    global _is_shared
+    _is_shared = True
 
 
 def _hashes_repeat() -> bool:

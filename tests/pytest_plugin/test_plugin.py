@@ -366,6 +366,40 @@ def test_wrong_seeds(shop: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*seeds are whole numbers*seeds=range(100)*"])
 
 
+WORK = (
+    HEAD
+    + """
+import threading
+
+async def work():
+    threads = [threading.Thread(target=int, name="worker") for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+
+@pytest.mark.parametrize("number", range(2))
+async def test_work(network, number):
+    await network["alice"].run(work)
+"""
+)
+
+
+def test_what_may_differ_is_told_once(
+    shop: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.makepyfile(test_work=WORK)
+    monkeypatch.setenv("PYTHONHASHSEED", "random")
+    for number in ("0", "2"):
+        result = run(shop, "-n", number)
+        result.assert_outcomes(passed=2)
+        (title,) = (line for line in result.outlines if "another run may differ" in line)
+        told = result.outlines[result.outlines.index(title) + 1 :]
+        assert told[0].startswith("the order of sets of str and bytes, and hash(), as the hash")
+        assert "; sets of plain objects, as they lie elsewhere" in told[0]
+        assert told[1] == "alice: started a thread (worker) (test_work.py:13)"
+        assert not [line for line in told[2:] if "order of" in line or "thread" in line]
+
+
 def test_assertions_of_netsim_itself_are_not_rewritten(pytestconfig: pytest.Config) -> None:
     def is_rewritten() -> bool:
         return hook.find_spec("netsim.network.events", netsim.network.__path__) is not None
