@@ -110,6 +110,7 @@ def synchronize(connection: Connection, segment: TcpSegment, now: int) -> None:
         receiver.recent = segment.timestamp
         receiver.recent_at = now
         receiver.mss -= TIMESTAMP_LENGTH
+    receiver.acks.mss = min(receiver.acks.mss, receiver.mss)
     sender.start_window(receiver.irs, sender.iss + 1, segment.window)
 
 
