@@ -64,6 +64,8 @@ class Blueprint:
         self.plan = plan
         self.epoch = epoch
         self.paths = PathFinder(plan)
+        self.folder = str(Path(plan.file).parent) if plan.file else None
+        """Where the topology file and the users' modules are."""
 
 
 def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
@@ -106,8 +108,8 @@ class SiteProcess:
             socket.socket(fileno=channel), self._loop, self._handle, self._loop.stop
         )
         os.environ.update(self._node_plan.env)
-        if plan.file:
-            sys.path.insert(0, str(Path(plan.file).parent))
+        if blueprint.folder is not None:
+            sys.path.insert(0, blueprint.folder)
         self._programs = self._new_programs()
         self._published: list[PublishedPort] = []
         self._running: dict[int, asyncio.Event] = {}
