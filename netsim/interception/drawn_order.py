@@ -143,18 +143,25 @@ class Choices:
 class Draw(Protocol):
     """A way to choose."""
 
-    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None]) -> int:
-        """The position of what runs next; None: a callback that leads to no task."""
+    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
+        """The position of what runs next; None: the one callback that may, of `calls` chains that
+        begin with one."""
 
 
 class UniformDraw:
-    """Each is as likely as the others."""
+    """Each task is as likely as the others, and as a chain that a callback is to begin.
+
+    Else who has woken first would mostly be done before the timers of the others are over.
+    """
 
     def __init__(self, stream: Random) -> None:
         self._stream = stream
 
-    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None]) -> int:
-        return self._stream.randrange(len(tasks))
+    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
+        if None not in tasks:
+            return self._stream.randrange(len(tasks))
+        drawn = self._stream.randrange(len(tasks) - 1 + calls)
+        return drawn if drawn < len(tasks) else tasks.index(None)
 
 
 class PriorityDraw:
@@ -177,9 +184,11 @@ class PriorityDraw:
         self._falls: dict[int, float] = {point: -1.0 - i for i, point in enumerate(points)}
         self._choices = 0
 
-    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None]) -> int:
+    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
+        if None in tasks:
+            return tasks.index(None)  # the task that it wakes has a priority, too
         self._choices += 1
-        priorities = [self._priority(task) for task in tasks]
+        priorities = [self._priority(task) for task in tasks if task is not None]
         highest = priorities.index(max(priorities))
         fall, task = self._falls.get(self._choices), tasks[highest]
         if fall is not None and task is not None:
@@ -187,9 +196,7 @@ class PriorityDraw:
             highest = priorities.index(max(priorities))
         return highest
 
-    def _priority(self, task: asyncio.Task[Any] | None) -> float:
-        if task is None:
-            return 1.0  # above all tasks
+    def _priority(self, task: asyncio.Task[Any]) -> float:
         priority = self._priorities.get(task)
         if priority is None:
             priority = self._priorities[task] = self._stream.random()
@@ -301,7 +308,8 @@ class DrawnOrder:
         choice = Choice(self._computer, now, self._number)
         self._number += 1
         if self._draw is not None:
-            position = self._draw([_led_to(each) for each in ready])
+            calls = sum(chain[0].task is None for chain in chains)
+            position = self._draw([each.task for each in ready], calls)
         else:
             scripted = (self._choices.script or {}).get(choice)
             if scripted is None:
