@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 25
 """Last packets, events and log lines of a test that has failed."""
-_WORDS: Final = {"seed", "seeds", "time", "name"}
+_WORDS: Final = {"seed", "seeds", "order", "time", "name"}
 _SEED: Final = "_netsim_seed"
 _SCOPES: Final = ("function", "class", "module", "package", "session")
 """Of event loops, as pytest-asyncio has them."""
@@ -70,8 +70,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """The marker of netsim, and quick imports."""
     config.addinivalue_line(
         "markers",
-        'netsim(file, *, seed=None, seeds=None, time="virtual", name=None): the network of the '
-        "fixture `network`; time is virtual or real, and seeds=range(100) runs the test under each",
+        'netsim(file, *, seed=None, seeds=None, order=None, time="virtual", name=None): the network '
+        "of the fixture `network`; time is virtual or real, and seeds=range(100) runs the test under each",
     )
     # pytest rewrites assertions in all modules of an installed package that has a plugin, which
     # takes longer than to import them. netsim's own assertions are for its own tests.
@@ -399,7 +399,26 @@ async def _describe(network: Network) -> str:
         )
         for each in await network.recent_frames()
     ]
-    return "\n".join([_happened(network), *_section("last packets", packets)])
+    return "\n".join(
+        [_happened(network), *_swaps(), *_section("last packets", packets)],
+    )
+
+
+def _swaps() -> list[str]:
+    """Which task ran before which, where that is drawn."""
+    from netsim.virtual.loops import DirectorLoop
+
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, DirectorLoop):
+        return []
+    swaps = [
+        (
+            each.choice.time_ns,
+            f"{each.choice.computer}: {each.ran} before {', '.join(map(str, each.before))}",
+        )
+        for each in loop.timeline.choices.last
+    ]
+    return _section("which task ran before which, otherwise than in asyncio's order", swaps)
 
 
 def _happened(network: Network) -> str:

@@ -59,6 +59,9 @@ class Waiting(NamedTuple):
     name: str
     frames: tuple[tuple[CodeType, int], ...]
 
+    def __str__(self) -> str:
+        return f"{self.name} ({' > '.join(self.stack())})"
+
     def stack(self) -> list[str]:
         """Lines of programs, outermost first: `shop.py:17 in buy`."""
         lines = [

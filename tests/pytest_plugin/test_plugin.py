@@ -235,6 +235,7 @@ async def test_processes(network):
         ("", "*the fixture `network` needs the marker netsim*"),
         ('@pytest.mark.netsim("shop.yaml", sed=3)', "*the marker netsim has no 'sed'; write*seed*"),
         ('@pytest.mark.netsim("shop.yaml", time="fast")', '*time is "real" or "virtual"*'),
+        ('@pytest.mark.netsim("shop.yaml", order="lifo")', "*`lifo` is no order of tasks; write*"),
         ('@pytest.mark.netsim("no_app.yaml")', "*web: shop_app:app: module*has no 'app'*"),
         ('@pytest.mark.netsim("bad.yaml")', "*bad.yaml:2:*kind*"),
         ('@pytest.mark.netsim("none.yaml")', "*there is no file 'none.yaml', neither in *"),
@@ -357,6 +358,37 @@ def test_each_seed_runs_and_the_first_that_fails_is_shown(shop: pytest.Pytester)
     run(shop, "--netsim-keep-going").assert_outcomes(passed=3, failed=3)
     run(shop, "--netsim-seed", "1").assert_outcomes(passed=1)
     assert (shop.path / "rolled").read_text().split()[-1] == rolled[1]
+
+
+RACE = """
+@pytest.mark.netsim("shop.yaml", seeds=range(20), order="random")
+async def test_deposits(network):
+    async def both():
+        balance = 0
+        async def deposit(amount):
+            nonlocal balance
+            await asyncio.sleep(1)
+            before = balance
+            await asyncio.sleep(0)
+            balance = before + amount
+        await asyncio.gather(deposit(10), deposit(20))
+        return balance
+    assert await network["alice"].run(both) == 30
+"""
+
+
+def test_an_order_that_is_drawn_is_shown_where_it_fails(shop: pytest.Pytester) -> None:
+    shop.makepyfile(HEAD + RACE)
+    result = run(shop)
+    assert result.parseoutcomes()["failed"] == 1
+    result.stdout.fnmatch_lines(
+        [
+            "which task ran before which, otherwise than in asyncio's order:",
+            "*1.000000 s  alice: Task-* (*in *deposit) before Task-* (*in *deposit)*",
+        ]
+    )
+    shop.makepyfile(HEAD + RACE.replace('"random"', '"fifo"'))
+    run(shop).assert_outcomes(passed=20)
 
 
 def test_wrong_seeds(shop: pytest.Pytester) -> None:
