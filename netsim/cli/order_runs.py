@@ -37,7 +37,7 @@ def with_fewest_swaps(scenario: Scenario, failed: ScenarioResult, jobs: int) -> 
         return _noted(
             shrunk.result, "no swap of tasks is needed, only that all of one instant comes together"
         )
-    return _noted(shrunk.result, f"of {_count(shrunk.of)} of tasks it needs {left}")
+    return _noted(shrunk.result, f"enough: {_count(left)} of tasks, where the run had {shrunk.of}")
 
 
 def _noted(

@@ -23,6 +23,7 @@ MOST_ORDERS: Final = 1_000
 """That are tried in an exhaustive search."""
 _MOST_TO_SHRINK: Final = 200
 """Runs, after one has failed."""
+_MOST_WITH_FEWER: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,8 @@ def shrink(
     """Leave out swaps of a run that failed with a drawn order; None where it does not repeat.
 
     What breaks stays the same step. The search takes the last swap without which a prefix of them
-    holds, then the last one that is needed beside it, and so on.
+    holds, then the last one that is needed beside it, and so on. Where several are left, it looks
+    whether other orders with fewer do it.
     """
     all_swaps = failed.choices
     runs = 0
@@ -150,6 +152,16 @@ def shrink(
                 high, smallest = middle, enough
         needed = (others[high - 1], *needed)
         others = others[: high - 1]
+    if len(smallest.choices) > 1:
+        fewer = search_orders(
+            pool,
+            scenario,
+            seed=failed.seed,
+            most=_MOST_WITH_FEWER,
+            progress=lambda tried: progress(runs + tried),
+        ).result
+        if _breaks(fewer) == _breaks(failed) and len(fewer.choices) < len(smallest.choices):
+            smallest = fewer
     return ShrunkOrder(replace(smallest, order=failed.order), len(all_swaps), fails_in_fifo=False)
 
 
