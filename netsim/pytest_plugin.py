@@ -70,8 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """The marker of netsim, and quick imports."""
     config.addinivalue_line(
         "markers",
-        'netsim(file, *, seed=None, seeds=None, order=None, time="virtual", name=None): the network '
-        "of the fixture `network`; time is virtual or real, and seeds=range(100) runs the test under each",
+        'netsim(file, *, seed=None, seeds=None, order=None, time="virtual", name=None): the '
+        "network of the fixture `network`; time is virtual or real, and seeds=range(100) runs the "
+        "test under each",
     )
     # pytest rewrites assertions in all modules of an installed package that has a plugin, which
     # takes longer than to import them. netsim's own assertions are for its own tests.
