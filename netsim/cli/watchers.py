@@ -58,10 +58,10 @@ class Terminal:
             for program in node.get("programs", ()):
                 if program["state"] == "failed":
                     text = f"run: {program['call']} has ended with {program['failure']}"
-                    say(click.style(printable(f"{node['name']}: {text}"), fg="red"))
+                    say(f"{node['name']}: {text}", fg="red")
             if node["state"] == "dead":
                 text = f"{node['name']}: has ended; netsim logs {node['name']} shows what it said"
-                say(click.style(text, fg="red"))
+                say(text, fg="red")
         size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
         say(f"{network['name']} is up: {size} in {seconds:.1f} s; {self._farewell}")

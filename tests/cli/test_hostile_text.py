@@ -134,3 +134,21 @@ def test_an_event_names_its_node(capsys: pytest.CaptureFixture[str], text: str, 
     event: dict[str, Any] = {"time_ns": 0, "kind": "log", "node": "b", "text": text}
     Terminal("").event(event)
     assert capsys.readouterr().out.endswith(f"  {shown}\n")
+
+
+def test_what_is_styled_shows_no_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:
+    node = {"kind": "computer", "state": "running", "pid": 7, "interfaces": []}
+    failed = {"call": "shop:main", "state": "failed", "failure": "ValueError: \x1b[2J"}
+    network = {
+        "name": "lan",
+        "ports": [],
+        "links": [],
+        "nodes": [
+            {**node, "name": "a", "programs": [failed]},
+            {**node, "name": "b", "state": "dead"},
+        ],
+    }
+    Terminal(farewell="").ready(network)
+    lines = capsys.readouterr().out.splitlines()
+    assert r"a: run: shop:main has ended with ValueError: \x1b[2J" in lines
+    assert "b: has ended; netsim logs b shows what it said" in lines
