@@ -62,17 +62,32 @@ class Faults:
         """Do the step; done when it is in force. Errors of `Network` are raised."""
         await self._verbs[step.verb](step.words, step)
 
-    async def keep_to(self, plan: tuple[PlannedFault, ...]) -> None:
-        """Let planned faults come and go, times counted from now."""
-        start = self._network.now()
-        await asyncio.gather(*(self._come_and_go(fault, start) for fault in plan))
+    async def keep_to(self, plan: tuple[PlannedFault, ...], first_in_force: asyncio.Event) -> None:
+        """Let planned faults come and go, times counted from now.
 
-    async def _come_and_go(self, fault: PlannedFault, start: int) -> None:
+        `first_in_force` is set when those are in force that come at 0 s.
+        """
+        start = self._network.now()
+        coming = {fault for fault in plan if fault.at_ns == 0}
+        if not coming:
+            first_in_force.set()
+
+        def come(fault: PlannedFault) -> None:
+            coming.discard(fault)
+            if not coming:
+                first_in_force.set()
+
+        await asyncio.gather(*(self._come_and_go(fault, start, come) for fault in plan))
+
+    async def _come_and_go(
+        self, fault: PlannedFault, start: int, come: Callable[[PlannedFault], None]
+    ) -> None:
         await asyncio.sleep((start + fault.at_ns - self._network.now()) / SECOND)
         if fault.kind in LINK_KINDS:
             # Who is held may be held by a step, too: plain words, the later of which counts.
             a, b = fault.subject
             await self._change_link(fault.kind, a, b)
+            come(fault)
             await asyncio.sleep(fault.lasting_ns / SECOND)
             await self._change_link("up" if fault.kind == "down" else "release", a, b)
             return
@@ -83,6 +98,8 @@ class Faults:
             except ConnectionError as error:  # it is down: a step, or another fault, was faster
                 self._recording.notices.append(f"{fault}: {error}")
                 return
+            finally:
+                come(fault)
             self._recording.fault_began(fault.kind, fault.place, began)
             await asyncio.sleep(fault.lasting_ns / SECOND)
         self._recording.fault_ended((fault.kind,), fault.place, self._network.now())

@@ -58,9 +58,14 @@ class Runner:
 
     async def run(self) -> None:
         """Do all steps. Returns when the scenario has held or failed."""
-        planned = asyncio.create_task(self._faults.keep_to(self._planned))
+        first_in_force = asyncio.Event()
+        planned = asyncio.create_task(self._faults.keep_to(self._planned, first_in_force))
         try:
             if self._planned:
+                # The first step may take no network time: a fault at 0 s would come after it.
+                waiting = asyncio.create_task(first_in_force.wait())
+                await asyncio.wait({planned, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
                 await self._load(planned)
             else:
                 await self._sequence(self._scenario.steps, 0)

@@ -42,6 +42,15 @@ def test_a_step_that_fails_beside_a_fault_counts_for_nothing(tmp_path: Path) -> 
     assert [step.role for step in result.steps if not step.held] == ["load"]
 
 
+def test_a_fault_at_the_start_is_in_force_before_the_first_step(tmp_path: Path) -> None:
+    world = World()
+    cut = DOWN.replace("1s", "0s")
+    result = world.run(tmp_path, f"  - {HTTP}\n  - wait: 4s\n{PATIENT}{cut}")
+    (broken,) = result.faults
+    assert broken.started_ns <= result.steps[0].started_ns
+    assert world.done[0][1] == "down alice r1"
+
+
 @pytest.mark.parametrize(
     "steps",
     [
