@@ -21,6 +21,10 @@ def show_network(network: Facts) -> None:
         heading("Ports")
         rows = [(port["listen"], port["node"], port["to"]) for port in network["ports"]]
         print_table(("LISTEN", "ENTERS AT", "GOES TO"), rows)
+    if network.get("faults"):
+        heading("Faults in force")
+        for fault in network["faults"]:
+            say(fault)
 
 
 def show_links(links: list[Facts]) -> None:

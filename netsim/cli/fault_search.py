@@ -137,7 +137,7 @@ def _explore(
         say(f"  note: around {left_out} nothing was drawn: there are too many")
     if not as_json and exploration.faultless.held and _takes_no_time(exploration.faultless):
         say(
-            "  note: the steps take no network time, so no fault can come between two packets; give "
+            "  note: the steps take no network time: no fault can come between packets; give "
             "links a delay"
         )
     return report

@@ -22,6 +22,7 @@ _KEYS: Final = (
     "nodes",
     "state",
     "failed_programs",
+    "faults",
 )
 
 
@@ -37,7 +38,7 @@ def command(as_json: bool) -> None:
     elif networks:
         rows = [
             (
-                *("-" if network[key] is None else str(network[key]) for key in _KEYS[:-2]),
+                *("-" if network[key] is None else str(network[key]) for key in _KEYS[:-3]),
                 _state(network),
             )
             for network in networks
@@ -49,10 +50,13 @@ def command(as_json: bool) -> None:
 
 
 def _state(network: dict[str, Any]) -> str:
-    failed = network["failed_programs"]
-    return (
-        f"{network['state']}, {counted(failed, 'program')} failed" if failed else network["state"]
-    )
+    failed, faults = network["failed_programs"], network["faults"]
+    words = [str(network["state"])]
+    if failed:
+        words.append(f"{counted(failed, 'program')} failed")
+    if faults:
+        words.append(f"{counted(faults, 'fault')} in force")
+    return ", ".join(words)
 
 
 def _summary(state: StateDirectory) -> dict[str, Any]:

@@ -108,12 +108,14 @@ class Network(RunningNetwork):
             "nodes": len(self.plan.nodes),
             "state": self.state,
             "failed_programs": self.failed_programs,
+            "faults": len(self.faults_in_force()),
         }
 
     async def inspect(self) -> dict[str, Any]:
         """Everything about every node and link; nodes that do not answer say so."""
         found = await self._inspection.everything()
-        return {"name": self.plan.name, "state": self.state, **found}
+        faults = self.faults_in_force()
+        return {"name": self.plan.name, "state": self.state, **found, "faults": faults}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
@@ -308,6 +310,10 @@ class Network(RunningNetwork):
     def traffic_faults(self) -> list[str]:
         """What `drop`, `isolate` and `connections` have in force, in words, oldest first."""
         return self._traffic_faults.texts()
+
+    def faults_in_force(self) -> list[str]:
+        """Those that no link shows, in words: `traffic_faults`, and computers that stand still."""
+        return [*self.traffic_faults(), *(f"pause {node}" for node in sorted(self.paused))]
 
     def down_links(self) -> list[int]:
         """The indices of links that are meant to be down, whether or not their nodes are up."""

@@ -37,6 +37,9 @@ class Rerouting:
         self._is_working = False
         self._is_due_again = False
         self._has_ended = False
+        self.settled = asyncio.Event()
+        """Set while nothing has changed that was not told."""
+        self.settled.set()
 
     def soon(self) -> None:
         """Something has changed."""
@@ -45,6 +48,7 @@ class Rerouting:
         elif self._next is None and not self._has_ended:
             loop = asyncio.get_running_loop()
             self._next = loop.call_later(self._delay, self._begin)
+            self.settled.clear()
 
     def node_started(self, node: str) -> None:
         """A node has started again, with the routes of the plan."""
@@ -55,6 +59,7 @@ class Rerouting:
         if self._next is not None:
             self._next.cancel()
         self._has_ended = True
+        self.settled.set()
 
     def _begin(self) -> None:
         self._is_working = True
@@ -69,6 +74,8 @@ class Rerouting:
             if self._is_due_again:
                 self._is_due_again = False
                 self.soon()
+            else:
+                self.settled.set()
         else:
             self._next = asyncio.get_running_loop().call_soon(self._work_on, work)
 

@@ -8,6 +8,7 @@ routes follow, and who is told. What a caller does with it stands in `Network`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import difflib
 import logging
@@ -26,6 +27,7 @@ from netsim.core.errors import (
 )
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.network.events import Event, EventHub, Subscription
 from netsim.network.faults import UnusedOperations
 from netsim.network.link_conditions import LinkConditions
@@ -88,6 +90,10 @@ class RunningNetwork:
         self.errors: list[LogLine] = []
         """What nodes and programs have logged as errors, exceptions of handlers among it: the
         first `ERRORS` lines."""
+        self._routes_at = -MILLISECOND
+        """When the routes that were told last come into force; ns of network time."""
+        self.paused: set[str] = set()
+        """Computers whose programs stand still."""
         self.failed_programs = 0
         """How many programs under `run` have ended with an exception."""
         self.exits: list[Event] = []
@@ -170,6 +176,8 @@ class RunningNetwork:
         for task in self._tasks:
             task.cancel()
         await self.recordings.end()
+        for node in sorted(self.paused):
+            await self._resume_to_end(node)
         if self._started is not None:
             await self._started.stop(grace)
         self._outages.network_stopped()
@@ -245,6 +253,16 @@ class RunningNetwork:
             at = self.now() + self._backend.lead_ns(len(up), parts)
             await self._backend.set_faults(at, up)
 
+    async def converged(self) -> None:
+        """Wait until the routes follow what has changed so far: carriers, and nodes that came up.
+
+        That is `convergence` after the change, and what it takes to tell the routers.
+        """
+        await self._rerouting.settled.wait()
+        wait = self._routes_at + MILLISECOND - self.now()
+        if wait > 0 and self.is_running:
+            await asyncio.sleep(wait / SECOND)
+
     # Nodes that go and come
 
     async def crash(self, node: str) -> None:
@@ -258,6 +276,7 @@ class RunningNetwork:
         self._check_name(node)
         if node in self._outages.nodes:
             return
+        await self._resume_to_end(node)
         self._outages.node_gone(node, stopped=True)
         await self._backend.stop_node(node, grace)
         self._gone(node, "node-stopped", f"{node} has stopped", stopped=True)
@@ -305,6 +324,7 @@ class RunningNetwork:
         """
         self._check_programs(node)
         await self._backend.kill_program(node)
+        await self._resume_to_end(node)
         self._publish("notice", node, f"what ran on {node} was killed")
 
     async def start_program(self, node: str) -> None:
@@ -321,13 +341,22 @@ class RunningNetwork:
         """
         self._check_programs(node)
         await self._backend.pause(node, True)
+        self.paused.add(node)
         self._publish("notice", node, f"what runs on {node} stands still")
 
     async def resume(self, node: str) -> None:
         """Let it go on, after `pause`."""
         self._check_programs(node)
         await self._backend.pause(node, False)
+        self.paused.discard(node)
         self._publish("notice", node, f"what runs on {node} goes on")
+
+    async def _resume_to_end(self, node: str) -> None:
+        """What stands still could neither shut down nor be killed as what runs is."""
+        if node in self.paused:
+            self.paused.discard(node)
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                await self._backend.pause(node, False)
 
     def _check_programs(self, node: str) -> None:
         self._check_name(node)
@@ -344,6 +373,7 @@ class RunningNetwork:
         await self.start_node(node)
 
     def _gone(self, node: str, kind: str, text: str, *, stopped: bool = False) -> None:
+        self.paused.discard(node)
         self._outages.node_gone(node, stopped=stopped)
         if self.is_running:
             self.state = "degraded"
@@ -403,6 +433,7 @@ class RunningNetwork:
         at = self.now() + self._backend.lead_ns(
             len(self.plan.nodes), sum(map(len, changes.values()))
         )
+        self._routes_at = at
         self._backend.install_routes(at, changes, dead)
         if changes:
             self._publish("routes", "", f"routes of {', '.join(sorted(changes))} have changed")

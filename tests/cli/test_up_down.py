@@ -63,6 +63,7 @@ def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> Non
         "nodes",
         "state",
         "failed_programs",
+        "faults",
     ]
     assert (row["name"], row["file"]) == ("home", str(shell.folder / "home.yaml"))
     family = [psutil.Process(row["supervisor_pid"])]

@@ -319,6 +319,20 @@ def test_a_program_stands_still_and_goes_on() -> None:
     on_a_network(test)
 
 
+def test_what_is_in_force_is_shown() -> None:
+    async def test(net: Network) -> None:
+        await net.drop("alice", "web", protocol="icmp")
+        await net["web"].pause()
+        shown = ["drop alice → web, icmp", "pause web"]
+        assert (await net.inspect())["faults"] == shown
+        assert net.summary()["faults"] == 2
+        await net["web"].resume()
+        await net.repair()
+        assert net.faults_in_force() == []
+
+    on_a_network(test)
+
+
 def test_only_computers_that_are_up_run_programs() -> None:
     async def test(net: Network) -> None:
         with pytest.raises(InvalidValueError, match="r1 is a router and runs no program"):

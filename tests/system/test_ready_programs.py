@@ -72,7 +72,7 @@ def test_a_network_is_up_when_its_programs_serve(ready: str, time: Time, tmp_pat
         assert (await network["alice"].get("http://web:8000/")).text == "served"
         await network["web"].crash()
         await network["web"].start()
-        await asyncio.sleep(0.2)  # the carriers are back
+        await network.converged()
         assert (await network["alice"].get("http://web:8000/")).text == "served"
 
     play(time, file, test)

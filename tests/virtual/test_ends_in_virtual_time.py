@@ -214,6 +214,21 @@ def test_a_program_that_exits_ends_its_node_and_no_other() -> None:
     run(main())
 
 
+def test_a_pause_that_is_left_holds_up_no_end() -> None:
+    async def main() -> None:
+        async with Network(PLAN, time="virtual") as network:
+            await network["web"].pause()
+            assert network.faults_in_force() == ["pause web"]
+            await network["web"].stop()
+            assert network.faults_in_force() == []
+            await network["web"].start()
+            await network["web"].pause()
+        assert network.errors == []
+        assert network.faults_in_force() == []
+
+    run(main())
+
+
 def test_a_program_that_exits_while_it_is_told_to_stop() -> None:
     async def leave() -> None:
         try:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from plans import plan_of
 
 from netsim import Network, run
 from netsim.core.time import MILLISECOND
@@ -105,5 +106,22 @@ def test_a_program_that_ends_its_node_in_order_has_not_failed(tmp_path: Path) ->
                 assert network.state == state
                 if code == 0:
                     await network.start_node("web")
+
+    run(main())
+
+
+def test_a_node_that_started_is_reached_when_routes_have_converged() -> None:
+    async def main() -> None:
+        async with Network(
+            plan_of("alice r1 delay=1ms", "r1 r2 delay=20ms", "r2 web delay=1ms"), time="virtual"
+        ) as network:
+            await network.converged()
+            assert network.now() == 0
+            await network["web"].crash()
+            await network.converged()
+            assert (await network["alice"].ping("web", count=1)).received == 0
+            await network["web"].start()
+            await network.converged()
+            assert (await network["alice"].ping("web", count=1)).received == 1
 
     run(main())
