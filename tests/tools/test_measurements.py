@@ -177,6 +177,7 @@ def test_ping_counts_and_times(world: World) -> None:
         0,
         (4 * MILLISECOND,) * 3,
         arrived_at=tuple(started + n * SECOND // 2 + 4 * MILLISECOND for n in range(3)),
+        ttls=(63,) * 3,
     )
     assert world.now - started == SECOND + 4 * MILLISECOND
     assert (report.loss, report.min_ns, report.max_ns) == (0.0, 4_000_000, 4_000_000)
