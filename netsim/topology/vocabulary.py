@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,8 @@ from netsim.core.units import DURATION
 from netsim.topology import json_forms as forms
 from netsim.topology import naming, values
 
+_WRITTEN: Final = "__pydantic_fields_set__"
+
 
 class Words(BaseModel):
     """A mapping with a fixed vocabulary. A key without a value counts as not written."""
@@ -34,6 +36,14 @@ class Words(BaseModel):
     """What one of its words is called."""
     page: ClassVar[str] = "docs/topology.md"
     """Where the words are explained."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """The same bytes in every process: a set would come in the order of its hash seed."""
+        state = super().__getstate__()
+        return state | {_WRITTEN: sorted(state[_WRITTEN])}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state | {_WRITTEN: set(state[_WRITTEN])})
 
     @classmethod
     def words(cls) -> dict[str, FieldInfo]:
