@@ -15,9 +15,11 @@ _CAPTURE: Final = (
 _WORDS: Final = {
     "add": "`up FILE`",
     "capture": _CAPTURE,
+    "clean": "`down --all`",
     "cli": "`exec NODE COMMAND`",
     "create": _UP,
     "delete": _DOWN,
+    "dump": "`inspect`",
     "deploy": _UP,
     "destroy": _DOWN,
     "help": "`--help`",
@@ -26,6 +28,7 @@ _WORDS: Final = {
     "links": "`inspect`",
     "list": "`ps`",
     "ls": "`ps`",
+    "net": "`link`, or `inspect`",
     "netem": "`link NODE NODE --delay 80ms --loss 5%`",
     "nodes": "`inspect`",
     "restart": "`node NODE restart`",
@@ -40,6 +43,7 @@ _WORDS: Final = {
     "tools": "`link NODE NODE --delay 80ms --loss 5%`",
     "version": "`--version`",
     "wireshark": _CAPTURE,
+    "xterm": "`exec NODE COMMAND`",
 }
 """Mininet's, containerlab's, netlab's and docker's words."""
 
@@ -51,6 +55,8 @@ def words_here(arguments: Sequence[str]) -> str | None:
         if command == "ping" and len(rest) == 2 and not rest[0].startswith("-"):
             return f"write `exec {rest[0]} ping {rest[1]}`"  # in Mininet: from, to
         return f"write `exec NODE {shlex.join(arguments)}`"
+    if rest and rest[0] in _TOOLS:
+        return f"write `exec {shlex.join(arguments)}`"  # in Mininet: a node, and what it runs
     if command.endswith((".yaml", ".yml")):
         return f"write `up {shlex.quote(command)}`"
     return f"write {_WORDS[command]}" if command in _WORDS else None

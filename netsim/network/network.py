@@ -71,7 +71,7 @@ class Network(RunningNetwork):
         if time == "real" and order is not None:
             raise ValueError('order is drawn in virtual time only; leave it out, or time="virtual"')
         super().__init__(plan, time, start_method, launcher)
-        self._capture_files = CaptureFiles(plan.name)
+        self._capture_files = CaptureFiles(plan.name, beside=time == "virtual")
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
 
@@ -91,6 +91,12 @@ class Network(RunningNetwork):
         """A node: `net["alice"]`; UnknownNameError when there is none of that name."""
         self._check_name(name)
         return NodeView(self, name)
+
+    async def _stop(self, grace: float) -> None:
+        try:
+            await super()._stop(grace)
+        finally:
+            self._capture_files.close()
 
     # Watching
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -225,9 +225,15 @@ def _words_of(
     for key, value in attributes.items():
         if key in known:
             words[key] = _plain(value)
-        elif isinstance(key, str) and key not in _DERIVED and (near := _misspelled(key, known)):
+        elif isinstance(key, str) and key not in _DERIVED and (near := _meant(key, known)):
             findings.report((*path, key), f"unknown attribute; write `{near}`")
     return words
+
+
+def _meant(key: str, known: Collection[str]) -> str | None:
+    """Our word for what is Mininet's (`bw`), or nearly ours: passed over it would be missed."""
+    ours = next((each.word for each in LINK_ATTRIBUTES if key in each.elsewhere), None)
+    return ours if ours in known else _misspelled(key, known)
 
 
 def _misspelled(key: str, known: Iterable[str]) -> str | None:

@@ -63,6 +63,8 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
         (["ping", "alice", "web"], "there is no command `ping`; write `exec alice ping web`"),
         (["ping", "-c", "3", "web"], "write `exec NODE ping -c 3 web`"),
         (["nodes"], "write `inspect`"),
+        (["h1", "ping", "-c3", "h2"], "write `exec h1 ping -c3 h2`"),
+        (["clean"], "write `down --all`"),
         (["home.yaml"], "write `up home.yaml`"),
         (["frobnicate"], f"write one of {', '.join(f'`{name}`' for name in COMMANDS)};"),
         (["--name", "x", "ps"], "netsim: `ps` takes no `--name`; leave it out"),

@@ -12,7 +12,7 @@ import pytest
 from networks import play
 from plans import chain
 
-from netsim import Network
+from netsim import Network, run
 from netsim.network.running_network import Time
 
 FIELDS = ("-e", "frame.interface_name", "-e", "frame.time_epoch", "-e", "icmp.type")
@@ -107,6 +107,25 @@ def test_captures_share_a_file(time: Time, tmp_path: Path) -> None:
     for kind, way in (("8", places), ("0", places[::-1])):
         passed = sorted((float(at), way.index(name)) for name, at, each in rows if each == kind)
         assert [place for _, place in passed[:4]] == [0, 1, 2, 3]
+
+
+def test_of_captures_of_several_runs_into_one_file_one_stays_and_is_whole(tmp_path: Path) -> None:
+    file = tmp_path / "shared.pcapng"
+
+    async def main() -> None:
+        async with (
+            Network(chain(), time="virtual") as one,
+            Network(chain(), time="virtual", name="two") as two,
+        ):
+            for network in (one, two):
+                await network.capture("alice:eth0", file)
+            for network, count in ((one, 2), (two, 3), (one, 2)):
+                await network["alice"].ping("web", count=count)
+            assert not file.exists()
+
+    run(main())
+    assert len(pings_in(file)) == 8  # of the one that ended last
+    assert list(tmp_path.glob("shared*")) == [file]
 
 
 def test_a_capture_into_a_fifo_that_nobody_reads_holds_up_nobody(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_parallel_links_and_attributes_of_others() -> None:
 def test_mistakes_in_a_graph_are_all_named() -> None:
     graph: networkx.Graph[str] = networkx.Graph()
     graph.add_edge("a", "b", delay=5)
-    graph.add_edge("b", "c", dealy="5ms")
+    graph.add_edge("b", "c", dealy="5ms", bw=10)
     graph.add_edge("c", "d", endpoints=["c:eth0", "x"])
     graph.nodes["a"]["kind"] = "host"
     graph.add_node("A")
@@ -98,6 +98,7 @@ def test_mistakes_in_a_graph_are_all_named() -> None:
     text = "\n".join(caught.value.mistakes)
     assert "link a–b `delay`: `5` has no unit" in text
     assert "link b–c `dealy`: unknown attribute; write `delay`" in text
+    assert "link b–c `bw`: unknown attribute; write `bandwidth`" in text
     assert "node a `kind`: `host` is no kind" in text
     assert "node a: two nodes have this name" in text
     assert "link c–d `endpoints`: the ends are c and d" in text
