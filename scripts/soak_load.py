@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from netsim import Network
+from netsim import Network, ToolRun
 
 KIB = 1 << 10
 PATIENCE = aiohttp.ClientTimeout(total=60)
@@ -130,13 +130,13 @@ class Load:
         interrupt = asyncio.Event()
         if limit is not None:
             asyncio.get_running_loop().call_later(limit, interrupt.set)
-        code = await self.network.exec(
-            node,
-            list(argv),
+        tool = ToolRun(
+            argv=argv,
             cwd="/",
             output=lambda _, data: printed.append(data),
             interrupt=interrupt,
         )
+        code = await self.network.exec(node, tool)
         return code, b"".join(printed).decode(errors="replace")
 
 
