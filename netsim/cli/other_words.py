@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+from netsim.core.link_attributes import LINK_ATTRIBUTES
+
 _TOOLS: Final = frozenset(("curl", "dig", "ip", "mac-table", "ping", "ss", "traceroute"))
 _UP: Final = "`up FILE` starts a network, `node NODE start` a node"
 _DOWN: Final = "`down` stops a network, `node NODE stop` a node"
@@ -46,6 +48,24 @@ _WORDS: Final = {
     "xterm": "`exec NODE COMMAND`",
 }
 """Mininet's, containerlab's, netlab's and docker's words."""
+
+
+_LINK_OPTIONS: Final = {
+    "--" + name.replace("_", "-"): f"`--{each.word}`"
+    for each in LINK_ATTRIBUTES
+    for name in each.elsewhere
+}
+_FILE_OPTIONS: Final = {
+    "-t": "the file alone",
+    "--topo": "the file alone",
+    "--reconfigure": "`down`, then `up FILE`",
+}
+
+
+def option_here(command: str, option: str) -> str | None:
+    """What to write instead of an option that is another tool's; None where nobody has it."""
+    known = {"link": _LINK_OPTIONS, "up": _FILE_OPTIONS, "graph": _FILE_OPTIONS}
+    return known.get(command.removeprefix("netsim "), {}).get(option)
 
 
 def words_here(arguments: Sequence[str]) -> str | None:

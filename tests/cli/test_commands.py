@@ -65,6 +65,8 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
         (["nodes"], "write `inspect`"),
         (["h1", "ping", "-c3", "h2"], "write `exec h1 ping -c3 h2`"),
         (["clean"], "write `down --all`"),
+        (["link", "r1", "r2", "--bw", "10"], "there is no `--bw`; write `--bandwidth`"),
+        (["up", "-t", "home.yaml"], "there is no `-t`; write the file alone"),
         (["home.yaml"], "write `up home.yaml`"),
         (["frobnicate"], f"write one of {', '.join(f'`{name}`' for name in COMMANDS)};"),
         (["--name", "x", "ps"], "netsim: `ps` takes no `--name`; leave it out"),
