@@ -353,7 +353,7 @@ def pytest_runtest_makereport(
     if report.failed and sweep is not None:
         item.session.stash.setdefault(_FAILED_SEEDS, {}).setdefault(*sweep)
     network = item.stash.get(_NETWORK, None)
-    if network is not None:
+    if network is not None and network.state != "new":
         # pytest-xdist carries this from its workers.
         vars(report)[_NOTICES] = [str(cause) for cause in network.unrepeatable]
     if report.failed and network is not None:

@@ -20,12 +20,14 @@ __all__ = ["curl", "lab", "namespace", "start_network"]
 
 
 def pytest_configure() -> None:
-    """Commands that tests interrupt inherit what becomes of SIGINT.
+    """Commands that tests interrupt inherit what becomes of SIGINT and SIGHUP.
 
-    A shell has a background job ignore it (POSIX, "Asynchronous Lists").
+    A shell has a background job ignore the one (POSIX, "Asynchronous Lists"), nohup the other.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(wrapper=True)

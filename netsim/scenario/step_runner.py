@@ -62,10 +62,11 @@ class Runner:
         planned = asyncio.create_task(self._faults.keep_to(self._planned, first_in_force))
         try:
             if self._planned:
-                # The first step may take no network time: a fault at 0 s would come after it.
-                waiting = asyncio.create_task(first_in_force.wait())
-                await asyncio.wait({planned, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                waiting.cancel()
+                if any(fault.at_ns == 0 for fault in self._planned):
+                    # The first step may take no network time: such a fault would come after it.
+                    waiting = asyncio.create_task(first_in_force.wait())
+                    await asyncio.wait({planned, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                    waiting.cancel()
                 await self._load(planned)
             else:
                 await self._sequence(self._scenario.steps, 0)
