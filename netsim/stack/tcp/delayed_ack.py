@@ -28,7 +28,6 @@ class DelayedAck:
     """Of one connection. Times in ns of network time, sizes in octets."""
 
     __slots__ = (
-        "_last_data_at",
         "_last_length",
         "_least",
         "_longest",
@@ -36,6 +35,7 @@ class DelayedAck:
         "_round_trip",
         "interactive",
         "interval",
+        "last_data_at",
         "mss",
         "quick",
         "timer",
@@ -50,7 +50,7 @@ class DelayedAck:
         """Later the peer would send again."""
         self.interval = 0
         """How long to wait for an answer to go with, or more data; 0 before the first data."""
-        self._last_data_at = 0
+        self.last_data_at = 0
         self.quick = 0
         """Acknowledgements that leave at once, unless the connection is interactive."""
         self.interactive = False
@@ -77,7 +77,7 @@ class DelayedAck:
             self.interval = self._least
             self._quicken(QUICK, window)
         else:
-            pause = now - self._last_data_at
+            pause = now - self.last_data_at
             if pause <= self._least // 2:
                 self.interval = (interval + self._least) // 2
             elif pause < interval:
@@ -85,7 +85,7 @@ class DelayedAck:
             elif pause > self._round_trip.timeout:
                 # The peer starts slowly again after such a time (RFC 5681 4.1).
                 self._quicken(QUICK, window)
-        self._last_data_at = now
+        self.last_data_at = now
         self.unacknowledged += size
         return self.unacknowledged > self.mss or self._is_due(now)
 
@@ -141,11 +141,6 @@ class DelayedAck:
         """Whether what has come ended where the peer's program did, and ours, when it has read
         it, is not likely to write something that the acknowledgement could go with."""
         return self._pushed > 1 or (self._pushed == 1 and not self.interactive)
-
-    def answered(self, now: int) -> None:
-        """Data leaves, and an acknowledgement with it."""
-        if now - self._last_data_at < self.interval:
-            self.interactive = True
 
     def set_quick(self, wanted: bool) -> None:
         """Acknowledge at once for a while, or not (TCP_QUICKACK)."""

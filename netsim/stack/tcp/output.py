@@ -43,7 +43,9 @@ def _send_new(sender: Sender, now: int) -> None:
             sender.small_end = nxt + size
         if nxt == first:
             sender.transmitter.prepare(now)
-            sender.transmitter.receiver.acks.answered(now)
+            acks = sender.transmitter.receiver.acks
+            if now - acks.last_data_at < acks.interval:
+                acks.interactive = True  # an answer, and an acknowledgement with it
         sender.send_new(size, now)
         nxt += size
     if sender.nxt == end and sender.buffer.fin_queued and end < sender.window_edge:

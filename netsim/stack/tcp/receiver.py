@@ -263,8 +263,9 @@ class Receiver:
         if edge > self.edge:
             self.edge = edge
         self.last_ack_sent = nxt
-        self.acks.sent(self.ack_now)
-        self.ack_now = False
+        if self.ack_now or self.acks.unacknowledged:
+            self.acks.sent(self.ack_now)
+            self.ack_now = False
         return field
 
     def owes_word_of_reading(self) -> bool:
