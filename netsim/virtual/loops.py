@@ -11,6 +11,7 @@ import math
 import sys
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -37,7 +38,7 @@ _FOREVER: Final = 1e10
 """Seconds; timers beyond never come."""
 
 
-class VirtualLoop(asyncio.BaseEventLoop):
+class VirtualLoop(asyncio.BaseEventLoop, ABC):
     """What the loops of a timeline have in common."""
 
     _ready: deque[asyncio.Handle]
@@ -128,9 +129,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._is_woken = True
             self.timeline.wake(self)
 
+    @abstractmethod
     def step(self) -> None:
         """Run what is ready, and what that has made ready not before the next step."""
-        raise NotImplementedError
 
     def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(coro, **kwargs)
@@ -175,8 +176,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         else:
             done()
 
+    @abstractmethod
     def _schedule(self, due: int, timer: Timer) -> None:
-        raise NotImplementedError
+        """Have the timer called at `due`, ns of network time."""
 
     def _timer_due(self, now: int, timer: Timer, _: bytes) -> None:
         timer.is_planned = False
