@@ -1,0 +1,148 @@
+"""What a test that fails shows of its network, and a run of pytest at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from netsim.pytest_plugin.network_fixture import NETWORK, SHOWN
+from netsim.pytest_plugin.seeds import sweep_of
+
+if TYPE_CHECKING:
+    from netsim.network.network import Network
+
+_NOTICES: Final = "netsim_notices"
+"""Attribute of a report: what keeps another run of its test from being the same."""
+_SHOWING = pytest.StashKey[str]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Have a failing test look at its network before anything is taken down."""
+    if (
+        isinstance(item, pytest.Function)
+        and item.get_closest_marker("netsim") is not None
+        and inspect.iscoroutinefunction(item.obj)
+    ):
+        item.obj = _looking(item, item.obj)
+
+
+def _looking(item: pytest.Item, test: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(test)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await test(*args, **kwargs)
+        except Exception:
+            network = item.stash.get(NETWORK, None)
+            if network is not None and network.state in ("running", "degraded"):
+                item.stash[_SHOWING] = await _describe(network)
+            raise
+
+    return run
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the network looked like to the report of a failure."""
+    report = yield
+    network = item.stash.get(NETWORK, None)
+    if network is not None and network.state != "new":
+        # pytest-xdist carries this from its workers.
+        vars(report)[_NOTICES] = [str(cause) for cause in network.unrepeatable]
+    if report.failed and network is not None:
+        # A test that did not come to its end (a deadlock) could not look by itself.
+        shown = item.stash.get(_SHOWING, None)
+        if shown is None and network.state != "new":
+            shown = _happened(network)
+        again = f'seed {network.plan.seed}: pytest "{item.nodeid}"'
+        if sweep_of(item) is None:
+            again += f" --netsim-seed {network.plan.seed}"
+        from netsim.core.printable import printable
+
+        said = printable(f"{again}\n{shown or ''}".rstrip(), "\n\t")
+        report.sections.append((f"netsim {network.plan.name}", said))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What may differ in another run: each cause once."""
+    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
+    notices = (vars(report).get(_NOTICES, ()) for report in reports if hasattr(report, "__dict__"))
+    causes = dict.fromkeys(itertools.chain.from_iterable(notices))
+    if not causes:
+        return
+    from netsim.core.printable import printable
+
+    terminalreporter.section("netsim: another run may differ")
+    for number, cause in enumerate(causes):
+        if number == SHOWN:
+            terminalreporter.line(f"and {len(causes) - SHOWN} more")
+            break
+        terminalreporter.line(printable(cause))
+
+
+async def _describe(network: Network) -> str:
+    """What happened, and the last packets."""
+    from netsim.observe.summary import summarise
+
+    packets = [
+        (
+            each.time_ns,
+            f"{each.sender} > {each.receiver} {summarise(each.frame)}"
+            + ("" if each.fate == "delivered" else f" [{each.fate}]"),
+        )
+        for each in await network.recent_frames()
+    ]
+    return "\n".join(
+        [_happened(network), *_swaps(), *_section("last packets", packets)],
+    )
+
+
+def _swaps() -> list[str]:
+    """Which task ran before which, where that is drawn."""
+    from netsim.virtual.loops import DirectorLoop
+
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, DirectorLoop):
+        return []
+    swaps = [
+        (
+            each.choice.time_ns,
+            f"{each.choice.computer}: {each.ran} before {', '.join(map(str, each.before))}",
+        )
+        for each in loop.timeline.choices.last
+    ]
+    return _section("which task ran before which, otherwise than in asyncio's order", swaps)
+
+
+def _happened(network: Network) -> str:
+    from netsim.core.units import format_duration
+
+    events = [(each.time_ns, each.text) for each in network.timeline]
+    logged = [
+        (each["time_ns"], f"{each['node']}: {each['text']}")
+        for each in network.logs(last=SHOWN)["lines"]
+    ]
+    return "\n".join(
+        [
+            *(f"{each.text}, at {format_duration(each.time_ns)}" for each in network.exits),
+            f"network time {format_duration(network.now())}",
+            *(f"another run may differ: {cause}" for cause in network.unrepeatable),
+            *_section("what happened", events),
+            *_section("what programs logged", logged),
+        ]
+    )
+
+
+def _section(title: str, entries: list[tuple[int, str]]) -> list[str]:
+    if not entries:
+        return []
+    shown = [f"  {time_ns / 1e9:>14.6f} s  {text}" for time_ns, text in entries[-SHOWN:]]
+    return [f"{title}:", *shown]
