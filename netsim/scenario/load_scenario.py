@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from netsim.core.errors import InvalidFileError
 from netsim.core.order_words import FIFO
 from netsim.scenario.check_words import CheckWords
+from netsim.scenario.fault_words import ExploreWords, PlannedFaultWords
 from netsim.scenario.scenario_model import (
     FAULT_KINDS,
     LINK_KINDS,
@@ -22,8 +23,9 @@ from netsim.scenario.scenario_model import (
     Step,
     Time,
 )
-from netsim.scenario.scenario_words import ExploreWords, PlannedFaultWords, ScenarioWords, StepWords
+from netsim.scenario.scenario_words import ScenarioWords
 from netsim.scenario.step_text import describe, endpoint_text
+from netsim.scenario.step_words import StepWords
 from netsim.scenario.topology_names import check_names
 from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings, report_words

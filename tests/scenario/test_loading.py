@@ -14,7 +14,8 @@ from played_network import LAN
 from netsim import InvalidFileError
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.scenario_model import ExploreBudget, Scenario
-from netsim.scenario.scenario_words import VERBS, scenario_schema
+from netsim.scenario.scenario_words import scenario_schema
+from netsim.scenario.step_words import VERBS
 from netsim.topology.yaml_source import read_yaml
 
 SCHEMA = scenario_schema()
