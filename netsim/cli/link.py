@@ -90,6 +90,8 @@ def _attribute_options(command: Command) -> Command:
 
 
 @click.command(
+    # One word too many is answered with what to write instead.
+    context_settings={"allow_extra_args": True},
     epilog="\b\nExamples:\n"
     "  netsim link\n"
     "  netsim link r1 r2\n"
@@ -135,6 +137,8 @@ def command(a: str | None, b: str | None, as_json: bool, name: str | None, **ask
     Without nodes, list all links. Only what is named changes, at both ends at the same moment.
     Write NODE:INTERFACE where two nodes have several links.
     """
+    if beyond := click.get_current_context().args:
+        raise click.UsageError(_instead(str(a), str(b), beyond))
     order = _order(**asked)
     if a is None or b is None:
         if a is not None or order:
@@ -153,6 +157,31 @@ def command(a: str | None, b: str | None, as_json: bool, name: str | None, **ask
         _show_changes(_seen_from(a, document))
     else:
         _show(_seen_from(a, document))
+
+
+def _instead(a: str, b: str, beyond: list[str]) -> str:
+    """What to write for Mininet's `link r1 r2 down` and tc's `delay 80ms`."""
+    if a in _VERBS:
+        a, b, *beyond = b, *beyond, a
+    verb, value = beyond[0], beyond[1] if len(beyond) > 1 else None
+    words = {each.word: each for each in _CHANGING}
+    words |= {name: each for each in _CHANGING for name in each.elsewhere}
+    if verb in _VERBS:
+        option = f"--{verb}"
+    elif verb in words:
+        option = f"--{words[verb].word} {_value_or_example(words[verb], value)}"
+    else:
+        return f"`{verb}` is one word too many; a link is named by its two ends"
+    return f"`{verb}` is an option here; write `link {a} {b} {option}`"
+
+
+def _value_or_example(attribute: Attribute, value: str | None) -> str:
+    """Mininet writes `bw 10`, without a unit."""
+    try:
+        attribute.quantity.parse(value)
+    except ValueError:
+        return attribute.example or attribute.quantity.metavar
+    return str(value)
 
 
 def _order(

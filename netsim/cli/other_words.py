@@ -55,16 +55,39 @@ _LINK_OPTIONS: Final = {
     for each in LINK_ATTRIBUTES
     for name in each.elsewhere
 }
+_LIKE_MININET: Final = "`up FILE`; docs/coming-from.md has files for `linear,3` and `tree,2`"
+_OF_LINKS: Final = "`bandwidth`, `delay` and `loss` of links in the file (docs/topology.md, Links)"
 _FILE_OPTIONS: Final = {
     "-t": "the file alone",
-    "--topo": "the file alone",
+    "--topo": _LIKE_MININET,
+    "--link": _OF_LINKS,
     "--reconfigure": "`down`, then `up FILE`",
 }
+_NETSIM_OPTIONS: Final = {
+    "-c": "`down --all`",
+    "-t": "`up FILE`",
+    "--topo": _LIKE_MININET,
+    "--custom": "`up FILE`, or networkx's graphs in Python (docs/python.md)",
+    "--link": _OF_LINKS,
+    "--switch": "`kind: switch` in the file; every switch learns by itself",
+    "--controller": "`kind: switch` in the file; every switch learns by itself",
+    "--test": "`pingall`",
+    "--mac": "nothing: addresses are numbered in the order of the file",
+}
+_EXEC_OPTIONS: Final = dict.fromkeys(
+    ("-i", "-t", "-it", "--interactive", "--tty"), "the node and the tool alone"
+)
 
 
 def option_here(command: str, option: str) -> str | None:
     """What to write instead of an option that is another tool's; None where nobody has it."""
-    known = {"link": _LINK_OPTIONS, "up": _FILE_OPTIONS, "graph": _FILE_OPTIONS}
+    known = {
+        "netsim": _NETSIM_OPTIONS,
+        "exec": _EXEC_OPTIONS,
+        "graph": _FILE_OPTIONS,
+        "link": _LINK_OPTIONS,
+        "up": _FILE_OPTIONS,
+    }
     return known.get(command.removeprefix("netsim "), {}).get(option)
 
 

@@ -11,6 +11,7 @@ from netsim.tools.curl import curl
 from netsim.tools.dig import dig
 from netsim.tools.ip import ip
 from netsim.tools.mac_table_tool import mac_table
+from netsim.tools.other_tools import instead_of
 from netsim.tools.ping import ping
 from netsim.tools.ss import ss
 from netsim.tools.traceroute import traceroute
@@ -33,25 +34,6 @@ TOOLS: Final[dict[str, Tool]] = {
     "traceroute": traceroute,
 }
 """On computers and routers."""
-_SAME_HERE: Final = {
-    "arp": "ip neigh",
-    "bridge": "mac-table",
-    "brctl": "mac-table",
-    "host": "dig",
-    "ifconfig": "ip addr",
-    "ipconfig": "ip addr",
-    "netstat": "ss",
-    "nslookup": "dig",
-    "route": "ip route",
-    "tracepath": "traceroute",
-    "tracert": "traceroute",
-    "wget": "curl",
-}
-"""What does the work of tools that people know from elsewhere."""
-_CAPTURING: Final = ("dumpcap", "tcpdump", "tshark", "wireshark")
-_CAPTURE: Final = (
-    "a scenario writes packets to a file for it: the step `capture` (docs/scenarios.md, Packets)"
-)
 SWITCH_TOOLS: Final[dict[str, SwitchTool]] = {"mac-table": mac_table}
 
 
@@ -79,20 +61,7 @@ def _refuse(name: str, argv: Sequence[str], context: Context | SwitchContext) ->
             else f"{name}: {node} is no switch; ip neigh shows the MAC addresses it knows"
         )
         return WRONG_KIND
-    tools = SWITCH_TOOLS if at_switch else TOOLS
-    instead = _SAME_HERE.get(name, "")
-    if name == "netstat" and any(_asks_for_routes(option) for option in argv):
-        instead = "ip route"
-    if name in _CAPTURING:
-        hint = _CAPTURE
-    elif instead.partition(" ")[0] in tools:
-        hint = f"write `{instead}`"
-    else:
-        hint = f"there {'is' if len(tools) == 1 else 'are'} {', '.join(tools)}"
+    tools = tuple(SWITCH_TOOLS if at_switch else TOOLS)
+    hint = instead_of(name, argv, node, tools)
     context.print_error(f"{name}: no such tool at {node}; {hint}")
     return UNKNOWN
-
-
-def _asks_for_routes(option: str) -> bool:
-    """`-r`, `-rn`, `-nr` or `--route` of netstat."""
-    return option == "--route" or (not option.startswith("--") and "r" in option[1:])

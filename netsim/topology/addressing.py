@@ -131,6 +131,10 @@ def _given_addresses(layout: Layout, findings: Findings) -> dict[End, tuple[_Add
                     message = f"nobody has a route to the `lo` of a {node.kind}; remove it"
                     findings.report(path, message, at_key=True)
                 continue
+            if interface.lower() in _LOOPBACKS and interface not in own:
+                message = f"`{interface}` is another tool's loopback; write `{LOOPBACK}`"
+                findings.report(path, message, at_key=True)
+                continue
             if any(length == 32 for _, length in addresses):
                 message = "`/32` cannot be a subnet; write a length up to 31, only `lo` has 32"
                 findings.report(path, message)
@@ -153,6 +157,9 @@ def _given_addresses(layout: Layout, findings: Findings) -> dict[End, tuple[_Add
                 )
                 findings.report(path, message, at_key=True)
     return given
+
+
+_LOOPBACKS: Final = ("lo0", "loopback", "loopback0", "system0")
 
 
 def _path(node: Node, interface: str) -> Sequence[object]:

@@ -64,6 +64,12 @@ def expand_links(
 
 # Ends -----------------------------------------------------------------------------------------
 
+_OUTSIDE: Final = dict.fromkeys(
+    ("dummy", "host", "macvlan", "mgmt-net", "vxlan"),
+    "write a computer with `attach: tap:NAME` for this machine, or `ports` to publish ports",
+)
+"""Ends of links that containerlab knows."""
+
 
 def _resolve(
     topology: TopologyWords, members: Mapping[str, list[str]], findings: Findings
@@ -74,7 +80,8 @@ def _resolve(
         unknown = not words.endpoints  # its words were refused already
         for place, (name, _) in enumerate(words.endpoints):
             if name not in anyone:
-                message = f"there is no node `{name}`; {findings.suggest(name, members)}"
+                instead = _OUTSIDE.get(name) or findings.suggest(name, members)
+                message = f"there is no node `{name}`; {instead}"
                 findings.report((*path, "endpoints", place), message)
                 unknown = True
         if unknown:

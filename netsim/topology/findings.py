@@ -13,7 +13,7 @@ from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
 from netsim.core.link_attributes import LINK_ATTRIBUTES
 from netsim.topology.kinds import KINDS, Kind
 from netsim.topology.naming import nearest, suggest
-from netsim.topology.topology_words import NodeWords, TopologyWords
+from netsim.topology.topology_words import KindWords, NodeWords, TopologyWords
 from netsim.topology.vocabulary import Words
 from netsim.topology.yaml_source import PathTo, YamlSource
 
@@ -21,6 +21,9 @@ from netsim.topology.yaml_source import PathTo, YamlSource
 _WORDS_ELSEWHERE: Final = {
     "environment": "env",
     "hosts": "nodes",
+    "cmd": "run",
+    "command": "run",
+    "entrypoint": "run",
     "ip": "address",
     "ipv4": "address",
     "nodes": "endpoints",
@@ -150,6 +153,8 @@ def _message(mistake: Any, path: PathTo, root: type[Words]) -> str:
     if kind == "literal_error":
         choices = [str(choice) for choice in get_args(_annotation_at(root, path))]
         near = nearest(str(written), choices)
+        if written == "linux" and _KINDS_ELSEWHERE["linux"] in choices:
+            return "`linux` is no kind; write `computer`, or `router` where it forwards packets"
         known_elsewhere = _KINDS_ELSEWHERE.get(str(written).lower())
         if known_elsewhere in choices:
             near = known_elsewhere
@@ -231,8 +236,12 @@ def _no_mapping(path: PathTo, found: str, written: object, model: type[Words] | 
 def _unknown_key(key: str, written: object, model: type[Words] | None) -> str:
     if model is None:
         return f"unknown key `{key}`; remove it"
+    if model is KindWords and key in _KINDS_ELSEWHERE:
+        return f"unknown kind `{key}`; write `{_KINDS_ELSEWHERE[key]}`"
     if key in model.not_yet:
         return f"`{key}` is not there yet; {model.not_yet[key]}"
+    if key in model.elsewhere:
+        return f"`{key}` is another tool's; {model.elsewhere[key]}"
     if key == "<<":
         return "merge keys (`<<`) are not YAML 1.2; write the keys out, or use `defaults`"
     words = list(model.words())

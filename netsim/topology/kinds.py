@@ -46,7 +46,16 @@ KINDS: Final[dict[Kind, Traits]] = {
         runs_programs=False,
         elsewhere=("bridge", "hub", "ovs-bridge"),
     ),
-    "router": Traits(has_stack=True, forwards=True, bridges=False, runs_programs=False),
+    "router": Traits(
+        has_stack=True,
+        forwards=True,
+        bridges=False,
+        runs_programs=False,
+        elsewhere=(
+            *("arista_ceos", "bird", "ceos", "crpd", "frr", "juniper_crpd"),
+            *("nokia_srlinux", "sonic-vs", "srl", "vyosnetworks_vyos"),
+        ),
+    ),
 }
 ATTACHED: Final = Traits(
     has_stack=True, forwards=False, bridges=False, runs_programs=False, attached=True

@@ -167,6 +167,12 @@ class LinkWords(LinkDefaultWords):
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
+    elsewhere: ClassVar[dict[str, str]] = {
+        "type": "leave it out: a link is a cable between two nodes",
+        "host-interface": "write `attach: tap:NAME` at a computer",
+        "vars": "leave it out",
+        "labels": "leave it out",
+    }
     short_form = forms.ENDPOINTS
 
     endpoints: Annotated[list[Endpoint], WithJsonSchema(forms.ENDPOINTS)] = Field(

@@ -66,9 +66,11 @@ def check_interface(name: str) -> str:
     """`name` if an interface can have it ("eth0"; `lo` is taken)."""
     if _INTERFACE.fullmatch(name) and name != "lo":
         return name
+    nearest_form = re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:15]
+    example = nearest_form if _INTERFACE.fullmatch(nearest_form) else "eth0"
     raise InvalidNameError(
         f"`{name[:40]}` cannot name an interface; write at most 15 letters, digits, dots and "
-        "hyphens, for example `eth0`"
+        f"hyphens, for example `{example}`"
     )
 
 

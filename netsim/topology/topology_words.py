@@ -29,14 +29,13 @@ from netsim.topology.vocabulary import Duration, NodeName, Reference, Words
 
 
 def _programs(written: object) -> object:
-    if not isinstance(written, list):
-        return [written]
-    if any(isinstance(each, str) and ":" not in each for each in written):
-        raise ValueError(
-            "running real programs is not there yet; write coroutine functions, for example "
-            "`mypackage.mymodule:main`"
-        )
-    return written
+    if isinstance(written, list):
+        if any(isinstance(each, str) and ":" not in each for each in written):
+            raise ValueError(values.no_program(" ".join(map(str, written))))
+        return written
+    if isinstance(written, str) and (" " in written or written.endswith(".py")):
+        raise ValueError(values.no_program(written))
+    return [written]
 
 
 def _by_interface(written: object) -> object:
@@ -186,8 +185,44 @@ class ProgramWords(Words):
     which holds where it is left out."""
 
 
+_NO_IMAGE = "leave it out: no node has an image, every one is netsim's own"
+_NO_PROGRAM_OF_LINUX = (
+    "leave it out: `run` starts coroutine functions of Python on a computer (docs/services.md)"
+)
+_NO_MANAGEMENT = "leave it out: `netsim exec NODE` needs no management network"
+_LOOPBACK_ADDRESS = "write `address: {lo: 10.255.0.1/32}`"
+_NO_CONFIGURATION = "leave it out: `address`, `gateway` and `routes` stand here"
+
+
 class NodeWords(ProgramWords):
     """One node, or `count` like ones."""
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        "binds": "leave it out: programs see your files, `services: {80: {files: ./site}}` serves "
+        "a folder",
+        "exec": _NO_CONFIGURATION + ", programs under `run`",
+        "startup-config": _NO_CONFIGURATION,
+        "enforce-startup-config": _NO_CONFIGURATION,
+        "config": _NO_CONFIGURATION,
+        "env-files": "write the variables under `env`",
+        "image": _NO_IMAGE,
+        "image-pull-policy": _NO_IMAGE,
+        "license": _NO_IMAGE,
+        "type": "leave it out, and write `kind: computer`, `switch` or `router`",
+        "mgmt-ipv4": _NO_MANAGEMENT,
+        "mgmt-ipv6": _NO_MANAGEMENT,
+        "network-mode": _NO_MANAGEMENT,
+        "sysctls": "leave it out: a router forwards, a computer does not; `congestion` and `ecn` "
+        "are words of a computer",
+        "cap-add": _NO_PROGRAM_OF_LINUX,
+        "lo": _LOOPBACK_ADDRESS,
+        "lo0": _LOOPBACK_ADDRESS,
+        "loopback": _LOOPBACK_ADDRESS,
+        "interfaces": "write `address: {eth0: 10.0.1.1/24}`; interfaces come from the links",
+    } | dict.fromkeys(
+        ("cpu", "cpu-set", "memory", "user", "labels", "group", "stages", "startup-delay", "dns"),
+        "leave it out",
+    )
 
     kind: Kind | None = None
     """What it is; required, unless `defaults` has one."""
@@ -278,6 +313,12 @@ class KindWords(Words):
 
 class TopologyWords(Words):
     """A whole topology file."""
+
+    elsewhere: ClassVar[dict[str, str]] = {
+        "mgmt": _NO_MANAGEMENT,
+        "prefix": "leave it out: `name` alone names the network, and nothing outside carries it",
+        "settings": "leave it out",
+    }
 
     name: Annotated[
         str, PlainValidator(values.network_name), WithJsonSchema(forms.NETWORK_NAME)

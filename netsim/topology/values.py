@@ -29,6 +29,7 @@ _PORT: Final = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?([0-9]{1,6}):([^:\[\]]
 # Without a dot it is a name: the nodes of graphs from code are often numbers.
 _ADDRESS_LIKE: Final = re.compile(r"[0-9.]*\.[0-9.]*|.*:.*")
 _TAP: Final = re.compile(r"tap:([A-Za-z0-9_][A-Za-z0-9_.-]{0,14})")
+_PYTHON_FILE: Final = re.compile(r"(?:\./)?(/?[\w./-]*\w)\.py\b")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _UNUSABLE: Final = tuple(
     ipaddress.IPv4Network(prefix) for prefix in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")
@@ -110,6 +111,9 @@ def endpoint(written: object) -> Endpoint:
         return check_node_name(node), check_interface(interface) if colon else None
     if isinstance(written, int) and not isinstance(written, bool):
         return str(written), None
+    if isinstance(written, dict) and {"node", "interface"} <= set(written):
+        end = f"{written['node']}:{written['interface']}"[:80]
+        raise ValueError(f"an end of a link is one word; write `{end}`")
     raise ValueError("an end of a link is a node; write `s1`, or `r1:eth0` with the interface")
 
 
@@ -161,6 +165,23 @@ def folder(written: object) -> str:
     if isinstance(written, str) and written and "\0" not in written:
         return written
     raise ValueError("`files` serves a folder; write its path, for example `./site`")
+
+
+def no_program(written: str) -> str:
+    """What to write for `server.py`, `python3 -m server` or `nginx` under `run`."""
+    file = _PYTHON_FILE.search(written)
+    if file is None:
+        return (
+            f"`{written[:50]}`: running real programs is not there yet; write coroutine functions, "
+            "for example `mypackage.mymodule:main`"
+        )
+    path = file[1]
+    inside = path.rpartition("/")[2] if path.startswith(("/", "..")) else path
+    module = inside.replace("/", ".") + ":main"
+    return (
+        f"`{written[:50]}`: nodes run no real programs; write a coroutine function of that file, "
+        f"for example `{module}` for its `async def main()`"
+    )
 
 
 def host_address(written: object) -> HostAddress:
@@ -262,6 +283,10 @@ def port_forward(written: object) -> PublishedPortPlan:
     example = "write LISTEN:PORT:HOST:PORT, for example `127.0.0.1:8080:web:80`"
     match = _PORT.fullmatch(written) if isinstance(written, str) else None
     if match is None:
+        ports = str(written).rpartition("/")[0] or str(written)
+        if len(parts := ports.split(":")) in (2, 3) and all(map(_is_number, parts[-2:])):
+            outside, inside = parts[-2:]
+            example = f"write the node as well: `{outside}:NODE:{inside}`"
         raise ValueError(f"`{written}` is not a port to publish; {example}")
     listen, listen_port, host, port = match.groups()
     if int(listen_port) > 65535 or not 1 <= int(port) <= 65535:

@@ -30,6 +30,8 @@ class Words(BaseModel):
     )
 
     not_yet: ClassVar[dict[str, str]] = {}
+    elsewhere: ClassVar[dict[str, str]] = {}
+    """Words of containerlab and Mininet that have no counterpart, with what to do instead."""
     short_form: ClassVar[forms.Form | None] = None
     """In JSON Schema: what may be written instead of the mapping."""
     noun: ClassVar[str] = "key"

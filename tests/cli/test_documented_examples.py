@@ -17,6 +17,7 @@ from networks import ROOT
 
 PAGES = [
     ROOT / "README.md",
+    ROOT / "docs" / "coming-from.md",
     ROOT / "docs" / "scenarios.md",
     *sorted((ROOT / "docs" / "commands").glob("*.md")),
 ]

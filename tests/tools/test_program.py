@@ -18,13 +18,13 @@ __all__ = ["make_lab"]
 
 
 def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
-    outcome = make_lab(chain()).run("r1", "telnet", "web")
+    outcome = make_lab(chain()).run("r1", "frobnicate", "web")
     assert (outcome.code, outcome.stdout) == (127, b"")
     assert outcome.stderr == (
-        "telnet: no such tool at r1; there are curl, dig, ip, ping, ss, traceroute\n"
+        "frobnicate: no such tool at r1; there are curl, dig, ip, ping, ss, traceroute\n"
     )
-    outcome = make_lab(chain()).run("s1", "telnet", "web")
-    assert outcome.stderr == ("telnet: no such tool at s1; there is mac-table\n")
+    outcome = make_lab(chain()).run("s1", "frobnicate", "web")
+    assert outcome.stderr == ("frobnicate: no such tool at s1; there is mac-table\n")
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,45 @@ def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
         ("r1", "netstat --route", "write `ip route`"),
         ("s1", "bridge", "write `mac-table`"),
         ("s1", "ifconfig", "there is mac-table"),
+        ("web", "wget http://files/", "write `curl`"),
+        ("web", "arp -n", "write `ip neigh`"),
+        ("s1", "ovs-ofctl dump-flows s1", "write `mac-table`"),
+        (
+            "r1",
+            "tc qdisc add dev eth0 root netem delay 80ms",
+            "write `netsim link r1 PEER --delay 80ms --loss 5%`, which changes a link",
+        ),
+        (
+            "web",
+            "python3 server.py",
+            "nodes run no real programs: write `run: module:function` in the topology file, or "
+            "`net['web'].run(function)` in Python (docs/services.md)",
+        ),
+        (
+            "web",
+            "bash",
+            "nodes have no shell: write a tool behind the node, such as "
+            "`netsim exec web ping NODE`",
+        ),
+        (
+            "web",
+            "ssh files",
+            "nodes have no shell: write a tool behind the node, such as "
+            "`netsim exec web ping NODE`",
+        ),
+        (
+            "web",
+            "iperf3 -c files",
+            "write the step `transfer` of a scenario (docs/scenarios.md), or "
+            "`net['web'].transfer(…)` in Python",
+        ),
+        (
+            "web",
+            "nc -l 80",
+            "`curl` speaks HTTP; for bytes of your own write asyncio in a function, and "
+            "`run: module:function` in the topology file (docs/services.md)",
+        ),
+        ("web", "iptables -A INPUT", "write `netsim drop web PEER`, which lets packets vanish"),
         ("r1", "bridge", "there are curl, dig, ip, ping, ss, traceroute"),
     ],
 )

@@ -411,7 +411,11 @@ CASES: dict[str, tuple[str, list[str]]] = {
         LAN + "kinds: {computer: {▶en: {A: b}}}\n",
         ["unknown key `en`; write `env`"],
     ),
-    "unknown kind in kinds": (LAN + "kinds: {▶host: {}}\n", ["unknown key `host`; write one of"]),
+    "unknown kind in kinds": (LAN + "kinds: {▶blah: {}}\n", ["unknown key `blah`; write one of"]),
+    "other kind in kinds": (
+        LAN + "kinds: {▶host: {}}\n",
+        ["unknown kind `host`; write `computer`"],
+    ),
     # The network as a whole
     "unreachable part": (
         LAN.replace("  s: {", "  ▶c: {kind: computer}\n  s: {"),
@@ -498,6 +502,68 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["`always` says nothing about restarts; write `on-failure` or `never`"],
     ),
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
+    "file of a program": (
+        at_a("run: ▶server.py"),
+        ["`server.py`: nodes run no real programs", "for example `server:main` for its `async def"],
+    ),
+    "command line": (
+        at_a("run: ▶[python3, ./shop/server.py]"),
+        ["`python3 ./shop/server.py`", "for example `shop.server:main`"],
+    ),
+    "path of a program": (at_a("run: ▶/srv/x.py"), ["for example `x:main`"]),
+    # Containerlab's
+    "management network": (
+        LAN + "▶mgmt: {network: custom}\n",
+        ["`mgmt` is another tool's; leave it out: `netsim exec NODE` needs no management network"],
+    ),
+    "kind linux": (
+        LAN.replace("a: {kind: computer", "a: {kind: ▶linux"),
+        ["`linux` is no kind; write `computer`, or `router` where it forwards packets"],
+    ),
+    "kinds of linux": (
+        LAN + "kinds: {▶linux: {env: {A: b}}}\n",
+        ["unknown kind `linux`; write `computer`"],
+    ),
+    "kind of a vendor": (
+        two_lans(r="{kind: ▶nokia_srlinux}"),
+        ["`nokia_srlinux` is no kind; write `router`"],
+    ),
+    "image": (at_a("▶image: alpine"), ["`image` is another tool's; leave it out: no node has"]),
+    "binds": (at_a("▶binds: ['a:b']"), ["`binds` is another tool's", "{files: ./site}"]),
+    "exec": (
+        at_a("▶exec: [ip link]"),
+        ["`exec` is another tool's; leave it out: `address`, `gateway` and `routes` stand here"],
+    ),
+    "startup-config": (at_a("▶startup-config: a.cfg"), ["`startup-config` is another tool's"]),
+    "cmd": (at_a("▶cmd: sleep"), ["unknown key `cmd`; write `run`"]),
+    "published ports without the node": (
+        at_a("ports: [▶'8080:80/tcp']"),
+        ["`8080:80/tcp` is not a port to publish; write the node as well: `8080:NODE:80`"],
+    ),
+    "loopback by another name": (
+        two_lans(r="{kind: router, address: {▶lo0: 10.255.0.1/32}}"),
+        ["`lo0` is another tool's loopback; write `lo`"],
+    ),
+    "loopback as a key": (
+        two_lans(r="{kind: router, ▶lo0: 10.255.0.1/32}"),
+        ["write `address: {lo: 10.255.0.1/32}`"],
+    ),
+    "interface with a slash": (
+        LAN.replace("- [a, s]", "- [a, ▶'s:ethernet-1/2']"),
+        ["`ethernet-1/2` cannot name an interface", "for example `ethernet-1-2`"],
+    ),
+    "end as a mapping": (
+        LAN.replace("- [a, s]", "- [a, ▶{node: s, interface: eth4}]"),
+        ["an end of a link is one word; write `s:eth4`"],
+    ),
+    "end outside": (
+        LAN.replace("- [a, s]", "- [▶'host:eth1', s]"),
+        ["there is no node `host`; write a computer with `attach: tap:NAME`"],
+    ),
+    "type of a link": (
+        LAN.replace("- [a, s]", "- {▶type: veth, endpoints: [a, s]}"),
+        ["`type` is another tool's; leave it out: a link is a cable between two nodes"],
+    ),
     "overhead": (at_link("overhead: ▶24"), ["`24` has no unit"]),
     "too much overhead": (at_link("overhead: ▶1MB"), ["at most 4096B; write for example `24B`"]),
     "trace": (at_link("bandwidth: {▶fil: cellular.mahi}"), ["unknown key `fil`; write `file`"]),
@@ -549,7 +615,6 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["write for example `netsim.services.httpbin:create_app`"],
     ),
     "a dot for the colon": (at_a("services: {80: ▶shop.web.app}"), ["example `shop.web:app`"]),
-    "containerlab's binds": (at_a("▶binds: [a]"), ["unknown key `binds`; write one of `env`"]),
     "a number to run": (at_a("run: ▶3"), ["`run` cannot be the number 3"]),
     "one of several programs": (at_a("run: [a:b, {▶cal: c:d}]"), ["unknown key `cal`"]),
     # Several at once
