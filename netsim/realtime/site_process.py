@@ -225,14 +225,14 @@ class SiteProcess:
 
     async def _run_programs(self, number: int) -> None:
         try:
-            await self._programs.start_run(self._is_listened_at)
+            await self._programs.start_run(self._listened_at)
         except NetsimError as error:
             self._answer(number, str(error))
         else:
             self._answer(number, None)
 
-    def _is_listened_at(self, port: int) -> bool:
-        return isinstance(self._node, HostNode) and self._node.host.tcp.is_listened_on(None, port)
+    def _listened_at(self, port: int) -> list[bytes | None]:
+        return self._node.host.tcp.listened_at(port) if isinstance(self._node, HostNode) else []
 
     def _begin_stop(self, message: messages.Stop) -> None:
         self._spawn(self._stop())

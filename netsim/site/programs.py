@@ -20,10 +20,14 @@ from aiohttp import web
 
 from netsim.core.errors import NetsimError
 from netsim.site.messages import READY_TIMEOUT
+from netsim.stack.ip_layer import LOOPBACK_NETWORK
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
+from netsim.wire.address import IpAddress, format_ip
 
 _LOOK_AGAIN: Final = 0.005
 """Seconds between looks at whether a port is listened at."""
+_LOOKS_AT_LOOPBACK: Final = 20
+"""At a port that is listened at on 127.0.0.0/8 only, before that is a mistake."""
 SHUTDOWN: Final = 0.5
 """Seconds that a server's open connections get to finish when the network stops."""
 
@@ -82,6 +86,10 @@ def exit_words(error: SystemExit) -> str:
     return "" if error.code is None or isinstance(error.code, int) else str(error.code)
 
 
+def _is_loopback(address: IpAddress | None) -> bool:
+    return address is not None and address[0] == LOOPBACK_NETWORK
+
+
 class Programs:
     """What runs on one computer."""
 
@@ -110,11 +118,12 @@ class Programs:
             except OSError as error:
                 raise ProgramError(f"port {service.port}: {error.strerror or error}") from error
 
-    async def start_run(self, is_listened_at: Callable[[int], bool]) -> None:
+    async def start_run(self, listened_at: Callable[[int], list[IpAddress | None]]) -> None:
         """Start `run:`, once the whole network is up; return when it serves, as `ready` has it.
 
-        Without `ready` every program has taken its first step then. `is_listened_at` is asked about
-        TCP ports. ProgramError when `ready` does not come true.
+        Without `ready` every program has taken its first step then. `listened_at` is asked at which
+        addresses a TCP port is listened at, None for all. ProgramError when `ready` does not come
+        true.
         """
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._run(program)) for program in self._plan.run]
@@ -124,10 +133,7 @@ class Programs:
                 if isinstance(ready, str):
                     await look_up(ready)()
                 elif ready is not None:
-                    while not is_listened_at(ready):
-                        if self._tasks and all(task.done() for task in self._tasks):
-                            raise ProgramError(f"nothing listens at port {ready}{self._why()}")
-                        await asyncio.sleep(_LOOK_AGAIN)
+                    await self._until_listened_at(ready, listened_at)
                 elif self._tasks:
                     await asyncio.sleep(0)
         except TimeoutError:
@@ -138,6 +144,23 @@ class Programs:
             raise
         except Exception as error:
             raise ProgramError(f"`ready: {ready}`: {type(error).__name__}: {error}") from error
+
+    async def _until_listened_at(
+        self, port: int, listened_at: Callable[[int], list[IpAddress | None]]
+    ) -> None:
+        """Until others can connect; who serves this computer alone gets time to do more."""
+        looks = 0
+        while all(map(_is_loopback, addresses := listened_at(port))):
+            if addresses and looks == _LOOKS_AT_LOOPBACK:
+                where = ", ".join(format_ip(address) for address in addresses if address)
+                raise ProgramError(
+                    f"what serves port {port} listens on {where} only; other computers cannot "
+                    "reach it; bind to 0.0.0.0"
+                )
+            if not addresses and self._tasks and all(task.done() for task in self._tasks):
+                raise ProgramError(f"nothing listens at port {port}{self._why()}")
+            looks += bool(addresses)
+            await asyncio.sleep(_LOOK_AGAIN)
 
     def states(self) -> list[dict[str, Any]]:
         """For `inspect`: `{call, state, failure}`, the state `running`, `ended` or `failed`."""

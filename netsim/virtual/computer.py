@@ -67,8 +67,7 @@ class VirtualComputer:
 
     async def start_run(self) -> None:
         """Start `run:`; errors and end as of `Programs`."""
-        listens = self.loop.host.tcp.is_listened_on
-        await self.spawn(self._programs.start_run(lambda port: listens(None, port)))
+        await self.spawn(self._programs.start_run(self.loop.host.tcp.listened_at))
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down, cancel what is left, end the loop: `grace` seconds for each."""

@@ -21,14 +21,20 @@ from aiohttp import web
 async def serve(request):
     return web.Response(text="served")
 
-async def main(after=0.05):
+async def main(after=0.05, host="0.0.0.0"):
     await asyncio.sleep(after)
     app = web.Application()
     app.router.add_get("/", serve)
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", 8000).start()
+    await web.TCPSite(runner, host, 8000).start()
     await asyncio.Event().wait()
+
+async def for_itself():
+    await main(after=0, host="127.0.0.1")
+
+async def for_others():
+    await main(after=0.05, host="web")
 
 async def fails():
     raise LookupError("no stock")
@@ -92,6 +98,32 @@ def test_a_program_that_exits_before_it_serves_fails_the_start(time: Time, tmp_p
     assert start_error(file, time) == (
         "web: ended with exit code 3\nthe last that web logged:\n  the port is taken"
     )
+
+
+@both_times
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_who_serves_its_own_computer_alone_is_not_ready(
+    host: str, time: Time, tmp_path: Path
+) -> None:
+    words = f"run: {{call: 'serve:main', args: {{host: {host}}}}}, ready: 8000"
+    file = two_computers(tmp_path, web=words, serve=SERVE)
+    assert start_error(file, time) == (
+        "web: what serves port 8000 listens on 127.0.0.1 only; other computers cannot reach it; "
+        "bind to 0.0.0.0"
+    )
+
+
+@both_times
+def test_a_second_address_after_that_of_the_computer_itself_serves(
+    time: Time, tmp_path: Path
+) -> None:
+    words = "run: ['serve:for_itself', 'serve:main'], ready: 8000"
+    file = two_computers(tmp_path, web=words.replace("main", "for_others"), serve=SERVE)
+
+    async def test(network: Network) -> None:
+        assert (await network["alice"].get("http://web:8000/")).text == "served"
+
+    play(time, file, test)
 
 
 @both_times

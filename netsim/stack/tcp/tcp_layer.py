@@ -258,5 +258,9 @@ class Tcp:
     def is_listened_on(self, address: bytes | None, port: int) -> bool:
         """Whether somebody listens at a port; without an address, at any."""
         if address is None:
-            return any(taken == port for _, taken in self._listeners)
+            return bool(self.listened_at(port))
         return (address, port) in self._listeners or (None, port) in self._listeners
+
+    def listened_at(self, port: int) -> list[bytes | None]:
+        """The addresses at which somebody listens at a port; None is all of them."""
+        return [address for address, taken in self._listeners if taken == port]
