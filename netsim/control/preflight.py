@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from netsim.control.program_lookup import Wanted
+from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.realtime.tap_device import TapError, open_tap
@@ -26,6 +26,8 @@ from netsim.topology.yaml_source import PathTo, read_yaml
 
 IMPORT_TIMEOUT: Final = 10.0
 """Seconds that all modules of a file together get to be imported."""
+_MORE: Final = 5.0
+"""Seconds for what that process needs itself; then it is ended: it may hang in C code."""
 _OWN: Final = "netsim.services.httpbin:create_app"
 """This needs no look, which takes longer than all else, only what is given to it."""
 _HINT: Final = "write `module:attr` of something that can be imported"
@@ -86,7 +88,8 @@ def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]
 def _look_up(places: set[Wanted], folder: Path) -> dict[Wanted, str | None]:
     """What is wrong with each, None where nothing is; those that time ran out for are missing."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", "netsim.control.program_lookup", str(folder)]
+    looks = [sys.executable, "-m", "netsim.control.program_lookup"]
+    command = [*looks, str(folder), f"{IMPORT_TIMEOUT:g}"]
     ordered = sorted(places)
     try:
         done = subprocess.run(
@@ -95,18 +98,20 @@ def _look_up(places: set[Wanted], folder: Path) -> dict[Wanted, str | None]:
             input=json.dumps(ordered).encode(),
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=IMPORT_TIMEOUT,
+            timeout=IMPORT_TIMEOUT + _MORE,
             check=False,
         )
-        output, ended = done.stdout, f"ended the process (exit code {done.returncode})"
+        output, code = done.stdout, done.returncode
     except subprocess.TimeoutExpired as error:
-        output, ended = error.stdout or b"", None
+        output, code = error.stdout or b"", None
     # The answers come in the same order: the first that is missing is the one that did it.
     answers = [json.loads(line) for line in output.splitlines()]
     reasons: dict[Wanted, str | None] = dict(zip(ordered, answers, strict=False))
-    if ended is not None:
+    if code not in (None, TOO_LATE):
         for wanted in ordered[len(answers) :][:1]:
-            reasons[wanted] = f"{wanted.reference}: its import {ended}; {_HINT}"
+            ended = f"its import ended the process (exit code {code})"
+            reasons[wanted] = f"{wanted.reference}: {ended}; {_HINT}"
+    if code is not None:
         reasons |= dict.fromkeys(ordered[len(reasons) :])
     return reasons
 

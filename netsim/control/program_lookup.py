@@ -6,17 +6,16 @@ import inspect
 import json
 import os
 import sys
-from typing import Any, NamedTuple
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any, NamedTuple, TextIO
 
-_FRAMEWORKS = {
-    "django": "Django",
-    "fastapi": "FastAPI",
-    "flask": "Flask",
-    "litestar": "Litestar",
-    "quart": "Quart",
-    "starlette": "Starlette",
-}
 _HINT = "write `module:attr` of something that can be imported"
+
+TOO_LATE = 124
+"""Exit code: the last answer is about an import that took too long."""
 
 
 class Wanted(NamedTuple):
@@ -30,25 +29,63 @@ class Wanted(NamedTuple):
 
 
 def main() -> None:
-    """Argument: the folder of the topology file. Each `Wanted` of the JSON list on stdin gets a
-    line on stdout: what is wrong with it, in JSON."""
+    """Arguments: the folder of the topology file, and the seconds that there are. Each `Wanted` of
+    the JSON list on stdin gets a line on stdout: what is wrong with it, in JSON."""
     sys.path.insert(0, sys.argv[1])
-    places = json.load(sys.stdin)
+    asked = json.load(sys.stdin)
     # What the modules print is not an answer.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    for reference, role, args in places:
-        print(json.dumps(_mistake(Wanted(reference, role, tuple(args)))), file=answers)
+    # Its import takes none of the users' time.
+    from netsim.site.programs import users_line
+
+    watch = _Watch(float(sys.argv[2]), answers, users_line)
+    for reference, role, args in asked:
+        wanted = watch.wanted = Wanted(reference, role, tuple(args))
+        print(json.dumps(_mistake(wanted)), file=answers)
+
+
+class _Watch:
+    """Answers with the line at which an import stands when there is no more time, and ends it."""
+
+    def __init__(
+        self,
+        seconds: float,
+        answers: TextIO,
+        users_line: Callable[[Iterable[tuple[FrameType, int]]], str],
+    ) -> None:
+        self.wanted: Wanted | None = None
+        self._seconds = seconds
+        self._answers = answers
+        self._users_line = users_line
+        self._importing = threading.get_ident()
+        timer = threading.Timer(seconds, self._end)
+        timer.daemon = True
+        timer.start()
+
+    def _end(self) -> None:
+        if self.wanted is not None:
+            line = self._users_line(traceback.walk_stack(sys._current_frames()[self._importing]))
+            where = f": it stands at {line}" if line else ""
+            late = (
+                f"{self.wanted.reference} was not imported within {self._seconds:g} s{where}; let "
+                "a module come to its end, and serve in the function that the file names"
+            )
+            print(json.dumps(late), file=self._answers)
+        os._exit(TOO_LATE)
 
 
 def _mistake(wanted: Wanted) -> str | None:
     """What is wrong, and what to write instead."""
-    from netsim.site.programs import ProgramError, look_up  # aiohttp, which preflight needs not
+    # It imports aiohttp, which preflight needs not.
+    from netsim.site.programs import ProgramError, look_up, other_application
 
     try:
         found = look_up(wanted.reference)
     except ProgramError as error:
         return f"{error}; {_hint(wanted.reference, error.__cause__)}"
+    if (application := other_application(found)) is not None:
+        return f"{wanted.reference} is {application}"
     return _run_mistake(found, wanted) if wanted.role == "run" else _app_mistake(found, wanted)
 
 
@@ -67,7 +104,10 @@ def _run_mistake(found: Any, wanted: Wanted) -> str | None:
         called = inspect.unwrap(found)
         if inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(called.__call__):
             return _args_mistake(found, wanted)
-    return f"{wanted.reference} is no coroutine function; write `async def`"
+    return (
+        f"{wanted.reference} is no coroutine function; write `async def`. An application that it "
+        "makes is served with uvicorn, as docs/services.md shows"
+    )
 
 
 def _app_mistake(found: Any, wanted: Wanted) -> str | None:
@@ -75,11 +115,6 @@ def _app_mistake(found: Any, wanted: Wanted) -> str | None:
 
     if isinstance(found, web.Application):
         return None
-    if (framework := _framework(found)) is not None:
-        return (
-            f"{wanted.reference} is an application of {framework}, not of aiohttp; serve it with "
-            "uvicorn from a `run:`, as docs/services.md shows"
-        )
     if not callable(found):
         kind = type(found).__name__
         return (
@@ -87,12 +122,6 @@ def _app_mistake(found: Any, wanted: Wanted) -> str | None:
             "function that makes one"
         )
     return _args_mistake(found, wanted)
-
-
-def _framework(found: Any) -> str | None:
-    """Whose application it is, where that is another than aiohttp's."""
-    packages = (cls.__module__.partition(".")[0] for cls in type(found).__mro__)
-    return next((_FRAMEWORKS[each] for each in packages if each in _FRAMEWORKS), None)
 
 
 def _args_mistake(found: Any, wanted: Wanted) -> str | None:

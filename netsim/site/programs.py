@@ -13,7 +13,8 @@ import logging
 import os
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import Any, Final
 
 from aiohttp import web
@@ -24,8 +25,18 @@ from netsim.stack.ip_layer import LOOPBACK_NETWORK
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 from netsim.wire.address import IpAddress, format_ip
 
+_FRAMEWORKS: Final = {
+    "django": "Django",
+    "fastapi": "FastAPI",
+    "flask": "Flask",
+    "litestar": "Litestar",
+    "quart": "Quart",
+    "starlette": "Starlette",
+}
 _LOOK_AGAIN: Final = 0.005
 """Seconds between looks at whether a port is listened at."""
+_FACTORY: Final = 20.0
+"""Seconds that a coroutine function has to make an application."""
 _LOOKS_AT_LOOPBACK: Final = 20
 """At a port that is listened at on 127.0.0.0/8 only, before that is a mistake."""
 SHUTDOWN: Final = 0.5
@@ -59,12 +70,38 @@ def look_up(reference: str) -> Any:
 
 def _raised(reference: str, error: BaseException) -> str:
     """What a user's code raised, and the line of theirs at which it did."""
-    place = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(_NOT_THEIRS) or "site-packages" in frame.filename:
-            continue
-        place = f" ({os.path.basename(frame.filename)}:{frame.lineno})"
+    line = users_line(reversed(list(traceback.walk_tb(error.__traceback__))))
+    place = f" ({line})" if line else ""
     return f"{reference}: {type(error).__name__}: {error}{place}"
+
+
+def users_line(stack: Iterable[tuple[FrameType, int]]) -> str:
+    """The innermost line of a user's, `shop.py:12`; empty where none is. The stack begins there."""
+    for frame, number in stack:
+        file = frame.f_code.co_filename
+        if not (file.startswith(_NOT_THEIRS) or "site-packages" in file):
+            return f"{os.path.basename(file)}:{number}"
+    return ""
+
+
+def other_application(found: Any) -> str | None:
+    """What to do with an application that aiohttp does not serve; None for anything else."""
+    packages = (cls.__module__.partition(".")[0] for cls in type(found).__mro__)
+    whose = next((_FRAMEWORKS[each] for each in packages if each in _FRAMEWORKS), None)
+    what = "an ASGI application" if whose is None else f"an application of {whose}"
+    if whose is None and not _is_asgi(found):
+        return None
+    return f"{what}, not of aiohttp; serve it with uvicorn from a `run:`, as docs/services.md shows"
+
+
+def _is_asgi(found: Any) -> bool:
+    """Whether it is called as ASGI 3 has it."""
+    if not callable(found) or inspect.isclass(found):
+        return False
+    try:
+        return list(inspect.signature(found).parameters)[:3] == ["scope", "receive", "send"]
+    except (TypeError, ValueError):  # some that are written in C tell nothing
+        return False
 
 
 def start_failure(error: Exception) -> str:
@@ -201,21 +238,36 @@ class Programs:
             if not isinstance(found, web.Application):
                 found = found(**service.args)
                 if inspect.isawaitable(found):
-                    found = await found
+                    async with asyncio.timeout(_FACTORY):
+                        found = await found
+        except TimeoutError:
+            raise ProgramError(
+                f"{service.app} made no application within {_FACTORY:g} s; what serves by itself "
+                "goes under `run`"
+            ) from None
         except Exception as error:
             raise ProgramError(_raised(service.app, error)) from error
         if not isinstance(found, web.Application):
-            raise ProgramError(
-                f"{service.app}: gave {type(found).__name__}, not an aiohttp.web.Application"
-            )
+            what = other_application(found)
+            what = what or f"{type(found).__name__}, not an aiohttp.web.Application"
+            raise ProgramError(f"{service.app} gave {what}")
         return found
 
     async def _run(self, program: ProgramPlan) -> None:
         try:
-            await look_up(program.call)(**program.args)
+            given = await look_up(program.call)(**program.args)
         except Exception as error:  # noqa: BLE001  # whatever it raises belongs in the log
             _log.exception("run: %s ended with an exception", program.call)
-            failure = self._ended[program.call] = f"{type(error).__name__}: {error}"
-            self._on_failed(f"run: {program.call} has ended with {failure}")
-        else:
+            failure = f"{type(error).__name__}: {error}"
+            self._failed(program, failure, f"has ended with {failure}")
+            return
+        application = other_application(given)
+        if application is None:
             self._ended[program.call] = None
+        else:
+            _log.error("run: %s gave %s", program.call, application)
+            self._failed(program, application, f"gave {application}")
+
+    def _failed(self, program: ProgramPlan, failure: str, what: str) -> None:
+        self._ended[program.call] = failure
+        self._on_failed(f"run: {program.call} {what}")

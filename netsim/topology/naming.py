@@ -14,6 +14,7 @@ _NODE: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,14}")  # Linux: IFNAMSIZ is 16
 _ATTRIBUTE: Final = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_PYTHON_FILE: Final = re.compile(r"(?:\./)?([^\W\d]\w*(?:/[^\W\d]\w*)*)\.py")
 _SUGGESTION_LIMIT: Final = 2_000
 
 
@@ -79,13 +80,25 @@ def check_attribute(text: object, example: str) -> str:
     if isinstance(text, str) and _ATTRIBUTE.fullmatch(text):
         return text
     hint = example
+    shown = str(text)[:70]
+    if isinstance(text, str) and len(text.split()) > 1:
+        raise InvalidNameError(
+            f"`{shown}` is a command, and running real programs is not there yet; write "
+            f"`module:attr`, for example `{example}`"
+        )
+    if isinstance(text, str) and (file := _PYTHON_FILE.fullmatch(text)):
+        module = file[1].strip("/").replace("/", ".")
+        raise InvalidNameError(
+            f"`{shown}` is a file; write the function in it, `module:attr`, for example "
+            f"`{module}:{example.rpartition(':')[2]}`"
+        )
     if isinstance(text, str):
         module, _, last = text.rpartition(".")
         # Our own services are modules; of others the last word is more likely the function.
         is_ours = text.startswith("netsim.services.")
         meant = f"{text}:create_app" if is_ours else f"{module}:{last}"
         hint = meant if _ATTRIBUTE.fullmatch(meant) else example
-    raise InvalidNameError(f"`{str(text)[:70]}` is not `module:attr`; write for example `{hint}`")
+    raise InvalidNameError(f"`{shown}` is not `module:attr`; write for example `{hint}`")
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:

@@ -64,6 +64,11 @@ Variable = Annotated[str, PlainValidator(values.variable_name), WithJsonSchema(f
 Value = Annotated[str, PlainValidator(values.variable_value), WithJsonSchema(forms.VALUE)]
 _Addresses = HostAddress | list[HostAddress]
 _AddressForms = _Addresses | dict[InterfaceName, _Addresses]
+Call = Annotated[
+    str,
+    PlainValidator(lambda written: naming.check_attribute(written, "mypackage.mymodule:main")),
+    WithJsonSchema(forms.REFERENCE),
+]
 ServicePort = Annotated[int, PlainValidator(values.service_port), WithJsonSchema(forms.TCP_PORT)]
 
 
@@ -74,9 +79,13 @@ class ServiceWords(Words):
     """What answers on a port: an aiohttp application, or a folder of files."""
 
     not_yet: ClassVar[dict[str, str]] = {
-        "tls": "remove it and serve plain HTTP",
-        "asgi": "write `app` with an aiohttp application",
+        "tls": "remove it and serve plain HTTP, or have a program under `run` serve TLS",
+        "asgi": "serve it with uvicorn from a `run:`, as docs/services.md shows",
         "upstream": "write `app` with a program that runs inside the network",
+        **dict.fromkeys(
+            ("command", "exec"),
+            "write `app` with an aiohttp application, or a coroutine function under `run`",
+        ),
     }
 
     model_config = ConfigDict(
@@ -113,7 +122,7 @@ class RunWords(Words):
 
     short_form = forms.REFERENCE
 
-    call: Reference = Field(examples=["mypackage.mymodule:main"])
+    call: Call = Field(examples=["mypackage.mymodule:main"])
     """The coroutine function, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
     """Its keyword arguments."""
@@ -145,6 +154,9 @@ class ProgramWords(Words):
     """What computers may have in common: the words of `kinds.computer`."""
 
     not_yet: ClassVar[dict[str, str]] = {
+        "asgi": "serve it with uvicorn from a `run:`, as docs/services.md shows",
+        "tls": "serve plain HTTP, or have a program under `run` serve TLS",
+        "upstream": "write `services` with an `app` that runs inside the network",
         "stack": "leave it out: every computer has netsim's own stack",
         "proxy": "write `ports` to publish one port of the network",
         "nat": "leave it out: every address is reachable without translation",

@@ -99,8 +99,21 @@ def test_a_module_that_does_not_come_to_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preflight, "IMPORT_TIMEOUT", 1.0)
-    (mistake,) = with_module(tmp_path, "import time\nwhile True: time.sleep(1)\n")
-    assert mistake.startswith("7:11: shop:app was not imported within 1 s")
+    (mistake,) = with_module(tmp_path, "import time\n\nwhile True: time.sleep(1)\n")
+    assert mistake == (
+        "7:11: shop:app was not imported within 1 s: it stands at shop.py:3; let a module come to "
+        "its end, and serve in the function that the file names"
+    )
+
+
+def test_an_import_that_hangs_where_no_other_thread_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "IMPORT_TIMEOUT", 1.0)
+    monkeypatch.setattr(preflight, "_MORE", 0.5)
+    source = "import re\nre.match('(a+)+$', 'a' * 60 + 'b')\n"
+    (mistake,) = with_module(tmp_path, source)
+    assert mistake.startswith("7:11: shop:app was not imported within 1 s; write")
 
 
 def test_a_mistake_that_a_counted_node_and_a_kind_make_is_shown_once(tmp_path: Path) -> None:
@@ -117,6 +130,11 @@ links: [[lab, s1]]
     assert mistake.startswith("4:20: nosuch:app")
 
 
+NO_COROUTINE = (
+    "is no coroutine function; write `async def`. An application that it makes is served with "
+    "uvicorn, as docs/services.md shows"
+)
+SERVE_IT = "not of aiohttp; serve it with uvicorn from a `run:`, as docs/services.md shows"
 RUN = """name: shop
 nodes:
   alice:
@@ -142,9 +160,24 @@ links: [[alice, web]]
         (
             "def main(): pass",
             "shop:main",
-            "5:10: shop:main is no coroutine function; write `async def`",
+            f"5:10: shop:main {NO_COROUTINE}",
         ),
-        ("main = 1", "shop:main", "5:10: shop:main is no coroutine function; write `async def`"),
+        ("main = 1", "shop:main", f"5:10: shop:main {NO_COROUTINE}"),
+        (
+            "class Application: __module__ = 'fastapi.applications'\napp = Application()",
+            "shop:app",
+            f"5:10: shop:app is an application of FastAPI, {SERVE_IT}",
+        ),
+        (
+            "class App:\n async def __call__(self, scope, receive, send): pass\napp = App()",
+            "shop:app",
+            f"5:10: shop:app is an ASGI application, {SERVE_IT}",
+        ),
+        (
+            "async def app(scope, receive, send): pass",
+            "shop:app",
+            f"5:10: shop:app is an ASGI application, {SERVE_IT}",
+        ),
         (
             "async def main(): pass",
             "{call: shop:main, args: {x: 1}}",

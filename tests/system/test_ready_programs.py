@@ -43,6 +43,13 @@ async def fails_later():
     await asyncio.sleep(0.01)
     raise LookupError("no stock")
 
+class Application:
+    async def __call__(self, scope, receive, send):
+        pass
+
+async def create_app():
+    return Application()
+
 async def ends():
     pass
 
@@ -138,6 +145,38 @@ def test_a_program_that_exits_at_once_leaves_a_dead_node(time: Time, tmp_path: P
         assert network.exits[-1].text.endswith("ended with exit code 3")
 
     play(time, file, test)
+
+
+NOT_SERVED = (
+    "an ASGI application, not of aiohttp; serve it with uvicorn from a `run:`, as docs/services.md "
+    "shows"
+)
+
+
+@both_times
+def test_an_application_that_nobody_serves(time: Time, tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web="run: 'serve:create_app', ready: 8000", serve=SERVE)
+    assert start_error(file, time) == (
+        f"web: nothing listens at port 8000; serve:create_app: {NOT_SERVED}"
+    )
+    file = two_computers(tmp_path, web="services: {80: 'serve:create_app'}", serve=SERVE)
+    assert start_error(file, time) == f"web: serve:create_app gave {NOT_SERVED}"
+    file = two_computers(tmp_path, web="run: 'serve:create_app'", serve=SERVE)
+
+    async def test(network: Network) -> None:
+        while not network.failed_programs:
+            await asyncio.sleep(0.01)
+        (event,) = [each for each in network.timeline if each.kind == "program-failed"]
+        assert event.text == f"web: run: serve:create_app gave {NOT_SERVED}"
+
+    play(time, file, test)
+
+
+def test_a_service_that_serves_by_itself(tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web="services: {80: 'serve:main'}", serve=SERVE)
+    assert start_error(file, "virtual") == (
+        "web: serve:main made no application within 20 s; what serves by itself goes under `run`"
+    )
 
 
 @both_times

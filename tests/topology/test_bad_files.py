@@ -221,7 +221,24 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["unknown key `arg`; write `args`"],
     ),
     "no such folder": (at_a("services: {80: {files: ▶./nowhere}}"), ["there is no folder /"]),
-    "run": (at_a("run: ▶main"), ["`main` is not `module:attr`"]),
+    "run": (at_a("run: ▶main"), ["`main` is not `module:attr`; write for example `mypackage."]),
+    "run a file": (at_a("run: {call: ▶server.py}"), ["`server.py` is a file", "`server:main`"]),
+    "run a file of a package": (
+        at_a("run: {call: ▶./shop/api.py}"),
+        ["is a file", "`shop.api:main`"],
+    ),
+    "run a command": (at_a("run: {call: ▶python server.py}"), ["`python server.py` is a command"]),
+    "service of a file": (at_a("services: {80: ▶web.py}"), ["is a file", "`web:create_app`"]),
+    "upstream of a node": (at_a("▶upstream: '127.0.0.1:5432'"), ["`upstream` is not there yet"]),
+    "tls of a node": (at_a("▶tls: true"), ["`tls` is not there yet; serve plain HTTP"]),
+    "command of a service": (
+        at_a("services: {80: {▶command: nginx}}"),
+        ["`command` is not there yet; write `app`"],
+    ),
+    "exec of a service": (
+        at_a("services: {80: {▶exec: nginx}}"),
+        ["`exec` is not there yet; write `app`"],
+    ),
     "port form": (
         at_a("ports: [▶8080]"),
         ["`8080` is not a port to publish", "127.0.0.1:8080:web:80"],
@@ -475,7 +492,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "tls": (at_a("services: {443: {app: a:b, ▶tls: true}}"), ["`tls` is not there yet"]),
     "asgi": (
         at_a("services: {82: {▶asgi: a:b}}"),
-        ["`asgi` is not there yet; write `app` with an aiohttp application"],
+        ["`asgi` is not there yet; serve it with uvicorn from a `run:`"],
     ),
     "upstream": (
         at_a('services: {82: {▶upstream: "127.0.0.1:5432"}}'),
