@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from netsim.topology.load_topology import load_graph as load_graph
     from netsim.topology.make_plan import make_plan as make_plan
     from netsim.topology.plan import NetworkPlan as NetworkPlan
-    from netsim.virtual.loops import run as run
+    from netsim.virtual.director_loop import run as run
 else:
 
     def __getattr__(name: str) -> object:
@@ -173,6 +173,6 @@ _HOMES = {
     "Zygote": "netsim.realtime.zygote",
     "load_graph": "netsim.topology.load_topology",
     "make_plan": "netsim.topology.make_plan",
-    "run": "netsim.virtual.loops",
+    "run": "netsim.virtual.director_loop",
 }
 """Where the names of `__all__` are defined; those that are missing here are errors."""

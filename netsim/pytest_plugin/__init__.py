@@ -87,7 +87,7 @@ def _set_new_event_loop(function: Callable[[], asyncio.AbstractEventLoop]) -> No
 
 def _new_virtual_loop() -> asyncio.AbstractEventLoop:
     from netsim.interception.memory_order import share_memory
-    from netsim.virtual.loops import DirectorLoop
+    from netsim.virtual.director_loop import DirectorLoop
 
     share_memory()
     return DirectorLoop()

@@ -107,7 +107,7 @@ async def _describe(network: Network) -> str:
 
 def _swaps() -> list[str]:
     """Which task ran before which, where that is drawn."""
-    from netsim.virtual.loops import DirectorLoop
+    from netsim.virtual.director_loop import DirectorLoop
 
     loop = asyncio.get_running_loop()
     if not isinstance(loop, DirectorLoop):

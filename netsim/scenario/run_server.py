@@ -40,7 +40,7 @@ _PRELOADED: Final = [
     "netsim.scenario.scenario_run",
     "netsim.scenario.load_scenario",
     "netsim.virtual.virtual_backend",
-    "netsim.virtual.loops",
+    "netsim.virtual.director_loop",
     "netsim.services.httpbin",
     "aiohttp.web",
 ]

@@ -23,7 +23,7 @@ from netsim.scenario.scenario_model import Scenario
 from netsim.scenario.step_runner import Runner
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
-from netsim.virtual.loops import DirectorLoop, run
+from netsim.virtual.director_loop import DirectorLoop, run
 from netsim.virtual.timeline import TimersSeen
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from netsim.core.time import SECOND
 from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.programs import Programs
-from netsim.virtual.loops import ComputerLoop
+from netsim.virtual.computer_loop import ComputerLoop
 
 Result = TypeVar("Result")
 

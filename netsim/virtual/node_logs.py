@@ -8,7 +8,7 @@ from asyncio import events
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
-from netsim.virtual.loops import ComputerLoop
+from netsim.virtual.computer_loop import ComputerLoop
 
 Forward = Callable[[str, int, str], None]
 """Takes the name of a node, a level of `logging`, and one line."""

@@ -32,7 +32,8 @@ from netsim.site.recorder import Batch, Watched
 from netsim.site.site import Site, sources_of
 from netsim.topology.plan import NetworkPlan, RouteChange
 from netsim.virtual.computer import VirtualComputer
-from netsim.virtual.loops import ComputerLoop, DirectorLoop, DrawnLoop
+from netsim.virtual.computer_loop import ComputerLoop, DrawnLoop
+from netsim.virtual.director_loop import DirectorLoop
 from netsim.virtual.modules import ModulesBeside
 from netsim.virtual.node_logs import NodeLogs
 

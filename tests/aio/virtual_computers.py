@@ -20,7 +20,8 @@ from netsim.interception.environment import Environment
 from netsim.node.host_node import HostNode
 from netsim.site.paths import PathFinder
 from netsim.site.site import sources_of
-from netsim.virtual.loops import ComputerLoop, DirectorLoop
+from netsim.virtual.computer_loop import ComputerLoop
+from netsim.virtual.director_loop import DirectorLoop
 
 __all__ = ["ComputerLoop", "World", "world"]
 Result = TypeVar("Result")

@@ -27,7 +27,7 @@ from netsim import (
     WrongTimeError,
     run,
 )
-from netsim.virtual.loops import DirectorLoop
+from netsim.virtual.director_loop import DirectorLoop
 from netsim.virtual.timeline import Timeline
 
 ROOT: Final = Path(netsim.__file__).parent.parent

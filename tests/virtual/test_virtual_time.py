@@ -15,7 +15,7 @@ from plans import plan_of
 
 from netsim import Network, run
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.virtual.loops import DirectorLoop
+from netsim.virtual.director_loop import DirectorLoop
 
 PLAN = plan_of("alice web delay=1ms")
 Program = Callable[[], Awaitable[Any]]

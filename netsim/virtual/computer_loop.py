@@ -1,0 +1,151 @@
+"""The event loop of a computer in virtual time."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import events
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from netsim.aio.loop import HostLoopMixin
+from netsim.interception.drawn_order import DrawnOrder
+from netsim.interception.environment import Environment
+from netsim.interception.unrepeatable import TLS
+from netsim.node.host_node import HostNode
+from netsim.site.driver import Driver
+from netsim.site.paths import PathFinder
+from netsim.virtual.timeline import Timeline, Timer
+from netsim.virtual.virtual_loop import VirtualLoop
+
+
+class ComputerLoop(HostLoopMixin, VirtualLoop):
+    """The loop of a computer or router: programs on it have the node's network."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        node: HostNode,
+        driver: Driver,
+        environment: Environment,
+        paths: PathFinder,
+    ) -> None:
+        self.environment = environment
+        self._node = node
+        self._driver = driver
+        VirtualLoop.__init__(self, timeline, node.name)
+        self.attach_host(node.host, paths.hosts_table_of(node.name), path_finder=paths.path)
+        driver.news = node.host.ready
+        driver.on_news = self.wake
+        self.on_exit: Callable[[SystemExit], None] = lambda error: None
+        """A program has ended the node."""
+        base: Any = self
+        self._hooks = base._asyncgen_firstiter_hook, base._asyncgen_finalizer_hook
+
+    def network_now(self) -> int:
+        """Network time in ns."""
+        return self.timeline.now
+
+    def tls_begins(self) -> None:
+        """TLS is found out."""
+        self.timeline.findings.note("tls", self.name, TLS)
+
+    def step(self) -> None:
+        """Tell programs what has happened to their sockets, run them, send what they wrote."""
+        self._is_woken = False
+        if self.is_paused:
+            return
+        timeline = self.timeline
+        timeline.interception.enter(self.environment)
+        director = events._get_running_loop()
+        hooks = sys.get_asyncgen_hooks()
+        events._set_running_loop(self)
+        sys.set_asyncgen_hooks(*self._hooks)
+        ended: SystemExit | None = None
+        try:
+            if self.host.ready:
+                self.dispatch_ready()
+            self._run_ready()
+        except SystemExit as error:
+            ended = error
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+            events._set_running_loop(director)
+            timeline.interception.leave()
+        if ended is not None:
+            self.on_exit(ended)
+            return
+        if self._node.has_output:
+            self._driver.flush(timeline.now)
+        if self._ready or self.host.ready:
+            self.wake()
+
+    def lose_power(self) -> list[Any]:
+        """It runs no more, and what is not the program's own is let go. The rest, to be held."""
+        self.is_over = True
+        held = [*self.unfinished_tasks(), *self.timeline.planned_by(self), *self.detach_host()]
+        for name in ("environment", "_node", "_driver", "on_exit"):
+            del vars(self)[name]
+        return [self, *held]
+
+    def is_running(self) -> bool:
+        """As asyncio: programs see their own loop running. Eager tasks depend on it."""
+        return events._get_running_loop() is self
+
+    def run_forever(self) -> NoReturn:
+        """Refused: the timeline runs it."""
+        raise RuntimeError(f"the loop of {self.name} is run by virtual time itself")
+
+    def _schedule(self, due: int, timer: Timer) -> None:
+        seen = self.timeline.timers_seen
+        if seen is not None:
+            seen.note(due - self.timeline.now, due)
+        self._driver.schedule(due, self._timer_due, timer)
+
+
+class DrawnLoop(ComputerLoop):
+    """A computer on which it is drawn what of that which is ready at one instant runs first.
+
+    It runs when all has come that is due: two timers of one instant are both over.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        node: HostNode,
+        driver: Driver,
+        environment: Environment,
+        paths: PathFinder,
+        order: DrawnOrder,
+    ) -> None:
+        super().__init__(timeline, node, driver, environment, paths)
+        for handle in self._ready:
+            order.append(handle)
+        self._ready = order  # type: ignore[assignment]  # all of a deque that loops use
+        self._drawn = order
+
+    def wake(self) -> None:
+        """There is something to run now."""
+        if not self._is_woken and not self.is_over and not self.is_paused:
+            self._is_woken = True
+            self.timeline.wake_last(self._come_up)
+
+    def step(self) -> None:
+        """As any computer's; packets that have come begin a chain."""
+        self._drawn.begin_chain()
+        super().step()
+        self._drawn.begin_chain()
+
+    def _come_up(self, now: int, _: None, __: bytes) -> None:
+        self.step()
+
+    def _timer_due(self, now: int, timer: Timer, _: bytes) -> None:
+        self._drawn.begin_chain()
+        super()._timer_due(now, timer, _)
+
+    def _run_ready(self) -> None:
+        take, now = self._drawn.take, self.timeline.now
+        for _ in range(len(self._drawn)):
+            handle = take(now)
+            if not handle.cancelled():
+                handle._run()
+            del handle

@@ -1,0 +1,99 @@
+"""The event loop of whoever directs the play: a test, or what `netsim.run` was given.
+
+It is on no computer, and reaches no network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Coroutine
+from typing import Any, Final, NoReturn, TypeVar
+
+from netsim.core.errors import DeadlockError, OutsideError
+from netsim.interception.environment import Environment
+from netsim.virtual.timeline import Timeline, Timer
+from netsim.virtual.virtual_loop import VirtualLoop
+
+Result = TypeVar("Result")
+
+_directors: Final[weakref.WeakSet[DirectorLoop]] = weakref.WeakSet()
+"""Those of this process: their networks do not meet."""
+
+
+class DirectorLoop(VirtualLoop):
+    """The loop that a test runs on. Running it lets the whole network go on."""
+
+    def __init__(self) -> None:
+        super().__init__(Timeline(self), "the test")
+        _directors.add(self)
+        self._environment = Environment.of_the_process(self.network_now)
+
+    def run_forever(self) -> None:
+        """As asyncio, in virtual time."""
+        with self.timeline.interception:
+            super().run_forever()
+
+    def step(self) -> None:
+        """Run what is ready."""
+        self._is_woken = False
+        self.timeline.interception.enter(self._environment)
+        try:
+            self._run_ready()
+        finally:
+            self.timeline.interception.leave()
+            if self._ready:
+                self.wake()
+
+    def _run_once(self) -> None:
+        try:
+            self.timeline.proceed()
+        except DeadlockError as error:
+            if not any(other is not self and not other.is_closed() for other in _directors):
+                raise
+            raise DeadlockError(
+                f"{error}. Another event loop in virtual time is open, and a network lives on the "
+                "loop that it was started on: with pytest-asyncio, let the test and its fixtures "
+                "have one loop_scope"
+            ) from None
+
+    def _schedule(self, due: int, timer: Timer) -> None:
+        self.timeline.schedule(due, self._timer_due, timer)
+
+    # The network is elsewhere
+
+    async def getaddrinfo(self, host: Any, port: Any, **kwargs: Any) -> NoReturn:
+        """Refused, as are connections: OutsideError."""
+        raise _outside()
+
+    async def create_connection(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise _outside()
+
+    async def create_server(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise _outside()
+
+    async def create_datagram_endpoint(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise _outside()
+
+    async def sock_connect(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise _outside()
+
+
+def run(main: Coroutine[Any, Any, Result], *, debug: bool | None = None) -> Result:
+    """As `asyncio.run`, in virtual time: `netsim.run(main())`.
+
+    Networks with `time="virtual"` live in it, and `asyncio.sleep(600)` takes no real time.
+    DeadlockError when nothing is left that could let `main` go on.
+    """
+    with asyncio.Runner(debug=debug, loop_factory=DirectorLoop) as runner:
+        return runner.run(main)
+
+
+def _outside() -> OutsideError:
+    return OutsideError(
+        "a test is on no computer of the network; run it on one: await network['alice'].run(f, …)"
+    )
