@@ -1,8 +1,8 @@
 """A network that runs: its nodes start, end and come back, and links and routes follow them.
 
 It is the same in both times: a backend runs the nodes, as processes or in virtual time. Here is
-what a network is beyond its nodes: what is in force on links and at hosts, who is down, which
-routes follow, and who is told. What a caller does with it stands in `Network`.
+what a network is beyond its nodes: what is in force on links and at hosts, who is down, and which
+routes follow. What a caller does with it stands in `Network`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import difflib
-import logging
 import sys
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,17 +19,16 @@ from netsim.core.errors import (
     InvalidValueError,
     NotRunningError,
     StartError,
-    UnknownNameError,
     WrongTimeError,
 )
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.network.events import Event, EventHub, Subscription
+from netsim.network.events import Event
 from netsim.network.faults import UnusedOperations
 from netsim.network.link_conditions import LinkConditions
-from netsim.network.log_lines import LogHistory, LogLine
 from netsim.network.measuring import Recordings
+from netsim.network.network_events import ERRORS, NetworkEvents
 from netsim.network.outages import Outages
 from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
@@ -47,17 +43,11 @@ if TYPE_CHECKING:
 State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
 Time = Literal["real", "virtual"]
 
-TIMELINE: Final = 1_000
-"""Events that are kept."""
-ERRORS: Final = 10_000
-"""Lines that are kept."""
-_LINES_OF_A_START: Final = 10
-"""Of the log, that the error of a node shows which did not come up."""
 STOP_GRACE: Final = 2.0
 """Seconds that programs get to shut down."""
 
 
-class RunningNetwork:
+class RunningNetwork(NetworkEvents):
     """The nodes of a plan, from their start to their end."""
 
     def __init__(
@@ -67,7 +57,7 @@ class RunningNetwork:
         start_method: StartMethod,
         launcher: Launcher | None,
     ) -> None:
-        self.plan = plan
+        super().__init__(plan)
         self.time: Time = time
         self.state: State = "new"
         self._start_method = start_method
@@ -85,22 +75,14 @@ class RunningNetwork:
             self.start_node,
             lambda node, text: self._publish("error", node, text),
         )
-        self._events = EventHub()
-        self._logs = LogHistory()
-        self.errors: list[LogLine] = []
-        """What nodes and programs have logged as errors, exceptions of handlers among it: the
-        first `ERRORS` lines."""
         self._routes_at = -MILLISECOND
         """When the routes that were told last come into force; ns of network time."""
         self.paused: set[str] = set()
         """Computers whose programs stand still."""
         self.failed_programs = 0
         """How many programs under `run` have ended with an exception."""
-        self.exits: list[Event] = []
-        """Of nodes that programs have ended with an exit code other than 0: the first `ERRORS`."""
         self._ended_early: dict[str, tuple[str, int | None]] = {}
         """Nodes that ended while they, or others, still came up; how, and the exit code."""
-        self._timeline: deque[Event] = deque(maxlen=TIMELINE)
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
@@ -185,35 +167,11 @@ class RunningNetwork:
         self._events.close()
         self._logs.close()
 
-    # What is told
+    # What is in force
 
     def now(self) -> int:
         """Network time in ns."""
         return 0 if self._started is None else self._started.now()
-
-    @property
-    def timeline(self) -> list[Event]:
-        """What happened to nodes, carriers and routes, oldest first: the last `TIMELINE` events."""
-        return list(self._timeline)
-
-    def subscribe(self) -> Subscription:
-        """Events from now on; close the subscription when done."""
-        return self._events.subscribe()
-
-    def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
-        """What the nodes and their programs logged, oldest first: `{dropped, lines}`.
-
-        `last` is how many lines at most. UnknownNameError when there is no such node.
-        """
-        if node is not None:
-            self._check_name(node)
-        return self._logs.document(node, last)
-
-    def subscribe_to_logs(self) -> Subscription:
-        """Every line that is logged from now on; close the subscription when done."""
-        return self._logs.subscribe()
-
-    # What is in force
 
     @property
     def is_running(self) -> bool:
@@ -388,17 +346,6 @@ class RunningNetwork:
             self._tell(Event(at, "carrier", node, f"{node}:{interface} carrier {word}"))
             self._rerouting.soon()
 
-    def logged(self, node: str, level: int, text: str) -> None:
-        line = self._logs.add(LogLine(self.now(), node, level, text))
-        is_error = level >= logging.ERROR
-        if is_error and len(self.errors) < ERRORS:
-            self.errors.append(line)
-        kind = "error" if is_error else "log"
-        self._events.publish(Event(line.time_ns, kind, node, line.text))
-
-    def failed(self, text: str) -> None:
-        self._publish("error", "", text)
-
     def program_failed(self, node: str, text: str) -> None:
         self.failed_programs += 1
         self._publish("program-failed", node, f"{node}: {text}")
@@ -437,25 +384,3 @@ class RunningNetwork:
         self._backend.install_routes(at, changes, dead)
         if changes:
             self._publish("routes", "", f"routes of {', '.join(sorted(changes))} have changed")
-
-    def _with_log(self, error: StartError) -> StartError:
-        """The error, and the last that the node logged which did not come up."""
-        if error.logged_by is None:
-            return error
-        lines = self._logs.document(error.logged_by, _LINES_OF_A_START)["lines"]
-        said = [f"  {line['text']}" for line in lines]
-        title = f"the last that {error.logged_by} logged:"
-        return StartError("\n".join([str(error), title, *said])) if said else error
-
-    def _publish(self, kind: str, node: str, text: str) -> None:
-        self._tell(Event(self.now(), kind, node, text))
-
-    def _tell(self, event: Event) -> None:
-        self._timeline.append(event)
-        self._events.publish(event)
-
-    def _check_name(self, name: str) -> None:
-        if name not in self.plan.positions:
-            near = difflib.get_close_matches(name, self.plan.positions, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")

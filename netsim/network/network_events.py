@@ -1,0 +1,95 @@
+"""What happens in a network, and what its nodes log: kept, and told to whoever subscribes."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import Any, Final
+
+from netsim.core.errors import StartError, UnknownNameError
+from netsim.network.events import Event, EventHub, Subscription
+from netsim.network.log_lines import LogHistory, LogLine
+from netsim.topology.plan import NetworkPlan
+
+TIMELINE: Final = 1_000
+"""Events that are kept."""
+ERRORS: Final = 10_000
+"""Lines that are kept."""
+_LINES_OF_A_START: Final = 10
+"""Of the log, that the error of a node shows which did not come up."""
+
+
+class NetworkEvents(ABC):
+    """What a network tells of itself."""
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        self.plan = plan
+        self._events = EventHub()
+        self._logs = LogHistory()
+        self.errors: list[LogLine] = []
+        """What nodes and programs have logged as errors, exceptions of handlers among it: the
+        first `ERRORS` lines."""
+        self.exits: list[Event] = []
+        """Of nodes that programs have ended with an exit code other than 0: the first `ERRORS`."""
+        self._timeline: deque[Event] = deque(maxlen=TIMELINE)
+
+    @abstractmethod
+    def now(self) -> int:
+        """Network time in ns."""
+
+    @property
+    def timeline(self) -> list[Event]:
+        """What happened to nodes, carriers and routes, oldest first: the last `TIMELINE` events."""
+        return list(self._timeline)
+
+    def subscribe(self) -> Subscription:
+        """Events from now on; close the subscription when done."""
+        return self._events.subscribe()
+
+    def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
+        """What the nodes and their programs logged, oldest first: `{dropped, lines}`.
+
+        `last` is how many lines at most. UnknownNameError when there is no such node.
+        """
+        if node is not None:
+            self._check_name(node)
+        return self._logs.document(node, last)
+
+    def subscribe_to_logs(self) -> Subscription:
+        """Every line that is logged from now on; close the subscription when done."""
+        return self._logs.subscribe()
+
+    def logged(self, node: str, level: int, text: str) -> None:
+        line = self._logs.add(LogLine(self.now(), node, level, text))
+        is_error = level >= logging.ERROR
+        if is_error and len(self.errors) < ERRORS:
+            self.errors.append(line)
+        kind = "error" if is_error else "log"
+        self._events.publish(Event(line.time_ns, kind, node, line.text))
+
+    def failed(self, text: str) -> None:
+        self._publish("error", "", text)
+
+    def _with_log(self, error: StartError) -> StartError:
+        """The error, and the last that the node logged which did not come up."""
+        if error.logged_by is None:
+            return error
+        lines = self._logs.document(error.logged_by, _LINES_OF_A_START)["lines"]
+        said = [f"  {line['text']}" for line in lines]
+        title = f"the last that {error.logged_by} logged:"
+        return StartError("\n".join([str(error), title, *said])) if said else error
+
+    def _publish(self, kind: str, node: str, text: str) -> None:
+        self._tell(Event(self.now(), kind, node, text))
+
+    def _tell(self, event: Event) -> None:
+        self._timeline.append(event)
+        self._events.publish(event)
+
+    def _check_name(self, name: str) -> None:
+        if name not in self.plan.positions:
+            near = difflib.get_close_matches(name, self.plan.positions, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")
