@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from netsim.core.errors import (
-    AlreadyRunningError,
     NoPathError,
     NoProgramsError,
     TransferFailedError,
     UnknownNameError,
 )
 from netsim.core.units import parse_size
-from netsim.network.faults import Fault, Operation, UnusedOperations
+from netsim.network.faults import Fault, Operation
+from netsim.network.node_faults import NodeFault, NodeOperation, NodesOfNetwork
 from netsim.network.traffic_faults import ConnectionsView
 from netsim.site.backend import ToolRun
 from netsim.topology.kinds import KINDS, Kind
-from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip
 
 # What runs on a node is imported with the first thing that is asked of it: the stack and aiohttp
@@ -46,56 +44,6 @@ class Completed:
     stderr: str
 
 
-class NodeOperations(Protocol):
-    """What the view of a node needs of its network."""
-
-    plan: NetworkPlan
-    unused: UnusedOperations
-
-    @property
-    def is_running(self) -> bool:
-        """Whether nodes can be started: not once the network stops."""
-
-    async def call(
-        self,
-        node: str,
-        function: Callable[..., Awaitable[Any]],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Run a coroutine function on the node's loop; arguments and result are copied."""
-
-    async def exec(self, node: str, run: ToolRun) -> int:
-        """Run a tool at a node and return its exit code."""
-
-    def connections(self, to: str, port: int, *, source: str | None = None) -> ConnectionsView:
-        """Those to a port of a node, from one node or from all."""
-
-    async def crash(self, node: str) -> None:
-        """Cut its power."""
-
-    async def stop_node(self, node: str) -> None:
-        """Let its programs shut down, and end it."""
-
-    async def start_node(self, node: str) -> None:
-        """Start it again."""
-
-    async def kill_program(self, node: str) -> None:
-        """Kill what runs there; the machine lives."""
-
-    async def start_program(self, node: str) -> None:
-        """Start it again."""
-
-    async def pause(self, node: str) -> None:
-        """Let what runs there stand still."""
-
-    async def resume(self, node: str) -> None:
-        """Let it go on."""
-
-    async def restart_node(self, node: str) -> None:
-        """Stop it, if it is up, and start it again."""
-
-
 class NodeView:
     """A computer, router or switch of a running network.
 
@@ -104,7 +52,7 @@ class NodeView:
     ends it at the node.
     """
 
-    def __init__(self, network: NodeOperations, name: str) -> None:
+    def __init__(self, network: NodesOfNetwork, name: str) -> None:
         self._network = network
         self.name = name
         self.kind: Kind = network.plan.node(name).kind
@@ -291,22 +239,24 @@ class NodeView:
 
         With `async with` it is started again at the end of the block.
         """
-        return _Outage(self._network, self.name, self._network.crash, self._network.start_node)
+        return NodeFault(self._network, self.name, self._network.crash, self._network.start_node)
 
     def stop(self) -> Fault:
         """Let its programs shut down, and end it; `async with` as with `crash`."""
-        return _Outage(self._network, self.name, self._network.stop_node, self._network.start_node)
+        return NodeFault(
+            self._network, self.name, self._network.stop_node, self._network.start_node
+        )
 
     def start(self) -> Operation:
         """Start it again after `crash` or `stop`; done when its services listen.
 
         AlreadyRunningError when it is up; StartError when it does not come up.
         """
-        return _NodeOperation(self._network, self.name, self._network.start_node)
+        return NodeOperation(self._network, self.name, self._network.start_node)
 
     def restart(self) -> Operation:
         """Stop it, if it is up, and start it."""
-        return _NodeOperation(self._network, self.name, self._network.restart_node)
+        return NodeOperation(self._network, self.name, self._network.restart_node)
 
     def kill_program(self) -> Fault:
         """Kill what runs on this computer (SIGKILL): the process dies, and the machine lives.
@@ -315,7 +265,7 @@ class NodeView:
         and new connections are refused. `restart` brings it back, or the end of an `async with`.
         In real time tasks are cancelled: what they do in `finally` runs still, without a network.
         """
-        return _Outage(
+        return NodeFault(
             self._network, self.name, self._network.kill_program, self._network.start_program
         )
 
@@ -325,11 +275,11 @@ class NodeView:
         Connections are accepted and data is acknowledged, as far as buffers reach, and nobody
         answers. In real time what runs hears and says nothing, but its own timers go on.
         """
-        return _Outage(self._network, self.name, self._network.pause, self._network.resume)
+        return NodeFault(self._network, self.name, self._network.pause, self._network.resume)
 
     def resume(self) -> Operation:
         """Let it go on after `pause`."""
-        return _NodeOperation(self._network, self.name, self._network.resume)
+        return NodeOperation(self._network, self.name, self._network.resume)
 
     def connections(self, to: str, port: int) -> ConnectionsView:
         """TCP connections from here to a port of another node, to go wrong.
@@ -366,39 +316,3 @@ class NodeView:
         except ConnectionError:
             # It went down, and its sink with it.
             return
-
-
-class _NodeOperation(Operation):
-    def __init__(
-        self, network: NodeOperations, name: str, verb: Callable[[str], Awaitable[None]]
-    ) -> None:
-        super().__init__(network.unused)
-        self._network = network
-        self._name = name
-        self._verb = verb
-
-    async def _make(self) -> None:
-        await self._verb(self._name)
-
-
-class _Outage(_NodeOperation, Fault):
-    """A node that is down, or something of it, for a while."""
-
-    def __init__(
-        self,
-        network: NodeOperations,
-        name: str,
-        verb: Callable[[str], Awaitable[None]],
-        undo: Callable[[str], Awaitable[None]],
-    ) -> None:
-        super().__init__(network, name, verb)
-        self._undo = undo
-
-    async def _enter(self) -> None:
-        await self._make()
-
-    async def _leave(self) -> None:
-        if self._network.is_running:
-            # `restart: on-failure`, or somebody, was faster; or it went down in the meantime.
-            with contextlib.suppress(AlreadyRunningError, ConnectionError):
-                await self._undo(self._name)
