@@ -7,16 +7,15 @@ it is the link's. Updates that were due are made when something happens: before,
 
 from __future__ import annotations
 
-from collections import deque
 from random import Random
 from typing import Final
 
-from netsim.core.bandwidth_trace import BandwidthTrace
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.queue_settings import PieQueue
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.link.early_drop import EarlyDrop
 from netsim.link.link_counters import LinkCounters
-from netsim.link.queue_discipline import EARLY, Drop, mark_ce
+from netsim.link.queue_discipline import Drop
 
 T_UPDATE: Final = 15 * MILLISECOND
 ALPHA: Final = 0.125
@@ -29,75 +28,38 @@ _SCALES: Final = ((1e-6, 2048), (1e-5, 512), (1e-4, 128), (1e-3, 32), (0.01, 8),
 """Below these probabilities changes are smaller by so much (4.2)."""
 
 
-class Pie:
+class Pie(EarlyDrop):
     """A queue in which a probability decides about what arrives."""
-
-    looks_ahead = False
 
     def __init__(
         self, attributes: LinkAttributes, random: Random, drop: Drop, counters: LinkCounters
     ) -> None:
-        self._random = random
-        self._counters = counters
-        self._drop = drop
-        self._frames: deque[bytes] = deque()
-        self.octets = 0
+        super().__init__(attributes, random, drop, counters)
         self.drop_prob = 0.0
         self._qdelay_old = 0.0
         """s."""
         self._burst_allowance = MAX_BURST
         self._next_update = T_UPDATE
-        self.adopt(attributes)
-
-    @property
-    def packets(self) -> int:
-        return len(self._frames)
-
-    def adopt(self, attributes: LinkAttributes) -> None:
-        settings = attributes.queue
-        assert isinstance(settings, PieQueue), "the link makes another queue for others"
-        self._settings = settings
-        self._target = settings.target_ns / SECOND
-        bandwidth = attributes.bandwidth_bps
-        rate = bandwidth.mean_bps if isinstance(bandwidth, BandwidthTrace) else bandwidth
-        self._octet_time = 8 / rate if rate else 0.0
-        self._keeps_all = False
-
-    def keep_all(self) -> None:
-        self._keeps_all = True
-
-    def offer(self, frame: bytes, now: int) -> bool:
-        self._update(now)
-        if not self._keeps_all:
-            if self._is_chosen():
-                can_mark = self._settings.ecn and self.drop_prob < MARK_ECNTH  # 5.1
-                marked = mark_ce(frame) if can_mark else None
-                if marked is None:
-                    self._drop(frame, EARLY, now)
-                    return True
-                self._counters.marked += 1
-                frame = marked
-            if self._settings.limit.is_reached_by(len(self._frames), self.octets, len(frame)):
-                return False
-        self._frames.append(frame)
-        self.octets += len(frame)
-        return True
 
     def take(self, departure: int) -> bytes | None:
         self._update(departure)
-        if not self._frames:
-            return None
-        frame = self._frames.popleft()
-        self.octets -= len(frame)
-        return frame
+        return super().take(departure)
 
-    def empty(self) -> list[bytes]:
-        frames = list(self._frames)
-        self._frames.clear()
-        self.octets = 0
-        return frames
+    def _configure(self, attributes: LinkAttributes, rate: float | None) -> None:
+        settings = attributes.queue
+        assert isinstance(settings, PieQueue), "the link makes another queue for others"
+        self._limit = settings.limit
+        self._ecn = settings.ecn
+        self._target = settings.target_ns / SECOND
+        self._octet_time = 8 / rate if rate else 0.0
 
-    def _is_chosen(self) -> bool:
+    def _note_arrival(self, now: int) -> None:
+        self._update(now)
+
+    def _may_mark(self) -> bool:
+        return self._ecn and self.drop_prob < MARK_ECNTH  # 5.1
+
+    def _is_chosen(self, octets: int) -> bool:
         """4.1, behind the allowance for bursts (4.4)."""
         if self._burst_allowance > 0:
             return False
