@@ -10,8 +10,8 @@ from netsim.core.errors import InvalidValueError, UnknownNameError
 from netsim.core.units import parse_duration
 from netsim.network.faults import Change, Edit, Fault, Flap, LinkFaults, all_values
 from netsim.topology.link_changes import changed_attributes
-from netsim.topology.naming import suggest
 from netsim.topology.plan import LinkPlan, NetworkPlan
+from netsim.topology.plan_names import node_and_interface
 
 
 class LinkView:
@@ -113,7 +113,7 @@ class LinkView:
 def find_link(plan: NetworkPlan, a: str, b: str) -> int:
     """The index of the link between two ends, `NODE` or `NODE:INTERFACE`; UnknownNameError."""
     for end in (a, b):
-        _check_end(plan, end)
+        node_and_interface(plan, end)
     found = [
         index
         for index, link in enumerate(plan.links)
@@ -134,17 +134,6 @@ def find_link(plan: NetworkPlan, a: str, b: str) -> int:
     neighbours = [interface.peer for interface in plan.node(name).interfaces]
     known = f"; {name} has links to {', '.join(dict.fromkeys(neighbours))}" if neighbours else ""
     raise UnknownNameError(f"no link leads from {a} to {b}{known}")
-
-
-def _check_end(plan: NetworkPlan, end: str) -> None:
-    name, _, interface = end.partition(":")
-    if name not in plan.positions:
-        raise UnknownNameError(f"{plan.name} has no node {name!r}; {suggest(name, plan.positions)}")
-    known = [each.name for each in plan.node(name).interfaces]
-    if interface and interface not in known:
-        raise UnknownNameError(
-            f"{name} has no interface {interface!r}; {suggest(interface, known)}"
-        )
 
 
 def _ends(link: LinkPlan) -> tuple[tuple[str, str], tuple[str, str]]:

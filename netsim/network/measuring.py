@@ -11,15 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from netsim.core.errors import InvalidValueError, UnknownNameError
+from netsim.core.errors import InvalidValueError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import parse_duration
 from netsim.network.faults import Operation, UnusedOperations
 from netsim.observe.measurement import Measurement
 from netsim.site.backend import Backend
 from netsim.site.recorder import Batch, Watched
-from netsim.topology.naming import suggest
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan_names import node_and_interface
 
 MOST_LINES: Final = 1_000_000
 """Of a file; what comes then is counted."""
@@ -205,14 +205,7 @@ def watched_in(plan: NetworkPlan, where: Sequence[str]) -> Watched:
         raise InvalidValueError("nothing is to be measured; write for example `r1:eth0`, `alice`")
     watched: dict[str, frozenset[str] | None] = {}
     for each in where:
-        name, _, interface = each.partition(":")
-        if name not in plan.positions:
-            what = f"{plan.name} has no node {name!r}"
-            raise UnknownNameError(f"{what}; {suggest(name, plan.positions)}")
-        known = [own.name for own in plan.node(name).interfaces]
-        if interface and interface not in known:
-            what = f"{name} has no interface {interface!r}"
-            raise UnknownNameError(f"{what}; {suggest(interface, known)}")
+        name, interface = node_and_interface(plan, each)
         own = watched.get(name, frozenset())
-        watched[name] = None if own is None or not interface else own | {interface}
+        watched[name] = None if own is None or interface is None else own | {interface}
     return watched

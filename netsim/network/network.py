@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from netsim.core.errors import UnknownNameError
 from netsim.core.link_attributes import condition_words
 from netsim.network.capture_files import CaptureFiles
 from netsim.network.faults import Fault, LinkFaults
@@ -29,6 +28,7 @@ from netsim.site.backend import ToolRun
 from netsim.topology.load_topology import load_plan
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan_names import check_node, node_and_interface
 
 if TYPE_CHECKING:
     import networkx
@@ -89,7 +89,7 @@ class Network(RunningNetwork):
 
     def __getitem__(self, name: str) -> NodeView:
         """A node: `net["alice"]`; UnknownNameError when there is none of that name."""
-        self._check_name(name)
+        check_node(self.plan, name)
         return NodeView(self, name)
 
     async def _stop(self, grace: float) -> None:
@@ -125,12 +125,12 @@ class Network(RunningNetwork):
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
-        self._check_name(name)
+        check_node(self.plan, name)
         return await self._inspection.node(name)
 
     def describe(self, name: str) -> dict[str, Any]:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
-        self._check_name(name)
+        check_node(self.plan, name)
         return self._inspection.describe(name)
 
     def links(self) -> list[dict[str, Any]]:
@@ -175,7 +175,7 @@ class Network(RunningNetwork):
 
     async def exec(self, node: str, run: ToolRun) -> int:
         """Run a tool at a node and return its exit code."""
-        self._check_name(node)
+        check_node(self.plan, node)
         try:
             return await self._backend.exec(node, run)
         except ConnectionError as error:
@@ -194,7 +194,7 @@ class Network(RunningNetwork):
         Arguments and result are copied (CopyError). What it raises is raised; ConnectionError
         when the node is or goes down.
         """
-        self._check_name(node)
+        check_node(self.plan, node)
         return await self._backend.call(node, function, args, kwargs or {})
 
     async def ping_all(
@@ -225,12 +225,9 @@ class Network(RunningNetwork):
         when the node starts again. UnknownNameError; whoever awaits it gets OSError when the file
         cannot be written, else that is logged.
         """
-        name, _, interface = where.partition(":")
-        self._check_name(name)
+        name, interface = node_and_interface(self.plan, where)
         known = [each.name for each in self.plan.node(name).interfaces]
-        if interface and interface not in known:
-            raise UnknownNameError(f"{name} has no interface {interface!r}, but {', '.join(known)}")
-        interfaces = [interface] if interface else known
+        interfaces = known if interface is None else [interface]
         file = os.path.abspath(path)
         return self._spawn(
             self._capture_files.capture(name, interfaces, file, self._backend.capture)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from typing import Any, Final
 
-from netsim.core.errors import StartError, UnknownNameError
+from netsim.core.errors import StartError
 from netsim.network.events import Event, EventHub, Subscription
 from netsim.network.log_lines import LogHistory, LogLine
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan_names import check_node
 
 TIMELINE: Final = 1_000
 """Events that are kept."""
@@ -54,7 +54,7 @@ class NetworkEvents(ABC):
         `last` is how many lines at most. UnknownNameError when there is no such node.
         """
         if node is not None:
-            self._check_name(node)
+            check_node(self.plan, node)
         return self._logs.document(node, last)
 
     def subscribe_to_logs(self) -> Subscription:
@@ -87,9 +87,3 @@ class NetworkEvents(ABC):
     def _tell(self, event: Event) -> None:
         self._timeline.append(event)
         self._events.publish(event)
-
-    def _check_name(self, name: str) -> None:
-        if name not in self.plan.positions:
-            near = difflib.get_close_matches(name, self.plan.positions, 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UnknownNameError(f"{self.plan.name} has no node {name!r}{hint}")

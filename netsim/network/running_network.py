@@ -36,6 +36,7 @@ from netsim.network.traffic_faults import TrafficFaults
 from netsim.site.backend import Backend, LinkChange, Progress
 from netsim.site.recorder import Batch
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan_names import check_node
 
 if TYPE_CHECKING:
     from netsim.realtime.launcher import Launcher, StartMethod
@@ -225,13 +226,13 @@ class RunningNetwork(NetworkEvents):
 
     async def crash(self, node: str) -> None:
         """Cut the power of a node, SIGKILL to its process; returns when it is gone."""
-        self._check_name(node)
+        check_node(self.plan, node)
         if node not in self._outages.nodes:
             await self._backend.crash(node)
 
     async def stop_node(self, node: str, *, grace: float = STOP_GRACE) -> None:
         """Let the programs of a node shut down for `grace` seconds, then end it."""
-        self._check_name(node)
+        check_node(self.plan, node)
         if node in self._outages.nodes:
             return
         await self._resume_to_end(node)
@@ -244,7 +245,7 @@ class RunningNetwork(NetworkEvents):
 
         AlreadyRunningError when it is not down; StartError when it does not come up.
         """
-        self._check_name(node)
+        check_node(self.plan, node)
         if node not in self._outages.nodes or self._outages.state(node) == "starting":
             raise AlreadyRunningError(f"{node} is up already, or about to be")
         self._restarts.forget(node)
@@ -317,7 +318,7 @@ class RunningNetwork(NetworkEvents):
                 await self._backend.pause(node, False)
 
     def _check_programs(self, node: str) -> None:
-        self._check_name(node)
+        check_node(self.plan, node)
         planned = self.plan.node(node)
         if not planned.traits.runs_programs:
             what = f"a {planned.kind}" if planned.tap is None else f"attached to tap:{planned.tap}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, Literal, Protocol
 
-from netsim.core.errors import InvalidValueError, UnknownNameError
+from netsim.core.errors import InvalidValueError
 from netsim.core.host_faults import (
     ConnectionFault,
     ConnectionFaultKind,
@@ -20,8 +20,8 @@ from netsim.core.host_faults import (
 )
 from netsim.core.units import parse_duration, parse_size
 from netsim.network.faults import Fault, UnusedOperations
-from netsim.topology.naming import suggest
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan_names import check_node
 from netsim.wire import ipv4
 
 IpProtocol = Literal["tcp", "udp", "icmp"]
@@ -117,10 +117,7 @@ class TrafficFaults:
     def addresses(self, node: str) -> frozenset[bytes]:
         """Those of a node; UnknownNameError, InvalidValueError where it has none."""
         plan = self.network.plan
-        if node not in plan.positions:
-            raise UnknownNameError(
-                f"{plan.name} has no node {node!r}; {suggest(node, plan.positions)}"
-            )
+        check_node(plan, node)
         found = frozenset(
             interface.address
             for interface in plan.node(node).interfaces

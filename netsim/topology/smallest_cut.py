@@ -11,9 +11,9 @@ from typing import Any, Final
 import networkx
 from networkx.algorithms.flow import preflow_push
 
-from netsim.core.errors import InvalidValueError, UnknownNameError
-from netsim.topology.naming import suggest
+from netsim.core.errors import InvalidValueError
 from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan_names import check_node
 
 _SOURCE: Final = 0
 _SINK: Final = 1
@@ -57,9 +57,7 @@ def _vertices(
         if not group:
             raise InvalidValueError("a group has no node; write for example ['alice']")
         for name in group:
-            if name not in plan.positions:
-                what = f"{plan.name} has no node {name!r}"
-                raise UnknownNameError(f"{what}; {suggest(name, plan.positions)}")
+            check_node(plan, name)
     both = [name for name in group_a if name in set(group_b)]
     if both:
         raise InvalidValueError(f"{both[0]} is in both groups; write it in one of them")

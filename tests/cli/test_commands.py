@@ -233,7 +233,7 @@ def test_inspect(shell: Shell) -> None:
     assert json.loads(shell.run("inspect", "web", "--json")[1])["name"] == "web"
     code, _, err = shell.run("inspect", "alcie")
     assert code == 1
-    assert "did you mean alice?" in err
+    assert "write `alice`" in err
 
 
 def test_exec_passes_everything_after_the_node_to_the_tool(shell: Shell) -> None:
@@ -243,7 +243,7 @@ def test_exec_passes_everything_after_the_node_to_the_tool(shell: Shell) -> None
     assert shell.run("exec", "alice", "crash") == (7, "", "")
     code, _, err = shell.run("exec", "alcie", "echo", "x")
     assert code == 1
-    assert "did you mean alice?" in err
+    assert "write `alice`" in err
     assert shell.run("exec", "alice", "fail") == (1, "", "netsim: the tool broke\n")
 
 

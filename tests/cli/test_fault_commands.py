@@ -176,7 +176,7 @@ def test_nodes(shell: Shell) -> None:
     assert (code, err) == (1, "netsim: alice is up already\n")
     code, _, err = shell.run("node", "alcie", "kill")
     assert code == 1
-    assert "did you mean alice?" in err
+    assert "write `alice`" in err
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ class FakeLinks:
 
     def describe(self, node: str) -> dict[str, Any]:
         if node not in self.pids:
-            raise UnknownNameError(f"campus has no node {node!r}; did you mean alice?")
+            raise UnknownNameError(f"campus has no node {node!r}; write `alice`")
         pid = self.pids[node]
         return {"kind": "computer", "pid": pid, "state": "dead" if pid is None else "running"}
 

@@ -45,7 +45,7 @@ class FakeNetwork(FakeLinks):
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         if name not in ("alice", "web"):
-            raise UnknownNameError(f"campus has no node {name!r}; did you mean alice?")
+            raise UnknownNameError(f"campus has no node {name!r}; write `alice`")
         return {"name": name, "kind": "computer", "pid": 1, "state": "running", "interfaces": []}
 
     async def exec(self, node: str, run: ToolRun, /) -> int:
@@ -92,7 +92,7 @@ class FakeNetwork(FakeLinks):
 
     def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
         if node not in (None, "alice", "web"):
-            raise UnknownNameError(f"campus has no node {node!r}; did you mean alice?")
+            raise UnknownNameError(f"campus has no node {node!r}; write `alice`")
         return self.history.document(node, last)
 
     def subscribe_to_logs(self) -> Subscription:

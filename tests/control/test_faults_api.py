@@ -335,7 +335,7 @@ async def test_a_node_goes_and_comes(served: Served) -> None:
     ]
     with pytest.raises(ControlError, match="web is up already"):
         await asyncio.to_thread(client.change_node, "web", "start")
-    with pytest.raises(UnknownNameError, match="did you mean alice"):
+    with pytest.raises(UnknownNameError, match="write `alice`"):
         await asyncio.to_thread(client.change_node, "alcie", "kill")
 
 
