@@ -27,10 +27,10 @@ PARTS = [
     "tests/system/test_campus.py",
 ]
 PROGRAMS = (
-    *("curl", "graphviz", "iperf3", "iproute2", "iputils-ping", "jq", "nmap", "openssl"),
+    *("curl", "git", "graphviz", "iperf3", "iproute2", "iputils-ping", "jq", "nmap", "openssl"),
     *("procps", "tshark"),
 )
-"""That tests compare netsim with; packages of Debian."""
+"""That tests compare netsim with, or ask; packages of Debian."""
 OLDEST = (3, 11)
 DEBIAN = "http://deb.debian.org/debian"
 
@@ -149,7 +149,7 @@ def wrapped(interpreter: Interpreter) -> list[str]:
     if interpreter.root == Path("/"):
         return []
     shared = [Path(each) for each in ("/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts")]
-    shared += [ROOT, *of_pip()]
+    shared += [ROOT, *of_git(), *of_pip()]
     mounts = []
     for path in shared:
         if path.exists():
@@ -161,6 +161,18 @@ def wrapped(interpreter: Interpreter) -> list[str]:
     mounts.append(f"mount -t tmpfs tmpfs '{interpreter.root}/run'")
     enter = f"exec chroot '{interpreter.root}' env -C '{ROOT}' HOME=/root \"$@\""
     return ["unshare", "--mount", "sh", "-ec", "; ".join([*mounts, enter]), "sh"]
+
+
+def of_git() -> list[Path]:
+    """The repository, which lies elsewhere when ROOT is a worktree."""
+    listed = subprocess.run(
+        ["git", "rev-parse", "--path-format=absolute", "--git-common-dir"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [Path(listed.stdout.strip())] if listed.returncode == 0 else []
 
 
 def of_pip() -> list[Path]:
