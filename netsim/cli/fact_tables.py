@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from netsim.cli.link_tables import show_links, total
 from netsim.cli.printing import heading, print_table, say
 
 Facts = dict[str, Any]
@@ -27,25 +28,10 @@ def show_network(network: Facts) -> None:
             say(fault)
 
 
-def show_links(links: list[Facts]) -> None:
-    """Frames are those that each end sent, and that were dropped on their way to the other."""
-    head = ["A", "B", "STATE"]
-    rows = [[_end(link["a"]), _end(link["b"]), "up" if link["up"] else "down"] for link in links]
-    if any(link.get("frames") for link in links):
-        head += ["FROM A", "DROPPED", "FROM B", "DROPPED"]
-        for row, link in zip(rows, links, strict=True):
-            for direction in link["frames"]:
-                row += [str(direction["sent"]), str(_total(direction["dropped"]))]
-    print_table(head, rows)
-
-
 def show_nodes(network: Facts) -> None:
     """One row for each node."""
     rows = []
     for node in network["nodes"]:
-        addresses = [
-            address for interface in node["interfaces"] for address in interface["addresses"]
-        ]
         pid = "-" if node["pid"] is None else str(node["pid"])
         rows.append(
             (
@@ -53,10 +39,17 @@ def show_nodes(network: Facts) -> None:
                 node.get("attach", node["kind"]),
                 pid,
                 node["state"],
-                " ".join(addresses),
+                _addresses_by_interface(node),
             )
         )
     print_table(("NODE", "KIND", "PID", "STATE", "ADDRESSES"), rows)
+
+
+def _addresses_by_interface(node: Facts) -> str:
+    """`eth0 10.0.1.1/24, eth1 10.0.2.1/24, lo 10.255.0.1/32`."""
+    by_name = {each["name"]: each["addresses"] for each in node["interfaces"]}
+    by_name |= {"lo": node.get("loopback", [])}
+    return ", ".join(" ".join((name, *own)) for name, own in by_name.items() if own)
 
 
 def show_node(node: Facts) -> None:
@@ -65,6 +58,9 @@ def show_node(node: Facts) -> None:
     say(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
     say()
     _show_interfaces(node["interfaces"])
+    if node.get("loopback"):
+        heading("Loopback")
+        say(" ".join(node["loopback"]))
     for key, title in (("routes", "Routes"), ("neighbours", "Neighbours"), ("mac_table", "MACs")):
         if node.get(key):
             heading(title)
@@ -80,7 +76,7 @@ def _show_interfaces(interfaces: list[Facts]) -> None:
     rows = []
     for interface in interfaces:
         sent, received = interface.get("tx", {}), interface.get("rx", {})
-        dropped = _total(sent.get("dropped")) + _total(received.get("dropped"))
+        dropped = total(sent.get("dropped")) + total(received.get("dropped"))
         peer = interface["peer"]
         if "peer_interface" in interface:
             peer += f":{interface['peer_interface']}"
@@ -128,11 +124,3 @@ def _flat(prefix: str, counters: Facts) -> Iterator[tuple[str, str]]:
             yield from _flat(f"{prefix}{name}.", value)
         else:
             yield f"{prefix}{name}", str(value)
-
-
-def _total(dropped: Any) -> int:
-    return sum(dropped.values()) if isinstance(dropped, dict) else 0
-
-
-def _end(end: Facts) -> str:
-    return f"{end['node']}:{end['interface']}"

@@ -10,8 +10,8 @@ import click
 
 from netsim.cli import options
 from netsim.cli.completion import node_names, peer_names
-from netsim.cli.fact_tables import show_links
-from netsim.cli.printing import print_json, print_table, say
+from netsim.cli.link_tables import seen_from, show_changes, show_link, show_links
+from netsim.cli.printing import print_json, say
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 from netsim.core.attribute import Attribute
@@ -26,7 +26,6 @@ _CHANGING: Final = tuple(each for each in LINK_ATTRIBUTES if each.can_change)
 _ANY_LINK: Final = LinkAttributes(mtu=68)
 """With which no queue is too small: the supervisor knows the link."""
 _VERBS: Final = ("down", "up", "hold", "release", "reset")
-_SHOWN: Final = ("state", *(each.word for each in LINK_ATTRIBUTES))
 
 
 def _checked(parse: Callable[[object], object]) -> Callable[..., str | None]:
@@ -100,7 +99,8 @@ def _attribute_options(command: Command) -> Command:
     "  netsim link r1 r2 --queue '{fq_codel: {target: 5ms}}'\n"
     "  netsim link r1 r2 --down\n"
     "  netsim link r1 r2 --flap 2s --times 5\n"
-    "  netsim link r1:eth2 r2 --reset",
+    "  netsim link r1:eth2 r2 --reset\n"
+    "  netsim link --reset --all",
 )
 @_attribute_options
 @click.option("--down", is_flag=True, help="Take the carrier away.")
@@ -127,36 +127,57 @@ def _attribute_options(command: Command) -> Command:
     shell_complete=node_names,
     help="Change only the direction that leaves NODE.",
 )
+@click.option("--all", "every", is_flag=True, help="With --reset: every link that was changed.")
 @options.as_json
 @options.network_name
 @click.argument("a", metavar="NODE", required=False, shell_complete=node_names)
 @click.argument("b", metavar="NODE", required=False, shell_complete=peer_names)
-def command(a: str | None, b: str | None, as_json: bool, name: str | None, **asked: Any) -> None:
+def command(
+    a: str | None, b: str | None, every: bool, as_json: bool, name: str | None, **asked: Any
+) -> None:
     """Change the link between two nodes while it runs; without options, show it.
 
-    Without nodes, list all links. Only what is named changes, at both ends at the same moment.
-    Write NODE:INTERFACE where two nodes have several links.
+    Without nodes, list all links, and what of them is not as in the file. Only what is named
+    changes, at both ends at the same moment. Write NODE:INTERFACE where two nodes have several
+    links.
     """
     if beyond := click.get_current_context().args:
         raise click.UsageError(_instead(str(a), str(b), beyond))
     order = _order(**asked)
-    if a is None or b is None:
-        if a is not None or order:
-            raise click.UsageError("a link has two ends: write NODE NODE")
-        links = ControlClient(find(name)).links()
-        if as_json:
-            print_json(links)
-        else:
-            show_links(links)
-        return
+    if every and (order != {"reset": True} or a is not None):
+        raise click.UsageError("--all is for `--reset --all`, without nodes")
+    if not every and (b is None) != (a is None and not order):
+        raise click.UsageError("a link has two ends: write NODE NODE")
     client = ControlClient(find(name))
-    document = client.change_link(a, b, order) if order else client.link(a, b)
-    if as_json:
-        print_json(document)
-    elif order:
-        _show_changes(_seen_from(a, document))
+    if every:
+        _reset_all(client, as_json)
+    elif a is None or b is None:
+        links = client.links()
+        print_json(links) if as_json else show_links(links)
     else:
-        _show(_seen_from(a, document))
+        document = client.change_link(a, b, order) if order else client.link(a, b)
+        if as_json:
+            print_json(document)
+        elif order:
+            show_changes(seen_from(a, document))
+        else:
+            show_link(seen_from(a, document))
+
+
+def _reset_all(client: ControlClient, as_json: bool) -> None:
+    """One after the other; all are tried although one may fail."""
+    changed = [link for link in client.links() if link["changes"] or link["flaps"]]
+    documents = []
+    for link in changed:
+        a, b = (f"{link[end]['node']}:{link[end]['interface']}" for end in ("a", "b"))
+        documents.append(client.change_link(a, b, {"reset": True}))
+    if as_json:
+        print_json(documents)
+        return
+    for document in documents:
+        show_changes(document)
+    if not documents:
+        say("every link is as in the file")
 
 
 def _instead(a: str, b: str, beyond: list[str]) -> str:
@@ -206,77 +227,3 @@ def _order(
     if flap is not None:
         return {"flap": {"period": flap} | ({} if times is None else {"times": times})}
     return dict.fromkeys(asked, True)
-
-
-# Shown to a person ----------------------------------------------------------------------------
-
-
-def _show(document: Document) -> None:
-    rows = []
-    for direction, ends in zip(document["now"], _ends(document["link"]), strict=True):
-        facts = _facts(direction)
-        rows.append((*ends, *(facts[word] for word in _SHOWN)))
-    print_table(("FROM", "TO", *(word.upper() for word in _SHOWN)), rows)
-    _show_notice(document["link"], document["now"])
-
-
-def _show_changes(document: Document) -> None:
-    there, back = (
-        [f"{word} {old[word]} → {new[word]}" for word in _SHOWN if old[word] != new[word]]
-        for old, new in zip(
-            map(_facts, document["before"]), map(_facts, document["after"]), strict=True
-        )
-    )
-    (a, b), _ = _ends(document["link"])
-    if there == back:
-        rows = [(f"{a} – {b}", there or ["is as it was"])]
-    else:
-        rows = [(f"{a} → {b}", there), (f"{b} → {a}", back)]
-    for ends, changes in rows:
-        if changes:
-            say(f"{ends}  {', '.join(changes)}")
-    _show_notice(document["link"], document["after"])
-
-
-def _show_notice(link: Document, directions: list[Document]) -> None:
-    """What the conditions of the link do not show."""
-    if not link["up"] and all(direction["up"] for direction in directions):
-        say("it has no carrier while a node at its end is down")
-
-
-def _seen_from(end: str, document: Document) -> Document:
-    """The document with the end that was named first as the first."""
-    link = document["link"]
-    if link["a"]["node"] == end.partition(":")[0]:
-        return document
-    turned = {when: document[when][::-1] for when in document if when != "link"}
-    return {"link": link | {"a": link["b"], "b": link["a"]}, **turned}
-
-
-def _ends(link: Document) -> list[tuple[str, str]]:
-    """From where to where, of both directions."""
-    a, b = (f"{link[end]['node']}:{link[end]['interface']}" for end in ("a", "b"))
-    return [(a, b), (b, a)]
-
-
-def _facts(direction: Document) -> dict[str, str]:
-    """The words for a person: one state instead of three booleans."""
-    state = "up" if direction["up"] else "down"
-    state += ", held" if direction["held"] else ""
-    state += ", flapping" if direction["flaps"] else ""
-    return {word: _text((direction | {"state": state})[word]) for word in _SHOWN}
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return "unlimited"
-        case {"gilbert_elliott": chances}:
-            return f"bursts {chances['p']}/{chances['r']}"
-        case {"file": file}:
-            return Path(file).name
-        case {"spread": spread, "distribution": distribution}:
-            return f"{spread} {distribution}"
-        case {}:
-            return str(next(iter(value)))  # a queue discipline, without its settings
-    return str(value)

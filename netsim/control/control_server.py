@@ -72,7 +72,6 @@ class ControlServer:
                 web.get("/v1/inspect", self._get_inspect),
                 web.get("/v1/nodes", self._get_nodes),
                 web.get("/v1/nodes/{node}", self._get_node),
-                web.get("/v1/links", self._get_links),
                 web.post("/v1/nodes/{node}/exec", self._post_exec),
                 web.post("/v1/exec/{id}/interrupt", self._post_interrupt),
                 web.post("/v1/pingall", self._post_pingall),
@@ -125,9 +124,6 @@ class ControlServer:
 
     async def _get_node(self, request: web.Request) -> web.Response:
         return web.json_response(await self._network.inspect_node(request.match_info["node"]))
-
-    async def _get_links(self, request: web.Request) -> web.Response:
-        return web.json_response(self._network.links())
 
     async def _post_exec(self, request: web.Request) -> web.StreamResponse:
         argv, cwd, as_json = await exec_request(request)

@@ -44,6 +44,7 @@ class Faults:
     def routes(self) -> list[web.RouteDef]:
         """What an application has to serve."""
         return [
+            web.get("/v1/links", self._get_links),
             web.get("/v1/links/{a}/{b}", self._get_link),
             web.patch("/v1/links/{a}/{b}", self._patch_link),
             web.post("/v1/partition", self._post_partition),
@@ -63,6 +64,11 @@ class Faults:
             await asyncio.wait(going_on, timeout=CLOSE_TIMEOUT)
 
     # Links
+
+    async def _get_links(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            [link | self._flaps(link["index"]) for link in self._network.links()]
+        )
 
     async def _get_link(self, request: web.Request) -> web.Response:
         link = self._link(request)
@@ -107,8 +113,11 @@ class Faults:
         return self._network.links()[link.index]
 
     def _directions(self, link: Link) -> list[dict[str, Any]]:
-        flaps = {"flaps": link.index in self._flapping}
+        flaps = self._flaps(link.index)
         return [direction | flaps for direction in self._network.conditions_of(link.index)]
+
+    def _flaps(self, link: int) -> dict[str, bool]:
+        return {"flaps": link in self._flapping}
 
     # Partitions
 

@@ -31,7 +31,12 @@ def addresses(figure: Figure) -> list[str]:
         return [f"{first} … {last}"]
     (node,) = figure.members
     packed = [own for interface in node.interfaces for own, _ in interface.addresses]
-    return [str(ipaddress.ip_address(each)) for each in (*packed, *node.loopback)]
+    return [*(str(ipaddress.ip_address(each)) for each in packed), *loopback(figure)]
+
+
+def loopback(figure: Figure) -> list[str]:
+    """Addresses of a router that are at none of its links."""
+    return [str(ipaddress.ip_address(each)) for each in figure.members[0].loopback]
 
 
 def addresses_by_interface(figure: Figure) -> list[str]:

@@ -67,7 +67,8 @@ def texts(figure: Figure) -> list[tuple[str, str]]:
     """The lines of text at a figure, each with its style."""
     lines = [("name", figure.name)]
     if figure.traits.relays:
-        return lines  # a router's addresses are at the ends of its lines
+        # A router's other addresses are at the ends of its lines.
+        return lines + [("address", f"lo {each}") for each in captions.loopback(figure)]
     lines += [("address", each) for each in captions.addresses(figure)]
     lines += [("service", each) for each in captions.services(figure)]
     lines += [("port", each) for each in captions.ports(figure)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from netsim.core.link_attributes import condition_words
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.outages import Outages
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import Backend
-from netsim.topology.plan import NetworkPlan
+from netsim.topology.plan import LinkPlan, NetworkPlan
 from netsim.wire.address import format_ip, format_mac
 
 
@@ -22,11 +23,13 @@ class Inspection:
         backend: Backend,
         conditions: LinkConditions,
         outages: Outages,
+        now: int,
     ) -> None:
         self._plan = plan
         self._backend = backend
         self._conditions = conditions
         self._outages = outages
+        self._now = now
 
     async def everything(self) -> dict[str, Any]:
         """`{nodes, links, ports}`; nodes that do not answer say so."""
@@ -49,7 +52,8 @@ class Inspection:
         except ConnectionError:
             if facts["state"] != "stopped":
                 facts["state"] = "dead"
-        return facts | {"interfaces": self._planned_interfaces(name)}
+        loopback = [f"{format_ip(own)}/{8 * len(own)}" for own in self._plan.node(name).loopback]
+        return facts | {"interfaces": self._planned_interfaces(name), "loopback": loopback}
 
     def describe(self, name: str) -> dict[str, Any]:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""
@@ -64,16 +68,39 @@ class Inspection:
         }
 
     def links(self) -> list[dict[str, Any]]:
-        """Both ends of every link, and whether it is up."""
+        """Both ends of every link, whether it is up, and what is not as in the topology."""
         return [
             {
                 "index": index,
                 "a": {"node": link.a[0], "interface": link.a[1]},
                 "b": {"node": link.b[0], "interface": link.b[1]},
                 "up": self._conditions.is_up(index),
+                "changes": self._changes(index, link),
             }
             for index, link in enumerate(self._plan.links)
         ]
+
+    def _changes(self, index: int, link: LinkPlan) -> list[dict[str, Any]]:
+        """Of each direction that somebody has changed: the words that differ, and since when."""
+        changes = []
+        for sender, receiver in ((link.a[0], link.b[0]), (link.b[0], link.a[0])):
+            since = self._conditions.changed_since(index, sender)
+            if since is None:
+                continue
+            before = condition_words(self._conditions.planned(index, sender))
+            after = condition_words(self._conditions.meant(index, sender))
+            differing = [word for word in before if before[word] != after[word]]
+            changes.append(
+                {
+                    "from": sender,
+                    "to": receiver,
+                    "since_ns": since,
+                    "lasts_ns": self._now - since,
+                    "before": {word: before[word] for word in differing},
+                    "after": {word: after[word] for word in differing},
+                }
+            )
+        return changes
 
     def ports(self) -> list[dict[str, Any]]:
         """Where the network can be entered from outside: `{listen, node, to}`."""

@@ -20,6 +20,8 @@ class LinkConditions:
         self._plan = plan
         self._down_nodes = down_nodes
         self._meant: dict[tuple[int, str], LinkCondition] = {}
+        self._since: dict[tuple[int, str], int] = {}
+        """Of the directions that are not as planned, when they became what they are: ns."""
         for index, link in enumerate(plan.links):
             for node, _ in (link.a, link.b):
                 self._meant[index, node] = self.planned(index, node)
@@ -35,12 +37,20 @@ class LinkConditions:
         """What the direction is to be like, whether or not its nodes are up."""
         return self._meant[link, node]
 
-    def change(self, changes: Iterable[LinkChange]) -> list[LinkChange]:
+    def change(self, changes: Iterable[LinkChange], now: int) -> list[LinkChange]:
         """Adopt new conditions; those to be put in force, as nodes that are down allow."""
         changes = list(changes)
         for link, node, condition in changes:
             self._meant[link, node] = condition
+            if condition == self.planned(link, node):
+                self._since.pop((link, node), None)
+            else:
+                self._since[link, node] = now
         return [(link, node, self._possible(link, node)) for link, node, _ in changes]
+
+    def changed_since(self, link: int, node: str) -> int | None:
+        """Network time in ns from which on the direction is as it is; None where as planned."""
+        return self._since.get((link, node))
 
     def of_node(self, name: str) -> list[LinkChange]:
         """Of every direction that begins or ends at a node, what is possible."""

@@ -336,7 +336,7 @@ class Network(RunningNetwork):
 
     @property
     def _inspection(self) -> Inspection:
-        return Inspection(self.plan, self._backend, self._conditions, self._outages)
+        return Inspection(self.plan, self._backend, self._conditions, self._outages, self.now())
 
     def _spawn(self, work: Any) -> asyncio.Future[Any]:
         task: asyncio.Future[Any] = asyncio.ensure_future(work)

@@ -192,7 +192,7 @@ class RunningNetwork(NetworkEvents):
 
         Returns when that time is over at both ends. With carriers that change routes follow.
         """
-        await self._put_in_force(self._conditions.change(changes))
+        await self._put_in_force(self._conditions.change(changes, self.now()))
 
     async def _put_in_force(self, changes: list[LinkChange]) -> None:
         told = len({node for _, node, _ in changes})

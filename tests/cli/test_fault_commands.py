@@ -67,10 +67,44 @@ def test_a_link_is_changed_and_says_from_what_to_what(shell: Shell) -> None:
         ["A", "B", "STATE"],
         ["alice:eth0", "web:eth0", "up"],
     ]
+    assert "Not as in the file" not in said(shell, "link")
     assert json.loads(said(shell, "link", "--json"))[0]["a"]["node"] == "alice"
     document = json.loads(said(shell, "link", "alice", "web", "--queue", "7", "--json"))
     assert [each["queue"] for each in document["before"]] == [1000, 1000]
     assert [each["queue"] for each in document["after"]] == [7, 7]
+
+
+def test_what_is_not_as_in_the_file_is_listed_with_the_links_and_reset_at_once(
+    shell: Shell,
+) -> None:
+    (shell.folder / "twins.yaml").write_text(TWINS)
+    said(shell, "up", "-d", "--name", "twins", "twins.yaml")
+    twins = ("--name", "twins")
+    assert said(shell, "link", "--reset", "--all", *twins) == "every link is as in the file\n"
+    said(shell, "link", "alice:eth0", "web", "--delay", "80ms", *twins)
+    said(shell, "link", "alice:eth0", "web", "--loss", "5%", "--from", "web", *twins)
+    said(shell, "link", "alice:eth1", "web", "--hold", *twins)
+    said(shell, "link", "alice:eth1", "web", "--down", *twins)
+    for listing in ("link", "inspect"):
+        _, _, below = said(shell, listing, *twins).partition("\nNot as in the file\n")
+        rows = [line.split("  ") for line in below.partition("\n\n")[0].splitlines()]
+        shown = [[cell.strip() for cell in row if cell.strip()][:2] for row in rows]
+        assert shown == [
+            ["LINK", "CHANGES"],
+            ["alice:eth0 → web:eth0", "delay 2ms → 80ms"],
+            ["web:eth0 → alice:eth0", "delay 2ms → 80ms, loss bursts 1%/20% → 5%"],
+            ["alice:eth1 – web:eth1", "down, held"],
+        ]
+        assert all(row[-1].endswith(", for 7s") for row in rows[1:])
+    said(shell, "link", "alice:eth1", "web", "--flap", "1h", *twins)
+    assert said(shell, "link", *twins).splitlines()[2].endswith("down, flapping")
+    reset = said(shell, "link", "--reset", "--all", *twins).splitlines()
+    assert reset == [
+        "alice:eth0 → web:eth0  delay 80ms → 2ms",
+        "web:eth0 → alice:eth0  delay 80ms → 2ms, loss 5% → bursts 1%/20%",
+        "alice:eth1 – web:eth1  state down, held, flapping → up",
+    ]
+    assert "Not as in the file" not in said(shell, "link", *twins)
 
 
 def test_a_link_is_shown_and_a_node_that_is_down_as_well(shell: Shell) -> None:

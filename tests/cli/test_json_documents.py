@@ -153,6 +153,8 @@ COMMANDS = [
     ("netsim link", "link --json s1 r1"),
     ("netsim link", "link --json s1 r1 --delay 1ms --bandwidth 1gbit"),
     ("netsim link", "link --json s1 r1 --queue 64KiB --from r1"),
+    ("netsim inspect", "inspect --json"),
+    ("netsim link without nodes", "link --json"),
     ("netsim partition", "partition --json alice web"),
     ("netsim partition", "repair --json"),
     ("netsim drop", "drop --json alice web"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from netsim import (
     AlreadyRunningError,
@@ -15,12 +15,15 @@ from netsim import (
 )
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition, condition_words
+from netsim.core.time import SECOND
 from netsim.network.faults import LinkFaults, UnusedOperations
+from netsim.network.inspection import Inspection
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
+from netsim.network.outages import Outages
 from netsim.network.partitions import Partitions
 from netsim.network.traffic_faults import ConnectionsView, IpProtocol, TrafficFaults
-from netsim.site.backend import LinkChange
+from netsim.site.backend import Backend, LinkChange
 
 
 def two_computers() -> NetworkPlan:
@@ -66,22 +69,16 @@ class FakeLinks:
 
     async def set_conditions(self, changes: list[LinkChange]) -> None:
         self.changes.append(changes)
-        self._conditions.change(changes)
+        self._conditions.change(changes, now=0)
         if self.is_stuck.is_set():
             await self.released.wait()
 
     # Operations
 
     def links(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "index": index,
-                "a": {"node": link.a[0], "interface": link.a[1]},
-                "b": {"node": link.b[0], "interface": link.b[1]},
-                "up": self._conditions.is_up(index),
-            }
-            for index, link in enumerate(self.plan.links)
-        ]
+        outages = Outages(self.plan)
+        backend = cast("Backend", None)  # links are known without asking a node
+        return Inspection(self.plan, backend, self._conditions, outages, 7 * SECOND).links()
 
     def link(self, a: str, b: str) -> LinkView:
         return LinkView(self._faults, find_link(self.plan, a, b))

@@ -56,6 +56,16 @@ def drawn(name: str) -> str:
     return to_svg(picture_of(PLANS[name]))
 
 
+def test_a_router_shows_the_addresses_of_its_loopback(tmp_path: Path) -> None:
+    file = tmp_path / "lo.yaml"
+    file.write_text(
+        "name: lo\nnodes:\n  r1: {kind: router, address: {lo: [10.255.0.1/32, 10.255.0.2/32]}}\n"
+        "  r2: {kind: router}\nlinks: [[r1, r2]]\n"
+    )
+    svg = to_svg(picture_of(load_plan(file)))
+    assert re.findall(r">(lo [\d.]+)<", svg) == ["lo 10.255.0.1", "lo 10.255.0.2"]
+
+
 def texts_of(svg: str) -> Iterator[tuple[str, str, Box]]:
     """Style, words and place of each line of text behind the title."""
     root = ElementTree.fromstring(svg)

@@ -45,7 +45,7 @@ class FakeNetwork:
 
     async def set_conditions(self, changes: list[tuple[int, str, LinkCondition]]) -> None:
         self.changes.append(changes)
-        self._conditions.change(changes)
+        self._conditions.change(changes, now=0)
         await asyncio.sleep(0)
 
 
