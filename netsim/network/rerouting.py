@@ -85,7 +85,7 @@ class Rerouting:
         if dead == self._told and not new:
             return
         changes: dict[str, RouteChange] = {}
-        if self._plan.routing != "static":
+        if self._plan.routing == "auto":
             changes = yield from self._changes(dead, new)
         self._told = dead
         self._install(changes, dead)

@@ -10,6 +10,7 @@ from netsim.node.host_node import Computer, HostNode, Router
 from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.site.driver import HostJitter
+from netsim.stack.fib import Origin
 from netsim.stack.interface import InterfaceAddress
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NodePlan, RouteChange, RoutePlan
 
@@ -67,12 +68,16 @@ def host_jitter(plan: NetworkPlan, name: str, boots: int = 0) -> HostJitter | No
 
 
 def install_routes(node: HostNode, routes: tuple[RoutePlan, ...]) -> None:
-    """Replace all of the node's static routes by planned ones."""
+    """Replace all of the node's routes over gateways by planned ones."""
     host = node.host
     by_name = {interface.name: interface for interface in host.interfaces}
     host.install_routes(
-        host.static_route(
-            route.prefix, route.prefix_length, route.gateway, by_name[route.interface]
+        host.route_via(
+            route.prefix,
+            route.prefix_length,
+            route.gateway,
+            by_name[route.interface],
+            Origin.STATIC if route.given else Origin.COMPUTED,
         )
         for route in routes
     )
@@ -85,7 +90,7 @@ def change_routes(node: HostNode, change: RouteChange) -> None:
     host.change_routes(
         change.withdrawn,
         (
-            host.static_route(prefix, length, gateway, by_name[interface])
+            host.route_via(prefix, length, gateway, by_name[interface], Origin.COMPUTED)
             for hops, prefixes in change.routes
             for prefix, length in prefixes
             for gateway, interface in hops

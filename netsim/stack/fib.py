@@ -27,6 +27,9 @@ class Origin(Enum):
 
     CONNECTED = "connected"
     STATIC = "static"
+    """Written by a person."""
+    COMPUTED = "computed"
+    """From shortest paths over the whole network."""
 
 
 _PREFERENCE: Final = {origin: rank for rank, origin in enumerate(Origin)}

@@ -148,8 +148,9 @@ class Host:
         self.ip.paths_changed()
 
     def install_routes(self, routes: Iterable[Route]) -> None:
-        """Replace all static routes."""
+        """Replace all routes but those of connected subnets."""
         self.fib.remove_all(Origin.STATIC)
+        self.fib.remove_all(Origin.COMPUTED)
         for route in routes:
             self.fib.add(route)
         self.ip.paths_changed()
@@ -157,24 +158,29 @@ class Host:
     def change_routes(
         self, withdrawn: Iterable[tuple[IpAddress, int]], routes: Iterable[Route]
     ) -> None:
-        """Withdraw static routes, by prefix, and install others, in place of any to the same."""
+        """Withdraw computed routes, by prefix, and install others, in place of any to the same."""
         routes = list(routes)
         replaced = ((route.prefix, route.prefix_length) for route in routes)
         for prefix, length in dict.fromkeys((*withdrawn, *replaced)):
-            self.fib.remove(prefix, length, Origin.STATIC)
+            self.fib.remove(prefix, length, Origin.COMPUTED)
         for route in routes:
             self.fib.add(route)
         self.ip.paths_changed()
 
-    def static_route(
-        self, prefix: IpAddress, prefix_length: int, gateway: IpAddress, interface: Interface
+    def route_via(
+        self,
+        prefix: IpAddress,
+        prefix_length: int,
+        gateway: IpAddress,
+        interface: Interface,
+        origin: Origin = Origin.STATIC,
     ) -> Route:
         """A route through `gateway`; packets of our own take the interface's first address."""
         source = next(
             (entry.address for entry in interface.addresses if entry.contains(gateway)),
             interface.addresses[0].address,
         )
-        return Route(prefix, prefix_length, interface, gateway, source, Origin.STATIC)
+        return Route(prefix, prefix_length, interface, gateway, source, origin)
 
     def set_faults(self, faults: HostFaults, now: int) -> None:
         """From now on suffer these, and no others."""

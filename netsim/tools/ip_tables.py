@@ -22,7 +22,12 @@ Entry = dict[str, Any]
 
 _FOREVER: Final = 2**32 - 1
 """What iproute2's JSON has for an address that stays."""
-_PROTOCOLS: Final = {Origin.CONNECTED: "kernel", Origin.STATIC: "static"}
+_PROTOCOLS: Final = {
+    Origin.CONNECTED: "kernel",
+    Origin.STATIC: "static",
+    Origin.COMPUTED: "netsim",
+}
+"""As a routing daemon's routes have its name in Linux."""
 _LOOPBACK: Final[Entry] = {
     "ifindex": 1,
     "ifname": "lo",

@@ -103,7 +103,7 @@ class Topology:
     seed: int | None
     file: str
     """Absolute path of the topology file; empty for a graph from code."""
-    routing: Literal["auto", "static"]
+    routing: Literal["auto", "static", "none"]
     convergence_ns: int
     host_jitter_ns: int
     pool: tuple[bytes, int]

@@ -161,7 +161,7 @@ class NetworkPlan:
     hosts: dict[str, bytes]
     """Every name that resolves (`web`, `web.campus.test`, `r1` …) to the first address of its
     node, in file order."""
-    routing: Literal["auto", "static"] = "auto"
+    routing: Literal["auto", "static", "none"] = "auto"
     convergence_ns: int = 50_000_000
     """Network time between a carrier change and the new routes."""
     warnings: tuple[Problem, ...] = ()

@@ -32,14 +32,15 @@ class Routing:
     """Derived routes of routers over the links that are up; all are, to begin with.
 
     `next_hops` finds a single one. `compute` makes `tables` of all of them, which `change` keeps
-    right. With `routing: static` what is down changes nothing.
+    right. With `routing: static` what is down changes nothing; with `none` there are no routes.
     """
 
     def __init__(self, plan: NetworkPlan) -> None:
         self.graph = RouterGraph(plan)
         self.tables: list[Table] = []
         """By router."""
-        self._is_static = plan.routing == "static"
+        self._is_static = plan.routing != "auto"
+        self._has_none = plan.routing == "none"
         self._destinations, self._corners = find_destinations(plan, self.graph)
         self._distances: dict[int | str, Distances] = {}
         """By router or switch, to it, of those that anybody has asked for."""
@@ -59,7 +60,7 @@ class Routing:
     def next_hops(self, router: str, prefix: Prefix) -> NextHops:
         """Of a router to a destination; empty without a way, or where it needs no route."""
         destination = self._destinations.get(prefix)
-        if destination is None:
+        if destination is None or self._has_none:
             return ()
         index = self.graph.number[router]
         hops = self._next_hops(index, destination)
@@ -77,6 +78,8 @@ class Routing:
     def compute(self) -> Generator[None, None, None]:
         """Fill `tables`. It yields between pieces of work, as `change` does."""
         self.tables = [{} for _ in self.graph.routers]
+        if self._has_none:
+            return
         everybody = range(len(self.tables))
         for destination in self._destinations.values():
             self._renew(destination, everybody, {})

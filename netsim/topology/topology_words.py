@@ -344,9 +344,9 @@ class TopologyWords(Words):
     """A node `web` is also web.DOMAIN; `NAME.test` where it is left out."""
     addressing: AddressingWords | None = None
     """Where assigned subnets come from; 10.0.0.0/8 where it is left out."""
-    routing: Literal["auto", "static"] | None = None
+    routing: Literal["auto", "static", "none"] | None = None
     """`auto`: routes are recomputed when links fail; `static`: those over dead links are only
-    withdrawn."""
+    withdrawn; `none`: routers have those of their own subnets, and what `routes` gives them."""
     convergence: Duration | None = None
     """Network time from a change of carrier to the new routes; 50ms where it is left out."""
     host_jitter: Duration | None = None

@@ -28,7 +28,7 @@ def test_the_facts_of_a_router() -> None:
     assert first["tx"]["frames"] == network.port("r1", plan.name).egress.counters.sent > 0
     assert first["rx"] == {"frames": first["rx"]["frames"], "dropped": {}, "in_flight": 0}
     assert facts["counters"]["forwarded"] == 2
-    assert {route["origin"] for route in facts["routes"]} == {"connected", "static"}
+    assert {route["origin"] for route in facts["routes"]} == {"connected", "computed"}
     assert {entry["interface"] for entry in facts["neighbours"]} == {"eth0", "eth1"}
     assert {entry["state"] for entry in facts["neighbours"]} <= {"REACHABLE", "STALE", "DELAY"}
 

@@ -53,7 +53,7 @@ class Dialogue:
         ]
         self.host = Host(self.interfaces, RandomStreams(seed), forwarding=forwarding)
         self.host.install_routes(
-            [self.host.static_route(parse_ip("10.9.0.0"), 16, GATEWAY, self.interfaces[1])]
+            [self.host.route_via(parse_ip("10.9.0.0"), 16, GATEWAY, self.interfaces[1])]
         )
 
     # Time

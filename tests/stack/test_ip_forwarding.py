@@ -183,7 +183,7 @@ def test_a_default_route_does_not_draw_in_what_may_not_be_forwarded(
     dialogue = router()
     interface = dialogue.interfaces[1]
     gateway = parse_ip("10.0.2.2")
-    dialogue.host.install_routes([dialogue.host.static_route(UNSPECIFIED, 0, gateway, interface)])
+    dialogue.host.install_routes([dialogue.host.route_via(UNSPECIFIED, 0, gateway, interface)])
     dialogue.expect_drop(reason, frame_of(datagram(source, destination), to=to))
     assert dialogue.host.ip.forwarded == 0
 
@@ -260,7 +260,7 @@ def test_the_short_way_and_the_long_way_do_the_same(
         dialogue = router(mtu=576)
         if default_route:
             gateway = parse_ip("10.0.2.2")
-            route = dialogue.host.static_route(UNSPECIFIED, 0, gateway, dialogue.interfaces[1])
+            route = dialogue.host.route_via(UNSPECIFIED, 0, gateway, dialogue.interfaces[1])
             dialogue.host.install_routes([route])
         with pytest.MonkeyPatch.context() as patch:
             if long_way:

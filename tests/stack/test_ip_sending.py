@@ -89,7 +89,7 @@ def test_what_no_route_leads_to_is_refused(destination: IpAddress) -> None:
 def test_a_default_route_leads_to_nobodys_address_neither(destination: IpAddress) -> None:
     dialogue = Dialogue()
     gateway = parse_ip("10.0.2.2")
-    route = dialogue.host.static_route(UNSPECIFIED, 0, gateway, dialogue.interfaces[1])
+    route = dialogue.host.route_via(UNSPECIFIED, 0, gateway, dialogue.interfaces[1])
     dialogue.host.install_routes([route])
     with pytest.raises(NoRouteError):
         send(dialogue, destination)
@@ -198,7 +198,7 @@ def test_a_group_is_sent_to_its_own_mac_address() -> None:
     dialogue = Dialogue()
     group_net = parse_ip("224.0.0.0")
     gateway = parse_ip("10.0.2.2")
-    route = dialogue.host.static_route(group_net, 4, gateway, dialogue.interfaces[1])
+    route = dialogue.host.route_via(group_net, 4, gateway, dialogue.interfaces[1])
     dialogue.host.install_routes([route])
     send(dialogue, GROUP, source=HERE_TOO)
     sent = dialogue.take()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from plans import chain, plan_of
@@ -144,7 +145,7 @@ def test_addresses_as_json(make_lab: MakeLab) -> None:
 def test_routes_of_a_computer(make_lab: MakeLab) -> None:
     lab = make_lab(chain())
     lines = [
-        "default via 10.0.1.1 dev eth0 proto static",
+        "default via 10.0.1.1 dev eth0 proto netsim",
         "10.0.1.0/24 dev eth0 proto kernel scope link src 10.0.1.10",
     ]
     for argv in (["r"], ["route"], ["ro", "show"]):
@@ -155,14 +156,23 @@ def test_routes_of_a_router(make_lab: MakeLab) -> None:
     assert make_lab(chain()).run("r1", "ip", "route").lines == [
         "10.0.1.0/24 dev eth0 proto kernel scope link src 10.0.1.1",
         "10.0.2.0/24 dev eth1 proto kernel scope link src 10.0.2.1",
-        "10.0.3.0/24 via 10.0.2.2 dev eth1 proto static",
+        "10.0.3.0/24 via 10.0.2.2 dev eth1 proto netsim",
     ]
+
+
+def test_given_routes_are_static_and_others_are_not(make_lab: MakeLab) -> None:
+    plan = chain()
+    (alice,) = (node for node in plan.nodes if node.name == "alice")
+    given = replace(alice, routes=tuple(replace(each, given=True) for each in alice.routes))
+    nodes = tuple(given if node is alice else node for node in plan.nodes)
+    lines = make_lab(replace(plan, nodes=nodes)).run("alice", "ip", "route").lines
+    assert lines[0] == "default via 10.0.1.1 dev eth0 proto static"
 
 
 def test_routes_that_share(make_lab: MakeLab) -> None:
     lab = make_lab(plan_of("alice r1", "r1 r2", "r1 r3", "r2 r4", "r3 r4", "r4 web"))
     lines = lab.run("r1", "ip", "route").lines
-    at = lines.index("10.0.6.0/24 proto static")
+    at = lines.index("10.0.6.0/24 proto netsim")
     hops = [
         "\tnexthop via 10.0.2.2 dev eth1 weight 1",
         "\tnexthop via 10.0.3.2 dev eth2 weight 1",
@@ -192,7 +202,7 @@ def test_routes_as_json(make_lab: MakeLab) -> None:
         "dst": "default",
         "gateway": "10.0.1.1",
         "dev": "eth0",
-        "protocol": "static",
+        "protocol": "netsim",
         "flags": [],
     }
     assert connected == {

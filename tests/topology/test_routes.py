@@ -52,6 +52,37 @@ def path(plan: NetworkPlan, routes: Routes, source: str, target: str) -> list[st
     raise AssertionError(f"a loop: {passed}")
 
 
+STATIC_LAB = """\
+name: lab
+routing: none
+nodes:
+  a: {kind: computer}
+  r1: {kind: router, routes: [{to: 10.0.3.0/24, via: r2}]}
+  r2: {kind: router}
+  b: {kind: computer}
+links: [[a, r1], [r1, r2], [r2, b]]
+"""
+
+
+def test_without_routing_routers_know_what_they_are_told_and_computers_their_gateway(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(STATIC_LAB)
+    plan = load_plan(file)
+    routes = {name: [(each.prefix[2], each.given) for each in own] for name, own in shown(plan)}
+    assert routes == {"a": [(0, False)], "r1": [(3, True)], "r2": [], "b": [(0, False)]}
+    routing = Routing(plan)
+    list(routing.compute())
+    assert routing.tables == [{}, {}]
+    assert list(routing.change(links_down(plan, [1], []))) == []
+    assert routing.next_hops("r2", (bytes((10, 0, 1, 0)), 24)) == ()
+
+
+def shown(plan: NetworkPlan) -> list[tuple[str, tuple[RoutePlan, ...]]]:
+    return [(node.name, node.routes) for node in plan.nodes]
+
+
 def test_the_campus_ring() -> None:
     plan = load_plan(CAMPUS)
     routes = compute_routes(plan)
