@@ -292,9 +292,9 @@ class HostLoopMixin(HostLoop):
                 return EchoEndpoint(self, self.host.icmp.open_echo(identifier), clock)
         raise OSError(errno.EAGAIN, "every echo identifier is in use")
 
-    def open_probe(self) -> ProbeEndpoint:
-        """An endpoint for traceroute."""
-        return ProbeEndpoint(self, self.host.udp.bind(None, 0))
+    def open_probe(self, source: IpAddress | None = None) -> ProbeEndpoint:
+        """An endpoint for traceroute, at one address of this computer or at all."""
+        return ProbeEndpoint(self, self.host.udp.bind(source, 0))
 
     def open_syn_probe(self) -> SynEndpoint:
         """An endpoint for `traceroute -T`."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from netsim.aio.host_loop import HostLoop
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp_layer import EchoError, EchoReply, EchoSocket
+from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL
 from netsim.stack.tcp.syn_probes import SynAnswer, SynProbe
 from netsim.stack.udp_layer import Datagram, UdpError, UdpSocket
@@ -48,14 +49,25 @@ class EchoEndpoint:
         ttl: int = DEFAULT_TTL,
         discovery: PathMtuDiscovery = PathMtuDiscovery.WANT,
         options: bytes = b"",
+        source: IpAddress | None = None,
+        through: Interface | None = None,
     ) -> int:
         """Ask; the network time in ns at which the request left. SocketError as of IP.
 
-        `options` are those of the IP header.
+        `options` are those of the IP header; `source` and `through` an address and an interface of
+        this host.
         """
         now = self._loop.network_now()
         self._socket.send(
-            destination, sequence, data, now, ttl=ttl, discovery=discovery, options=options
+            destination,
+            sequence,
+            data,
+            now,
+            ttl=ttl,
+            discovery=discovery,
+            options=options,
+            source=source,
+            through=through,
         )
         self._loop.transmit_now()
         return now
@@ -126,10 +138,12 @@ class SynEndpoint:
         self._arrived = asyncio.Event()
         loop.own(socket, self)
 
-    def send(self, destination: IpAddress, port: int, *, ttl: int) -> tuple[int, int]:
+    def send(
+        self, destination: IpAddress, port: int, *, ttl: int, source: IpAddress | None = None
+    ) -> tuple[int, int]:
         """Send one; our port, and the network time in ns at which it left. SocketError as of IP."""
         now = self._loop.network_now()
-        ours = self._socket.send(destination, port, now, ttl=ttl)
+        ours = self._socket.send(destination, port, now, ttl=ttl, source=source)
         self._loop.transmit_now()
         return ours, now
 

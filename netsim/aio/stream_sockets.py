@@ -19,7 +19,15 @@ from netsim.aio.host_loop import HostLoop
 from netsim.aio.os_errors import system_error
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.tcp_socket import TcpSocket
-from netsim.wire.address import parse_ip
+from netsim.wire.address import IpAddress, parse_ip
+
+
+class BoundSocket(socket.socket):
+    """A token that is connected from one address of its computer; the kernel is not asked."""
+
+    def __init__(self, local: IpAddress) -> None:
+        super().__init__(socket.AF_INET, socket.SOCK_STREAM)
+        self.local = local
 
 
 class StreamSockets:
@@ -42,7 +50,8 @@ class StreamSockets:
             raise system_error(errno.EPROTONOSUPPORT)
         found = self._loop.hosts_table.getaddrinfo(address[0], address[1], kind=socket.SOCK_STREAM)
         text, port = found[0][4]
-        connection = await open_connection(self._loop, (parse_ip(text), port))
+        local = sock.local if isinstance(sock, BoundSocket) else None
+        connection = await open_connection(self._loop, (parse_ip(text), port), (local, 0))
         self._connections[sock] = _Connected(sock, connection)
 
     def take(self, sock: socket.socket) -> TcpSocket:

@@ -119,6 +119,17 @@ class Fib:
         cache[destination] = routes
         return routes
 
+    def through(self, destination: IpAddress, interface: Interface) -> tuple[Route, ...]:
+        """The most specific routes that leave through one interface; empty when there is none."""
+        number = int.from_bytes(destination, "big")
+        for length in self._lengths:
+            key = number & prefix_mask(length, len(destination))
+            routes = self._tables[length].get(key, ())
+            own = tuple(route for route in routes if route.interface is interface)
+            if own:
+                return own if interface.up else ()
+        return ()
+
     def choose(self, routes: tuple[Route, ...], flow: bytes) -> Route:
         """The one of several equal routes, just looked up, that a flow takes."""
         flows = self._flows

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL, Ip
 from netsim.stack.recently_closed import RecentlyClosed
 from netsim.stack.socket_errors import AddressInUseError, SocketError
@@ -65,12 +66,23 @@ class EchoSocket:
         ttl: int = DEFAULT_TTL,
         discovery: PathMtuDiscovery = PathMtuDiscovery.WANT,
         options: bytes = b"",
+        source: IpAddress | None = None,
+        through: Interface | None = None,
     ) -> None:
-        """Ask; `sequence` counts modulo 65536, `options` are those of the IP header. SocketError
-        where IP cannot send."""
+        """Ask; `sequence` counts modulo 65536, `options` are those of the IP header. `source` and
+        `through` are an address and an interface of this host. SocketError where IP cannot send."""
         message = icmp.echo(icmp.ECHO_REQUEST, self.identifier, sequence & 0xFFFF, data)
         self.last_sent = now
-        self._owner.send(destination, message, now, ttl=ttl, discovery=discovery, options=options)
+        self._owner.send(
+            destination,
+            message,
+            now,
+            ttl=ttl,
+            source=source,
+            discovery=discovery,
+            options=options,
+            through=through,
+        )
 
     def close(self) -> None:
         """Give the identifier back."""
@@ -119,6 +131,7 @@ class Icmp:
         discovery: PathMtuDiscovery = PathMtuDiscovery.DONT,
         options: bytes = b"",
         tos: int = 0,
+        through: Interface | None = None,
     ) -> None:
         """Send a message, from `source` or the address of the outgoing interface.
 
@@ -136,6 +149,7 @@ class Icmp:
             discovery=discovery,
             options=options,
             tos=tos,
+            through=through,
         )
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:

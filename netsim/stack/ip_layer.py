@@ -13,7 +13,7 @@ from typing import Final
 
 from netsim.core.host_faults import PacketFault
 from netsim.stack.equal_cost import flow_key
-from netsim.stack.fib import Fib, Route
+from netsim.stack.fib import Fib, Origin, Route
 from netsim.stack.fragment_reassembly import Reassembly
 from netsim.stack.fragmentation import PathMtuDiscovery, fragments
 from netsim.stack.interface import Interface
@@ -149,8 +149,11 @@ class Ip:
         tos: int = 0,
         discovery: PathMtuDiscovery = _WANT,
         options: bytes = b"",
+        through: Interface | None = None,
     ) -> None:
         """Send one packet of this host's own; `discovery` says what is done if it is large.
+
+        `through` is the only interface that it may leave by.
 
         `options` are well-formed and padded; a record route among them begins here. NoRouteError
         when nothing leads to the destination, MessageTooLongError when the packet is larger than
@@ -166,7 +169,10 @@ class Ip:
             header = ipv4.Ipv4Header(tos, total, 0, 0, ttl, protocol, source, destination, options)
             self._send_special(header, payload, discovery)
             return
-        routes = self.fib.lookup(destination)
+        if through is None:
+            routes = self.fib.lookup(destination)
+        else:
+            routes = self._routes_through(through, destination)
         if not routes:
             raise NoRouteError(f"no route to {format_ip(destination)}")
         route = routes[0]
@@ -197,6 +203,15 @@ class Ip:
             self._outbox.append((interface, link_header + packet))
         else:
             cache.send(next_hop, packet, now)
+
+    def _routes_through(self, interface: Interface, destination: IpAddress) -> tuple[Route, ...]:
+        """As Linux for SO_BINDTODEVICE: what no route leads to is taken to be on the link."""
+        routes = self.fib.through(destination, interface)
+        if routes or not interface.up:
+            return routes
+        source = interface.addresses[0].address
+        length = len(destination) * 8
+        return (Route(destination, length, interface, None, source, Origin.CONNECTED),)
 
     def _packets(
         self,

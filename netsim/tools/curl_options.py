@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from netsim.stack.socket_errors import AddressNotAvailableError
 from netsim.tools.arguments import ToolParser, seconds
 from netsim.tools.context import Context, is_numeric
+from netsim.tools.source_address import NoSuchInterfaceError, source_of
+from netsim.wire.address import IpAddress
 
 AGENT: Final = "curl/8.5.0 (netsim)"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -59,6 +62,8 @@ class Options:
     user: str | None
     compressed: bool
     byte_range: str | None
+    source: IpAddress | None
+    """The address of the node that connections come from."""
     resolve: dict[tuple[str, int], str]
     """Addresses by name and port."""
 
@@ -121,6 +126,7 @@ def parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("--compressed", action="store_true")
     parser.add_argument("-r", "--range", metavar="FIRST-LAST")
     parser.add_argument("--resolve", action="append", default=[], type=_resolved)
+    parser.add_argument("--interface", metavar="SOURCE")
     parser.add_argument("-T", "--upload-file", metavar="FILE")
     parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
     parser.add_argument("-O", "--remote-name", action="store_true")
@@ -176,6 +182,7 @@ def parse(argv: Sequence[str], context: Context) -> Options:
         user=found.user,
         compressed=found.compressed,
         byte_range=found.range,
+        source=_source(found.interface, context),
         resolve=dict(found.resolve),
     )
 
@@ -247,6 +254,19 @@ def _resolved(value: str) -> tuple[tuple[str, int], str]:
     if not host or not port.isdecimal() or not is_numeric(address):
         raise argparse.ArgumentTypeError(f"{value!r} is none; write HOST:PORT:ADDRESS")
     return (host.lower(), int(port)), address
+
+
+def _source(text: str | None, context: Context) -> IpAddress | None:
+    """The address that `--interface` means."""
+    if text is None:
+        return None
+    try:
+        return source_of(context.host, text)[0]
+    except AddressNotAvailableError as error:
+        reason = f"errno {error.errno}: {os.strerror(error.errno)}"
+        raise CurlError(45, f"bind failed with {reason}") from None
+    except NoSuchInterfaceError:
+        raise CurlError(45, f"Couldn't bind to '{text}'") from None
 
 
 def _body(form: list[Part] | None, json: list[Part] | None, cwd: Path) -> bytes | None:

@@ -13,12 +13,14 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
+from netsim.aio.stream_sockets import BoundSocket
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.curl_errors import curl_error, timeout_error
 from netsim.tools.curl_options import CurlError, Options, with_scheme
 from netsim.tools.curl_output import Output
 from netsim.tools.curl_report import Transfer
 from netsim.tools.http_connector import Connector, Resolver
+from netsim.wire.address import IpAddress
 
 MAX_REDIRECTS: Final = 50
 _CHUNK: Final = 65_536
@@ -30,6 +32,11 @@ _OWN_HEADERS: Final = (
     "Content-Disposition",
 )
 """What aiohttp would add; curl decides these itself."""
+
+
+def _from(source: IpAddress | None) -> dict[str, Any]:
+    """What has a connector's connections come from an address; needs aiohttp 3.12."""
+    return {} if source is None else {"socket_factory": lambda _: BoundSocket(source)}
 
 
 class Client:
@@ -49,6 +56,7 @@ class Client:
             # Each connection looks its name up, and `-v` shows it.
             use_dns_cache=False,
             ssl=not options.insecure,
+            **_from(options.source),
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -12,6 +12,7 @@ from netsim.aio.loop import HostLoopMixin
 from netsim.aio.probe_endpoints import EchoEndpoint
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp_layer import EchoReply
+from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL
 from netsim.stack.socket_errors import MessageTooLongError, NoRouteError, SocketError
 from netsim.tools.ping_report import Failure, Reply, Report, failure_text
@@ -33,6 +34,9 @@ class Series:
     ttl: int = DEFAULT_TTL
     discovery: PathMtuDiscovery = PathMtuDiscovery.WANT
     ip_options: bytes = b""
+    source: IpAddress | None = None
+    through: Interface | None = None
+    """The only interface that requests may leave by."""
     is_measurement: bool = False
     """Waits for all of `linger`, and goes on without a route, which may come: iputils' ping waits
     for two round trips once there was an answer, and gives up where the first request has no
@@ -144,6 +148,8 @@ class Pings:
                 ttl=self._series.ttl,
                 discovery=self._series.discovery,
                 options=self._series.ip_options,
+                source=self._series.source,
+                through=self._series.through,
             )
         except SocketError as error:
             del self._requests[sequence]

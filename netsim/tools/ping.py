@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.stack.fragmentation import PathMtuDiscovery
-from netsim.stack.socket_errors import NoRouteError
-from netsim.tools.arguments import Refusal, ToolParser, seconds, whole
+from netsim.stack.socket_errors import AddressNotAvailableError, NoRouteError
+from netsim.tools.arguments import Refusal, ToolExit, ToolParser, seconds, whole
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.echo_series import Pings, Series
 from netsim.tools.ping_report import Failure, Reply, Report, reply_line, route_text
+from netsim.tools.source_address import NoSuchInterfaceError, source_of
 from netsim.wire import ipv4_options
-from netsim.wire.address import IpAddress
+from netsim.wire.address import IpAddress, format_ip
 
 SHORTEST_INTERVAL: Final = 0.002
 """Seconds; what iputils allows an ordinary user."""
@@ -50,7 +51,13 @@ async def ping(argv: Sequence[str], context: Context) -> int:
             "ping: Do you want to ping broadcast? Then -b. If not, check your local firewall rules"
         )
         return 2
-    report = Report(options.host, address, series.data_bytes, len(series.ip_options))
+    report = Report(
+        options.host,
+        address,
+        series.data_bytes,
+        len(series.ip_options),
+        _sender(series, address, context),
+    )
     screen = _Screen(options, report, context)
     if not context.json:
         context.print_line(report.heading())
@@ -79,6 +86,13 @@ async def ping(argv: Sequence[str], context: Context) -> int:
             context.print_line(line)
     wanted = (series.count or 1) if series.deadline is not None else 1
     return 0 if report.received >= wanted else 1
+
+
+def _sender(series: Series, address: IpAddress, context: Context) -> str:
+    """Behind `from`, in iputils' form; empty where nothing was asked for."""
+    if series.source is None:
+        return ""
+    return f"{format_ip(series.source)} {series.through.name if series.through else ''}"
 
 
 class _Screen:
@@ -141,7 +155,18 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("-b", action=Refusal, hint="no host answers to a broadcast")
     parser.add_argument("-f", action="store_true", help="flood: a hundred a second, and no lines")
     parser.add_argument("host")
+    parser.add_argument("-I", metavar="SOURCE", help="an address of this node, or an interface")
     found = parser.parse_args(list(argv))
+    source = through = None
+    if found.I is not None:
+        try:
+            source, through = source_of(context.host, found.I)
+        except AddressNotAvailableError:
+            context.print_error("ping: bind: Cannot assign requested address")
+            raise ToolExit(2) from None
+        except NoSuchInterfaceError:
+            context.print_error(f"ping: SO_BINDTODEVICE {found.I}: No such device")
+            raise ToolExit(2) from None
     if found.f and found.i is None:
         found.i = FLOOD_INTERVAL
     return Options(
@@ -155,6 +180,8 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
             ttl=found.t,
             discovery=PathMtuDiscovery(found.M),
             ip_options=_RECORD_ROUTE if found.R else b"",
+            source=source,
+            through=through,
         ),
         quiet=found.q or found.f,
         numeric=found.n or is_numeric(found.host),

@@ -65,6 +65,8 @@ class Report:
     data_bytes: int
     option_bytes: int = 0
     """Of the IP header."""
+    sender: str = ""
+    """Address and interface that were asked for: `10.0.1.10 eth0`."""
     transmitted: int = 0
     duplicates: int = 0
     """Answers beyond the first."""
@@ -93,7 +95,10 @@ class Report:
     def heading(self) -> str:
         """The first line."""
         size, total = self.data_bytes, self.data_bytes + self.option_bytes + 28
-        return f"PING {self.target} ({format_ip(self.address)}) {size}({total}) bytes of data."
+        sender = f"from {self.sender}: " if self.sender else ""
+        return (
+            f"PING {self.target} ({format_ip(self.address)}) {sender}{size}({total}) bytes of data."
+        )
 
     def statistics(self) -> list[str]:
         """The lines at the end."""

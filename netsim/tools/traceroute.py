@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netsim.stack.socket_errors import SocketError
-from netsim.tools.arguments import ToolParser, seconds, whole
+from netsim.tools.arguments import ToolExit, ToolParser, seconds, whole
 from netsim.tools.context import Context
 from netsim.tools.traceroute_probes import (
     FIRST_PORT,
@@ -22,7 +23,7 @@ from netsim.tools.traceroute_probes import (
     SynProber,
     UdpProber,
 )
-from netsim.wire.address import IpAddress, format_ip
+from netsim.wire.address import IpAddress, format_ip, parse_ip
 
 AT_ONCE: Final = 16
 """Probes that are on their way together, as in the original."""
@@ -49,6 +50,7 @@ class Options:
     first_ttl: int
     port: int | None
     """Where nothing is said, as of the kind of probes."""
+    source: IpAddress | None
     packet_bytes: int
 
 
@@ -65,11 +67,12 @@ async def traceroute(argv: Sequence[str], context: Context) -> int:
     data = data[: options.packet_bytes - UDP_HEADERS]
     prober: Prober
     if options.use_icmp:
-        prober = EchoProber(context.loop, target, data)
+        prober = EchoProber(context.loop, target, data, options.source)
     elif options.use_tcp:
-        prober = SynProber(context.loop, target, options.port or HTTP_PORT)
+        prober = SynProber(context.loop, target, options.port or HTTP_PORT, options.source)
     else:
-        prober = UdpProber(context.loop, target, data, options.port or FIRST_PORT)
+        port = options.port or FIRST_PORT
+        prober = UdpProber(context.loop, target, data, port, options.source)
     try:
         trace = _Trace(options, target, prober, context)
         return await context.until_interrupted(trace.run())
@@ -261,6 +264,7 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument(
         "-w", metavar="WAIT", type=seconds(), default=5.0, help="seconds, at most, for an answer"
     )
+    parser.add_argument("-s", metavar="SOURCE", type=_address, help="an address of this node")
     parser.add_argument("host")
     parser.add_argument("packet_bytes", nargs="?", type=whole(UDP_HEADERS, 65_000), default=60)
     found = parser.parse_args(list(argv))
@@ -268,6 +272,9 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         parser.error("the first hop is beyond the last")
     if found.I and found.T:
         parser.error("-I and -T exclude each other")
+    if found.s is not None and not context.host.ip.is_local(found.s):
+        context.print_error("bind: Cannot assign requested address")
+        raise ToolExit(1)
     return Options(
         host=found.host,
         queries=found.q,
@@ -277,6 +284,14 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         wait=found.w,
         numeric=found.n,
         use_icmp=found.I,
+        source=found.s,
         use_tcp=found.T,
         packet_bytes=found.packet_bytes,
     )
+
+
+def _address(text: str) -> IpAddress:
+    try:
+        return parse_ip(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address") from None

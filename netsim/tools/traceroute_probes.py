@@ -67,10 +67,15 @@ class UdpProber:
     """
 
     def __init__(
-        self, loop: HostLoopMixin, target: IpAddress, data: bytes, port: int = FIRST_PORT
+        self,
+        loop: HostLoopMixin,
+        target: IpAddress,
+        data: bytes,
+        port: int = FIRST_PORT,
+        source: IpAddress | None = None,
     ) -> None:
         self._first_port = port
-        self._endpoint = loop.open_probe()
+        self._endpoint = loop.open_probe(source)
         self._target = target
         self._data = data
 
@@ -105,13 +110,16 @@ class UdpProber:
 class EchoProber:
     """Echo requests: the target answers with a reply."""
 
-    def __init__(self, loop: HostLoopMixin, target: IpAddress, data: bytes) -> None:
+    def __init__(
+        self, loop: HostLoopMixin, target: IpAddress, data: bytes, source: IpAddress | None = None
+    ) -> None:
         self._endpoint = loop.open_echo()
         self._target = target
         self._data = data
+        self._source = source
 
     def send(self, number: int, ttl: int) -> int:
-        return self._endpoint.send(self._target, number, self._data, ttl=ttl)
+        return self._endpoint.send(self._target, number, self._data, ttl=ttl, source=self._source)
 
     async def receive(self) -> tuple[int, Answer]:
         """A reply or an ICMP error."""
@@ -128,15 +136,18 @@ class EchoProber:
 class SynProber:
     """SYNs to one port: the target answers with SYN-ACK or reset, and no connection is left."""
 
-    def __init__(self, loop: HostLoopMixin, target: IpAddress, port: int) -> None:
+    def __init__(
+        self, loop: HostLoopMixin, target: IpAddress, port: int, source: IpAddress | None = None
+    ) -> None:
         self._endpoint = loop.open_syn_probe()
+        self._source = source
         self._target = target
         self._port = port
         self._numbers: dict[int, int] = {}
         """By our port."""
 
     def send(self, number: int, ttl: int) -> int:
-        port, now = self._endpoint.send(self._target, self._port, ttl=ttl)
+        port, now = self._endpoint.send(self._target, self._port, ttl=ttl, source=self._source)
         self._numbers[port] = number
         return now
 

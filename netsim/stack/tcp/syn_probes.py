@@ -44,9 +44,11 @@ class SynProbe:
         self.inbox: deque[SynAnswer] = deque()
         """Oldest first; reading is popping. What comes to a full one is lost, and counted."""
 
-    def send(self, destination: bytes, port: int, now: int, *, ttl: int) -> int:
+    def send(
+        self, destination: bytes, port: int, now: int, *, ttl: int, source: bytes | None = None
+    ) -> int:
         """Send a SYN of 60 octets, as Linux's are; our port. SocketError as of IP."""
-        return self._probes.send(self, destination, port, now, ttl)
+        return self._probes.send(self, destination, port, now, ttl, source)
 
     def close(self) -> None:
         """Give its ports back."""
@@ -61,9 +63,17 @@ class SynProbes:
         self._random = random
         self._ports: dict[int, SynProbe] = {}
 
-    def send(self, probe: SynProbe, destination: bytes, port: int, now: int, ttl: int) -> int:
+    def send(
+        self,
+        probe: SynProbe,
+        destination: bytes,
+        port: int,
+        now: int,
+        ttl: int,
+        source: bytes | None,
+    ) -> int:
         shared = self._shared
-        source = shared.ip.source_for(destination)
+        source = source or shared.ip.source_for(destination)
         taken = {connection.local[1] for connection in shared.connections.values()}
         taken.update(self._ports)
         ours = ephemeral_port(self._random, lambda candidate: candidate not in taken)
