@@ -67,15 +67,17 @@ def run_network(
     try:
         from netsim.control.preflight import check_programs_and_ports
         from netsim.network.network import Network
+        from netsim.topology.load_topology import load_plan
 
-        network = Network(file, seed=seed, name=name, start_method=start_method, launcher=zygote)
+        plan = load_plan(file, seed=seed, name=name)
+        network = Network(plan, start_method=start_method, launcher=zygote)
         state = StateDirectory.claim(network.plan.name)
         try:
             check_programs_and_ports(file, network.plan)
         except BaseException:
             state.release()
             raise
-        for warning in network.plan.warnings:
+        for warning in plan.warnings:
             watcher.warned(warning.as_warning())
     except BaseException:
         if zygote is not None:

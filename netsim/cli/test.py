@@ -170,6 +170,9 @@ def command(
     if not scenarios:
         raise click.UsageError("there are no scenarios in these directories; name a file")
     _check_orders(scenarios, seeds, explores, trace)
+    doubts = {each: None for scenario in scenarios for each in scenario.topology.warnings}
+    for warning in doubts:
+        say(warning.as_warning(), err=True)
     if explores:
         from netsim.cli.fault_search import EXAMPLES, explore_all
 

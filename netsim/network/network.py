@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ class Network(RunningNetwork):
     """A network: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
-    Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all. `seed`, `name`
+    Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all; what can be built
+    and hardly does what is wanted is a UserWarning. `seed`, `name`
     and `order` go before those that are written there; `order` says which of the tasks that are
     ready on a computer runs next, in virtual time: `"fifo"`, `"random"` or `"pct:3"`.
 
@@ -64,6 +66,8 @@ class Network(RunningNetwork):
     ) -> None:
         if isinstance(topology, (str, os.PathLike)):
             plan = load_plan(topology, name=name, seed=seed, order=order)
+            for doubt in plan.warnings:
+                warnings.warn(str(doubt), stacklevel=2)
         else:
             plan = make_plan(topology, name=name, seed=seed, order=order)
         if time not in ("real", "virtual"):

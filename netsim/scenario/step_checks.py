@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from netsim.core.errors import HttpFailedError, NetsimError
-from netsim.core.time import SECOND
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import format_duration
 from netsim.scenario.check_words import (
     DnsWords,
@@ -28,6 +28,7 @@ from netsim.scenario.results import Sample
 from netsim.scenario.scenario_model import Step
 from netsim.scenario.scenario_modules import call_beside
 from netsim.tools.http_reply import HttpReply
+from netsim.tools.ping_measurement import PingReport
 from netsim.tools.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ Outcome = TypeVar("Outcome")
 
 _LATE_NS: Final = SECOND
 """What is late is waited for so much longer than it may take, so that it can be shown."""
+_MOST_TIMES: Final = 10
+"""Round trips that are shown."""
 _SHOWN: Final = 200
 """Characters of a body."""
 _PLACE: Final = re.compile(r'^ *File "(.+)", line (\d+), in (\S+)$', re.MULTILINE)
@@ -159,7 +162,24 @@ async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
     elif ttl is not None:
         # One that is wrong is shown, if there is any.
         verdict.number("ttl", ttl, min(report.ttls, key=ttl.holds))
+    if not verdict.held:
+        verdict.seen[-1] += f" ({_ping_text(report)})"
     return verdict
+
+
+def _ping_text(report: PingReport) -> str:
+    """`9 of 10 replies, rtt min/avg/max 5.61/6.1/11.2 ms: 11.2, 5.61, …`"""
+    shown = f"{report.received} of {report.sent} replies"
+    if report.errors:
+        shown += f", {report.errors[0]}"
+    times = [f"{rtt / MILLISECOND:.3g}" for rtt in report.rtts_ns]
+    if len(times) > 1:
+        rtts = report.rtts_ns
+        spread = (min(rtts), sum(rtts) / len(rtts), max(rtts))
+        words = "/".join(f"{each / MILLISECOND:.3g}" for each in spread)
+        more = ", …" if len(times) > _MOST_TIMES else ""
+        shown += f", rtt min/avg/max {words} ms: {', '.join(times[:_MOST_TIMES])}{more}"
+    return shown
 
 
 async def _path(words: PathWords, network: Network, _: Path) -> Verdict:

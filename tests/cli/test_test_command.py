@@ -302,3 +302,18 @@ def test_an_interrupt_ends_everything(shell: Shell, real: bool) -> None:
     assert (process.returncode, out, err) == (130, "", "")
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
+
+
+def test_what_is_doubtful_in_a_topology_is_told_once(shell: Shell) -> None:
+    (shell.folder / "lost.yaml").write_text(
+        "name: lost\nnodes:\n  a: {kind: computer, gateway: 10.0.1.9}\n  b: {kind: computer}\n"
+        "links: [[a, b]]\n"
+    )
+    for name in ("one", "two"):
+        (shell.folder / f"{name}.yaml").write_text(
+            f"name: {name}\ntopology: lost.yaml\nsteps: [ping: {{from: a, to: b}}]\n"
+        )
+    code, out, err = shell.run("test", "one.yaml", "two.yaml")
+    assert code == 0, out
+    assert err.startswith("lost.yaml:3:32: warning: no node has the address 10.0.1.9, so nothing")
+    assert err.count("\n") == 1

@@ -57,7 +57,9 @@ def test_what_a_student_is_shown(time: Time, tmp_path: Path) -> None:
         assert (await network["bad"].ping("good", count=1)).received == 1
         assert (await network["good"].ping("web", count=1)).received == 1
 
-    play(time, file, test)
+    with pytest.warns(UserWarning, match="no node has the address 192.168.1.254") as told:
+        play(time, file, test)
+    assert [str(each.message).partition(": ")[0] for each in told] == [f"{file}:4:60"]
 
 
 def test_a_graph_gets_a_warning_of_python() -> None:
