@@ -25,6 +25,8 @@ def main() -> None:
         from netsim.cli.outcome import run
 
         code = run(sys.argv[1:])
+        # It is done: Ctrl-C while the interpreter puts itself away is no traceback either.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     except KeyboardInterrupt:
         code = 130  # Ctrl-C right after Enter
     sys.exit(code)

@@ -50,6 +50,38 @@ def test_ctrl_c_right_after_enter(module: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
+def test_ctrl_c_that_waited_for_the_interpreter_ends_the_command_in_silence() -> None:
+    # As scripts/netsim starts it. The signal is there before anything else is.
+    command = [sys.executable, str(ROOT / "scripts" / "command.py"), "ps"]
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    with process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (-signal.SIGINT, b"", b"")
+
+
+def test_ctrl_c_when_the_command_is_done_changes_nothing_of_what_it_says() -> None:
+    program = (
+        "import atexit, signal, sys\n"
+        "from netsim.cli import main\n"
+        "atexit.register(signal.raise_signal, signal.SIGINT)\n"
+        "sys.argv[1:] = ['--version']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+    assert done.stdout.startswith(b"netsim ")
+
+
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[tuple[Shell, int]]:
     """A running network, and the process of its alice, which is awake again at the end."""
