@@ -82,6 +82,11 @@ def format_duration(ns: int) -> str:
     return _format_decimal(ns, {unit: _DURATIONS[unit] for unit in ("s", "ms", "us", "ns")}, "s")
 
 
+def format_moment(ns: int) -> str:
+    """A time in a report: at most milliseconds where there are seconds, else microseconds."""
+    return format_duration(round(ns, -6) if ns >= _DURATIONS["s"] else round(ns, -3))
+
+
 def format_rate(bits_per_second: int) -> str:
     """`bits_per_second` in the largest unit that leaves at least one: "1gbit", "1.5mbit"."""
     return _format_decimal(bits_per_second, _RATES, "bit")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import logging
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -359,8 +360,11 @@ class RunningNetwork(NetworkEvents):
             self._ended_early[node] = how, exit_code
         elif self.is_running and node not in self._outages.nodes:
             text = f"{node} {how}"
-            if exit_code and len(self.exits) < ERRORS:
-                self.exits.append(Event(self.now(), "node-died", node, text))
+            if exit_code:
+                # A program's own end with an error, like an exception that nobody caught.
+                self.logged(node, logging.ERROR, f"ended with exit code {exit_code}")
+                if len(self.exits) < ERRORS:
+                    self.exits.append(Event(self.now(), "node-died", node, text))
             self._gone(node, "node-died", text)
             if exit_code != 0:
                 self._restarts.failed(node)

@@ -21,6 +21,7 @@ from netsim.scenario.scenario_model import Scenario, Step
 from netsim.scenario.step_checks import Verdict, check
 from netsim.scenario.step_packets import packets_around
 from netsim.scenario.step_text import endpoint_text
+from netsim.scenario.tries import Tries, Try
 
 if TYPE_CHECKING:
     from netsim.network.network import Network
@@ -187,14 +188,16 @@ class Runner:
         except _NotYetError as error:
             self._invariant_broke |= role == "invariant"
             inner = step.steps[0]
-            frames = [] if role == "load" else await self._packets(inner, error.started_ns)
-            expected, seen = _texts(error.verdict)
+            shown = error.tries.shown
+            since = shown.started_ns
+            frames = [] if role == "load" else await self._packets(inner, since)
+            expected = inner.text if shown.verdict is None else ", ".join(shown.verdict.expected)
             self._recording.end(
                 opened,
                 self._network.now(),
                 held=False,
                 expected=f"{expected}, within {format_duration(step.words.within)}",
-                seen=f"{seen}, at the last of {error.tries} tries",
+                seen=error.tries.text(),
                 frames=frames,
             )
             raise _DidNotHoldError from None
@@ -282,23 +285,21 @@ class Runner:
         started = self._network.now()
         deadline = started + step.words.within
         every = step.words.every or _RETRY_NS
-        last = Verdict(expected=[inner.text], seen=["no answer yet"], held=False)
-        tries = 0
-        last_started = started
+        tries = Tries()
         while True:
             tried = self._network.now()
-            tries += 1
             try:
                 async with asyncio.timeout((deadline - tried) / SECOND):
-                    last = await check(inner, self._network, self._scenario.folder)
-                    last_started = tried
+                    verdict = await check(inner, self._network, self._scenario.folder)
             except TimeoutError:
-                raise _NotYetError(last, tries, last_started) from None
-            self._recording.sample(last.samples)
-            if last.held:
+                tries.add(Try(tried, None))
+                raise _NotYetError(tries) from None
+            self._recording.sample(verdict.samples)
+            if verdict.held:
                 return
+            tries.add(Try(tried, verdict))
             if max(tried + every, self._network.now()) >= deadline:
-                raise _NotYetError(last, tries, last_started)
+                raise _NotYetError(tries)
             await asyncio.sleep(max(tried + every - self._network.now(), 0) / SECOND)
 
     # Between steps
@@ -351,11 +352,9 @@ class Runner:
 class _NotYetError(Exception):
     """An `eventually` whose time is over."""
 
-    def __init__(self, verdict: Verdict, tries: int, started_ns: int) -> None:
+    def __init__(self, tries: Tries) -> None:
         super().__init__()
-        self.verdict = verdict
         self.tries = tries
-        self.started_ns = started_ns
 
 
 def _texts(verdict: Verdict) -> tuple[str, str]:

@@ -7,8 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any, Final
 
-from netsim.core.time import SECOND
-from netsim.core.units import format_duration
+from netsim.core.units import format_moment
 from netsim.network.log_lines import LogLine, logged_errors
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.summary import summarise
@@ -36,7 +35,7 @@ def verdict_line(result: ScenarioResult) -> str:
     what = f"{result.file}: {result.name}"
     if not result.held:
         return f"FAILED  {what} (seed {result.seed})"
-    return f"ok      {what} ({_count(result)} in {_rounded(result.network_ns)})"
+    return f"ok      {what} ({_count(result)} in {format_moment(result.network_ns)})"
 
 
 def failure_lines(result: ScenarioResult) -> Iterator[str]:
@@ -45,13 +44,13 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
     Computers that their programs have ended come first: the rest mostly follows from that.
     """
     for ended in result.exits[:_EXITS]:
-        yield f"{ended.text}, at {_rounded(ended.time_ns)}"
+        yield f"{ended.text}, at {format_moment(ended.time_ns)}"
         said = [line for line in result.logs if line.node == ended.node]
         for line in said[-_LOG_LINES:]:
             yield f"    {seconds(line.time_ns)}  {line.text}"
     for step in result.failures:
         place = f"{result.file}:{step.line}:{step.column}"
-        yield f"{place}: {_WHAT[step.role]}{step.text}, at {_rounded(step.ended_ns)}"
+        yield f"{place}: {_WHAT[step.role]}{step.text}, at {format_moment(step.ended_ns)}"
         yield from _aligned("expected", step.expected)
         yield from _aligned("seen", step.seen)
         for fault in _faults_before(result, step):
@@ -93,8 +92,8 @@ def _faults_before(result: ScenarioResult, step: StepResult) -> Iterator[str]:
     before = [fault for fault in result.faults if fault.started_ns <= step.ended_ns]
     for fault in before[-_FAULTS:]:
         over = fault.ended_ns is not None and fault.ended_ns <= step.ended_ns
-        time = f"{_rounded(fault.started_ns)}"
-        time = f"from {time} to {_rounded(fault.ended_ns or 0)}" if over else f"since {time}"
+        time = f"{format_moment(fault.started_ns)}"
+        time = f"from {time} to {format_moment(fault.ended_ns or 0)}" if over else f"since {time}"
         yield f"{fault.kind} {fault.subject}, {time}"
 
 
@@ -142,8 +141,3 @@ def _aligned(label: str, text: str) -> Iterator[str]:
 def _count(result: ScenarioResult) -> str:
     steps = sum(step.depth == 0 and step.role in ("step", "load") for step in result.steps)
     return "1 step" if steps == 1 else f"{steps} steps"
-
-
-def _rounded(ns: int) -> str:
-    """At most milliseconds, where there are seconds."""
-    return format_duration(round(ns, -6) if ns >= SECOND else round(ns, -3))

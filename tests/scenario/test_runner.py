@@ -291,7 +291,7 @@ def test_eventually_gives_up(tmp_path: Path) -> None:
         'within: 1s, every: 200ms, http: {from: alice, url: "http://web/", expect: {status: 200}}'
     )
     result = world.run(tmp_path, f"  - eventually: {{{words}}}\n  - wait: 1s\n")
-    seen = "status 503, at the last of 5 tries"
+    seen = "status 503, at the last of 5 tries, at 800ms; at the first, at 0s, the same"
     assert failure(result) == (4, "status 200, within 1s", seen)
     assert result.network_ns <= SECOND
 
@@ -300,8 +300,26 @@ def test_eventually_does_not_wait_for_a_try_that_hangs(tmp_path: Path) -> None:
     world = World(response=1e9)
     result = world.run(tmp_path, f"  - eventually: {{within: 10s, {HTTP}}}\n")
     line, _, seen = failure(result)
-    assert (line, seen) == (4, "no answer yet, at the last of 1 tries")
+    assert (line, seen) == (4, "no answer, at the only try, at 0s")
     assert result.network_ns == 10 * SECOND
+
+
+def test_eventually_tells_the_first_and_the_last_answer_and_a_try_that_hangs(
+    tmp_path: Path,
+) -> None:
+    def status(network: FakeNetwork) -> int:
+        world.response = 1e9 if network.now() > 600_000_000 else 0.01
+        return 500 if network.now() < 100_000_000 else 503
+
+    world = World(status=status)
+    words = (
+        'within: 1s, every: 200ms, http: {from: alice, url: "http://web/", expect: {status: 200}}'
+    )
+    result = world.run(tmp_path, f"  - eventually: {{{words}}}\n")
+    assert failure(result)[2] == (
+        "no answer, at the last of 5 tries, at 800ms; at the one before, at 600ms, status 503; "
+        "at the first, at 0s, status 500"
+    )
 
 
 def test_repeat(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from networks import play, two_computers
 
 from netsim import Network, StartError, run
 from netsim.network.running_network import Time
+from netsim.scenario.load_scenario import load_scenario
+from netsim.scenario.scenario_run import execute
+from netsim.scenario.text_report import failure_lines
 
 both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 
@@ -56,6 +60,11 @@ async def ends():
 async def exits():
     print("the port is taken")
     sys.exit(3)
+
+async def exits_later():
+    await asyncio.sleep(0.1)
+    print("the disk is full")
+    sys.exit(4)
 
 async def is_ready():
     await asyncio.sleep(0.2)
@@ -143,6 +152,7 @@ def test_a_program_that_exits_at_once_leaves_a_dead_node(time: Time, tmp_path: P
         assert network.describe("web")["state"] == "dead"
         assert [each.node for each in network.exits] == ["web", "web"]
         assert network.exits[-1].text.endswith("ended with exit code 3")
+        assert [each.text for each in network.errors] == ["ended with exit code 3"] * 2
 
     play(time, file, test)
 
@@ -213,3 +223,25 @@ def test_a_program_that_fails_is_told(call: str, time: Time, tmp_path: Path) -> 
         ]
 
     play(time, file, test)
+
+
+@both_times
+def test_a_program_that_exits_later_fails_a_scenario_that_does_not_expect_it(
+    time: Time, tmp_path: Path
+) -> None:
+    two_computers(tmp_path, web="run: 'serve:exits_later'", serve=SERVE)
+    file = tmp_path / "exits.yaml"
+    text = "name: exits\ntopology: two.yaml\nsteps:\n  - wait: 500ms\n  - wait: 10ms\n"
+    file.write_text(text)
+    result = execute(replace(load_scenario(file), time=time))
+    (failed,) = result.failures
+    assert (failed.line, failed.role) == (4, "errors")
+    assert (failed.expected, failed.seen) == (
+        "no errors of programs",
+        "web: ended with exit code 4",
+    )
+    first, said, *_ = failure_lines(result)
+    assert "ended with exit code 4, at 1" in first
+    assert said.endswith("the disk is full")
+    file.write_text(text + "expected_errors: [exit code 4]\n")
+    assert execute(replace(load_scenario(file), time=time)).held
