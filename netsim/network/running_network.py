@@ -26,6 +26,7 @@ from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.network.events import Event
+from netsim.network.fault_history import FaultHistory
 from netsim.network.faults import UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.measuring import Recordings
@@ -67,6 +68,7 @@ class RunningNetwork(NetworkEvents):
         self._started: Backend | None = None
         self._outages = Outages(plan)
         self._conditions = LinkConditions(plan, self._outages.nodes)
+        self.fault_history = FaultHistory(plan, self._conditions)
         self.unused = UnusedOperations()
         self._traffic_faults = TrafficFaults(self)
         self.recordings = Recordings(self.unused, lambda: self._backend, self.failed)
@@ -194,6 +196,7 @@ class RunningNetwork(NetworkEvents):
         Returns when that time is over at both ends. With carriers that change routes follow.
         """
         await self._put_in_force(self._conditions.change(changes, self.now()))
+        self.fault_history.links_changed(dict.fromkeys(link for link, _, _ in changes), self.now())
 
     async def _put_in_force(self, changes: list[LinkChange]) -> None:
         told = len({node for _, node, _ in changes})
@@ -212,6 +215,7 @@ class RunningNetwork(NetworkEvents):
         if up:
             at = self.now() + self._backend.lead_ns(len(up), parts)
             await self._backend.set_faults(at, up)
+        self.fault_history.traffic_changed(self._traffic_faults.texts(), self.now())
 
     async def converged(self) -> None:
         """Wait until the routes follow what has changed so far: carriers, and nodes that came up.
@@ -269,6 +273,7 @@ class RunningNetwork(NetworkEvents):
                 raise self._with_log(error) from error.__cause__
             raise
         self._outages.node_started(node)
+        self.fault_history.ended(("node", node), self.now())
         self._publish("node-started", node, f"{node} is up")
         self._restarts.started(node)
         if self.state == "degraded" and not self._outages.nodes:
@@ -285,12 +290,13 @@ class RunningNetwork(NetworkEvents):
         self._check_programs(node)
         await self._backend.kill_program(node)
         await self._resume_to_end(node)
-        self._publish("notice", node, f"what ran on {node} was killed")
+        self._began("program", node, f"what ran on {node} was killed")
 
     async def start_program(self, node: str) -> None:
         """Start what runs on a computer again, after `kill_program`; StartError."""
         self._check_programs(node)
         await self._backend.start_program(node)
+        self.fault_history.ended(("program", node), self.now())
         self._publish("notice", node, f"what runs on {node} was started")
 
     async def pause(self, node: str) -> None:
@@ -302,21 +308,30 @@ class RunningNetwork(NetworkEvents):
         self._check_programs(node)
         await self._backend.pause(node, True)
         self.paused.add(node)
-        self._publish("notice", node, f"what runs on {node} stands still")
+        self._began("pause", node, f"what runs on {node} stands still")
 
     async def resume(self, node: str) -> None:
         """Let it go on, after `pause`."""
         self._check_programs(node)
         await self._backend.pause(node, False)
-        self.paused.discard(node)
+        self._goes_on(node)
         self._publish("notice", node, f"what runs on {node} goes on")
 
     async def _resume_to_end(self, node: str) -> None:
         """What stands still could neither shut down nor be killed as what runs is."""
         if node in self.paused:
-            self.paused.discard(node)
+            self._goes_on(node)
             with contextlib.suppress(ConnectionError, TimeoutError):
                 await self._backend.pause(node, False)
+
+    def _goes_on(self, node: str) -> None:
+        self.paused.discard(node)
+        self.fault_history.ended(("pause", node), self.now())
+
+    def _began(self, what: str, node: str, text: str) -> None:
+        """What runs on a node is broken, while the machine lives."""
+        self.fault_history.began((what, node), text, self.now())
+        self._publish("notice", node, text)
 
     def _check_programs(self, node: str) -> None:
         check_node(self.plan, node)
@@ -333,9 +348,11 @@ class RunningNetwork(NetworkEvents):
         await self.start_node(node)
 
     def _gone(self, node: str, kind: str, text: str, *, stopped: bool = False) -> None:
-        self.paused.discard(node)
+        self._goes_on(node)
+        self.fault_history.ended(("program", node), self.now())
         self._outages.node_gone(node, stopped=stopped)
         if self.is_running:
+            self.fault_history.began(("node", node), text, self.now())
             self.state = "degraded"
             self._publish(kind, node, text)
             self._rerouting.soon()

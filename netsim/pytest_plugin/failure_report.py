@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _NOTICES: Final = "netsim_notices"
 """Attribute of a report: what keeps another run of its test from being the same."""
+_FAULTS: Final = 10
+"""Those that began last are shown."""
 _SHOWING = pytest.StashKey[str]()
 
 
@@ -67,8 +69,20 @@ def pytest_runtest_makereport(
         from netsim.core.printable import printable
 
         said = printable(f"{again}\n{shown or ''}".rstrip(), "\n\t")
-        report.sections.append((f"netsim {network.plan.name}", said))
+        _add_to_failure(report, f"netsim {network.plan.name}", said)
     return report
+
+
+def _add_to_failure(report: pytest.TestReport, title: str, text: str) -> None:
+    """To what failed itself: JUnit XML has that, and leaves out sections beside it."""
+    longrepr = report.longrepr
+    add_section = getattr(longrepr, "addsection", None)
+    if add_section is not None:
+        add_section(title, text)
+    elif isinstance(longrepr, str):
+        report.longrepr = f"{longrepr}\n{title}\n{text}"
+    else:
+        report.sections.append((title, text))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -134,11 +148,25 @@ def _happened(network: Network) -> str:
         [
             *(f"{each.text}, at {format_duration(each.time_ns)}" for each in network.exits),
             f"network time {format_duration(network.now())}",
+            *_broken(network),
             *(f"another run may differ: {cause}" for cause in network.unrepeatable),
             *_section("what happened", events),
             *_section("what programs logged", logged),
         ]
     )
+
+
+def _broken(network: Network) -> list[str]:
+    """What was or had been broken when the test failed."""
+    from netsim.core.units import format_moment
+
+    lines = []
+    for fault in network.fault_history.faults[-_FAULTS:]:
+        began = format_moment(fault.started_ns)
+        over = fault.ended_ns
+        time = f"since {began}" if over is None else f"from {began} to {format_moment(over)}"
+        lines.append(f"broken: {fault.text}, {time}")
+    return lines
 
 
 def _section(title: str, entries: list[tuple[int, str]]) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from _pytest.assertion.rewrite import AssertionRewritingHook
+from _pytest.pytester import LineMatcher
 
 import netsim.network
 from netsim.pytest_plugin import pytest_configure
@@ -128,17 +130,30 @@ def test_a_failure_shows_the_seed_what_happened_and_the_last_packets(shop: pytes
         + """
 async def test_fails(network):
     await network.call("alice", status, ("http://web/",))
+    await network.link("alice", "r1").set(delay="80ms", from_="alice")
+    async with network.drop("alice", "web", port=81):
+        await asyncio.sleep(1)
     await network.crash("web")
     assert await network.call("alice", status, ("http://web/",)) == 418
 """
     )
-    result = run(shop, "--netsim-seed", "77")
+    result = run(shop, "--netsim-seed", "77", "--junitxml", "junit.xml")
     result.assert_outcomes(failed=1)
+    shown = [
+        "seed 77: pytest *test_fails* --netsim-seed 77",
+        "network time *",
+        "broken: alice → r1: delay 80ms, since *ms",
+        "broken: drop alice → web, 81, from *ms to 1.*s",
+        "broken: web has crashed, since 1.*s",
+    ]
+    # Without network and packets a run of CI says nothing.
+    junit = ElementTree.parse(shop.path / "junit.xml").findtext(".//failure")
+    assert junit is not None
+    LineMatcher(junit.splitlines()).fnmatch_lines(shown)
     result.stdout.fnmatch_lines(
         [
             "*netsim shop*",
-            "*seed 77: pytest *test_fails* --netsim-seed 77",
-            "network time *",
+            *shown,
             "what happened:",
             "* web has crashed",
             "last packets:",
@@ -163,6 +178,41 @@ async def test_expected(network):
     result = run(shop)
     result.assert_outcomes(passed=2, errors=1)
     result.stdout.fnmatch_lines(["*programs of the network have logged errors*", "web: *"])
+
+
+def test_a_program_that_exits_fails_the_test_unless_it_is_expected(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+import sys
+
+async def exits():
+    asyncio.get_running_loop().call_later(0.5, sys.exit, 3)
+
+async def test_unexpected(network):
+    await network["alice"].run(exits)
+    await asyncio.sleep(1)
+
+async def test_expected(network):
+    await network["alice"].run(exits)
+    await asyncio.sleep(1)
+    assert network.errors[-1].text == "ended with exit code 3"
+    network.errors.clear()
+"""
+    )
+    result = run(shop, "--junitxml", "junit.xml")
+    result.assert_outcomes(passed=2, errors=1)
+    shown = [
+        "*programs of the network have logged errors*",
+        "alice: ended with exit code 3",
+        "netsim shop",
+        "seed 5: pytest *test_unexpected* --netsim-seed 5",
+        "alice ended with exit code 3, at 50*ms",
+    ]
+    result.stdout.fnmatch_lines([f"*{line}*" for line in shown])
+    junit = ElementTree.parse(shop.path / "junit.xml").findtext(".//error")
+    assert junit is not None
+    LineMatcher(junit.splitlines()).fnmatch_lines([f"*{line}*" for line in shown])
 
 
 def test_a_fault_in_vain_fails_the_test(shop: pytest.Pytester) -> None:
