@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
 Time = Literal["real", "virtual"]
 
+_ROUTES_OF_A_START: Final = 5.0
+"""Seconds that routes have to follow what has ended at the start; some go and come for ever."""
 STOP_GRACE: Final = 2.0
 """Seconds that programs get to shut down."""
 
@@ -94,7 +96,7 @@ class RunningNetwork(NetworkEvents):
     # Starting and stopping
 
     async def start(self, on_progress: Progress | None = None) -> None:
-        """Bring every node up, or none.
+        """Bring every node up, or none; routes go round those whose programs have ended them since.
 
         `on_progress(ready, total)` is called as nodes come up. StartError names the node that
         did not and the reason.
@@ -118,6 +120,9 @@ class RunningNetwork(NetworkEvents):
             self._publish("notice", "", "`ports` stay closed in virtual time")
         for node in list(self._ended_early):
             self._report_early_end(node)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ROUTES_OF_A_START):
+                await self.converged()
 
     async def stop(self, *, grace: float = STOP_GRACE) -> None:
         """Stop every node: programs may shut down for `grace` seconds, then they are ended.

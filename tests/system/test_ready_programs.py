@@ -190,6 +190,24 @@ def test_a_service_that_serves_by_itself(tmp_path: Path) -> None:
 
 
 @both_times
+def test_a_network_starts_with_routes_that_are_settled(time: Time, tmp_path: Path) -> None:
+    (tmp_path / "serve.py").write_text(SERVE)
+    file = tmp_path / "routed.yaml"
+    file.write_text(
+        "name: routed\nnodes:\n  alice: {kind: computer}\n  r1: {kind: router}\n"
+        "  r2: {kind: router}\n  web: {kind: computer, run: 'serve:exits'}\n"
+        "links: [[alice, r1], [r1, r2], [r2, web]]\n"
+    )
+
+    async def test(network: Network) -> None:
+        assert network.describe("web")["state"] == "dead"
+        assert "routes" in [each.kind for each in network.timeline]
+        assert (await network["alice"].ping("web", count=1)).errors
+
+    play(time, file, test)
+
+
+@both_times
 def test_a_readiness_function_that_raises(time: Time, tmp_path: Path) -> None:
     words = "run: 'serve:main', ready: 'serve:is_never_ready'"
     file = two_computers(tmp_path, web=words, serve=SERVE)
