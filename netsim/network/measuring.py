@@ -15,6 +15,7 @@ from netsim.core.errors import InvalidValueError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import parse_duration
 from netsim.network.faults import Operation, UnusedOperations
+from netsim.network.run_files import RunFiles
 from netsim.observe.measurement import Measurement
 from netsim.site.backend import Backend
 from netsim.site.recorder import Batch, Watched
@@ -41,8 +42,10 @@ class Recordings:
         unused: UnusedOperations,
         backend: Callable[[], Backend],
         failed: Callable[[str], None],
+        run_files: RunFiles,
     ) -> None:
         self.unused = unused
+        self.run_files = run_files
         self.backend = backend
         self._failed = failed
         self._running: dict[int, Recording] = {}
@@ -92,7 +95,7 @@ class Recording(Operation):
         self._recordings = recordings
         self._watched = watched
         self._every_ns = every_ns
-        self._path = os.path.abspath(path)
+        self._path = self._written = os.path.abspath(path)
         self._on_measured = on_measured
         self._file: io.TextIOWrapper | None = None
         self._key = 0
@@ -104,7 +107,8 @@ class Recording(Operation):
 
     async def _make(self) -> None:
         backend = self._recordings.backend()
-        file = Path(self._path).open("w", encoding="utf-8", newline="")  # noqa: SIM115  # see `end`
+        self._written = self._recordings.run_files.written(self._path)
+        file = Path(self._written).open("w", encoding="utf-8", newline="")  # noqa: SIM115  # see `end`
         self._writer = csv.writer(file)
         try:
             self._writer.writerow(COLUMNS)
@@ -144,6 +148,7 @@ class Recording(Operation):
             if self._file is not None:
                 self._file.close()
                 self._file = None
+            self._recordings.run_files.put_in_place(self._written, self._path)
 
     def take(self, measured: Sequence[Measurement], left_out: int) -> str | None:
         """Write what was measured; what has failed, for a person to read."""

@@ -75,7 +75,7 @@ class Network(RunningNetwork):
         if time == "real" and order is not None:
             raise ValueError('order is drawn in virtual time only; leave it out, or time="virtual"')
         super().__init__(plan, time, start_method, launcher)
-        self._capture_files = CaptureFiles(plan.name, beside=time == "virtual")
+        self._capture_files = CaptureFiles(plan.name, self.run_files)
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
 

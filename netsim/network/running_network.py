@@ -34,6 +34,7 @@ from netsim.network.network_events import ERRORS, NetworkEvents
 from netsim.network.outages import Outages
 from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
+from netsim.network.run_files import RunFiles
 from netsim.network.traffic_faults import TrafficFaults
 from netsim.site.backend import Backend, LinkChange, Progress
 from netsim.site.recorder import Batch
@@ -73,7 +74,10 @@ class RunningNetwork(NetworkEvents):
         self.fault_history = FaultHistory(plan, self._conditions)
         self.unused = UnusedOperations()
         self._traffic_faults = TrafficFaults(self)
-        self.recordings = Recordings(self.unused, lambda: self._backend, self.failed)
+        self.run_files = RunFiles(beside=time == "virtual")
+        self.recordings = Recordings(
+            self.unused, lambda: self._backend, self.failed, self.run_files
+        )
         self._rerouting = Rerouting(plan, self._outages, self._install_routes)
         self._restarts = Restarts(
             plan,

@@ -47,11 +47,18 @@ class Job:
     watches_timers: bool = False
     script: tuple[tuple[Choice, int], ...] | None = None
     """Choices to be made, and no others."""
+    has_own_files: bool = False
+    """What it captures and records goes to files with its seed in their names."""
 
     @property
     def order(self) -> RunOrder:
         return RunOrder(
-            self.seed, self.faults, self.time_limit_ns, self.watches_timers, self.script
+            self.seed,
+            self.faults,
+            self.time_limit_ns,
+            self.watches_timers,
+            self.script,
+            self.has_own_files,
         )
 
     def broken(self, problem: str, wall: float) -> ScenarioResult:

@@ -42,6 +42,8 @@ class RunOrder:
     watches_timers: bool
     script: tuple[tuple[Choice, int], ...] | None
     """Of choices between tasks; None: as the scenario says."""
+    has_own_files: bool = False
+    """What it captures and records goes to files with its seed in their names."""
 
 
 class RunServer:

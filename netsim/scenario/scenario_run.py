@@ -36,6 +36,7 @@ def execute(
     faults: Sequence[PlannedFault] = (),
     watches_timers: bool = False,
     script: Sequence[tuple[Choice, int]] | None = None,
+    has_own_files: bool = False,
     new_network: Callable[..., Network] = Network,
 ) -> ScenarioResult:
     """Run the scenario to its end. `seed` goes before the scenario's, that before the topology's.
@@ -43,6 +44,7 @@ def execute(
     `plan` is that of the scenario's topology, where it was made before. `trace` is a file for every
     frame. `faults` come at times of their own, beside the steps. Timers of programs can be watched
     in virtual time. With a `script` no order of tasks is drawn; what it says is chosen.
+    `has_own_files` puts the seed into the names of what it captures and records.
     Whatever goes wrong is in the result. It runs an event loop: none may be running.
     """
     plan = make_plan(
@@ -53,6 +55,8 @@ def execute(
     recording = Recording()
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
+    if has_own_files:
+        network.run_files.mark = f"seed-{plan.seed}"
     watched = _Watched(TimersSeen() if watches_timers else None)
     if script is not None:
         watched.choices.script = dict(script)

@@ -38,7 +38,12 @@ class Runs:
             os.makedirs(trace, exist_ok=True)
         self._seeds = len(seeds)
         self._jobs = [
-            Job(scenario, seed, _trace(trace, names.get((index, seed))))
+            Job(
+                scenario,
+                seed,
+                _trace(trace, names.get((index, seed))),
+                has_own_files=len(seeds) > 1,
+            )
             for index, scenario in enumerate(scenarios)
             for seed in seeds
         ]

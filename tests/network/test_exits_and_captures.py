@@ -25,7 +25,12 @@ async def leave(code):
 
 @pytest.mark.parametrize("time", ["virtual", "real"])
 @pytest.mark.parametrize(
-    ("code", "number", "logged"), [("3", 3, []), ("null", 0, []), ("gone away", 1, ["gone away"])]
+    ("code", "number", "logged"),
+    [
+        ("3", 3, ["ended with exit code 3"]),
+        ("null", 0, []),
+        ("gone away", 1, ["gone away", "ended with exit code 1"]),
+    ],
 )
 def test_sys_exit_says_the_same_in_both_times(
     time: Time,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from plans import plan_of
 from planted_orders import in_one_program
 from played_network import World
 
+from netsim import Network, run
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_run import execute
@@ -102,3 +105,47 @@ def test_when_the_budget_is_over_no_run_begins(tmp_path: Path) -> None:
         any("of 50: the budget is over" in notice for notice in result.notices)
         for result in results
     )
+
+
+RECORDED = """\
+name: x
+topology: lan.yaml
+steps:
+  - record: {at: [alice], to: out.csv}
+  - capture: {at: alice, to: out.pcapng}
+  - transfer: {from: alice, to: web, size: 100KiB}
+"""
+
+
+def test_each_of_several_seeds_has_files_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "lan.yaml").write_text(LAN.replace("WORDS", "loss: 5%"))
+    (tmp_path / "recorded.yaml").write_text(RECORDED)
+    scenario = load_scenario(tmp_path / "recorded.yaml")
+    with Runs([scenario], [1, 2, 3], trace=None, workers=3) as runs:
+        assert all(result.held for result in runs.results(lambda: None))
+    swept = sorted(file.name for file in tmp_path.glob("out*"))
+    names = [f"out.seed-{seed}" for seed in (1, 2, 3)]
+    assert swept == [f"{name}.{kind}" for name in names for kind in ("csv", "pcapng")]
+    # Each is what the seed alone writes, to the name that the scenario has.
+    for name, seed in zip(names, (1, 2, 3), strict=True):
+        execute(scenario, seed=seed)
+        for kind in ("csv", "pcapng"):
+            alone = (tmp_path / f"out.{kind}").read_bytes()
+            assert alone == (tmp_path / f"{name}.{kind}").read_bytes()
+
+
+def test_recordings_of_runs_at_the_same_time_do_not_mix(tmp_path: Path) -> None:
+    async def both() -> None:
+        with (tmp_path / "out.csv").open("w") as before:
+            before.write("old")
+        plan = plan_of("alice web delay=1ms")
+        async with Network(plan, time="virtual") as one, Network(plan, time="virtual") as other:
+            await one.record("alice", to=tmp_path / "out.csv")
+            await other.record("web", to=tmp_path / "out.csv")
+            await asyncio.sleep(1)
+            assert (tmp_path / "out.csv").read_text() == "old"
+        lines = (tmp_path / "out.csv").read_text().splitlines()
+        assert {line.split(",")[1] for line in lines[1:]} == {"alice"}
+
+    run(both())
+    assert [file.name for file in tmp_path.iterdir()] == ["out.csv"]
