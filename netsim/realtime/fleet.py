@@ -336,7 +336,8 @@ class Fleet:
             case messages.Ready(_, ports):
                 node.ports = list(ports)
                 node.ready = True
-                self._has_answered(node)
+                if node.pid is not None:
+                    self._has_answered(node)
             case messages.Failed(_, reason):
                 node.failure = reason
                 self._has_answered(node)
@@ -355,6 +356,8 @@ class Fleet:
         handle = self._asked[node].popleft()
         handle.pid = pid
         self._by_pid[pid] = handle
+        if handle.ready:
+            self._has_answered(handle)  # it was ready before the launcher had said so much
 
     def not_launched(self, node: str, reason: str) -> None:
         self._launches.release()

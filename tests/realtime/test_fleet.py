@@ -27,6 +27,7 @@ class Stage:
         self.pids: dict[str, int] = {}
         self.cannot_launch = ""
         self.refused = ""
+        self.slow_to_tell = ""
         self.all_launched = asyncio.Event()
         self._nodes: dict[str, socket.socket] = {}
         self._reports: Reports
@@ -45,7 +46,8 @@ class Stage:
             return
         self.pids[node] = len(self.pids) + 1
         self._nodes[node] = socket.socket(fileno=os.dup(channel))
-        self._reports.launched(node, self.pids[node])
+        if node != self.slow_to_tell:
+            self._reports.launched(node, self.pids[node])
         if node == self._last:
             self.all_launched.set()
 
@@ -57,6 +59,9 @@ class Stage:
 
     def kill_node(self, node: str) -> None:
         self.die(node)
+
+    def tell(self, node: str) -> None:
+        self._reports.launched(node, self.pids[node])
 
     def say(self, node: str, message: Any) -> None:
         self._nodes[node].sendall(encode(message))
@@ -92,6 +97,26 @@ async def test_a_node_that_dies_while_others_start() -> None:
         stage.say(node, Ready(node, ()))
     message = await start_error(fleet, starting)
     assert message == f"{first}: its process ended before the others were ready"
+
+
+async def test_a_node_that_is_ready_before_its_launcher_has_told_its_number() -> None:
+    stage = Stage()
+    fleet, starting = begin(stage)
+    *others, last = fleet.nodes
+    stage.slow_to_tell = last
+    await stage.all_launched.wait()
+    for node in (last, *others):
+        stage.say(node, Ready(node, ()))
+    while not all(node.ready for node in fleet.nodes.values()):
+        await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not starting.done(), "nobody knows its pid yet"
+    stage.tell(last)
+    async with asyncio.timeout(10):
+        await starting
+    assert fleet.nodes[last].pid == stage.pids[last]
+    await fleet.stop(grace=0)
 
 
 async def test_a_node_that_cannot_be_launched() -> None:
