@@ -50,11 +50,13 @@ def serve(sock: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A collection would write to every page that is shared with the supervisor, and leave holes
+    # that nodes write to: no garbage here is worth that.
+    gc.disable()
     # Imported here, which is the reason for having a zygote.
     from netsim.realtime import site_process
 
     site_process.preload()
-    gc.collect()
     gc.freeze()
     _Zygote(sock).run()
 
@@ -147,6 +149,7 @@ class _Zygote:
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            gc.enable()
             die_with_parent(zygote)
             become_subreaper()
             for descriptor in (self._sock.fileno(), self._wake_reader, self._wake_writer):
