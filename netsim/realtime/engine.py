@@ -152,6 +152,11 @@ class Engine:
         if end.receiver is not None:
             self._disconnect(end)
 
+    def close(self) -> None:
+        """Give the wires back."""
+        for end in self._ends.values():
+            end.disconnect()
+
     # Work
 
     def set_mute(self, name: str, mute: bool) -> None:

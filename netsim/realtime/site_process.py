@@ -75,12 +75,17 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     it is attached to one, and of the receiving and the sending end of the wires at each port, if it
     has any yet.
     """
+    plan = blueprint.plan.node(boot.node)
     setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ.update(plan.env)
+    if blueprint.folder is not None:
+        sys.path.insert(0, blueprint.folder)
     channel, counters, *wires = descriptors
-    tap = None if blueprint.plan.node(boot.node).tap is None else wires.pop(0)
+    tap = None if plan.tap is None else wires.pop(0)
     process = SiteProcess(blueprint, boot, channel, counters, tap)
     process.connect(wires)
+    process.occupy()
     return process.run()
 
 
@@ -107,9 +112,6 @@ class SiteProcess:
         self._channel = Channel(
             socket.socket(fileno=channel), self._loop, self._handle, self._loop.stop
         )
-        os.environ.update(self._node_plan.env)
-        if blueprint.folder is not None:
-            sys.path.insert(0, blueprint.folder)
         self._programs = self._new_programs()
         self._published: list[PublishedPort] = []
         self._running: dict[int, asyncio.Event] = {}
@@ -128,11 +130,20 @@ class SiteProcess:
             for port, receiving, sending in ends:
                 self._engine.connect(port, receiving, sending)
 
-    def run(self) -> int:
-        """Serve until stopped."""
+    def occupy(self) -> None:
+        """Make event loop, output and children of the whole process those of the node."""
         asyncio.set_event_loop(self._loop)
         Orphans(self._loop).install()
         self._forward_output()
+
+    def close(self) -> None:
+        """Give the descriptors back, where the process goes on."""
+        self._channel.close()
+        self._engine.close()
+        self._loop.close()
+
+    def run(self) -> int:
+        """Serve until stopped."""
         self._continue_captures()
         self._spawn(self._start())
         try:

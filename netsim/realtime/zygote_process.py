@@ -54,9 +54,10 @@ def serve(sock: socket.socket) -> None:
     # that nodes write to: no garbage here is worth that.
     gc.disable()
     # Imported here, which is the reason for having a zygote.
-    from netsim.realtime import site_process
+    from netsim.realtime import rehearsal, site_process
 
     site_process.preload()
+    rehearsal.rehearse()
     gc.freeze()
     _Zygote(sock).run()
 

@@ -1,0 +1,30 @@
+"""A node that starts and ends in a process which goes on leaves that as it was."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from typing import Any
+
+from netsim.realtime.rehearsal import rehearse
+
+
+def surroundings() -> tuple[Any, ...]:
+    return (
+        sorted(os.listdir("/proc/self/fd")),
+        dict(os.environ),
+        list(sys.path),
+        (sys.stdout, sys.stderr, list(logging.getLogger().handlers), logging.getLogger().level),
+        (os.fork, os.posix_spawn),
+    )
+
+
+def test_a_rehearsal_leaves_nothing() -> None:
+    before = surroundings()
+    try:
+        rehearse()
+    finally:
+        gc.unfreeze()
+    assert surroundings() == before
