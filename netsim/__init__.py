@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import InvalidNameError as InvalidNameError
     from netsim.core.errors import InvalidValueError as InvalidValueError
     from netsim.core.errors import NetsimError as NetsimError
+    from netsim.core.errors import NoCoroutineError as NoCoroutineError
     from netsim.core.errors import NoPathError as NoPathError
     from netsim.core.errors import NoProgramsError as NoProgramsError
     from netsim.core.errors import NotAwaitedError as NotAwaitedError
@@ -113,6 +114,7 @@ __all__ = [
     "NetsimError",
     "Network",
     "NetworkPlan",
+    "NoCoroutineError",
     "NoPathError",
     "NoProgramsError",
     "NodeView",

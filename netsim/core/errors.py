@@ -136,6 +136,10 @@ class NoProgramsError(NetsimError, TypeError):
     """A switch was asked for what only computers and routers can do."""
 
 
+class NoCoroutineError(NetsimError, TypeError):
+    """What is to run on a node is no coroutine function."""
+
+
 class CopyError(NetsimError, TypeError):
     """An argument or a result cannot be copied from one computer to another."""
 

@@ -134,17 +134,18 @@ class Fault(Operation):
 
 
 class UnusedOperations:
-    """Where operations of one network were made that are neither awaited nor entered yet."""
+    """Where operations and calls of one network were made that are not awaited or entered yet."""
 
     def __init__(self) -> None:
-        self._places: dict[int, str] = {}
+        self._places: dict[int, tuple[str, str]] = {}
+        """Where each was made, and what it is: empty for a fault."""
         self._numbers = count()
 
-    def add(self) -> int:
+    def add(self, call: str = "") -> int:
         """One is made, by the nearest caller outside netsim; its number."""
         number = next(self._numbers)
         if len(self._places) < _UNUSED:
-            self._places[number] = _line_outside()
+            self._places[number] = _line_outside(), call
         return number
 
     def discard(self, number: int) -> None:
@@ -159,8 +160,16 @@ class UnusedOperations:
         """NotAwaitedError unless all were used. It tells once."""
         places = dict.fromkeys(self._places.values())
         self._places.clear()
-        if places:
-            raise NotAwaitedError(f"{_IN_VAIN}: {', '.join(places)}; {_WHAT_TO_WRITE}")
+        mistakes = [
+            f"{place}: `{call}` was not awaited, so it has not begun; write `await {call}`"
+            for place, call in places
+            if call
+        ]
+        faults = [place for place, call in places if not call]
+        if faults:
+            mistakes.append(f"{_IN_VAIN}: {', '.join(faults)}; {_WHAT_TO_WRITE}")
+        if mistakes:
+            raise NotAwaitedError("\n".join(mistakes))
 
 
 class LinkFaults:

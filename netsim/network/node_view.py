@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from netsim.core.errors import (
+    NoCoroutineError,
     NoPathError,
     NoProgramsError,
     TransferFailedError,
     UnknownNameError,
 )
 from netsim.core.units import parse_size
+from netsim.network.awaited_call import awaited
 from netsim.network.faults import Fault, Operation
 from netsim.network.node_faults import NodeFault, NodeOperation, NodesOfNetwork
 from netsim.network.traffic_faults import ConnectionsView
@@ -54,6 +57,7 @@ class NodeView:
 
     def __init__(self, network: NodesOfNetwork, name: str) -> None:
         self._network = network
+        self._unused = network.unused
         self.name = name
         self.kind: Kind = network.plan.node(name).kind
 
@@ -62,6 +66,7 @@ class NodeView:
 
     # Programs
 
+    @awaited
     async def get(
         self,
         url: str,
@@ -75,6 +80,7 @@ class NodeView:
             "GET", url, headers=headers, timeout=timeout, follow_redirects=follow_redirects
         )
 
+    @awaited
     async def request(
         self,
         method: str,
@@ -97,6 +103,7 @@ class NodeView:
             http_exchange, method, url, headers, content, timeout, follow_redirects
         )
 
+    @awaited
     async def ping(
         self,
         to: str,
@@ -119,6 +126,7 @@ class NodeView:
             )
         return await self.run(ping, to, count, interval, timeout, size)
 
+    @awaited
     async def path(self, to: str) -> list[str]:
         """The names of the routers on the way to a name or address, as packets really travel.
 
@@ -132,12 +140,14 @@ class NodeView:
             raise NoPathError(self._no_path(to, trace, routers), routers)
         return routers
 
+    @awaited
     async def resolve(self, name: str) -> str | None:
         """The IPv4 address that a name has here; None when it has none."""
         from netsim.tools.resolve import resolve
 
         return await self.run(resolve, name)
 
+    @awaited
     async def transfer(self, to: str, size: int | str, *, timeout: float | None = None) -> Transfer:
         """Send bytes (`1_000_000`, `"20MiB"`) to another computer over one TCP connection.
 
@@ -179,6 +189,7 @@ class NodeView:
             await asyncio.gather(sending, arriving, return_exceptions=True)
             await self._close_sink(receiver, port)
 
+    @awaited
     async def exec(
         self, *argv: str, cwd: str | os.PathLike[str] = ".", json: bool = False
     ) -> Completed:
@@ -209,6 +220,7 @@ class NodeView:
             printed["stderr"].decode(errors="replace"),
         )
 
+    @awaited
     async def run(
         self,
         function: Callable[Arguments, Awaitable[Result]],
@@ -219,8 +231,17 @@ class NodeView:
 
         Any asyncio code will do: aiohttp, httpx, plain streams. The function must be importable in
         real time; arguments and result are copied in both times (CopyError). What it raises is
-        raised.
+        raised. NoCoroutineError for a plain function.
         """
+        if not callable(function):
+            what = repr(function)
+            if inspect.iscoroutine(function):
+                function.close()
+                what = f"the coroutine {function.__qualname__}"
+            raise NoCoroutineError(
+                f"{what} is no function; write the coroutine function and its arguments: "
+                '`run(fetch, "http://web/")`, not `run(fetch("http://web/"))`'
+            )
         tap = self._network.plan.node(self.name).tap
         if tap is not None:
             raise NoProgramsError(

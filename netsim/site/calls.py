@@ -10,10 +10,10 @@ import asyncio
 import inspect
 import pickle
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from netsim.core.errors import CopyError
+from netsim.core.errors import CopyError, NoCoroutineError
 
 
 class RemoteTraceback(Exception):  # noqa: N818  # as in concurrent.futures
@@ -49,10 +49,10 @@ def pack_call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         reference = pickle.dumps(function, 5)
     except Exception as error:
         raise CopyError(
-            f"{_name(function)} cannot be found by another process ({error}); pass a function "
+            f"{name_of(function)} cannot be found by another process ({error}); pass a function "
             "from the top level of a module"
         ) from error
-    return pickle.dumps((_name(function), reference, pack("an argument", (args, kwargs))), 5)
+    return pickle.dumps((name_of(function), reference, pack("an argument", (args, kwargs))), 5)
 
 
 async def run_call(call: bytes) -> bytes:
@@ -66,9 +66,7 @@ async def run_call(call: bytes) -> bytes:
         function = _find(name, reference)
         args, kwargs = _arguments(arguments)
         awaitable = function(*args, **kwargs)
-        if not inspect.isawaitable(awaitable):
-            raise TypeError(f"{name} is no coroutine function; write `async def`")
-        return pack("the result", (True, await awaitable))
+        return pack("the result", (True, await checked(name, awaitable)))
     except asyncio.CancelledError:
         if task is not None and task.cancelling():
             raise
@@ -78,6 +76,13 @@ async def run_call(call: bytes) -> bytes:
         return failure(RuntimeError(f"{name} raised {error!r}"), traceback.format_exc())
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the caller's
         return failure(error, traceback.format_exc())
+
+
+def checked(name: str, given: Any) -> Awaitable[Any]:
+    """What a function has given, to be awaited; NoCoroutineError where it cannot be."""
+    if not inspect.isawaitable(given):
+        raise NoCoroutineError(f"{name} is no coroutine function; write `async def`")
+    return given
 
 
 def unpack_outcome(outcome: bytes) -> Any:
@@ -126,6 +131,6 @@ def failure(error: Exception, trace: str = "") -> bytes:
         return pickle.dumps((False, (CopyError(text), trace)), 5)
 
 
-def _name(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
     module = getattr(function, "__module__", None) or type(function).__module__
     return f"{module}:{getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -24,7 +24,7 @@ from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import Accounting
 from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
 from netsim.site.build import node_streams
-from netsim.site.calls import pack, unpack
+from netsim.site.calls import checked, name_of, pack, unpack
 from netsim.site.driver import LOOKAHEAD
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
@@ -366,7 +366,8 @@ class VirtualBackend:
 
         async def run() -> bytes:
             args, kwargs = unpack(arguments)
-            return pack("the result", await function(*args, **kwargs))
+            given = function(*args, **kwargs)
+            return pack("the result", await checked(name_of(function), given))
 
         return unpack(await computer.spawn(run()))
 

@@ -14,6 +14,7 @@ from plans import chain, plan_of
 from netsim import (
     HttpFailedError,
     Network,
+    NoCoroutineError,
     NoPathError,
     NoProgramsError,
     NotAwaitedError,
@@ -24,6 +25,7 @@ from netsim import (
     run,
 )
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.network.running_network import Time
 
 PLAN = plan_of(
     "alice s1 delay=1ms",
@@ -141,6 +143,22 @@ def test_functions_and_tools_run_on_nodes(tmp_path: Path) -> None:
         assert (await net["s1"].exec("mac-table")).code == 0
 
     on_a_network(test)
+
+
+def plain() -> int:
+    return 1
+
+
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_what_is_no_coroutine_function_is_refused(time: Time) -> None:
+    async def test(net: Network) -> None:
+        alice: Any = net["alice"]
+        with pytest.raises(NoCoroutineError, match="plain is no coroutine function; write `async"):
+            await alice.run(plain)
+        with pytest.raises(NoCoroutineError, match="the coroutine sums is no function; write the"):
+            await alice.run(sums([], more=1))
+
+    play(time, PLAN, test)
 
 
 def test_switches_run_no_programs() -> None:

@@ -235,6 +235,32 @@ async def test_awaited(network):
     result.stdout.fnmatch_lines(["*nothing has changed: *.py:9, *.py:10; write `await *"])
 
 
+def test_a_call_that_nobody_awaits_fails_the_test(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        HEAD
+        + """
+async def test_forgotten(network):
+    network["alice"].run(status, "http://web/")
+    network["alice"].get("http://web/")
+
+async def test_awaited(network):
+    task = asyncio.create_task(network["alice"].run(status, "http://web/"))
+    never = asyncio.create_task(network["alice"].ping("web"))
+    never.cancel()
+    assert await asyncio.wait_for(network["alice"].run(status, "http://web/"), 5) == 200
+    assert await asyncio.gather(task, network["alice"].resolve("nobody")) == [200, None]
+"""
+    )
+    result = run(shop, "-W", "default")
+    result.assert_outcomes(passed=2, errors=1, warnings=2)
+    result.stdout.fnmatch_lines(
+        [
+            '*.py:9: `network?"alice"?.run(…)` was not awaited, so it has not begun; write*',
+            '*.py:10: `network?"alice"?.get(…)` was not awaited*',
+        ]
+    )
+
+
 def test_a_trace_for_each_test_the_same_in_each_run(shop: pytest.Pytester) -> None:
     shop.makepyfile(HEAD + SLEEP)
     traces = []
