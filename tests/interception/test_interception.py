@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -217,3 +218,33 @@ def test_the_interpreter_may_end_while_installed(enters: bool) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert (int(ended.stdout) == WALL_EPOCH_NS) == enters
+
+
+ENDS_ON_A_COMPUTER = """
+from computers import SetClock, computer
+from netsim.interception.interception import Interception
+
+def test_that_ends_on_a_computer():
+    Interception().__enter__()
+    Interception.installed().enter(computer(clock=SetClock(3600 * 10**9)))
+
+def test_that_comes_after_it():
+    Interception.installed().__exit__(None, None, None)
+"""
+
+
+def test_pytest_takes_the_times_of_the_wall(tmp_path: Path) -> None:
+    """Of tests that end on a computer, too: whoever looks for the slow ones finds those."""
+    file = tmp_path / "test_ends.py"
+    file.write_text(ENDS_ON_A_COMPUTER)
+    options = ("-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "conftest")
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "-vv", "--durations=0", file],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
+    times = re.findall(r"^([\d.]+)s (?:setup|call|teardown) ", ran.stdout, re.MULTILINE)
+    assert len(times) == 6
+    assert max(map(float, times)) < 60
