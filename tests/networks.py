@@ -169,6 +169,17 @@ async def lines_of(network: Network) -> AsyncGenerator[str, None]:
         following.close()
 
 
+async def until(network: Network, condition: Callable[[], bool]) -> None:
+    """Until it holds, which an event tells of."""
+    events = network.subscribe()
+    try:
+        async with asyncio.timeout(20):
+            while not condition():
+                await anext(events)
+    finally:
+        events.close()
+
+
 async def tool(network: Network, node: str, *argv: str, json: bool = False) -> tuple[int, str]:
     """Run a tool at a node: its exit code, and what it printed."""
     printed: list[bytes] = []

@@ -49,6 +49,9 @@ class FakeLinks:
         self.is_stuck = asyncio.Event()
         """While it is set, no change comes to its end."""
         self.changes: list[list[LinkChange]] = []
+        self.changed = asyncio.Event()
+        """Set with each change of links, and with each node that has started."""
+        self.asked_to_start = asyncio.Event()
         self.pids: dict[str, int | None] = {node.name: 10 for node in plan.nodes}
         self._down_nodes: set[str] = set()
         self._conditions = LinkConditions(plan, self._down_nodes)
@@ -70,6 +73,7 @@ class FakeLinks:
     async def set_conditions(self, changes: list[LinkChange]) -> None:
         self.changes.append(changes)
         self._conditions.change(changes, now=0)
+        self.changed.set()
         if self.is_stuck.is_set():
             await self.released.wait()
 
@@ -154,11 +158,13 @@ class FakeLinks:
     async def start_node(self, node: str) -> None:
         if self.pids[node] is not None:
             raise AlreadyRunningError(f"{node} is up already")
+        self.asked_to_start.set()
         if self.is_stuck.is_set():
             await self.released.wait()
             if node == "web":
                 raise StartError(f"{node}: port 80 is served twice")
         self.pids[node] = 11
+        self.changed.set()
         self._down_nodes.discard(node)
 
     async def restart_node(self, node: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +151,14 @@ def flapping_tasks() -> list[asyncio.Task[Any]]:
 
 
 async def number_of_changes(served: Served, number: int) -> None:
+    await until(served, lambda: len(served.network.changes) >= number)
+
+
+async def until(served: Served, condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while len(served.network.changes) < number:
-            await asyncio.sleep(0.001)
+        while not condition():
+            served.network.changed.clear()
+            await served.network.changed.wait()
 
 
 @pytest.mark.parametrize(
@@ -366,9 +371,7 @@ async def test_a_start_goes_on_when_the_client_leaves(
         async with http.post("/v1/nodes/alice/start", timeout=aiohttp.ClientTimeout(0.05)):
             pass
     network.released.set()
-    async with asyncio.timeout(10):
-        while network.pids["alice"] is None:
-            await asyncio.sleep(0.001)
+    await until(served, lambda: network.pids["alice"] is not None)
 
 
 async def test_whatever_goes_on_ends_with_the_network(served: Served) -> None:
@@ -378,8 +381,7 @@ async def test_whatever_goes_on_ends_with_the_network(served: Served) -> None:
     client = ControlClient(served.state)
     starting = asyncio.create_task(asyncio.to_thread(client.change_node, "alice", "start"))
     async with asyncio.timeout(10):
-        while not served.server._faults._changes:
-            await asyncio.sleep(0.001)
+        await served.network.asked_to_start.wait()
     served.network.is_stuck.clear()
     await served.server.close()
     with pytest.raises(ControlError, match=r"stopping|ended before"):

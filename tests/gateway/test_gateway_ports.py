@@ -241,15 +241,20 @@ async def send(client: Client, mebibytes: int) -> None:
 
 
 def test_a_slow_server_gets_everything(alice: Alice) -> None:
+    reads = asyncio.Event()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.2)
+        await reads.wait()
         writer.write(str(len(await reader.read())).encode())
         writer.close()
 
     async def talk() -> None:
         port = await port_to(alice, serve)
         client = await alice.connect(port)
-        await send(client, 16)
+        sending = alice.loop.create_task(send(client, 16))
+        await until(lambda: port.bytes_in > 0 and not real_side(port).is_reading())
+        reads.set()
+        await sending
         client.transport.write_eof()
         assert await client.read_to_the_end() == str(16 * MEBIBYTE).encode()
 

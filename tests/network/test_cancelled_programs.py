@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from networks import play
+from networks import play, until
 
 from netsim import Network
 
@@ -19,6 +18,7 @@ log.propagate = False
 log.addHandler(logging.StreamHandler())  # as uvicorn has one of its own
 
 async def lifespan():
+    print("open")
     try:
         await asyncio.Event().wait()
     except BaseException:
@@ -27,7 +27,6 @@ async def lifespan():
 
 async def serve():
     task = asyncio.create_task(lifespan())
-    log.info("open")
     try:
         async with asyncio.TaskGroup() as requests:
             requests.create_task(asyncio.Event().wait())
@@ -53,7 +52,7 @@ def test_that_it_was_cancelled_is_no_news(time: Literal["virtual", "real"], tmp_
     file.write_text(f'name: one\nnodes: {{web: {{kind: computer, run: "{module}:serve"}}}}\n')
 
     async def test(network: Network) -> None:
-        await asyncio.sleep(0.1)
+        await until(network, lambda: bool(network.logs()["lines"]))
 
     network = play(time, file, test)
     text = "\n".join(line["text"] for line in network.logs()["lines"])

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from networks import play
+from networks import play, until
 from plans import chain
 
 from netsim import Network, run
@@ -49,9 +49,7 @@ def test_sys_exit_says_the_same_in_both_times(
     )
 
     async def test(network: Network) -> None:
-        async with asyncio.timeout(10):
-            while network.describe("web")["state"] != "dead":
-                await asyncio.sleep(0.01)
+        await until(network, lambda: network.describe("web")["state"] == "dead")
 
     network = play(time, file, test)
     told = [re.sub(r" \(pid \d+\)", "", event.text) for event in network.timeline]

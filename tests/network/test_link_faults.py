@@ -330,7 +330,8 @@ def test_a_fault_that_is_neither_awaited_nor_entered_is_told(
 def test_an_operation_can_be_a_task_and_be_cancelled(network: FakeNetwork, link: LinkView) -> None:
     async def test() -> None:
         flapping = asyncio.create_task(link.flap("60s"))
-        await asyncio.sleep(0.01)
+        while not network.changes:
+            await asyncio.sleep(0)
         assert both(network, "up") == [False, False]
         flapping.cancel()
         with pytest.raises(asyncio.CancelledError):

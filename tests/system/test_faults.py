@@ -165,7 +165,10 @@ async def test_programs_die_and_stand_still(start_network: StartNetwork) -> None
         alice, web = network["alice"], network["web"]
         asking = asyncio.create_task(alice.get("http://web/delay/9"))
         called = asyncio.create_task(web.run(asyncio.sleep, 60))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0)
+        # These come after both: a node does things in the order in which it was told.
+        await alice.get("http://web/get")
+        await web.run(asyncio.sleep, 0)
         pid = network.describe("web")["pid"]
         async with web.kill_program():
             with pytest.raises(HttpFailedError, match=r"empty reply|connection refused"):

@@ -270,6 +270,6 @@ async def test_daemons_leave_no_zombies_and_own_children_are_the_program_s(tmp_p
             assert await anext(lines) == "own child: 7"
         await starting
         node = psutil.Process(network.describe("web")["pid"])
-        while node.children():
-            await asyncio.sleep(0.1)
+        _, left = await asyncio.to_thread(psutil.wait_procs, node.children(), 30)
+        assert left == []
         await network.stop()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from networks import held_frames
+from networks import held_frames, until
 
-from netsim import HttpFailedError, Network, NoPathError, run
+from netsim import HttpFailedError, Network, run
 from netsim.core.time import MILLISECOND
 from netsim.network.running_network import Time
 
@@ -51,17 +51,10 @@ class Outcome:
     rtts_ms: dict[str, float]
 
 
-async def until_path_is(network: Network, *routers: str) -> list[str]:
+async def new_path(network: Network) -> list[str]:
     """Routes follow a little later."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                path = await network["alice"].path("web")
-            except NoPathError:
-                path = []
-            if path == list(routers):
-                return path
-            await asyncio.sleep(0.01)
+    await network.converged()
+    return await network["alice"].path("web")
 
 
 def ends_up(network: Network) -> list[bool]:
@@ -105,9 +98,9 @@ async def play(network: Network) -> Outcome:
     seen["balanced"] = await balanced(network)
 
     async with network.link("r1", "r2").down():
-        seen["down"] = (ends_up(network), await until_path_is(network, "r1", "r3", "r2"))
+        seen["down"] = (ends_up(network), await new_path(network))
         await ping("the long way")
-    seen["mended"] = (ends_up(network), await until_path_is(network, "r1", "r2"))
+    seen["mended"] = (ends_up(network), await new_path(network))
     async with network.link("r1", "r2").set(delay="21ms", from_="r2"):
         await ping("slow")
     await ping("quick again")
@@ -126,9 +119,7 @@ async def play(network: Network) -> Outcome:
     seen["released"] = (report.sent, report.received)
 
     seen["error"] = (await alice.get("http://web:81/")).status
-    async with asyncio.timeout(10):
-        while not network.errors:
-            await asyncio.sleep(0.01)
+    await until(network, lambda: bool(network.errors))
     seen["errors"] = {line.node for line in network.errors}
     seen["which"] = any("LookupError: meant" in line.text for line in network.errors)
 
@@ -143,14 +134,14 @@ async def play(network: Network) -> Outcome:
     except ConnectionError:
         seen["gone"] = True
     await network.start_node("web")
-    await until_path_is(network, "r1", "r2")
+    await new_path(network)
     seen["back"] = (network.state, states(network), (await alice.get("http://web/ip")).status)
     await network.stop_node("r3")
     seen["stopped"] = (network.state, states(network), ends_up(network))
     await network.start_node("r3")
     async with network.partition(["alice"], ["web"]):
         seen["parted"] = ends_up(network)
-    await until_path_is(network, "r1", "r2")
+    await new_path(network)
     await ping("at last")
     seen["end"] = (network.state, ends_up(network), await balanced(network))
     seen["kinds of events"] = {event.kind for event in network.timeline}

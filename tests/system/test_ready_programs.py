@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from networks import play, two_computers
+from networks import play, two_computers, until
 
 from netsim import Network, StartError, run
 from netsim.network.running_network import Time
@@ -174,8 +174,7 @@ def test_an_application_that_nobody_serves(time: Time, tmp_path: Path) -> None:
     file = two_computers(tmp_path, web="run: 'serve:create_app'", serve=SERVE)
 
     async def test(network: Network) -> None:
-        while not network.failed_programs:
-            await asyncio.sleep(0.01)
+        await until(network, lambda: network.failed_programs > 0)
         (event,) = [each for each in network.timeline if each.kind == "program-failed"]
         assert event.text == f"web: run: serve:create_app gave {NOT_SERVED}"
 
@@ -228,8 +227,7 @@ def test_a_program_that_fails_is_told(call: str, time: Time, tmp_path: Path) -> 
     file = two_computers(tmp_path, web=programs, serve=SERVE)
 
     async def test(network: Network) -> None:
-        while not network.failed_programs:
-            await asyncio.sleep(0.01)
+        await until(network, lambda: network.failed_programs > 0)
         (event,) = [each for each in network.timeline if each.kind == "program-failed"]
         assert event.node == "web"
         assert event.text == f"web: run: {call} has ended with LookupError: no stock"
