@@ -124,9 +124,13 @@ class Fault(Operation):
     ) -> None:
         await self._leave()
 
-    @abstractmethod
     async def _enter(self) -> None:
-        """Change it for a while."""
+        """Change it for a while; what was half made is undone."""
+        try:
+            await self._make()
+        except BaseException:
+            await self._leave()
+            raise
 
     @abstractmethod
     async def _leave(self) -> None:

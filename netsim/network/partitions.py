@@ -81,13 +81,6 @@ class Partition(Fault):
         self._opened.append(self)
         await self._faults.change(edits, self)
 
-    async def _enter(self) -> None:
-        try:
-            await self._make()
-        except BaseException:
-            await self._leave()
-            raise
-
     async def _leave(self) -> None:
         if self in self._opened:
             self._opened.remove(self)

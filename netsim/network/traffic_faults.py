@@ -260,13 +260,6 @@ class TrafficFault(Fault):
         if all(_is_over(fault) for host in self._hosts.values() for fault in _all(host)):
             await self._faults.end(self)
 
-    async def _enter(self) -> None:
-        try:
-            await self._make()
-        except BaseException:
-            await self._leave()
-            raise
-
     async def _leave(self) -> None:
         await self._faults.end(self)
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 from netsim_shell import Shell
+from planted_orders import BANK
 
 LAN = """\
 name: lan
@@ -147,32 +148,16 @@ def test_the_first_seed_that_fails(shell: Shell) -> None:
     assert shell.run("test", "luck.yaml", "--seed", str(seed))[0] == 1
 
 
-RACE = """\
-import asyncio
-
-balance = 0
-
-async def deposit(amount):
-    global balance
-    await asyncio.sleep(1)
-    before = balance
-    await asyncio.sleep(0)
-    balance = before + amount
-
-async def both():
-    await asyncio.gather(deposit(10), deposit(20))
-    return balance
-"""
 DEPOSITS = """\
 name: no deposit is lost
 topology: lan.yaml
-steps: [{run: {host: alice, call: "race:both", expect: {returns: 30}}}]
+steps: [{run: {host: alice, call: "bank:main", expect: {returns: 30}}}]
 sometimes: [{log: {node: web, text: "nothing at all"}}]
 """
 
 
 def test_orders_of_tasks(shell: Shell) -> None:
-    (shell.folder / "race.py").write_text(RACE)
+    (shell.folder / "bank.py").write_text(BANK)
     (shell.folder / "race.yaml").write_text(DEPOSITS)
     code, out, _ = shell.run("test", "race.yaml", "--seeds", "1..3")
     lines = out.splitlines()
@@ -187,7 +172,7 @@ def test_orders_of_tasks(shell: Shell) -> None:
     lines = out.splitlines()
     assert code == 1
     assert "  which task ran before which, otherwise than in asyncio's order:" in lines
-    assert any("race.py:7 in deposit" in line for line in lines)
+    assert any("bank.py:8 in deposit" in line for line in lines)
     assert any("of tasks, where the run had " in line for line in lines)
     again = [line.split("again: netsim ")[1] for line in lines if "again: netsim" in line]
     assert len(again) > 1

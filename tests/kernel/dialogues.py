@@ -23,11 +23,11 @@ def dialogue(play: Play) -> Play:
     return play
 
 
-def handshake(d: Dialogue, *, modern: bool = False, mss: int = 1460) -> None:
+def handshake(d: Dialogue, *, modern: bool = False, mss: int = 1460, syn: str = "S") -> None:
     """The peer connects, and the program accepts; sequence numbers are 1 on both sides."""
     d.timestamps = modern
     d.listen()
-    d.send("S", **(MODERN if modern else {"mss": mss}))
+    d.send(syn, **(MODERN if modern else {"mss": mss}))
     d.wait(SOON)
     d.send("A", 1, 1)
     d.wait(SOON)
@@ -538,13 +538,7 @@ def late_answers_after_a_timeout(d: Dialogue) -> None:
 
 def with_ecn(d: Dialogue) -> None:
     """A connection on which both have agreed to it."""
-    d.timestamps = True
-    d.listen()
-    d.send("SEC", **MODERN)
-    d.wait(SOON)
-    d.send("A", 1, 1)
-    d.wait(SOON)
-    d.accept()
+    handshake(d, modern=True, syn="SEC")
 
 
 @dialogue

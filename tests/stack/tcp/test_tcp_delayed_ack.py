@@ -43,22 +43,18 @@ def test_small_data_is_acknowledged_after_40_ms() -> None:
     d.expect_nothing(until=SECOND)
 
 
-def test_delayed_ack_is_counted_from_the_first_unacknowledged_data() -> None:
+@pytest.mark.parametrize(
+    ("second", "acknowledged"),
+    [(20, 40), (30, 30)],
+    ids=["its time counts from the first", "about to leave, it leaves with the second"],
+)
+def test_the_acknowledgement_of_two_small_pieces(second: int, acknowledged: int) -> None:
     d, connection = established()
     connection.set_quick_acks(False)
     d.send("PA", seq=1, ack=1, payload=b"a")
-    d.run(20 * MILLISECOND)
+    d.run(second * MILLISECOND)
     d.send("PA", seq=2, ack=1, payload=b"b")
-    d.expect("A", seq=1, ack=3, at=40 * MILLISECOND)
-
-
-def test_an_ack_that_is_about_to_leave_leaves_with_what_comes() -> None:
-    d, connection = established()
-    connection.set_quick_acks(False)
-    d.send("PA", seq=1, ack=1, payload=b"a")
-    d.run(30 * MILLISECOND)
-    d.send("PA", seq=2, ack=1, payload=b"b")
-    d.expect("A", seq=1, ack=3, at=30 * MILLISECOND)
+    d.expect("A", seq=1, ack=3, at=acknowledged * MILLISECOND)
 
 
 def test_an_answer_carries_the_acknowledgement() -> None:

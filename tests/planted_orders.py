@@ -20,6 +20,7 @@ async def deposit(amount):
 
 async def main():
     await asyncio.gather(deposit(10), deposit(20))
+    return balance
 
 
 async def total():
