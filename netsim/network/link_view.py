@@ -112,38 +112,25 @@ class LinkView:
 
 def find_link(plan: NetworkPlan, a: str, b: str) -> int:
     """The index of the link between two ends, `NODE` or `NODE:INTERFACE`; UnknownNameError."""
-    for end in (a, b):
-        node_and_interface(plan, end)
+    name, interface = node_and_interface(plan, a)
+    peer, peer_interface = node_and_interface(plan, b)
+    own = plan.node(name).interfaces
     found = [
-        index
-        for index, link in enumerate(plan.links)
-        if (_is_end(link.a, a) and _is_end(link.b, b))
-        or (_is_end(link.a, b) and _is_end(link.b, a))
+        each
+        for each in own
+        if each.peer == peer
+        and interface in (None, each.name)
+        and peer_interface in (None, each.peer_interface)
     ]
     if len(found) == 1:
-        return found[0]
+        return found[0].link
     if found:
-        firsts = [
-            f"{node}:{interface}"
-            for node, interface in (_end_at(plan.links[index], a) for index in found)
-        ]
-        raise UnknownNameError(
-            f"{len(found)} links lead from {a} to {b}; write one of {', '.join(firsts)}"
-        )
-    name = a.partition(":")[0]
-    neighbours = [interface.peer for interface in plan.node(name).interfaces]
-    known = f"; {name} has links to {', '.join(dict.fromkeys(neighbours))}" if neighbours else ""
+        firsts = ", ".join(f"{name}:{each.name}" for each in found)
+        raise UnknownNameError(f"{len(found)} links lead from {a} to {b}; write one of {firsts}")
+    neighbours = ", ".join(dict.fromkeys(each.peer for each in own))
+    known = f"; {name} has links to {neighbours}" if own else ""
     raise UnknownNameError(f"no link leads from {a} to {b}{known}")
 
 
 def _ends(link: LinkPlan) -> tuple[tuple[str, str], tuple[str, str]]:
     return link.a, link.b
-
-
-def _is_end(planned: tuple[str, str], end: str) -> bool:
-    node, interface = planned
-    return end in (node, f"{node}:{interface}")
-
-
-def _end_at(link: LinkPlan, end: str) -> tuple[str, str]:
-    return link.a if _is_end(link.a, end) else link.b
