@@ -71,6 +71,7 @@ async def test_a_link_is_shown_in_the_words_of_the_file(
         "a": {"node": "alice", "interface": "eth0"},
         "b": {"node": "web", "interface": "eth0"},
         "up": True,
+        "changes": [],
     }
     assert document["now"] == [
         {"from": "alice", "to": "web", **AS_PLANNED},
