@@ -22,9 +22,8 @@ def clock() -> SetClock:
 
 
 @pytest.fixture
-def on_alice(clock: SetClock) -> Iterator[Interception]:
+def installed() -> Iterator[Interception]:
     with Interception() as interception:
-        interception.enter(computer(clock=clock))
         yield interception
 
 
@@ -53,8 +52,9 @@ def test_what_lay_there_is_not_younger_than_the_network(tmp_path: Path, clock: S
 
 
 def test_what_is_written_has_the_time_of_the_network(
-    tmp_path: Path, clock: SetClock, on_alice: Interception
+    tmp_path: Path, clock: SetClock, installed: Interception
 ) -> None:
+    installed.enter(computer(clock=clock))
     path = tmp_path / "log"
     clock.now = 5 * SECOND
     path.write_text("one")
@@ -65,8 +65,9 @@ def test_what_is_written_has_the_time_of_the_network(
 
 
 def test_what_grows_is_younger_when_it_is_seen(
-    tmp_path: Path, clock: SetClock, on_alice: Interception
+    tmp_path: Path, clock: SetClock, installed: Interception
 ) -> None:
+    installed.enter(computer(clock=clock))
     path = tmp_path / "log"
     with path.open("w") as file:
         assert age_ns(path) == 0
@@ -79,8 +80,9 @@ def test_what_grows_is_younger_when_it_is_seen(
 
 
 def test_it_stays_when_the_file_is_renamed(
-    tmp_path: Path, clock: SetClock, on_alice: Interception
+    tmp_path: Path, clock: SetClock, installed: Interception
 ) -> None:
+    installed.enter(computer(clock=clock))
     path = tmp_path / "written"
     clock.now = 3 * SECOND
     path.write_text("one")
@@ -88,14 +90,16 @@ def test_it_stays_when_the_file_is_renamed(
     assert age_ns(path.rename(tmp_path / "there")) == 3 * SECOND
 
 
-def test_a_time_that_a_program_sets_is_that_time(tmp_path: Path, on_alice: Interception) -> None:
+def test_a_time_that_a_program_sets_is_that_time(tmp_path: Path, installed: Interception) -> None:
+    installed.enter(computer())
     path = tmp_path / "copied"
     path.write_text("one")
     os.utime(path, ns=(5, WALL_EPOCH_NS + 3 * SECOND))
     assert age_ns(path) == 3 * SECOND
 
 
-def test_imports_see_the_real_times(tmp_path: Path, on_alice: Interception) -> None:
+def test_imports_see_the_real_times(tmp_path: Path, installed: Interception) -> None:
+    installed.enter(computer())
     source = tmp_path / "module_of_a_computer.py"
     source.write_text("ANSWER = 1\n")
     compiled = Path(py_compile.compile(str(source), doraise=True) or "")
@@ -106,6 +110,6 @@ def test_imports_see_the_real_times(tmp_path: Path, on_alice: Interception) -> N
         sys.path.remove(str(tmp_path))
         sys.modules.pop("module_of_a_computer", None)
     assert module_of_a_computer.ANSWER == 1
-    on_alice.leave()
+    installed.leave()
     kept = int.from_bytes(compiled.read_bytes()[8:12], "little")
     assert kept == int(source.stat().st_mtime)
