@@ -9,8 +9,8 @@ from typing import Final
 from netsim.core.link_attributes import LINK_ATTRIBUTES
 
 _TOOLS: Final = frozenset(("curl", "dig", "ip", "mac-table", "ping", "ss", "traceroute"))
-_UP: Final = "`up FILE` starts a network, `node NODE start` a node"
-_DOWN: Final = "`down` stops a network, `node NODE stop` a node"
+_UP: Final = "`up FILE` for a network, `node NODE start` for a node"
+_DOWN: Final = "`down` for a network, `node NODE stop` for a node"
 _CAPTURE: Final = (
     "the step `capture` of a scenario (docs/scenarios.md, Packets), or `net.capture(…)` in Python"
 )

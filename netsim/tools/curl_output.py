@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -48,6 +49,7 @@ class File:
             if self._file is None:
                 self._file = self._path.open("wb")
             self._file.write(data)
+            self._file.flush()  # a full disk is told here and not at the end
         except OSError as error:
             message = f"Failed writing to {self._path}: {error.strerror}"
             raise CurlError(23, message) from None
@@ -55,7 +57,8 @@ class File:
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # it was told when it was written
+                self._file.close()
 
 
 class Memory:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from netsim.core.garbage import without_collections
 from netsim.topology.check_topology import check_topology
 from netsim.topology.checked_topology import Topology
-from netsim.topology.file_text import STDIN
 from netsim.topology.findings import FileFindings
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
@@ -28,11 +27,9 @@ def load_topology(path: str | os.PathLike[str]) -> Topology:
     """
     source = read_yaml(path, tolerant=True)
     findings = FileFindings(source)
-    if os.fspath(path) == STDIN:
-        topology = check_topology(source.data, findings, file="", folder=Path.cwd())
-    else:
-        file = Path(path).absolute()
-        topology = check_topology(source.data, findings, file=str(file), folder=file.parent)
+    # Standard input is a file `-` here: modules and folders are beside it.
+    file = Path(path).absolute()
+    topology = check_topology(source.data, findings, file=str(file), folder=file.parent)
     return replace(topology, warnings=findings.warnings)
 
 

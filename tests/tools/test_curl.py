@@ -275,6 +275,11 @@ def test_output_to_files(lab: Lab) -> None:
     assert outcome.code == 23
     assert outcome.stderr.startswith("curl: (23) ")
     assert curl(lab, "-O", "web/").code == 23
+    outcome = curl(lab, "-o", "/dev/full", "web/ip")
+    assert (outcome.code, outcome.stderr) == (
+        23,
+        "curl: (23) Failed writing to /dev/full: No space left on device\n",
+    )
     outcome = curl(lab, "-o", "a", "-o", "-", "web/ip", "web/ip")
     assert (lab.cwd / "a").read_bytes() == outcome.stdout
 

@@ -77,6 +77,15 @@ links:
 """
 
 
+def test_of_standard_input_modules_are_where_the_command_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = "name: x\nnodes: {a: {kind: computer}}\n"
+    monkeypatch.setattr("netsim.topology.file_text._read_stream", lambda path: text.encode())
+    assert load_plan("-").file == str(tmp_path / "-")
+
+
 def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
     plan = plan_of(EVERY_WORD, tmp_path)
     assert (plan.name, plan.domain, plan.seed) == ("words", "words.example", 7)
