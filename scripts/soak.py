@@ -168,12 +168,13 @@ class Soak:
             "processes": [
                 {
                     "name": growth.name,
-                    "pss_kib": growth.memory[-1][1] if growth.memory else None,
+                    "pss_kib": growth.sizes_kib[-1] if growth.sizes_kib else None,
                     "grown_kib": growth.grown_kib,
                     "slope_kib_per_minute": round(growth.slope_kib_per_minute, 1),
                     "descriptors": growth.descriptors_at_rest,
                     "pss_kib_by_seconds": [
-                        (round(seconds), size) for seconds, size in growth.memory
+                        (round(seconds), size)
+                        for seconds, size in zip(growth.seconds, growth.sizes_kib, strict=True)
                     ],
                 }
                 for growth in self.growths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+from array import array
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,30 +33,33 @@ class Growth:
 
     name: str
     pid: int
-    memory: list[tuple[float, int]] = field(default_factory=list)
-    """(seconds, KiB)"""
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    """When each sample was taken."""
+    sizes_kib: array[int] = field(default_factory=lambda: array("l"))
+    """Its PSS. In arrays, since 50,000 tuples in an hour were found as a growth of this process."""
     descriptors_at_rest: int = 0
     """Before the load."""
 
     def sample(self, seconds: float) -> None:
         """Measure now."""
-        self.memory.append((seconds, pss_kib(self.pid)))
+        self.seconds.append(seconds)
+        self.sizes_kib.append(pss_kib(self.pid))
 
     @property
     def slope_kib_per_minute(self) -> float:
         """Of the line through all samples."""
-        if len(self.memory) < 2:
+        if len(self.seconds) < 2:
             return 0.0
-        return statistics.linear_regression(*zip(*self.memory, strict=True)).slope * 60
+        return statistics.linear_regression(self.seconds, self.sizes_kib).slope * 60
 
     @property
     def grown_kib(self) -> float:
         """From the median of the first third of the samples to that of the last."""
-        third = len(self.memory) // 3
+        third = len(self.sizes_kib) // 3
         if not third:
             return 0.0
-        sizes = [size for _, size in self.memory]
-        return statistics.median(sizes[-third:]) - statistics.median(sizes[:third])
+        first, last = self.sizes_kib[:third], self.sizes_kib[-third:]
+        return statistics.median(last) - statistics.median(first)
 
     def findings(self, descriptors_now: int) -> list[str]:
         """What is wrong with it."""
