@@ -81,6 +81,10 @@ class NetworkEvents(ABC):
         title = f"the last that {error.logged_by} logged:"
         return StartError("\n".join([str(error), title, *said])) if said else error
 
+    def noticed(self, node: str, text: str) -> None:
+        """Something worth knowing has happened at a node."""
+        self._publish("notice", node, text)
+
     def _publish(self, kind: str, node: str, text: str) -> None:
         self._tell(Event(self.now(), kind, node, text))
 

@@ -226,6 +226,11 @@ class RunningNetwork(NetworkEvents):
             await self._backend.set_faults(at, up)
         self.fault_history.traffic_changed(self._traffic_faults.texts(), self.now())
 
+    async def connections_hit(self, node: str) -> dict[int, int]:
+        """How many connections each fault has reset, cut or refused at a node, by its number."""
+        facts = await self._backend.facts(node)
+        return {int(each): hits for each, hits in facts["counters"]["connection_faults"].items()}
+
     async def converged(self) -> None:
         """Wait until the routes follow what has changed so far: carriers, and nodes that came up.
 

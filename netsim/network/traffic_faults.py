@@ -7,6 +7,7 @@ async with net["alice"].connections("web", 80).stall():
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, Literal, Protocol
@@ -45,6 +46,12 @@ class TrafficOperations(Protocol):
 
     async def set_host_faults(self, faults: Mapping[str, HostFaults]) -> None:
         """Have hosts suffer these and no others, all from one time on."""
+
+    async def connections_hit(self, node: str) -> Mapping[int, int]:
+        """How many connections each fault has reset, cut or refused there, by its number."""
+
+    def noticed(self, node: str, text: str) -> None:
+        """Tell those who watch the network."""
 
 
 class TrafficFaults:
@@ -163,9 +170,25 @@ class TrafficFaults:
     async def _end(self, faults: Iterable[TrafficFault]) -> None:
         healed: dict[str, None] = {}
         for fault in faults:
+            if fault in self._in_force:
+                await self._tell_hits(fault)
             healed |= dict.fromkeys(self._in_force.pop(fault, ()))
         if healed and self.network.is_running:
             await self._tell(healed)
+
+    async def _tell_hits(self, fault: TrafficFault) -> None:
+        """How many connections it has ended: of those that were open, or since it began."""
+        if not self.network.is_running:
+            return
+        for node, faults in self._in_force.get(fault, {}).items():
+            numbers = [each.number for each in faults.connections if each.kind != "slow_close"]
+            # A node that is down, or stands still, counts nothing.
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                hits = await self.network.connections_hit(node) if numbers else {}
+                count = sum(hits.get(number, 0) for number in numbers)
+                if numbers:
+                    what = "1 connection" if count == 1 else f"{count or 'no'} connections"
+                    self.network.noticed(node, f"{fault.text}: {what}")
 
     async def _tell(self, hosts: Iterable[str]) -> None:
         await self.network.set_host_faults({name: self.of(name) for name in hosts})

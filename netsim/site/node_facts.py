@@ -100,5 +100,8 @@ def _host_facts(host: Host, now: int) -> dict[str, Any]:
             "fragmented": host.ip.fragmented,
             "reassembled": host.ip.reassembly.reassembled,
             "tcp": dataclasses.asdict(host.tcp.counters),
+            "connection_faults": {
+                str(number): hits for number, hits in host.tcp.fault_hits().items()
+            },
         },
     }

@@ -70,6 +70,12 @@ class FakeLinks:
     def planned_condition(self, link: int, node: str) -> LinkCondition:
         return self._conditions.planned(link, node)
 
+    async def connections_hit(self, node: str) -> dict[int, int]:
+        return {}
+
+    def noticed(self, node: str, text: str) -> None:
+        pass
+
     async def set_conditions(self, changes: list[LinkChange]) -> None:
         self.changes.append(changes)
         self._conditions.change(changes, now=0)

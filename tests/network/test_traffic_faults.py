@@ -21,6 +21,7 @@ from netsim import (
     UnknownNameError,
 )
 from netsim.core.time import SECOND
+from netsim.network.running_network import Time
 
 PLAN = plan_of(
     "alice r1 delay=1ms",
@@ -317,6 +318,45 @@ def test_a_program_stands_still_and_goes_on() -> None:
         assert await works(alice)
 
     on_a_network(test)
+
+
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_how_many_connections_went_wrong_is_told(time: Time) -> None:
+    async def asks(alice: NodeView) -> None:
+        with contextlib.suppress(HttpFailedError):
+            await alice.get("http://web/get", timeout=2)
+
+    async def test(net: Network) -> None:
+        alice = net["alice"]
+
+        def last() -> str:
+            return [event.text for event in net.timeline if event.kind == "notice"][-1]
+
+        def connections(kind: str, hits: str) -> str:
+            return f"{kind} alice → web:80: {hits}"
+
+        view = alice.connections("web", 80)
+        await view.reset()
+        assert last() == connections("reset", "no connections")
+        waiting = [asyncio.create_task(alice.get("http://web/delay/10")) for _ in range(2)]
+        await asyncio.sleep(1)
+        await view.reset()
+        assert last() == connections("reset", "2 connections")
+        await asyncio.gather(*waiting, return_exceptions=True)
+        async with view.cut(after=10):
+            await asks(alice)
+            counters = (await net.inspect_node("web"))["counters"]
+            assert list(counters["connection_faults"].values()) == [1]
+        assert last() == connections("cut", "1 connection")
+        async with view.reset(after=10):
+            await asks(alice)
+        assert last() == connections("reset", "1 connection")
+        async with view.refuse(first=1):
+            await asks(alice)
+            await asks(alice)
+        assert last() == connections("refuse", "1 connection")
+
+    on_a_network(test) if time == "virtual" else play(time, PLAN, test)
 
 
 def test_what_is_in_force_is_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 
 from netsim.core.host_faults import ConnectionFault
 from netsim.stack.tcp.connection import Connection
@@ -18,8 +19,8 @@ class ConnectionFaults:
         self._faults: tuple[ConnectionFault, ...] = ()
         self._done: set[int] = set()
         """Numbers of faults that happen once, to the connections of that moment."""
-        self._refused: dict[int, int] = {}
-        """By the number of a fault that refuses."""
+        self.hits: dict[int, int] = {}
+        """By the number of a fault: how many connections it has reset, cut or refused."""
 
     @property
     def any(self) -> bool:
@@ -36,12 +37,12 @@ class ConnectionFaults:
             if fault.number not in self._done:
                 for connection in connections:
                     if fault.concerns(connection.remote[0], connection.local[1]):
+                        self.hit(fault)
                         reset(connection, now)
         self._done = {fault.number for fault in once}
         numbers = {fault.number for fault in faults}
-        self._refused = {
-            number: count for number, count in self._refused.items() if number in numbers
-        }
+        for number in self.hits.keys() - numbers:
+            del self.hits[number]
         for connection in connections:
             if connection.state is not State.CLOSED:
                 self.adopt(connection)
@@ -49,12 +50,16 @@ class ConnectionFaults:
     def refuses(self, peer: bytes, port: int) -> bool:
         """Whether a SYN is answered with RST; it is counted."""
         for fault in self._faults:
-            if fault.kind == "refuse" and fault.concerns(peer, port):
-                refused = self._refused.get(fault.number, 0)
-                if fault.amount is None or refused < fault.amount:
-                    self._refused[fault.number] = refused + 1
-                    return True
+            if fault.kind != "refuse" or not fault.concerns(peer, port):
+                continue
+            if fault.amount is None or self.hits.get(fault.number, 0) < fault.amount:
+                self.hit(fault)
+                return True
         return False
+
+    def hit(self, fault: ConnectionFault) -> None:
+        """One connection more has suffered it."""
+        self.hits[fault.number] = self.hits.get(fault.number, 0) + 1
 
     def adopt(self, connection: Connection) -> None:
         """Have a connection suffer what is in force for it."""
@@ -64,7 +69,7 @@ class ConnectionFaults:
         ]
         trouble = connection.trouble
         if trouble is None and wanted:
-            trouble = connection.trouble = Trouble(connection)
+            trouble = connection.trouble = Trouble(connection, self.hit)
         if trouble is not None:
             trouble.suffer(wanted)
 
@@ -72,10 +77,11 @@ class ConnectionFaults:
 class Trouble:
     """What one connection suffers; bytes are counted from when that began."""
 
-    __slots__ = ("_close_delay", "_close_timer", "_connection", "_fin_wanted", "_limits")
+    __slots__ = ("_close_delay", "_close_timer", "_connection", "_fin_wanted", "_hit", "_limits")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, hit: Callable[[ConnectionFault], None]) -> None:
         self._connection = connection
+        self._hit = hit
         self._close_timer = Timer(connection.shared.timers, self._close)
         self._close_delay = 0
         """ns from the owner's close to the FIN."""
@@ -110,6 +116,7 @@ class Trouble:
         if buffer.end >= limit and not buffer.fin_queued:
             buffer.truncate(limit)
             if fault.kind == "cut":
+                self._hit(fault)
                 connection.queue_fin()
 
     def delays_fin(self) -> bool:
@@ -128,6 +135,7 @@ class Trouble:
             return
         fault, limit = self._first()
         if fault.kind == "reset" and self._connection.sender.una >= limit:
+            self._hit(fault)
             reset(self._connection, now)
 
     def _is_doomed(self) -> bool:

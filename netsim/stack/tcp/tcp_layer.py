@@ -125,6 +125,10 @@ class Tcp:
         """From now on these are in force."""
         self._faults.set(faults, list(self._shared.connections.values()), now)
 
+    def fault_hits(self) -> dict[int, int]:
+        """How many connections each fault has reset, cut or refused, by its number."""
+        return dict(self._faults.hits)
+
     def _refuses(self, source: bytes, segment: TcpSegment) -> bool:
         is_opening = segment.flags & (SYN | ACK | RST) == SYN
         return (
