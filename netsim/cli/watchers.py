@@ -71,7 +71,7 @@ class Terminal:
         """`12.345 s  carrier  r1:eth0 carrier lost`."""
         kind = click.style(f"{event['kind']:9}", fg=_STYLES.get(event["kind"]))
         text = event["text"]
-        if event["node"] and not _names(text, event["node"]):
+        if event["node"] and not _says_whose(event["kind"], text, event["node"]):
             text = f"{event['node']}: {text}"
         text = printable(text, "\t")
         click.echo(f"{event['time_ns'] / 1e9:10.3f} s  {kind}  {text}")
@@ -120,9 +120,13 @@ class OneDocument(JsonLines):
         print_json(network)
 
 
-def _names(text: str, node: str) -> bool:
-    """Whether a text names a node: `b` is in "b:eth0 carrier lost", and not in "Traceback"."""
-    return re.search(rf"(?<![\w.-]){re.escape(node)}(?![\w-])", text) is not None
+def _says_whose(kind: str, text: str, node: str) -> bool:
+    """Whether a text of ours names its node: "b:eth0 carrier lost" does.
+
+    What programs log may have any words in it, and says whose it is at its beginning only.
+    """
+    find = re.search if kind == "notice" else re.match
+    return find(rf"(?<![\w.-]){re.escape(node)}(?![\w-])", text) is not None
 
 
 def _url(listen: str) -> str:

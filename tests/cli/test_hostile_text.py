@@ -122,16 +122,20 @@ def test_json_stays_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("kind", "text", "shown"),
     [
-        ("Traceback (most recent call last)", "b: Traceback (most recent call last)"),
-        ("b:eth0 carrier lost", "b:eth0 carrier lost"),
-        ("b is up again", "b is up again"),
-        ("web-b is up", "b: web-b is up"),
+        ("log", "Traceback (most recent call last)", "b: Traceback (most recent call last)"),
+        ("error", "it rubs b out", "b: it rubs b out"),
+        ("carrier", "b:eth0 carrier lost", "b:eth0 carrier lost"),
+        ("node-started", "b is up again", "b is up again"),
+        ("notice", "what runs on b goes on", "what runs on b goes on"),
+        ("log", "web-b is up", "b: web-b is up"),
     ],
 )
-def test_an_event_names_its_node(capsys: pytest.CaptureFixture[str], text: str, shown: str) -> None:
-    event: dict[str, Any] = {"time_ns": 0, "kind": "log", "node": "b", "text": text}
+def test_an_event_names_its_node(
+    capsys: pytest.CaptureFixture[str], kind: str, text: str, shown: str
+) -> None:
+    event: dict[str, Any] = {"time_ns": 0, "kind": kind, "node": "b", "text": text}
     Terminal("").event(event)
     assert capsys.readouterr().out.endswith(f"  {shown}\n")
 
