@@ -280,7 +280,14 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise CurlError(26, f"Failed to open {path.name}: {error.strerror}") from None
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: Path, error: OSError) -> CurlError:
+    """What curl says of a file, and that `-` is none here."""
+    if path.name == "-":
+        return CurlError(26, "standard input does not reach a node; write the name of a file")
+    return CurlError(26, f"Failed to open {path.name}: {error.strerror}")
 
 
 def _basic(user: str) -> str:

@@ -16,7 +16,7 @@ from yarl import URL
 from netsim.aio.stream_sockets import BoundSocket
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.curl_errors import curl_error, timeout_error
-from netsim.tools.curl_options import CurlError, Options, with_scheme
+from netsim.tools.curl_options import CurlError, Options, unreadable, with_scheme
 from netsim.tools.curl_output import Output
 from netsim.tools.curl_report import Transfer
 from netsim.tools.http_connector import Connector, Resolver
@@ -280,8 +280,8 @@ def _decoder(response: aiohttp.ClientResponse) -> Callable[[bytes], bytes] | Non
 def _stat_size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except OSError:
-        raise CurlError(26, f"Failed to open {path.name}: No such file or directory") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def _endpoint(address: Any) -> tuple[str, int]:

@@ -139,6 +139,12 @@ def test_data_from_files(lab: Lab) -> None:
     outcome = curl(lab, "-d", "@missing.txt", "web/anything")
     assert outcome.code == 26
     assert outcome.stderr.startswith("curl: (26) Failed to open missing.txt")
+    for words in (("-T", "-"), ("-d", "@-"), ("-F", "x=@-")):
+        outcome = curl(lab, *words, "web/put")
+        assert (outcome.code, outcome.stderr) == (
+            26,
+            "curl: (26) standard input does not reach a node; write the name of a file\n",
+        )
 
 
 def test_an_upload_streams_the_file(lab: Lab) -> None:
