@@ -45,6 +45,14 @@ def show_nodes(network: Facts) -> None:
     print_table(("NODE", "KIND", "PID", "STATE", "ADDRESSES"), rows)
 
 
+def not_responding(node: Facts) -> str:
+    """Of a node that does not answer: why, where that is known."""
+    from netsim.site.users_lines import blocks
+
+    where = f": {blocks(node['stands_at'])}" if "stands_at" in node else ""
+    return f"{node['name']} does not respond{where}"
+
+
 def _addresses_by_interface(node: Facts) -> str:
     """`eth0 10.0.1.1/24, eth1 10.0.2.1/24, lo 10.255.0.1/32`."""
     by_name = {each["name"]: each["addresses"] for each in node["interfaces"]}
@@ -56,6 +64,8 @@ def show_node(node: Facts) -> None:
     """Everything about one node."""
     what = ", ".join(filter(None, (node["kind"], node.get("attach"), node["state"])))
     say(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
+    if node["state"] == "not responding":
+        say(not_responding(node), fg="red")
     say()
     _show_interfaces(node["interfaces"])
     if node.get("loopback"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from netsim.cli.fact_tables import show_nodes
+from netsim.cli.fact_tables import not_responding, show_nodes
 from netsim.cli.printing import counted, print_json, print_json_line, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.printable import printable
@@ -59,12 +59,16 @@ class Terminal:
                 if program["state"] == "failed":
                     text = f"run: {program['call']} has ended with {program['failure']}"
                     say(f"{node['name']}: {text}", fg="red")
+            if node["state"] == "not responding":
+                say(not_responding(node), fg="red")
             if node["state"] == "dead":
                 text = f"{node['name']}: has ended; netsim logs {node['name']} shows what it said"
                 say(text, fg="red")
         size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
-        say(f"{network['name']} is up: {size} in {seconds:.1f} s; {self._farewell}")
+        mute = sum(node["state"] == "not responding" for node in network["nodes"])
+        but = f", but {counted(mute, 'node')} of it not responding" if mute else ""
+        say(f"{network['name']} is up{but}: {size} in {seconds:.1f} s; {self._farewell}")
         sys.stdout.flush()
 
     def event(self, event: dict[str, Any]) -> None:

@@ -8,9 +8,9 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable
-from types import FrameType
 from typing import Any, NamedTuple, TextIO
+
+from netsim.site.users_lines import lines_of, users_line
 
 _HINT = "write `module:attr` of something that can be imported"
 
@@ -37,9 +37,9 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     # Its import takes none of the users' time.
-    from netsim.site.programs import users_line
+    import netsim.site.programs  # noqa: F401
 
-    watch = _Watch(float(sys.argv[2]), answers, users_line)
+    watch = _Watch(float(sys.argv[2]), answers)
     for reference, role, args in asked:
         wanted = watch.wanted = Wanted(reference, role, tuple(args))
         print(json.dumps(_mistake(wanted)), file=answers)
@@ -48,16 +48,10 @@ def main() -> None:
 class _Watch:
     """Answers with the line at which an import stands when there is no more time, and ends it."""
 
-    def __init__(
-        self,
-        seconds: float,
-        answers: TextIO,
-        users_line: Callable[[Iterable[tuple[FrameType, int]]], str],
-    ) -> None:
+    def __init__(self, seconds: float, answers: TextIO) -> None:
         self.wanted: Wanted | None = None
         self._seconds = seconds
         self._answers = answers
-        self._users_line = users_line
         self._importing = threading.get_ident()
         timer = threading.Timer(seconds, self._end)
         timer.daemon = True
@@ -65,7 +59,8 @@ class _Watch:
 
     def _end(self) -> None:
         if self.wanted is not None:
-            line = self._users_line(traceback.walk_stack(sys._current_frames()[self._importing]))
+            stack = traceback.walk_stack(sys._current_frames()[self._importing])
+            line = users_line(lines_of(stack))
             where = f": it stands at {line}" if line else ""
             late = (
                 f"{self.wanted.reference} was not imported within {self._seconds:g} s{where}; let "

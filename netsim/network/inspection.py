@@ -49,6 +49,8 @@ class Inspection:
             return facts
         except TimeoutError:
             facts["state"] = "not responding"
+            if line := await self._backend.line_of(name):
+                facts["stands_at"] = line
         except ConnectionError:
             if facts["state"] != "stopped":
                 facts["state"] = "dead"

@@ -19,11 +19,13 @@ from netsim.realtime.cabling import Cabling
 from netsim.realtime.launcher import Launcher
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.shared_counters import new_memory, read_counters
+from netsim.realtime.standing import line_of
 from netsim.realtime.tap_device import TapDevice, open_tap, set_mtu
 from netsim.site import messages
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
 from netsim.site.messages import READY_TIMEOUT, Boot
+from netsim.site.users_lines import blocks
 from netsim.topology.plan import NetworkPlan
 
 START_TIMEOUT: Final = 30.0
@@ -34,6 +36,8 @@ _GONE_TIMEOUT: Final = 1.0
 one, and does not hold up the end of the network."""
 FIRST_STEPS: Final = 1.0
 """Seconds that programs get to begin, where nothing says when they serve."""
+_LATE: Final = 10.0
+"""Seconds in which a node tells that `ready` did not come true: one that is blocked never does."""
 KILL_TIMEOUT: Final = 5.0
 """Seconds within which a process that was killed is reported as ended."""
 _LAUNCHES_AT_ONCE: Final = 32
@@ -254,7 +258,7 @@ class Fleet:
         plan = self._plan.node(node.name)
         if not plan.run and plan.ready is None:
             return
-        limit = FIRST_STEPS if plan.ready is None else READY_TIMEOUT + START_TIMEOUT
+        limit = FIRST_STEPS if plan.ready is None else READY_TIMEOUT + _LATE
         try:
             async with asyncio.timeout(limit):
                 failure = await node.question(messages.StartPrograms(node.next_number()))
@@ -262,6 +266,8 @@ class Fleet:
             if plan.ready is None:
                 return  # one that blocks its computer is no reason for the others not to start
             failure = f"`ready: {plan.ready}` was not answered within {limit:g} s"
+            if node.pid is not None and (line := await line_of(node.pid)):
+                failure += f"; {blocks(line)}"
         except ConnectionError as error:
             # It is gone, and is reported like any end.
             await _wait(node.ended)

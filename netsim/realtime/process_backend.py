@@ -20,6 +20,7 @@ from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import Launcher, StartMethod
 from netsim.realtime.multiprocess_launcher import MultiprocessLauncher
 from netsim.realtime.node_handle import NodeHandle
+from netsim.realtime.standing import line_of
 from netsim.realtime.zygote import Zygote
 from netsim.site import messages
 from netsim.site.accounting import NodeCounters
@@ -141,6 +142,10 @@ class ProcessBackend:
 
     def pid(self, node: str) -> int | None:
         return self._fleet.nodes[node].pid
+
+    async def line_of(self, node: str) -> str:
+        pid = self._fleet.nodes[node].pid
+        return "" if pid is None else await line_of(pid)
 
     def ports(self, node: str) -> list[tuple[str, int]]:
         return self._fleet.nodes[node].ports

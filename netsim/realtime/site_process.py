@@ -30,6 +30,7 @@ from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.shared_counters import SharedCounters
+from netsim.realtime.standing import tell_when_asked
 from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
 from netsim.site.backend import ToolRun
@@ -135,6 +136,7 @@ class SiteProcess:
         asyncio.set_event_loop(self._loop)
         Orphans(self._loop).install()
         self._forward_output()
+        tell_when_asked()
 
     def close(self) -> None:
         """Give the descriptors back, where the process goes on."""

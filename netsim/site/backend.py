@@ -84,6 +84,9 @@ class Backend(Protocol):
         TimeoutError when it does not answer, ConnectionError when it is down.
         """
 
+    async def line_of(self, node: str) -> str:
+        """The line of a user's at which a node stands that does not answer; empty if unknown."""
+
     def pid(self, node: str) -> int | None:
         """The process of a node; None where it has none."""
 

@@ -10,17 +10,15 @@ import asyncio
 import importlib
 import inspect
 import logging
-import os
-import sysconfig
 import traceback
-from collections.abc import Callable, Iterable
-from types import FrameType
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
 
 from netsim.core.errors import NetsimError
 from netsim.site.messages import READY_TIMEOUT
+from netsim.site.users_lines import lines_of, users_line
 from netsim.stack.ip_layer import LOOPBACK_NETWORK
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 from netsim.wire.address import IpAddress, format_ip
@@ -42,11 +40,6 @@ _LOOKS_AT_LOOPBACK: Final = 20
 SHUTDOWN: Final = 0.5
 """Seconds that a server's open connections get to finish when the network stops."""
 
-_NOT_THEIRS: Final = (
-    "<frozen",
-    sysconfig.get_path("stdlib"),
-    os.path.dirname(os.path.dirname(__file__)),
-)
 _log = logging.getLogger("netsim.programs")
 
 
@@ -70,18 +63,9 @@ def look_up(reference: str) -> Any:
 
 def _raised(reference: str, error: BaseException) -> str:
     """What a user's code raised, and the line of theirs at which it did."""
-    line = users_line(reversed(list(traceback.walk_tb(error.__traceback__))))
+    line = users_line(lines_of(reversed(list(traceback.walk_tb(error.__traceback__)))))
     place = f" ({line})" if line else ""
     return f"{reference}: {type(error).__name__}: {error}{place}"
-
-
-def users_line(stack: Iterable[tuple[FrameType, int]]) -> str:
-    """The innermost line of a user's, `shop.py:12`; empty where none is. The stack begins there."""
-    for frame, number in stack:
-        file = frame.f_code.co_filename
-        if not (file.startswith(_NOT_THEIRS) or "site-packages" in file):
-            return f"{os.path.basename(file)}:{number}"
-    return ""
 
 
 def other_application(found: Any) -> str | None:

@@ -174,6 +174,10 @@ class VirtualBackend:
             self._remove(node)
             raise
 
+    async def line_of(self, node: str) -> str:
+        """Who does not give way holds up everybody, and nobody could ask."""
+        return ""
+
     def pid(self, node: str) -> int | None:
         return None
 

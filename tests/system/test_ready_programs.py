@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from networks import play, two_computers, until
 
 from netsim import Network, StartError, run
+from netsim.cli.fact_tables import not_responding
 from netsim.network.running_network import Time
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.scenario_run import execute
@@ -20,6 +23,7 @@ both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 SERVE = """
 import asyncio
 import sys
+import time
 from aiohttp import web
 
 async def serve(request):
@@ -65,6 +69,11 @@ async def exits_later():
     await asyncio.sleep(0.1)
     print("the disk is full")
     sys.exit(4)
+
+async def blocks():
+    await asyncio.sleep(0)
+    while True:
+        time.sleep(0.1)
 
 async def is_ready():
     await asyncio.sleep(0.2)
@@ -247,7 +256,7 @@ def test_a_program_that_exits_later_fails_a_scenario_that_does_not_expect_it(
 ) -> None:
     two_computers(tmp_path, web="run: 'serve:exits_later'", serve=SERVE)
     file = tmp_path / "exits.yaml"
-    text = "name: exits\ntopology: two.yaml\nsteps:\n  - wait: 500ms\n  - wait: 10ms\n"
+    text = "name: exits\ntopology: two.yaml\nsteps:\n  - wait: 2s\n  - wait: 10ms\n"
     file.write_text(text)
     result = execute(replace(load_scenario(file), time=time))
     (failed,) = result.failures
@@ -257,7 +266,26 @@ def test_a_program_that_exits_later_fails_a_scenario_that_does_not_expect_it(
         "web: ended with exit code 4",
     )
     first, said, *_ = failure_lines(result)
-    assert "ended with exit code 4, at 1" in first
+    assert "ended with exit code 4, at " in first
     assert said.endswith("the disk is full")
     file.write_text(text + "expected_errors: [exit code 4]\n")
     assert execute(replace(load_scenario(file), time=time)).held
+
+
+def test_a_program_that_blocks_its_computer_is_named_with_its_line(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Network(two_computers(tmp_path, web="run: 'serve:blocks'", serve=SERVE)) as net:
+            web = await net.inspect_node("web")
+            number = SERVE.splitlines().index("        time.sleep(0.1)") + 1
+            assert (web["state"], web["stands_at"]) == ("not responding", f"serve.py:{number}")
+            assert not_responding(web).startswith(
+                f"web does not respond: it stands at serve.py:{number}, and nothing else runs there"
+            )
+            # Asked again it says the same, and it was not ended by the question.
+            assert (await net.inspect_node("web"))["stands_at"] == web["stands_at"]
+            assert (await net["alice"].ping("web", count=1)).received == 0
+            os.kill(web["pid"], signal.SIGSTOP)
+            assert "stands_at" not in await net.inspect_node("web")
+            assert "stands_at" not in await net.inspect_node("alice")
+
+    asyncio.run(main())
