@@ -23,10 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "control"))
 import click
 from fake_network import FakeNetwork
 
-from netsim import StartError, Zygote
+from netsim import NetworkPlan, StartError, Zygote
 from netsim.realtime.process_tree import die_with_parent
 from netsim.site.backend import ToolRun
-from netsim.topology.load_topology import load_plan
 
 BEHAVIOUR = os.environ.get("FAKE", "")
 
@@ -55,14 +54,12 @@ class FakeZygote:
 class Network(FakeNetwork):
     def __init__(
         self,
-        file: str,
+        plan: NetworkPlan,
         *,
-        name: str | None,
-        seed: int | None,
         start_method: str,
         launcher: FakeZygote,
     ) -> None:
-        super().__init__(load_plan(file, name=name, seed=seed))
+        super().__init__(plan)
         self._zygote = launcher
         self._killed = asyncio.Event()
 
