@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from netsim.core.link_attributes import LINK_ATTRIBUTES
+from netsim.tools.other_tools import elsewhere, same_here
 
 _TOOLS: Final = frozenset(("curl", "dig", "ip", "mac-table", "ping", "ss", "traceroute"))
 _UP: Final = "`up FILE` for a network, `node NODE start` for a node"
@@ -14,18 +15,29 @@ _DOWN: Final = "`down` for a network, `node NODE stop` for a node"
 _CAPTURE: Final = (
     "the step `capture` of a scenario (docs/scenarios.md, Packets), or `net.capture(…)` in Python"
 )
+_TRANSFER: Final = "the step `transfer` of a scenario, or `net[NODE].transfer(…)` in Python"
 _WORDS: Final = {
     "add": "`up FILE`",
+    "attach": "`exec NODE COMMAND`",
     "capture": _CAPTURE,
     "clean": "`down --all`",
     "cli": "`exec NODE COMMAND`",
+    "config": "`address`, `gateway` and `routes` in the file",
+    "connect": "`exec NODE COMMAND`",
     "create": _UP,
     "delete": _DOWN,
     "dump": "`inspect`",
     "deploy": _UP,
     "destroy": _DOWN,
+    "dpctl": "`exec SWITCH mac-table`",
+    "events": "`logs --follow`",
+    "exit": "`down`",
+    "generate": "a file; docs/coming-from.md has some, and networkx makes graphs in Python",
     "help": "`--help`",
-    "iperf": "the step `transfer` of a scenario, or `net[NODE].transfer(…)` in Python",
+    "intfs": "`inspect`",
+    "iperf": _TRANSFER,
+    "iperf3": _TRANSFER,
+    "iperfudp": _TRANSFER,
     "kill": "`node NODE kill`",
     "links": "`inspect`",
     "list": "`ps`",
@@ -33,18 +45,28 @@ _WORDS: Final = {
     "net": "`link`, or `inspect`",
     "netem": "`link NODE NODE --delay 80ms --loss 5%`",
     "nodes": "`inspect`",
+    "ports": "`inspect`",
+    "py": "a program in Python (docs/python.md)",
+    "quit": "`down`",
+    "redeploy": "`down`, then `up FILE`",
     "restart": "`node NODE restart`",
     "run": _UP,
+    "save": "nothing: the file is all there is",
+    "sh": "it without `netsim sh`: this is your own shell",
     "show": "`inspect`",
+    "source": "a scenario (docs/scenarios.md), and `test FILE`",
+    "ssh": "`exec NODE COMMAND`",
     "start": _UP,
     "status": "`ps`, or `inspect`",
     "stop": _DOWN,
+    "switch": "`node NODE stop`, or `start`",
     "tc": "`link NODE NODE --delay 80ms --loss 5%`",
     "tcpdump": _CAPTURE,
     "tshark": _CAPTURE,
     "tools": "`link NODE NODE --delay 80ms --loss 5%`",
     "version": "`--version`",
     "wireshark": _CAPTURE,
+    "x": "`exec NODE COMMAND`",
     "xterm": "`exec NODE COMMAND`",
 }
 """Mininet's, containerlab's, netlab's and docker's words."""
@@ -100,6 +122,12 @@ def words_here(arguments: Sequence[str]) -> str | None:
         return f"write `exec NODE {shlex.join(arguments)}`"
     if rest and rest[0] in _TOOLS:
         return f"write `exec {shlex.join(arguments)}`"  # in Mininet: a node, and what it runs
+    if command in _WORDS:
+        return f"write {_WORDS[command]}"
+    if rest and (same := same_here(rest[0], rest[1:])):
+        return f"write `exec {command} {same}`"
+    if rest and (instead := elsewhere(rest[0], command)):
+        return instead
     if command.endswith((".yaml", ".yml")):
         return f"write `up {shlex.quote(command)}`"
-    return f"write {_WORDS[command]}" if command in _WORDS else None
+    return None

@@ -76,14 +76,22 @@ _ELSEWHERE: Final = {
 
 def instead_of(name: str, argv: Sequence[str], node: str, tools: Sequence[str]) -> str:
     """What a node that has `tools` says about one that it has not."""
-    same = _SAME_HERE.get(name, "")
-    if name == "netstat" and any(map(_asks_for_routes, argv)):
-        same = "ip route"
+    same = same_here(name, argv)
     if same.partition(" ")[0] in tools:
         return f"write `{same}`"
-    if name in _ELSEWHERE:
-        return _ELSEWHERE[name].format(node=node)
-    return f"there {'is' if len(tools) == 1 else 'are'} {', '.join(tools)}"
+    return elsewhere(name, node) or f"there {'is' if len(tools) == 1 else 'are'} {', '.join(tools)}"
+
+
+def same_here(name: str, argv: Sequence[str]) -> str:
+    """The tool of nodes that does the same; empty where there is none."""
+    if name == "netstat" and any(map(_asks_for_routes, argv)):
+        return "ip route"
+    return _SAME_HERE.get(name, "")
+
+
+def elsewhere(name: str, node: str) -> str:
+    """What does the work of a tool without being one; empty where nobody has it."""
+    return _ELSEWHERE.get(name, "").format(node=node)
 
 
 def _asks_for_routes(option: str) -> bool:
