@@ -165,7 +165,10 @@ class Network(RunningNetwork):
         return self._backend.unrepeatable()
 
     def observe_frames(self) -> None:
-        """Keep the last frames from now on, for `recent_frames`."""
+        """Keep the last frames from now on, for `recent_frames`.
+
+        Processes are told, and begin a little later: those that have answered `recent_frames` do.
+        """
         self._backend.observe_frames()
 
     def trace_frames(self, path: str | os.PathLike[str]) -> None:

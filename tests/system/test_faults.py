@@ -70,12 +70,12 @@ async def test_links_that_are_down_held_and_slow(start_network: StartNetwork) ->
         await until_path_is(network, "r1", "r2")
 
         # Slow: what is set is what is measured, and for one direction only where that is said.
-        before = (await alice.ping("web", count=5, interval=0.02)).min_ns
-        assert before is not None
-        async with network.link("r1", "r2").set(delay="31ms", from_="r2"):
-            after = (await alice.ping("web", count=5, interval=0.02)).min_ns
-            assert after is not None
-            assert after - before == pytest.approx(30 * MILLISECOND, abs=10 * MILLISECOND)
+        # On a busy machine most round trips take longer than the delays, but none is shorter.
+        async with network.link("r1", "r2").set(delay="31ms", from_="r2"), asyncio.timeout(30):
+            shortest = None
+            while shortest is None or shortest >= 42 * MILLISECOND:
+                shortest = (await alice.ping("web", count=5, interval=0.02)).min_ns
+            assert shortest >= 32 * MILLISECOND
 
         # Held: everything comes, late, and the queue's limit does not matter.
         link = network.link("r1", "r2")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from networks import StartNetwork, tool
 
@@ -26,9 +28,13 @@ async def test_frames_and_their_fates(start_network: StartNetwork) -> None:
         await tool(network, "alice", "ping", "-c1", "web")
         assert not await network.recent_frames(), "nobody has asked for them yet"
         network.observe_frames()
+        assert not await network.recent_frames(), "every node has answered, so all observe"
         await tool(network, "alice", "ping", "-c1", "web")
         # The switch drops it without a word: it knows nothing of fragments.
         await tool(network, "alice", "ping", "-c1", "-W0.2", "-s1450", "web")
+        async with asyncio.timeout(10):  # ping does not wait for what becomes of its frame
+            while all(each.fate == DELIVERED for each in await network.recent_frames()):
+                pass
         frames = await network.recent_frames()
         assert [frame.time_ns for frame in frames] == sorted(frame.time_ns for frame in frames)
         delivered = [(each.sender, each.receiver) for each in frames if each.fate == DELIVERED]
