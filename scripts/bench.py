@@ -269,6 +269,41 @@ def measure_ticks(rounds: int) -> dict[str, Any]:
     return {f"{ports} ports us": statistics.median(seen) for ports, seen in times.items()}
 
 
+async def _lose_a_link(routers: int) -> tuple[float, float]:
+    """Seconds until the routes of a ring follow, and for how many of them the loop stood still."""
+    import networkx
+
+    from netsim import Network
+
+    graph = networkx.cycle_graph([f"r{number}" for number in range(routers)])
+    graph.graph["name"] = "bench-ring"
+    networkx.set_node_attributes(graph, "router", "kind")
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            asleep = time.perf_counter()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.perf_counter() - asleep - 0.001)
+
+    async with Network(graph) as network:
+        watching = asyncio.create_task(watch())
+        began = time.perf_counter()
+        await network.link("r0", "r1").down()
+        await network.converged()
+        took = time.perf_counter() - began
+        watching.cancel()
+        return took, longest
+
+
+def measure_rerouting(rounds: int) -> dict[str, Any]:
+    """A ring of 160 routers, as processes, that loses a link."""
+    seen = [asyncio.run(_lose_a_link(160)) for _ in range(rounds)]
+    followed, stood_still = (statistics.median(each) for each in zip(*seen, strict=True))
+    return {"routes in force s": followed, "supervisor stood still s": stood_still}
+
+
 def measure_virtual(rounds: int) -> dict[str, Any]:
     """Virtual time, and simulators beside it; these need packages that nothing else does."""
     import bench_virtual
@@ -290,6 +325,7 @@ MEASUREMENTS = {
     "bulk": measure_bulk,
     "rtt": measure_rtt,
     "ticks": measure_ticks,
+    "rerouting": measure_rerouting,
     "virtual": measure_virtual,
     "fidelity": measure_fidelity,
 }

@@ -1,4 +1,4 @@
-"""Networks in memory for tests: what tests do on them, and the books checked afterwards."""
+"""Networks in memory for tests: what tests do on them, and the accounts checked afterwards."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def running(plan: NetworkPlan) -> Iterator[MemoryNetwork]:
     """A network whose every frame is accounted for at the end."""
     network = MemoryNetwork(plan)
     yield network
-    check_books(network)
+    check_accounts(network)
 
 
-def check_books(network: MemoryNetwork) -> None:
+def check_accounts(network: MemoryNetwork) -> None:
     """sent + duplicated = delivered + dropped by reason + in flight, for each direction."""
-    books = network.accounts()
-    assert len(books) == 2 * len(network.plan.links)
-    for account in books.values():
+    accounts = network.accounts()
+    assert len(accounts) == 2 * len(network.plan.links)
+    for account in accounts.values():
         account.check()
         assert account.in_flight >= 0
 

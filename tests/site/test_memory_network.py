@@ -1,4 +1,4 @@
-"""A whole network in memory: times, order, carriers, books."""
+"""A whole network in memory: times, order, carriers, accounts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import memory_runs
 import pytest
 from memory_network import MemoryNetwork
-from memory_runs import busy_trace, check_books, ping, running, watch
+from memory_runs import busy_trace, check_accounts, ping, running, watch
 from plans import chain, plan_of
 
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
@@ -179,7 +179,7 @@ def test_time_goes_on_to_the_end_and_stops_where_it_is_told() -> None:
         assert network.now == socket.inbox[0].now < 6 * SECOND
 
 
-def test_the_books_balance_while_frames_are_on_their_way() -> None:
+def test_the_accounts_balance_while_frames_are_on_their_way() -> None:
     with running(chain("delay=5ms bandwidth=1mbit")) as network:
         ping(network, "alice", "web")
         host = network.host("alice")
@@ -189,7 +189,7 @@ def test_the_books_balance_while_frames_are_on_their_way() -> None:
         in_flight = set()
         for _ in range(60):
             network.run_for(3 * MILLISECOND)
-            check_books(network)
+            check_accounts(network)
             in_flight.add(network.accounts()["alice/eth0"].in_flight)
         assert max(in_flight) > 10
         assert min(in_flight) == 0
@@ -208,7 +208,7 @@ def test_what_is_in_flight_is_lost_with_the_carrier_though_it_comes_back() -> No
         network.run_for(5 * MILLISECOND)
         network.set_link("c2", "eth0", up=False)
         network.set_link("c1", "eth0", up=False)
-        check_books(network)
+        check_accounts(network)
         network.run_for(1 * MILLISECOND)
         network.set_link("c1", "eth0", up=True)
         network.run_for(SECOND)
