@@ -22,7 +22,7 @@ from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
 from netsim.network.running_network import RunningNetwork, Time
-from netsim.network.traffic_faults import ConnectionsView, IpProtocol
+from netsim.network.traffic_faults import TrafficVerbs
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import ToolRun
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from netsim.realtime.launcher import Launcher, StartMethod
 
 
-class Network(RunningNetwork):
+class Network(RunningNetwork, TrafficVerbs):
     """A network: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
@@ -284,42 +284,6 @@ class Network(RunningNetwork):
         """
         await self._partitions.repair()
         await self._traffic_faults.repair()
-
-    def drop(
-        self,
-        source: str,
-        destination: str,
-        *,
-        both_ways: bool = False,
-        protocol: IpProtocol | None = None,
-        port: int | None = None,
-    ) -> Fault:
-        """Packets from one node to another vanish on arrival, and nobody is told: links stay up.
-
-        All of them, or those of a protocol, or of TCP and UDP those from or to a port. Until
-        `repair`, or the end of the block. UnknownNameError, InvalidValueError.
-        """
-        return self._traffic_faults.drop(
-            source, destination, both_ways=both_ways, protocol=protocol, port=port
-        )
-
-    def isolate(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
-        """Packets between any of one group and any of the other vanish, both ways, as in `drop`.
-
-        A `partition` pulls plugs, which hosts and routers notice; here nobody does.
-        """
-        return self._traffic_faults.isolate(group_a, group_b)
-
-    def connections(self, to: str, port: int, *, source: str | None = None) -> ConnectionsView:
-        """TCP connections to a port of a node, from one node or from all, to go wrong.
-
-        UnknownNameError, InvalidValueError.
-        """
-        return self._traffic_faults.connections(to, port, source)
-
-    def traffic_faults(self) -> list[str]:
-        """What `drop`, `isolate` and `connections` have in force, in words, oldest first."""
-        return self._traffic_faults.texts()
 
     def faults_in_force(self) -> list[str]:
         """Those that no link shows, in words: `traffic_faults`, and computers that stand still."""

@@ -62,49 +62,6 @@ class TrafficFaults:
         self._numbers = count(1)
         self._in_force: dict[TrafficFault, Mapping[str, HostFaults]] = {}
 
-    def drop(
-        self,
-        source: str,
-        destination: str,
-        *,
-        both_ways: bool = False,
-        protocol: IpProtocol | None = None,
-        port: int | None = None,
-    ) -> Fault:
-        """As `Network.drop`."""
-        if protocol is not None and protocol not in _PROTOCOLS:
-            raise InvalidValueError(f"there is no protocol {protocol!r}; write tcp, udp or icmp")
-        if port is not None and protocol == "icmp":
-            raise InvalidValueError("icmp has no ports; write tcp or udp, or leave `port` out")
-        _check_port(port)
-        ways = (
-            [(source, destination), (destination, source)] if both_ways else [(source, destination)]
-        )
-        number = None if protocol is None else _PROTOCOLS[protocol]
-        arrow = "↔" if both_ways else "→"
-        only = "".join(f", {each}" for each in (protocol, port) if each is not None)
-        text = f"drop {source} {arrow} {destination}{only}"
-        return self._packets(text, ways, protocol=number, port=port)
-
-    def isolate(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
-        """As `Network.isolate`."""
-        if not group_a or not group_b:
-            raise InvalidValueError("a group is empty; write a node in each")
-        both = sorted(set(group_a) & set(group_b))
-        if both:
-            raise InvalidValueError(f"{both[0]} is in both groups; write it in one of them")
-        ways = [(a, b) for a in group_a for b in group_b]
-        text = f"isolate {', '.join(group_a)} | {', '.join(group_b)}"
-        return self._packets(text, [*ways, *((b, a) for a, b in ways)])
-
-    def connections(self, to: str, port: int, source: str | None = None) -> ConnectionsView:
-        """As `Network.connections`."""
-        _check_port(port)
-        self.addresses(to)
-        if source is not None:
-            self._check_two(source, to)
-        return ConnectionsView(self, source, to, port)
-
     def of(self, node: str) -> HostFaults:
         """All that a host is to suffer now."""
         own = [each[node] for each in self._in_force.values() if node in each]
@@ -150,7 +107,7 @@ class TrafficFaults:
         """Segments with data vanish on both sides."""
         others = [source] if source is not None else self._hosts_but(to)
         ways = [(other, to) for other in others]
-        return self._packets(
+        return self.packets(
             f"stall {source or '*'} → {to}:{port}",
             [*ways, *((b, a) for a, b in ways)],
             protocol=ipv4.PROTOCOL_TCP,
@@ -193,10 +150,11 @@ class TrafficFaults:
     async def _tell(self, hosts: Iterable[str]) -> None:
         await self.network.set_host_faults({name: self.of(name) for name in hosts})
 
-    def _packets(self, text: str, ways: Iterable[tuple[str, str]], **words: Any) -> Fault:
+    def packets(self, text: str, ways: Iterable[tuple[str, str]], **words: Any) -> Fault:
+        """Packets vanish, from the first of each pair to the second: a PacketFault of `words`."""
         sources: dict[str, frozenset[bytes]] = {}
         for source, destination in ways:
-            self._check_two(source, destination)
+            self.check_two(source, destination)
             known = sources.get(destination, frozenset())
             sources[destination] = known | self.addresses(source)
         return TrafficFault(
@@ -208,7 +166,8 @@ class TrafficFaults:
             },
         )
 
-    def _check_two(self, source: str, destination: str) -> None:
+    def check_two(self, source: str, destination: str) -> None:
+        """Errors as of `addresses`, and where both are one node."""
         for node in (source, destination):
             self.addresses(node)
         if source == destination:
@@ -220,6 +179,69 @@ class TrafficFaults:
             for each in self.network.plan.nodes
             if each.name != node and any(own.address is not None for own in each.interfaces)
         ]
+
+
+class TrafficVerbs:
+    """What a caller does with these faults, as part of a network."""
+
+    _traffic_faults: TrafficFaults
+
+    def drop(
+        self,
+        source: str,
+        destination: str,
+        *,
+        both_ways: bool = False,
+        protocol: IpProtocol | None = None,
+        port: int | None = None,
+    ) -> Fault:
+        """Packets from one node to another vanish on arrival, and nobody is told: links stay up.
+
+        All of them, or those of a protocol, or of TCP and UDP those from or to a port. Until
+        `repair`, or the end of the block. UnknownNameError, InvalidValueError.
+        """
+        if protocol is not None and protocol not in _PROTOCOLS:
+            raise InvalidValueError(f"there is no protocol {protocol!r}; write tcp, udp or icmp")
+        if port is not None and protocol == "icmp":
+            raise InvalidValueError("icmp has no ports; write tcp or udp, or leave `port` out")
+        _check_port(port)
+        ways = (
+            [(source, destination), (destination, source)] if both_ways else [(source, destination)]
+        )
+        number = None if protocol is None else _PROTOCOLS[protocol]
+        arrow = "↔" if both_ways else "→"
+        only = "".join(f", {each}" for each in (protocol, port) if each is not None)
+        text = f"drop {source} {arrow} {destination}{only}"
+        return self._traffic_faults.packets(text, ways, protocol=number, port=port)
+
+    def isolate(self, group_a: Sequence[str], group_b: Sequence[str]) -> Fault:
+        """Packets between any of one group and any of the other vanish, both ways, as in `drop`.
+
+        A `partition` pulls plugs, which hosts and routers notice; here nobody does.
+        """
+        if not group_a or not group_b:
+            raise InvalidValueError("a group is empty; write a node in each")
+        both = sorted(set(group_a) & set(group_b))
+        if both:
+            raise InvalidValueError(f"{both[0]} is in both groups; write it in one of them")
+        ways = [(a, b) for a in group_a for b in group_b]
+        text = f"isolate {', '.join(group_a)} | {', '.join(group_b)}"
+        return self._traffic_faults.packets(text, [*ways, *((b, a) for a, b in ways)])
+
+    def connections(self, to: str, port: int, *, source: str | None = None) -> ConnectionsView:
+        """TCP connections to a port of a node, from one node or from all, to go wrong.
+
+        UnknownNameError, InvalidValueError.
+        """
+        _check_port(port)
+        self._traffic_faults.addresses(to)
+        if source is not None:
+            self._traffic_faults.check_two(source, to)
+        return ConnectionsView(self._traffic_faults, source, to, port)
+
+    def traffic_faults(self) -> list[str]:
+        """What `drop`, `isolate` and `connections` have in force, in words, oldest first."""
+        return self._traffic_faults.texts()
 
 
 class ConnectionsView:

@@ -22,7 +22,7 @@ from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
 from netsim.network.outages import Outages
 from netsim.network.partitions import Partitions
-from netsim.network.traffic_faults import ConnectionsView, IpProtocol, TrafficFaults
+from netsim.network.traffic_faults import TrafficFaults, TrafficVerbs
 from netsim.site.backend import Backend, LinkChange
 
 
@@ -38,7 +38,7 @@ def two_computers() -> NetworkPlan:
     return make_plan(graph)
 
 
-class FakeLinks:
+class FakeLinks(TrafficVerbs):
     """Links whose conditions are only written down, and nodes that are up or down."""
 
     is_running = True
@@ -57,7 +57,7 @@ class FakeLinks:
         self._conditions = LinkConditions(plan, self._down_nodes)
         self._faults = LinkFaults(self)
         self._partitions = Partitions(self._faults)
-        self._traffic = TrafficFaults(self)
+        self._traffic_faults = TrafficFaults(self)
         self.host_faults: dict[str, HostFaults] = {}
         self.programs: dict[str, str] = {}
         self.released = asyncio.Event()
@@ -112,32 +112,10 @@ class FakeLinks:
 
     async def repair(self) -> None:
         await self._partitions.repair()
-        await self._traffic.repair()
+        await self._traffic_faults.repair()
 
     async def set_host_faults(self, faults: Mapping[str, HostFaults]) -> None:
         self.host_faults |= faults
-
-    def traffic_faults(self) -> list[str]:
-        return self._traffic.texts()
-
-    def drop(
-        self,
-        source: str,
-        destination: str,
-        *,
-        both_ways: bool,
-        protocol: IpProtocol | None,
-        port: int | None,
-    ) -> Fault:
-        return self._traffic.drop(
-            source, destination, both_ways=both_ways, protocol=protocol, port=port
-        )
-
-    def isolate(self, first: Sequence[str], second: Sequence[str]) -> Fault:
-        return self._traffic.isolate(first, second)
-
-    def connections(self, to: str, port: int, *, source: str | None) -> ConnectionsView:
-        return self._traffic.connections(to, port, source)
 
     async def kill_program(self, node: str) -> None:
         self.programs[node] = "killed"
