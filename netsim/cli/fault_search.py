@@ -34,10 +34,12 @@ def explore_all(
     jobs: int,
     write: str | None,
     as_json: bool,
+    budget: float | None = None,
 ) -> int:
     """Search in one after the other, `jobs` sets of faults at a time; write and show what is found.
 
-    Returns the exit code.
+    When the `budget` is over, in seconds, no run begins but the first of each scenario. Returns
+    the exit code.
     """
     from netsim.scenario.process_pool import Pool
 
@@ -47,7 +49,10 @@ def explore_all(
     started = time.monotonic()
     pool = Pool(jobs)
     try:
-        reports = [_explore(each, pool, seed, examples, write, as_json) for each in scenarios]
+        deadline = None if budget is None else started + budget
+        reports = [
+            _explore(each, pool, seed, examples, write, as_json, deadline) for each in scenarios
+        ]
     finally:
         pool.close()
     wall = time.monotonic() - started
@@ -88,13 +93,21 @@ def _explore(
     examples: int,
     write: str | None,
     as_json: bool,
+    deadline: float | None,
 ) -> dict[str, Any]:
     """Search, write, show; what came of it, for JSON."""
     from netsim.scenario.explore import explore
     from netsim.scenario.found_scenario import default_file, found_text
 
     with _Progress(examples) as progress:
-        exploration = explore(scenario, pool, seed=seed, examples=examples, progress=progress.show)
+        exploration = explore(
+            scenario,
+            pool,
+            seed=seed,
+            examples=examples,
+            progress=progress.show,
+            deadline=deadline,
+        )
     report: dict[str, Any] = {
         "file": scenario.file,
         "name": scenario.name,
@@ -131,6 +144,10 @@ def _explore(
             f"{format_duration(scenario.explore.lasting_ns)}, at most {scenario.explore.at_most} "
             "in a run"
         )
+    if exploration.is_cut_short:
+        report["cut_short"] = True
+        if not as_json:
+            say(f"  note: the budget is over: {_cut_short(exploration, examples)}")
     if exploration.left_out:
         left_out = report["left_out"] = " and ".join(exploration.left_out)
     if exploration.left_out and not as_json:
@@ -141,6 +158,12 @@ def _explore(
             "links a delay"
         )
     return report
+
+
+def _cut_short(exploration: Exploration, examples: int) -> str:
+    if exploration.result is None:
+        return f"{exploration.tried} of up to {examples} sets were tried"
+    return "fewer or shorter faults may do"
 
 
 def _takes_no_time(result: ScenarioResult) -> bool:

@@ -142,7 +142,7 @@ def command(
         raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
     if explores:
         unfit: dict[str, object] = {"--seeds": seeds, "--trace": trace}
-        unfit |= {"--junit": junit, "--html": html, "--budget": budget}
+        unfit |= {"--junit": junit, "--html": html}
         unfit |= {"--keep-going": keep_going or None}
     else:
         unfit = {"--examples": examples, "--write": write}
@@ -187,6 +187,7 @@ def command(
             jobs=jobs or os.cpu_count() or 1,
             write=write,
             as_json=as_json,
+            budget=budget,
         )
     _check_trace(trace, scenarios)
     started = time.monotonic()

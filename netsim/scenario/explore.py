@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -61,15 +62,23 @@ class Exploration:
     """What the run with these faults came to."""
     left_out: tuple[str, ...] = ()
     """Of the run without faults, what was more than a search looks at, in words."""
+    is_cut_short: bool = False
+    """Time was over before all sets were tried, or before the smallest that fails was known."""
 
 
 def explore(
-    scenario: Scenario, pool: Pool, *, seed: int | None, examples: int, progress: Progress
+    scenario: Scenario,
+    pool: Pool,
+    *,
+    seed: int | None,
+    examples: int,
+    progress: Progress,
+    deadline: float | None = None,
 ) -> Exploration:
     """Try up to `examples` sets of faults of what the scenario's `explore` allows.
 
-    Equal seeds draw and find the same, however many are tried at a time. NothingToBreakError where
-    nothing fits what is allowed.
+    Equal seeds draw and find the same, however many are tried at a time; unless `deadline`
+    (`time.monotonic`) ends the search. NothingToBreakError where nothing fits what is allowed.
     """
     budget = scenario.explore
     assert budget is not None
@@ -86,17 +95,24 @@ def explore(
             f"{scenario.file}: nothing breaks that `explore` allows: without faults nobody talks "
             "to its nodes, and they are no computers; write other `nodes` or `kinds`"
         )
-    trials = _Trials(scenario, faultless.seed, limit, pool, progress)
+    trials = _Trials(scenario, faultless.seed, limit, pool, progress, deadline)
     trials.try_all(draw_sets(budget, learnt, Random(faultless.seed), examples))
     kinds = tuple(
         kind for kind in FAULT_KINDS if any(kind == each.kind for each in chain(*trials.tried))
     )
-    exploration = replace(exploration, tried=len(trials.tried), kinds=kinds)
+    exploration = replace(
+        exploration, tried=len(trials.tried), kinds=kinds, is_cut_short=trials.is_cut_short
+    )
     if not trials.failed:
         return exploration
     (first,) = trials.failed
     smallest = trials.smallest(partial(shrunk, first, budget.lasting_ns, duration))
-    return replace(exploration, faults=smallest, result=trials.failed[smallest])
+    return replace(
+        exploration,
+        faults=smallest,
+        result=trials.failed[smallest],
+        is_cut_short=trials.is_cut_short,
+    )
 
 
 def _faultless(
@@ -114,7 +130,13 @@ class _Trials:
     """Runs of a scenario under sets of faults, each set once."""
 
     def __init__(
-        self, scenario: Scenario, seed: int, limit_ns: int, pool: Pool, progress: Progress
+        self,
+        scenario: Scenario,
+        seed: int,
+        limit_ns: int,
+        pool: Pool,
+        progress: Progress,
+        deadline: float | None,
     ) -> None:
         self.failed: dict[FaultSet, ScenarioResult] = {}
         self.tried: list[FaultSet] = []
@@ -125,6 +147,8 @@ class _Trials:
         self._limit_ns = limit_ns
         self._pool = pool
         self._progress = progress
+        self._deadline = deadline
+        self.is_cut_short = False
 
     def try_all(self, sets: Sequence[FaultSet]) -> None:
         """Several at a time, until one fails and all that were drawn before it are done."""
@@ -135,9 +159,13 @@ class _Trials:
             if not result.held and index < end:
                 self._pool.drop(range(index + 1, end))
                 end = index
+            if self._is_time_over() and len(results) < end:
+                self.is_cut_short = True
+                self._pool.drop(set(range(len(sets))) - results.keys())
             self._progress(len(results), False)
-        self.tried = list(sets[: end + 1])
-        for index, faults in enumerate(self.tried):
+        made = sorted(index for index in results if index <= end)
+        self.tried = [sets[index] for index in made]
+        for index, faults in zip(made, self.tried, strict=True):
             if results[index].held:
                 self._held.add(faults)
             else:
@@ -160,6 +188,12 @@ class _Trials:
                 if not result.held:
                     self.failed[asked[index]] = result
                 self._progress(len(known) - len(before), True)
+            if self._is_time_over():
+                self.is_cut_short = True
+                return shrink(lambda faults: known.get(faults, False))
+
+    def _is_time_over(self) -> bool:
+        return self._deadline is not None and time.monotonic() > self._deadline
 
     def _job(self, faults: FaultSet) -> Job:
         return Job(self._scenario, self._seed, faults=faults, time_limit_ns=self._limit_ns)

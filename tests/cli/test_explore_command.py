@@ -87,6 +87,32 @@ def test_where_nothing_is_found_it_holds(shell: Shell) -> None:
     assert not (shell.folder / "search.found.yaml").exists()
 
 
+def test_a_budget_cuts_a_search_short_and_says_so(shell: Shell) -> None:
+    (shell.folder / "search.yaml").write_text(SEARCH.replace("at_most: 2", "at_most: 1"))
+    words = ("--explore", "--budget", "1ms", "-j", "1", "search.yaml")
+    code, out, _ = shell.run("test", *words)
+    lines = out.splitlines()
+    assert code == 0
+    assert "(held under 1 set of faults, seed 4)" in lines[0]
+    assert lines[2] == "  note: the budget is over: 1 of up to 100 sets were tried"
+    code, out, _ = shell.run("test", "--json", *words)
+    (report,) = json.loads(out)
+    assert (report["tried"], report["cut_short"]) == (1, True)
+
+
+def test_steps_that_take_no_time_cannot_be_explored_and_that_is_said(shell: Shell) -> None:
+    steps = SEARCH.replace("wait: 2s", "ping: {from: alice, to: web, count: 1}")
+    (shell.folder / "search.yaml").write_text(steps.replace("at_most: 2", "at_most: 1"))
+    note = "  note: the steps take no network time: no fault can come between packets; give "
+    note += "links a delay"
+    code, out, _ = shell.run("test", "--explore", "--examples", "2", "search.yaml")
+    assert code == 0
+    assert note in out.splitlines()
+    (shell.folder / "lan.yaml").write_text(LAN + "defaults: {link: {delay: 1ms}}\n")
+    _, out, _ = shell.run("test", "--explore", "--examples", "2", "search.yaml")
+    assert "note: the steps" not in out
+
+
 def test_what_fails_without_faults_is_not_explored(shell: Shell) -> None:
     (shell.folder / "search.yaml").write_text(SEARCH.replace("wait: 2s", "crash: {node: web}"))
     code, out, _ = shell.run("test", "--explore", "search.yaml")
