@@ -19,19 +19,22 @@ class LinkConditions:
     def __init__(self, plan: NetworkPlan, down_nodes: Set[str] = frozenset()) -> None:
         self._plan = plan
         self._down_nodes = down_nodes
-        self._meant: dict[tuple[int, str], LinkCondition] = {}
+        self._planned = {
+            (interface.link, node.name): LinkCondition(interface.egress)
+            for node in plan.nodes
+            for interface in node.interfaces
+        }
+        self._meant = {
+            (index, node): self._planned[index, node]
+            for index, link in enumerate(plan.links)
+            for node, _ in (link.a, link.b)
+        }
         self._since: dict[tuple[int, str], int] = {}
         """Of the directions that are not as planned, when they became what they are: ns."""
-        for index, link in enumerate(plan.links):
-            for node, _ in (link.a, link.b):
-                self._meant[index, node] = self.planned(index, node)
 
     def planned(self, link: int, node: str) -> LinkCondition:
         """That of the plan."""
-        for interface in self._plan.node(node).interfaces:
-            if interface.link == link:
-                return LinkCondition(interface.egress)
-        raise KeyError((link, node))
+        return self._planned[link, node]
 
     def meant(self, link: int, node: str) -> LinkCondition:
         """What the direction is to be like, whether or not its nodes are up."""

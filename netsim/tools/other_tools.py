@@ -48,7 +48,7 @@ _CONNECTION: Final = (
 )
 _HTTP_LOAD: Final = (
     "write `ports` in the topology file, and run it outside at the port that is published "
-    "(docs/topology.md, Ports)"
+    "(docs/topology.md, Nodes)"
 )
 _DROP: Final = "write `netsim drop {node} PEER`, which lets packets vanish"
 _PROGRAMS: Final = (
