@@ -37,6 +37,8 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
         return
     if connection.transmitter.timestamps and segment.timestamp is not None:
         receiver.note_timestamp(sequence, segment.timestamp, now)
+        if segment.payload and segment.timestamp_echo != receiver.echo:
+            receiver.echoed(segment.timestamp_echo, len(segment.payload), now)
     if _acknowledgement_arrives(connection, sequence, segment, now):  # fifth
         data_arrives(connection, sequence, segment, now)
 

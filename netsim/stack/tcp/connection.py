@@ -164,14 +164,15 @@ class Connection:
         self.idle_timer = Timer(shared.timers)
         """Keep-alive, and in FIN-WAIT-2 the end of the wait for the peer of an orphan."""
         round_trip = RoundTrip(settings)
-        self.receiver = Receiver(settings, Timer(shared.timers), round_trip)
+        timestamp_offset = shared.sequence_numbers.timestamp_offset(self.key)
+        self.receiver = Receiver(settings, Timer(shared.timers), round_trip, timestamp_offset)
         self.transmitter = Transmitter(
             shared.ip,
             shared.drop,
             local,
             remote,
             self.receiver,
-            shared.sequence_numbers.timestamp_offset(self.key),
+            timestamp_offset,
             shared.counters,
         )
         self.sender = Sender(

@@ -47,6 +47,8 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
                 if sequence == receiver.last_ack_sent:
                     receiver.recent = timestamp
                     receiver.recent_at = now
+                if payload and segment.timestamp_echo != receiver.echo:
+                    receiver.echoed(segment.timestamp_echo, len(payload), now)
             if payload:
                 receiver.take(payload, bool(flags & PSH), now)
                 connection.ready[connection] = None

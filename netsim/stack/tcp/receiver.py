@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from netsim.core.time import SECOND
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.tcp.chunks import append
 from netsim.stack.tcp.delayed_ack import QUICK, DelayedAck
 from netsim.stack.tcp.out_of_order import Reassembly
 from netsim.stack.tcp.rtt import RoundTrip
-from netsim.stack.tcp.seq import is_older
+from netsim.stack.tcp.seq import HALF, MASK, is_older
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.timers import Timer
 
@@ -40,14 +40,17 @@ class Receiver:
     __slots__ = (
         "_adjust_at",
         "_copied",
+        "_heard_round_trip",
         "_limit",
         "_most",
         "_read_before",
         "_round_trip",
+        "_timestamp_offset",
         "ack_now",
         "acks",
         "chunks",
         "duplicate",
+        "echo",
         "edge",
         "fin_at",
         "fixed",
@@ -62,13 +65,25 @@ class Receiver:
         "scale",
     )
 
-    def __init__(self, settings: TcpSettings, ack_timer: Timer, round_trip: RoundTrip) -> None:
+    def __init__(
+        self,
+        settings: TcpSettings,
+        ack_timer: Timer,
+        round_trip: RoundTrip,
+        timestamp_offset: int = 0,
+    ) -> None:
         self._most = settings.receive_buffer
         self._limit = min(self._most, settings.initial_receive_buffer)
         """What the buffer takes now."""
         self.fixed = False
         """The program has set the size (SO_RCVBUF): it does not tune itself."""
         self._round_trip = round_trip
+        self._timestamp_offset = timestamp_offset
+        self.echo = 0
+        """The last of our timestamps that came back with data."""
+        self._heard_round_trip = 0
+        """In ns, by these timestamps; 0 before the first. Who only receives measures no other after
+        the handshake, and queues grow."""
         self._adjust_at = 0
         self._copied = 0
         """Octets read since the buffer was looked at last."""
@@ -139,13 +154,28 @@ class Receiver:
         and a little more, in the next (Linux: tcp_rcv_space_adjust)."""
         copied, before = self._copied, self._read_before or 10 * self.mss
         self._copied = 0
-        self._adjust_at = now + self._round_trip.smoothed
+        self._adjust_at = now + (self._heard_round_trip or self._round_trip.smoothed)
         if copied <= before or self.fixed:
             return
         wanted = 2 * copied + 16 * self.mss
         wanted += 2 * wanted * (copied - before) // before
         self._read_before = copied
         self._limit = max(self._limit, min(wanted, self._most))
+
+    def echoed(self, echo: int, size: int, now: int) -> None:
+        """A segment with `size` octets of data echoes a later timestamp of ours than those before
+        it: what it answers left a round trip ago, or longer where the peer had nothing to send.
+        So a shorter one counts at once (Linux: tcp_rcv_rtt_measure_ts)."""
+        self.echo = echo
+        elapsed = (now // MILLISECOND + self._timestamp_offset - echo) & MASK
+        if size < self.acks.mss or not 0 < elapsed < HALF:
+            return
+        elapsed *= MILLISECOND
+        known = self._heard_round_trip
+        if known and elapsed > known:
+            elapsed = known + (elapsed - known) // 8
+        self._heard_round_trip = elapsed
+        self._adjust_at = min(self._adjust_at, now + elapsed)
 
     # -- arrivals
 

@@ -253,6 +253,38 @@ def test_a_window_probe_is_answered() -> None:
     assert connection.readable_bytes == 1000
 
 
+def test_the_buffer_follows_the_round_trips_that_timestamps_tell() -> None:
+    """Who only receives measured an empty path in the handshake, and a queue may have filled since
+    (Linux: tcp_rcv_rtt_measure_ts). 10 segments are not much in a round trip, 100 are."""
+    for round_trip_ms, grows in ((10, False), (100, True)):
+        d, connection = established(MODERN)
+        offset = d.echo - d.now // MILLISECOND
+        for number in range(300):
+            d.after(MILLISECOND)
+            d.echo = max(offset + d.now // MILLISECOND - round_trip_ms, offset)
+            d.send("A", seq=1 + number * MSS, ack=1, payload=FULL)
+            connection.receive()
+            d.sent.clear()
+        assert (connection.receiver.limit >= 2 * 100 * MSS) is grows
+        assert (connection.receiver.limit == 65_535) is not grows
+
+
+def test_a_peer_that_had_nothing_to_say_makes_no_round_trip_long() -> None:
+    d, connection = established(MODERN)
+    sequence = 1
+    for pause in (5 * SECOND, 10 * MILLISECOND, 10 * MILLISECOND):
+        d.after(pause)
+        for _ in range(20):
+            d.send("A", seq=sequence, ack=1, payload=FULL)
+            sequence += MSS
+        connection.receive()
+        stamp = d.sent[-1].segment.timestamp
+        assert stamp is not None
+        d.echo = stamp
+        d.sent.clear()
+    assert connection.receiver.limit > 2 * 20 * MSS
+
+
 def test_single_octets_do_not_cost_an_object_each() -> None:
     d, connection = established()
     for index in range(3000):
