@@ -20,13 +20,16 @@ Local = tuple[IpAddress | None, int]
 
 
 async def open_connection(
-    loop: HostLoop, remote: tuple[IpAddress, int], local: Local = (None, 0)
+    loop: HostLoop, remote: tuple[IpAddress, int], local: Local = (None, 0), user_mss: int = 0
 ) -> TcpSocket:
-    """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted."""
+    """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted.
+    `user_mss` is the program's TCP_MAXSEG, where it has set one."""
     if local[0] is not None and not loop.host.ip.is_local(local[0]):
         raise bind_error(errno.EADDRNOTAVAIL, socket_address(local))
     try:
-        connection = loop.host.tcp.connect(remote, loop.network_now(), local=local)
+        connection = loop.host.tcp.connect(
+            remote, loop.network_now(), local=local, user_mss=user_mss
+        )
     except SocketError as error:
         raise _connect_failure(error.errno, remote) from error
     attempt = _Attempt(connection, loop.create_future())

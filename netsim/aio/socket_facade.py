@@ -15,6 +15,7 @@ from netsim.aio.hosts_table import socket_address
 from netsim.aio.os_errors import system_error
 from netsim.aio.tcp_info import tcp_info
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.settings import KeepAlive
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress
@@ -44,6 +45,10 @@ _CONGESTION: Final = (_TCP, getattr(socket, "TCP_CONGESTION", 13))
 _USER_TIMEOUT: Final = (_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18))
 _LEAST_BUFFER: Final = 2304
 """Octets, of what a program may set (Linux: SOCK_MIN_RCVBUF)."""
+_SEGMENTS: Final = range(88, 32768)
+"""What TCP_MAXSEG may be (Linux: TCP_MIN_MSS, MAX_TCP_WINDOW)."""
+UNSET_SEGMENT: Final = 536
+"""What TCP_MAXSEG is before a connection, where nothing was set."""
 
 
 class SocketFacade:
@@ -101,6 +106,32 @@ class SocketFacade:
     def __repr__(self) -> str:
         peer = "" if self._remote is None else f" to {self.getpeername()}"
         return f"<{type(self).__name__} {self.type.name} {self.getsockname()}{peer}>"
+
+
+class ListenerFacade(SocketFacade):
+    """Of a listening TCP socket: options hold for the connections that it accepts from then on."""
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(socket.SOCK_STREAM, listener.local)
+        self._listener = listener
+
+    def setsockopt(self, level: int, option: int, value: Any, *_: Any) -> None:
+        """TCP_MAXSEG has to be from 88 to 32767: OSError EINVAL."""
+        if (level, option) == _MAXIMUM_SEGMENT:
+            if _number(value) not in _SEGMENTS:
+                raise system_error(errno.EINVAL)
+            self._listener.user_mss = _number(value)
+        super().setsockopt(level, option, value)
+
+    def getsockopt(self, level: int, option: int, size: int = 0, *_: Any) -> Any:
+        if (level, option) == _MAXIMUM_SEGMENT:
+            return self._listener.user_mss or UNSET_SEGMENT
+        return super().getsockopt(level, option, size)
+
+    def hand_down(self, accepted: SocketFacade) -> None:
+        """A connection begins with what was set here (accept(2), as on Linux)."""
+        for (level, option), value in self._options.items():
+            accepted.setsockopt(level, option, value)
 
 
 class ConnectionFacade(SocketFacade):

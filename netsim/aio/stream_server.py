@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import socket
 import sys
 
 from netsim.aio.connect import ProtocolFactory
 from netsim.aio.host_loop import HostLoop
-from netsim.aio.socket_facade import SocketFacade
+from netsim.aio.socket_facade import ListenerFacade, SocketFacade
 from netsim.aio.tls import Tls
 from netsim.aio.transport import StreamTransport, make_transport
 from netsim.stack.tcp.listener import Listener
@@ -30,9 +29,7 @@ class Server(asyncio.AbstractServer):
         self._listeners = listeners
         self._factory = factory
         self._tls = tls
-        self._sockets = tuple(
-            SocketFacade(socket.SOCK_STREAM, listener.local) for listener in listeners
-        )
+        self._sockets = tuple(map(ListenerFacade, listeners))
         self._context = contextvars.copy_context()
         """Connections begin in it, whatever runs when they happen to be accepted."""
         self._serving = False
@@ -44,16 +41,18 @@ class Server(asyncio.AbstractServer):
 
     def socket_ready(self) -> None:
         """Connections wait to be accepted."""
-        for listener in self._listeners:
+        for listener, facade in zip(self._listeners, self._sockets, strict=False):
             while self._serving and (connection := listener.accept()) is not None:
-                self._context.copy().run(self._serve, connection)
+                self._context.copy().run(self._serve, connection, facade)
 
-    def _serve(self, connection: TcpSocket) -> None:
+    def _serve(self, connection: TcpSocket, facade: ListenerFacade) -> None:
         waiter: asyncio.Future[None] = self._loop.create_future()
         # A failed TLS handshake is the client's affair and ends the connection by itself.
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            make_transport(self._loop, connection, self._factory(), self._tls, waiter, self)
+            protocol = self._factory()
+            made = make_transport(self._loop, connection, protocol, self._tls, waiter, self)
+            facade.hand_down(made.get_extra_info("socket"))
         except Exception as error:  # noqa: BLE001  # as asyncio: a factory may raise anything
             connection.abort(self._loop.network_now())
             self._loop.call_exception_handler(

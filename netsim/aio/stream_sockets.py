@@ -17,6 +17,7 @@ from typing import Any
 from netsim.aio.connect import open_connection
 from netsim.aio.host_loop import HostLoop
 from netsim.aio.os_errors import system_error
+from netsim.aio.socket_facade import UNSET_SEGMENT
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress, parse_ip
@@ -51,7 +52,9 @@ class StreamSockets:
         found = self._loop.hosts_table.getaddrinfo(address[0], address[1], kind=socket.SOCK_STREAM)
         text, port = found[0][4]
         local = sock.local if isinstance(sock, BoundSocket) else None
-        connection = await open_connection(self._loop, (parse_ip(text), port), (local, 0))
+        segment = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+        user_mss = 0 if segment == UNSET_SEGMENT else segment
+        connection = await open_connection(self._loop, (parse_ip(text), port), (local, 0), user_mss)
         self._connections[sock] = _Connected(sock, connection)
 
     def take(self, sock: socket.socket) -> TcpSocket:

@@ -127,3 +127,57 @@ def test_what_was_not_set_is_what_linux_says(world: World) -> None:
         assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 87_040
 
     talk(world, what)
+
+
+def test_what_is_set_on_a_listener_holds_for_what_it_accepts(world: World) -> None:
+    """As on Linux: the SYN-ACK says TCP_MAXSEG already."""
+    accepted: list[Recorder] = []
+
+    def begin() -> Recorder:
+        accepted.append(Recorder())
+        return accepted[-1]
+
+    async def serve() -> None:
+        server = await asyncio.get_running_loop().create_server(begin, port=80)
+        listening = server.sockets[0]
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 536
+        with pytest.raises(OSError, match="Invalid argument"):
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 87)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 1000
+
+    async def connect() -> None:
+        _, here = await asyncio.get_running_loop().create_connection(Recorder, "web", 80)
+        assert isinstance(here, Recorder)
+        here.transport.write(b"hello")
+        await asyncio.sleep(0.1)
+        there = sock(accepted[0])
+        tcp = socket.IPPROTO_TCP
+        segments = [each.getsockopt(tcp, socket.TCP_MAXSEG) for each in (sock(here), there)]
+        assert segments == [988, 988]
+        assert there.getsockopt(tcp, socket.TCP_CONGESTION, 16).rstrip(b"\0") == b"reno"
+        assert there.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+
+    world.run("web", serve())
+    world.run("alice", connect())
+
+
+def test_the_segment_size_of_a_socket_that_connects(world: World) -> None:
+    made = world.run("web", listen(world.loop("web"), Recorder))
+
+    async def connect() -> None:
+        loop = asyncio.get_running_loop()
+        token = socket.socket()
+        token.setblocking(False)
+        token.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 700)
+        await loop.sock_connect(token, ("web", 80))
+        _, here = await loop.create_connection(Recorder, sock=token)
+        assert isinstance(here, Recorder)
+        await asyncio.sleep(0.1)
+        for each in (sock(here), sock(made[0])):
+            assert each.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 688
+
+    world.run("alice", connect())

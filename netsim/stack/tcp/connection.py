@@ -32,9 +32,11 @@ TIMESTAMP_LENGTH: Final = 12
 """Octets that the timestamps option takes in every segment."""
 
 
-def own_mss(ip: IpLayer, remote: bytes) -> int:
-    """Octets of data in a segment without options that the path to `remote` takes."""
-    return ip.mtu_to(remote) - _IP_HEADER[len(remote)] - HEADER_LENGTH
+def own_mss(ip: IpLayer, remote: bytes, user_mss: int) -> int:
+    """Octets of data in a segment without options that the path to `remote` takes, and the program
+    wants; 0 for as many as may be."""
+    mss = ip.mtu_to(remote) - _IP_HEADER[len(remote)] - HEADER_LENGTH
+    return min(mss, user_mss) if user_mss else mss
 
 
 class AcceptQueue(Protocol):
@@ -127,6 +129,7 @@ class Connection:
         "syn_sent_at",
         "transmitter",
         "trouble",
+        "user_mss",
         "user_timeout_ns",
     )
 
@@ -153,6 +156,9 @@ class Connection:
         """The owner called `close`: nobody reads any more."""
         self.linger_reset = False
         """`close` resets (SO_LINGER with a time of zero)."""
+        self.user_mss = 0
+        """The most that the program wants in a segment, either way (TCP_MAXSEG); 0 leaves it to the
+        path."""
         self.user_timeout_ns = 0
         """How long data may be unacknowledged (TCP_USER_TIMEOUT, RFC 5482); 0 leaves it to the
         number of retries."""
@@ -234,7 +240,7 @@ class Connection:
 
     def own_mss(self) -> int:
         """What we announce and, at most, send; without options (RFC 6691)."""
-        return own_mss(self.shared.ip, self.remote[0])
+        return own_mss(self.shared.ip, self.remote[0], self.user_mss)
 
     def segment_size(self) -> int:
         """Octets of data that fit into a segment: Eff.snd.MSS (RFC 9293 3.7.1)."""

@@ -64,7 +64,7 @@ def resume(connection: Connection) -> None:
 
 
 def answer_with_cookie(
-    shared: Shared, local: Endpoint, remote: Endpoint, syn: TcpSegment, now: int
+    shared: Shared, local: Endpoint, remote: Endpoint, syn: TcpSegment, user_mss: int, now: int
 ) -> None:
     """The SYN-ACK of a connection that is kept nowhere."""
     settings = shared.settings
@@ -78,7 +78,7 @@ def answer_with_cookie(
         syn.sequence + 1 & MASK,
         SYN | ACK,
         min(settings.initial_receive_buffer, MAX_WINDOW_FIELD),
-        mss=own_mss(shared.ip, remote[0]),
+        mss=own_mss(shared.ip, remote[0], user_mss),
     )
     if settings.timestamps and syn.timestamp is not None:
         clock = timestamp_clock(now, numbers.timestamp_offset(key))

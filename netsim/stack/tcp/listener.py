@@ -31,6 +31,7 @@ class Listener:
         "_table",
         "_unseen",
         "local",
+        "user_mss",
     )
 
     def __init__(
@@ -44,6 +45,8 @@ class Listener:
         self._table = table
         self.local = local
         """Address, None for any of this host's, and port."""
+        self.user_mss = 0
+        """`Connection.user_mss` of those that it takes."""
         self._backlog = max(backlog, 1)
         self._cookies_until = 0
         """Until when cookies may come back, in ns of network time."""
@@ -137,6 +140,7 @@ class Listener:
         connection.listener = self
         connection.ready = self._unseen
         connection.last_heard = now
+        connection.user_mss = self.user_mss
         self._half_open[connection] = connection
         self._shared.connections[connection.key] = connection
         return connection
@@ -152,7 +156,7 @@ class Listener:
         shared.counters.cookies_sent += 1
         remote: Endpoint = (source, segment.source_port)
         local: Endpoint = (destination, segment.destination_port)
-        handshake.answer_with_cookie(shared, local, remote, segment, now)
+        handshake.answer_with_cookie(shared, local, remote, segment, self.user_mss, now)
 
     def _cookie_returns(
         self, source: bytes, destination: bytes, segment: TcpSegment, now: int

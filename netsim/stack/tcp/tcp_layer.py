@@ -175,9 +175,14 @@ class Tcp:
     # -- the owners' side
 
     def connect(
-        self, remote: Endpoint, now: int, *, local: tuple[bytes | None, int] = (None, 0)
+        self,
+        remote: Endpoint,
+        now: int,
+        *,
+        local: tuple[bytes | None, int] = (None, 0),
+        user_mss: int = 0,
     ) -> TcpSocket:
-        """Active open: the SYN leaves at once.
+        """Active open: the SYN leaves at once. `user_mss` is `Connection.user_mss`.
 
         Raises NoRouteError, AddressInUseError when `local` is connected to `remote` already,
         AddressNotAvailableError when no ephemeral port is left.
@@ -201,6 +206,7 @@ class Tcp:
         shared.connections[connection.key] = connection
         shared.counters.active_opens += 1
         connection.last_heard = now
+        connection.user_mss = user_mss
         handshake.begin(connection, State.SYN_SENT, now)
         return connection
 
