@@ -17,11 +17,6 @@ from simulated_subject import SimulatedSubject
 
 pytestmark = [pytest.mark.xdist_group("kernel"), pytest.mark.timeout(120)]
 
-DIFFERENT: Final[dict[str, str]] = {
-    "a_simultaneous_open": "ours offers what both SYNs did (RFC 7323 2.2), and no ACK is due",
-    "no_timestamp": "dropped, as RFC 7323 3.2 says; Linux takes it",
-}
-"""Where we still differ, and why. Whoever mends one takes it out."""
 ATTEMPTS: Final = 3
 """On a busy machine the peer, which is a program, is late at times."""
 
@@ -77,21 +72,11 @@ def in_lines(heard: Sequence[Heard]) -> str:
 
 @pytest.mark.parametrize("name", DIALOGUES)
 def test_both_say_the_same(name: str, kernel: Kernel) -> None:
-    """Or differ, where that is known: then whoever mends it has to say so."""
     subject = SimulatedSubject()
     DIALOGUES[name](subject)
     heard: list[Heard] = []
     for heard in kernel.heard(name):
-        is_same = len(heard) == len(subject.heard) and all(map(is_near, heard, subject.heard))
-        if is_same == (name not in DIFFERENT):
-            break
-    else:
-        both = f"the kernel:\n{in_lines(heard)}\nwe:\n{in_lines(subject.heard)}"
-        hint = "they say the same now: take it out of DIFFERENT\n" if name in DIFFERENT else ""
-        pytest.fail(hint + both, pytrace=False)
-    if name in DIFFERENT:
-        pytest.xfail(DIFFERENT[name])
-
-
-def test_no_difference_is_of_a_dialogue_that_is_gone() -> None:
-    assert set(DIFFERENT) <= set(DIALOGUES)
+        if len(heard) == len(subject.heard) and all(map(is_near, heard, subject.heard)):
+            return
+    both = f"the kernel:\n{in_lines(heard)}\nwe:\n{in_lines(subject.heard)}"
+    pytest.fail(both, pytrace=False)

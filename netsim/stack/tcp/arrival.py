@@ -52,6 +52,7 @@ def _syn_again(connection: Connection, segment: TcpSegment, now: int) -> bool:
         # From here on it is an ACK like any other, but for its window, which is not scaled.
         segment.flags &= ~SYN
         segment.window >>= connection.sender.scale
+        connection.receiver.ack_now = True  # as Linux: its SYN has come twice
         return True
     if connection.transmitter.timestamps and segment.timestamp is not None:
         connection.receiver.note_timestamp(connection.receiver.irs, segment.timestamp, now)
@@ -65,20 +66,15 @@ def _is_acceptable(connection: Connection, sequence: int, segment: TcpSegment, n
     receiver = connection.receiver
     counters = connection.shared.counters
     reset = segment.flags & RST
-    if connection.transmitter.timestamps and not reset:
-        if segment.timestamp is None:
-            if segment.flags & SYN:  # of a peer that restarted and offers other options
-                _challenge(connection, now)
-                return False
-            counters.missing_timestamps += 1  # RFC 7323 3.2
-            return False
-        if receiver.timestamp_is_old(segment.timestamp, now):  # R1 of RFC 7323 5.3
-            counters.old_timestamps += 1
-            if segment.payload:
-                connection.transmitter.acknowledge(connection.sender.nxt, now)
-            else:
-                _challenge(connection, now)
-            return False
+    stamp = segment.timestamp if connection.transmitter.timestamps and not reset else None
+    # RFC 7323 3.2 would have a segment without the option dropped; as Linux does, we take it.
+    if stamp is not None and receiver.timestamp_is_old(stamp, now):  # R1 of RFC 7323 5.3
+        counters.old_timestamps += 1
+        if segment.payload:
+            connection.transmitter.acknowledge(connection.sender.nxt, now)
+        else:
+            _challenge(connection, now)
+        return False
     # A little wider than the RFC's test, as in Linux: acknowledgements that were overtaken by
     # data, or follow data that was lost, are heard. Each later step takes what is new to it.
     end = sequence + len(segment.payload) + (segment.flags & FIN)

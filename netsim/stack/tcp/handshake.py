@@ -39,9 +39,11 @@ def send_syn(connection: Connection, now: int) -> None:
     transmitter = connection.transmitter
     connection.syn_sent_at = now
     answer = connection.state is State.SYN_RECEIVED
-    scaling = connection.scaling if answer else settings.window_scaling
-    timestamps = transmitter.timestamps if answer else settings.timestamps
-    sack = transmitter.sack if answer else settings.selective_acknowledgement
+    # Who opens at the same time as the peer says again what was offered before, as Linux does.
+    agreed = answer and connection.listener is not None
+    scaling = connection.scaling if agreed else settings.window_scaling
+    timestamps = transmitter.timestamps if agreed else settings.timestamps
+    sack = transmitter.sack if agreed else settings.selective_acknowledgement
     offers = TcpSegment(0, 0, 0, 0, 0, 0, sack_permitted=sack)
     if scaling:
         offers.window_scale = window_scale_for(settings.receive_buffer)

@@ -52,7 +52,6 @@ class TcpCounters:
     """Segments dropped because the reassembly queue has too many holes."""
     old_timestamps: int = 0
     """Dropped by PAWS."""
-    missing_timestamps: int = 0
     bad_acknowledgements: int = 0
     no_match: int = 0
     """Segments for no connection and no listener."""

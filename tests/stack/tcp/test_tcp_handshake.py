@@ -209,12 +209,13 @@ def test_old_duplicate_syn_ack_is_reset() -> None:
 
 
 def test_simultaneous_open() -> None:
-    """RFC 9293 3.5, figure 7."""
+    """RFC 9293 3.5, figure 7; the last acknowledgement is Linux's."""
     d, connection = syn_sent()
     d.send("S", seq=0, mss=MSS)
     d.expect("SA", seq=0, ack=1)
     assert in_state(connection, State.SYN_RECEIVED)
     d.send("SA", seq=0, ack=1, mss=MSS)
+    d.expect("A", seq=1, ack=1)
     assert in_state(connection, State.ESTABLISHED)
     assert connection.connected
     connection.send(b"hello")
