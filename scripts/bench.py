@@ -311,13 +311,6 @@ def measure_virtual(rounds: int) -> dict[str, Any]:
     return bench_virtual.measure_virtual(rounds)
 
 
-def measure_fidelity(rounds: int) -> dict[str, Any]:
-    """Goodput of TCP on one path in virtual time, beside that of Linux and ns-3 on the same."""
-    import bench_fidelity
-
-    return bench_fidelity.measure_fidelity(rounds)
-
-
 MEASUREMENTS = {
     "commands": measure_commands,
     "startup": measure_startup,
@@ -327,7 +320,6 @@ MEASUREMENTS = {
     "ticks": measure_ticks,
     "rerouting": measure_rerouting,
     "virtual": measure_virtual,
-    "fidelity": measure_fidelity,
 }
 
 

@@ -1,117 +1,215 @@
-"""How TCP fares on one path, in virtual time, beside what Linux and ns-3 did on the same.
+"""How TCP and the queues fare on one path, in virtual time, beside what Linux and ns-3 did there.
 
-Goodput for each bottleneck, loss rate and congestion control: the median over seeds, and whether
-it lies within the span of the reference medians (`fidelity_reference.json`), widened by 10 %, or
-by 2 % where nothing is lost.
+Goodput and round-trip time for each bottleneck, loss rate and congestion control: the median over
+the seeds, and whether it lies within the span of the reference medians, widened by 10 %, or by 2 %
+where nothing is lost. The time that an answer over HTTP takes. What each queue discipline does to
+one transfer and to a probe beside it. The other side is `fidelity_reference.json`; `--write` puts
+both into docs/fidelity.md, with plots.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
+from statistics import mean, median
+from typing import Any, Final
 
-import networkx
+ROOT: Final = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "site")]
 
-from netsim import make_plan
-from netsim.core.time import MILLISECOND, SECOND
+from reference_path import Transfer, get, path  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+from netsim.core.time import MILLISECOND, SECOND  # noqa: E402
 
-from memory_network import MemoryNetwork  # noqa: E402
+REFERENCE: Final = json.loads((ROOT / "scripts" / "fidelity_reference.json").read_text())
+SEEDS: Final = 10
+WARM_UP: Final = 5 * SECOND
+MEASURED: Final = 40 * SECOND
+BESIDE: Final = 55 * SECOND
+"""How long a transfer and a probe share a queue; the first five seconds do not count."""
+PROBE_EVERY: Final = 100 * MILLISECOND
+PROBE_PORT: Final = 7
+UNLOADED_MS: Final = 10.0
+"""One way."""
 
-REFERENCE = ROOT / "scripts" / "fidelity_reference.json"
-SEEDS = 10
-WARM_UP = 5 * SECOND
-MEASURED = 40 * SECOND
-BUFFER = 4 << 20
-
-
-class Cell(NamedTuple):
-    """One combination; `loss` in percent."""
-
-    congestion: str
-    mbit: int
-    loss: float
+Cell = dict[str, Any]
 
 
-def path(cell: Cell, seed: int) -> MemoryNetwork:
-    """Sender, switch, router, bottleneck, router, switch, receiver: an RTT of 20 ms."""
-    graph: networkx.Graph[str] = networkx.path_graph(["a", "s1", "r1", "r2", "s2", "b"])
-    kinds = {"a": "computer", "b": "computer", "s1": "switch", "s2": "switch"}
-    for name in graph:
-        graph.nodes[name]["kind"] = kinds.get(name, "router")
-    for name in ("a", "b"):
-        graph.nodes[name]["congestion"] = cell.congestion
-    for ends in graph.edges:
-        graph.edges[ends].update(delay="0.5ms", bandwidth="1gbit")
-    graph.edges["r1", "r2"].update(
-        delay="8ms",
-        bandwidth=f"{cell.mbit}mbit",
-        queue=100,
-        egress={"r1": {"loss": f"{cell.loss}%"}},
-    )
-    graph.graph.update(name="fidelity", seed=seed)
-    return MemoryNetwork(make_plan(graph))
+def transfer(congestion: str, mbit: float, loss: float, seed: int) -> tuple[float, float]:
+    """Mbit/s of application bytes in the steady state, and the mean RTT in ms: the smoothed one
+    at every second, as iperf3 takes it."""
+    connection = Transfer(path(congestion, mbit, loss=loss, seed=seed))
+    connection.run(WARM_UP)
+    arrived, seen = 0, []
+    for _ in range(MEASURED // SECOND):
+        arrived += connection.run(SECOND)
+        seen.append(connection.view().smoothed_rtt_ns / MILLISECOND)
+    return arrived * 8 / (MEASURED / SECOND) / 1e6, mean(seen)
 
 
-def goodput(cell: Cell, seed: int) -> float:
-    """Mbit/s of application bytes in the steady state."""
-    network = path(cell, seed)
-    listener = network.host("b").tcp.listen(None, 80)
-    client = network.host("a").tcp.connect((network.plan.hosts["b"], 80), network.now)
-    server = None
-    while server is None:  # the SYN may be lost
-        network.run_for(SECOND)
-        server = listener.accept()
-    chunk = bytes(64 * 1024)
-    arrived = 0
-    for until in (network.now + WARM_UP, network.now + WARM_UP + MEASURED):
-        arrived = 0
-        while network.now < until:
-            while client.buffered_bytes < BUFFER:
-                client.send(chunk)
-            network.flush()
-            network.run_for(5 * MILLISECOND)
-            arrived += len(server.receive())
-            network.flush()
-    return arrived * 8 / (MEASURED / SECOND) / 1e6
+def window(congestion: str, mbit: float) -> list[list[float]]:
+    """The congestion window in segments every 100 ms, without loss: [s, segments]."""
+    connection = Transfer(path(congestion, mbit))
+    seen = []
+    for _ in range(400):
+        connection.run(100 * MILLISECOND)
+        view = connection.view()
+        seen.append([connection.network.now / SECOND, view.congestion_window / view.mss])
+    return seen
 
 
-def _seeds(cell: Cell) -> range:
-    return range(1, 2 if not cell.loss else SEEDS + 1)
+def shared_queue(queue: Any, seed: int) -> tuple[float, list[list[float]]]:
+    """CUBIC through a queue of 10 Mbit/s, and a probe of 64 octets every 100 ms: Mbit/s, and for
+    each probe that arrives [s, ms that it waited]."""
+    network = path("cubic", 10, queue=queue, seed=seed)
+    connection = Transfer(network)
+    there = network.plan.hosts["receiver"], PROBE_PORT
+    probe = network.host("sender").udp.bind(None, 0)
+    heard = network.host("receiver").udp.bind(None, PROBE_PORT)
+    waits: list[list[float]] = []
+    sent_at = network.now
+
+    def ask() -> None:
+        nonlocal sent_at
+        if network.now - sent_at >= PROBE_EVERY:
+            sent_at = network.now
+            probe.send(sent_at.to_bytes(8, "big").ljust(36, b"\0"), there, sent_at)
+        while (datagram := heard.receive()) is not None:
+            took = datagram.now - int.from_bytes(datagram.payload[:8], "big")
+            waits.append([datagram.now / SECOND, took / MILLISECOND - UNLOADED_MS])
+
+    connection.run(WARM_UP, ask)
+    arrived = connection.run(BESIDE - WARM_UP, ask)
+    return arrived * 8 / ((BESIDE - WARM_UP) / SECOND) / 1e6, waits
 
 
-def measure_fidelity(rounds: int) -> dict[str, Any]:
-    """Every cell; `rounds` is ignored, as virtual time repeats."""
-    reference = json.loads(REFERENCE.read_text())
-    results: dict[str, Any] = {}
+def answer(congestion: str, mbit: float, octets: int) -> float:
+    return get(path(congestion, mbit), octets)[0]
+
+
+# All of it ------------------------------------------------------------------------------------
+
+
+def measure(seeds: int) -> dict[str, Any]:
+    """Everything, on all processors; the cells are told as they come."""
     with ProcessPoolExecutor() as pool:
-        for row in reference["cells"]:
-            for congestion in ("cubic", "reno"):
-                cell = Cell(congestion, row["mbit"], row["loss"])
-                seen = list(pool.map(goodput, [cell] * len(_seeds(cell)), _seeds(cell)))
-                results[_name(cell)] = verdict(cell, median(seen), row[congestion])
-                print(_name(cell), results[_name(cell)], flush=True)
-    return results
+        cells = [
+            (cell, [pool.submit(transfer, *_place(cell), seed) for seed in _seeds(cell, seeds)])
+            for cell in _cells()
+        ]
+        answers = {
+            _key(each): pool.submit(answer, each["congestion"], each["mbit"], each["octets"])
+            for each in REFERENCE["http"]
+        }
+        windows = {name: pool.submit(window, name, 10) for name in ("cubic", "reno")}
+        queues = {
+            name: [pool.submit(shared_queue, each["queue"], seed) for seed in range(1, 4)]
+            for name, each in REFERENCE["queues"].items()
+        }
+        return {
+            "transfers": [_told(cell, runs) for cell, runs in cells],
+            "http": {key: run.result() for key, run in answers.items()},
+            "windows": {name: run.result() for name, run in windows.items()},
+            "queues": {
+                name: _beside([run.result() for run in runs]) for name, runs in queues.items()
+            },
+        }
 
 
-def verdict(cell: Cell, ours: float, reference: dict[str, float]) -> str:
-    """Ours, the span, and how they lie to each other."""
-    margin = 0.1 if cell.loss else 0.02
-    low, high = min(reference.values()), max(reference.values())
-    if ours < low * (1 - margin):
-        said = f"{ours / low - 1:+.0%} below"
-    elif ours > high * (1 + margin):
-        said = f"{ours / high - 1:+.0%} above"
-    else:
-        said = "within"
-    return f"{ours:.2f} Mbit/s, {said} {low:.2f} to {high:.2f} (Linux {reference['linux']:.2f})"
+def _cells() -> Iterator[Cell]:
+    """With the losses last, so that what takes longest begins first."""
+    for row in REFERENCE["cells"]:
+        for congestion in ("cubic", "reno"):
+            yield {"congestion": congestion, "mbit": row["mbit"], "loss": row["loss"]}
 
 
-def _name(cell: Cell) -> str:
-    return f"{cell.congestion} {cell.mbit} mbit {cell.loss} %"
+def _place(cell: Cell) -> tuple[str, float, float]:
+    return cell["congestion"], cell["mbit"], cell["loss"]
+
+
+def _seeds(cell: Cell, seeds: int) -> range:
+    return range(1, 2 if not cell["loss"] else seeds + 1)
+
+
+def _key(each: dict[str, Any]) -> str:
+    return f"{each['congestion']} {each['mbit']} {each['octets']}"
+
+
+def _told(cell: Cell, runs: list[Future[tuple[float, float]]]) -> Cell:
+    seen = [run.result() for run in runs]
+    told = cell | {
+        "goodput": [round(goodput, 3) for goodput, _ in seen],
+        "rtt_ms": [round(rtt, 2) for _, rtt in seen],
+    }
+    print(verdict(told), flush=True)
+    return told
+
+
+def _beside(runs: list[tuple[float, list[list[float]]]]) -> dict[str, Any]:
+    waits = [wait for _, seen in runs for at, wait in seen if at > WARM_UP / SECOND]
+    return {
+        "goodput": median(goodput for goodput, _ in runs),
+        "wait_ms": mean(waits),
+        "waits": runs[0][1],
+    }
+
+
+# Beside the others ----------------------------------------------------------------------------
+
+
+def references(cell: Cell) -> dict[str, float]:
+    """Goodput of the others with that congestion control."""
+    row = next(
+        row
+        for row in REFERENCE["cells"]
+        if (row["mbit"], row["loss"]) == (cell["mbit"], cell["loss"])
+    )
+    goodput: dict[str, float] = row[cell["congestion"]]
+    return goodput
+
+
+def deviation(cell: Cell) -> float:
+    """How far the median is beyond the span of the others, as a share of its end; 0 inside."""
+    ours, others = median(cell["goodput"]), references(cell).values()
+    return min(0.0, ours / min(others) - 1) or max(0.0, ours / max(others) - 1)
+
+
+def is_within(cell: Cell) -> bool:
+    """Of the span widened by 10 %, or 2 % where nothing is lost."""
+    return abs(deviation(cell)) <= (0.1 if cell["loss"] else 0.02)
+
+
+def verdict(cell: Cell) -> str:
+    """Ours and the others' in a line."""
+    others = ", ".join(f"{name} {value}" for name, value in references(cell).items())
+    return (
+        f"{cell['congestion']} {cell['mbit']} mbit {cell['loss']} %: "
+        f"{median(cell['goodput']):.2f} Mbit/s ({min(cell['goodput']):.2f} to "
+        f"{max(cell['goodput']):.2f}), RTT {median(cell['rtt_ms']):.0f} ms; {others}; "
+        + ("within" if is_within(cell) else f"{deviation(cell):+.1%} BEYOND")
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("scripts/bench fidelity", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="of each cell; 10")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was measured")
+    parser.add_argument("--take", type=Path, metavar="FILE", help="what was kept, not anew")
+    parser.add_argument("--write", action="store_true", help="docs/fidelity.md and its plots")
+    options = parser.parse_args()
+    measured = json.loads(options.take.read_text()) if options.take else measure(options.seeds)
+    if options.json:
+        options.json.write_text(json.dumps(measured))
+    if options.write:
+        from fidelity_page import write
+
+        write(measured)
+    return 0 if all(map(is_within, measured["transfers"])) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

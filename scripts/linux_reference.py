@@ -150,10 +150,17 @@ def measure(cells: list[dict[str, Any]], runs: int, seconds: int) -> None:
 
 
 def write(reference: dict[str, Any]) -> None:
-    """A line for each cell."""
-    cells = ",\n".join(f"    {json.dumps(cell)}" for cell in reference["cells"])
-    source = json.dumps(reference["source"])
-    REFERENCE.write_text(f'{{\n  "source": {source},\n  "cells": [\n{cells}\n  ]\n}}\n')
+    """A line for each cell, answer and queue."""
+    parts = [f'  "source": {json.dumps(reference["source"])}']
+    for name in ("cells", "http"):
+        rows = ",\n".join(f"    {json.dumps(row)}" for row in reference[name])
+        parts.append(f'  "{name}": [\n{rows}\n  ]')
+    queues = ",\n".join(
+        f"    {json.dumps(name)}: {json.dumps(queue)}"
+        for name, queue in reference["queues"].items()
+    )
+    parts.append(f'  "queues": {{\n{queues}\n  }}')
+    REFERENCE.write_text("{\n" + ",\n".join(parts) + "\n}\n")
 
 
 def main() -> int:
