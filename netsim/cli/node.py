@@ -41,13 +41,14 @@ def command(as_json: bool, name: str | None, node: str, verb: str) -> int:
     are SIGSTOP and SIGCONT to what runs there.
     """
     document = ControlClient(find(name)).change_node(node, verb)
+    before, after = document["before"], document["after"]
+    has_ended = verb in ("start", "restart") and after["state"] == "dead"
     if as_json:
         print_json(document)
-        return FINE
-    before, after = document["before"], document["after"]
+        return FAILED if has_ended else FINE
     if verb in _OF_PROGRAMS:
         say(f"{node}  {_OF_PROGRAMS[verb]}")
-    elif verb in ("start", "restart") and after["state"] == "dead":
+    elif has_ended:
         say(f"{node} has ended again; netsim logs {node} shows what it said", err=True)
         return FAILED
     elif before == after:
