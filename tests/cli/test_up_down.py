@@ -49,7 +49,7 @@ def assert_gone(processes: list[psutil.Process]) -> None:
 def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> None:
     code, out, err = shell.run("up", "-d", "home.yaml")
     assert (code, err) == (0, "")
-    assert re.search(r"^alice +computer +1 +running +10\.0\.0\.1/24$", out, re.MULTILINE)
+    assert re.search(r"^alice +computer +1 +running +eth0 10\.0\.0\.1/24$", out, re.MULTILINE)
     assert "curl http://127.0.0.1:8080/    # enters at alice, goes to web:80\n" in out
     assert re.search(r"^home is up: 2 nodes, 1 link in .* s; netsim down takes", out, re.MULTILINE)
 
