@@ -125,7 +125,7 @@ def _queues(queues: dict[str, Any]) -> str:
 
 def _windows(windows: dict[str, list[list[float]]]) -> str:
     lines = [
-        Line(name, [(at, size) for at, size in points], number)
+        Line(name, [(at, size) for at, size in points if at <= 40], number)
         for number, (name, points) in enumerate(windows.items())
     ]
     title = "Congestion window in segments: 10 mbit, queue of 100 packets, no loss"
