@@ -138,7 +138,12 @@ class ControlServer:
             self._network.exec(
                 request.match_info["node"],
                 ToolRun(
-                    argv=tuple(argv), cwd=cwd, output=output, interrupt=interrupt, json=as_json
+                    argv=tuple(argv),
+                    cwd=cwd,
+                    output=output,
+                    taken=lines.join,
+                    interrupt=interrupt,
+                    json=as_json,
                 ),
             )
         )
@@ -161,12 +166,19 @@ class ControlServer:
             )
             await response.prepare(request)
             while (line := await lines.get()) is not None:
-                await response.write(line)
+                try:
+                    await response.write(line)
+                finally:
+                    lines.task_done()
             await response.write_eof()
             return response
         finally:
             # The client may have gone; the tool gets its Ctrl-C and ends in its own time.
             interrupt.set()
+            if not execution.done():
+                forgetting = asyncio.create_task(_forget(lines))
+                self._executions.add(forgetting)
+                forgetting.add_done_callback(self._executions.discard)
 
     async def _post_interrupt(self, request: web.Request) -> web.Response:
         interrupt = self._interrupts.get(request.match_info["id"])
@@ -269,6 +281,12 @@ async def _send_events(subscription: Any, events: web.WebSocketResponse) -> None
     async for event in subscription:
         await events.send_json(event)
     await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
+
+
+async def _forget(lines: asyncio.Queue[bytes | None]) -> None:
+    """Take what a tool prints and nobody reads any more, lest it wait for ever."""
+    while await lines.get() is not None:
+        lines.task_done()
 
 
 def _last_line(execution: asyncio.Task[int]) -> bytes:

@@ -12,7 +12,7 @@ from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.channel import Channel
 from netsim.site import messages
 from netsim.site.accounting import NodeCounters
-from netsim.site.backend import Print, ToolRun
+from netsim.site.backend import ToolRun
 
 
 class NodeHandle:
@@ -48,7 +48,10 @@ class NodeHandle:
         self._number = 0
         self._answers: dict[int, asyncio.Future[Any]] = {}
         self._cuts: dict[int, asyncio.Future[dict[str, NodeCounters]]] = {}
-        self._outputs: dict[int, Print] = {}
+        self._runs: dict[int, ToolRun] = {}
+        """Tools that run here."""
+        self._waiting: set[asyncio.Task[None]] = set()
+        """Until what tools have printed is taken."""
 
     def attach(self, sock: socket.socket, on_message: Callable[[NodeHandle, Any], None]) -> None:
         """Open the channel; messages that answer nothing go to `on_message`."""
@@ -58,11 +61,15 @@ class NodeHandle:
                 case messages.CutDone(number, counters):
                     _resolve(self._cuts.pop(number, None), counters)
                 case messages.Answer(number, value) | messages.Exited(number, value):
-                    self._outputs.pop(number, None)
+                    self._runs.pop(number, None)
                     _resolve(self._answers.pop(number, None), value)
                 case messages.Output(number, stream, data):
-                    if number in self._outputs:
-                        self._outputs[number](stream, data)
+                    if number in self._runs:
+                        self._runs[number].output(stream, data)
+                case messages.AskTaken(number):
+                    task = asyncio.create_task(self._tell_taken(number))
+                    self._waiting.add(task)
+                    task.add_done_callback(self._waiting.discard)
                 case _:
                     on_message(self, message)
 
@@ -129,7 +136,7 @@ class NodeHandle:
         """Run a tool at the node until it exits; ConnectionError when the node ends."""
         number = self.next_number()
         answer = self.question(messages.RunTool(number, self.name, run.argv, run.cwd, run.json))
-        self._outputs[number] = run.output
+        self._runs[number] = run
         interrupting = asyncio.create_task(run.interrupt.wait())
         try:
             await asyncio.wait({answer, interrupting}, return_when=asyncio.FIRST_COMPLETED)
@@ -143,7 +150,12 @@ class NodeHandle:
             interrupting.cancel()
             # Nobody waits for it any more, should the node end without one.
             answer.cancel()
-            self._outputs.pop(number, None)
+            self._runs.pop(number, None)
+
+    async def _tell_taken(self, number: int) -> None:
+        if number in self._runs:
+            await self._runs[number].taken()
+        self.send(messages.OutputTaken(number))
 
     async def cut(self, number: int, timeout: float) -> dict[str, NodeCounters]:
         """Take part in cut `number` of the network; counters by node. Errors as in `ask`."""
@@ -173,6 +185,8 @@ class NodeHandle:
                 answer.set_exception(ConnectionError(f"{self.name} has ended"))
         self._answers.clear()
         self._cuts.clear()
+        for task in self._waiting:
+            task.cancel()
 
 
 def _resolve(answer: asyncio.Future[Any] | None, value: Any) -> None:

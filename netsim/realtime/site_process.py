@@ -45,6 +45,8 @@ from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
+_UNTAKEN: Final = 256 * 1024
+"""Bytes that a tool may print before it waits for who reads."""
 _CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
 
@@ -117,6 +119,8 @@ class SiteProcess:
         self._published: list[PublishedPort] = []
         self._running: dict[int, asyncio.Event] = {}
         """What interrupts the tools that run."""
+        self._untaken: dict[int, asyncio.Event] = {}
+        """Of tools that wait until what they have printed is taken."""
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._may_start = asyncio.Event()
@@ -350,6 +354,10 @@ class SiteProcess:
         interrupt = self._running[message.number] = asyncio.Event()
         self._spawn(self._execute(message, interrupt))
 
+    def _go_on(self, message: messages.OutputTaken) -> None:
+        if message.number in self._untaken:
+            self._untaken.pop(message.number).set()
+
     def _interrupt(self, message: messages.Interrupt) -> None:
         if message.number in self._running:
             self._running[message.number].set()
@@ -374,8 +382,22 @@ class SiteProcess:
             del self._calls[message.number]
 
     async def _execute(self, message: messages.RunTool, interrupt: asyncio.Event) -> None:
+        number = message.number
+        printed = 0
+
         def output(stream: Stream, data: bytes) -> None:
-            self._channel.send(messages.Output(message.number, stream, data))
+            nonlocal printed
+            printed += len(data)
+            self._channel.send(messages.Output(number, stream, data))
+
+        async def drain() -> None:
+            nonlocal printed
+            await self._channel.drain()
+            if printed > _UNTAKEN:
+                printed = 0
+                taken = self._untaken[number] = asyncio.Event()
+                self._channel.send(messages.AskTaken(number))
+                await taken.wait()
 
         code = 1
         try:
@@ -388,12 +410,13 @@ class SiteProcess:
                     interrupt=interrupt,
                     json=message.json,
                 ),
-                drain=self._channel.drain,
+                drain=drain,
                 wall_clock=time.monotonic_ns,
             )
         finally:
-            del self._running[message.number]
-            self._channel.send(messages.Exited(message.number, code))
+            del self._running[number]
+            self._untaken.pop(number, None)
+            self._channel.send(messages.Exited(number, code))
 
     # Reports
 
@@ -452,6 +475,7 @@ _HANDLERS: Final[dict[type, Callable[[SiteProcess, Any], None]]] = {
     messages.AskFrames: SiteProcess._tell_frames,
     messages.Cut: SiteProcess._cut,
     messages.RunTool: SiteProcess._run_tool,
+    messages.OutputTaken: SiteProcess._go_on,
     messages.Interrupt: SiteProcess._interrupt,
     messages.Call: SiteProcess._begin_call,
     messages.CancelCall: SiteProcess._cancel_call,

@@ -22,6 +22,10 @@ LinkChange = tuple[int, str, LinkCondition]
 """The index of a link, the node that owns one of its directions, and what that becomes like."""
 
 
+async def at_once() -> None:
+    """What is printed is taken as it comes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRun:
     """A tool that is to be run at a node, and the terminal of whoever asked for it."""
@@ -31,6 +35,8 @@ class ToolRun:
     cwd: str
     """Where it reads and writes files."""
     output: Print
+    taken: Callable[[], Awaitable[None]] = at_once
+    """Waits until whoever reads has taken what was printed so far."""
     interrupt: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by Ctrl-C at the terminal."""
     json: bool = False

@@ -202,6 +202,13 @@ class RunTool:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputTaken:
+    """What the tool of that number had printed when it asked is taken: it may go on."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupt:
     """Ctrl-C for the tool of that number."""
 
@@ -308,6 +315,13 @@ class Output:
     number: int
     stream: Stream
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskTaken:
+    """The tool of that number has printed much, and waits for `OutputTaken`."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,10 @@ class FakeNetwork(FakeLinks):
         self.hub = EventHub()
         self.history = LogHistory(capacity=3)
         self.asked_to_ping: list[tuple[bool, float]] = []
+        self.printed = 0
+        """Bytes, by the tool `much`."""
+        self.stands_still = asyncio.Event()
+        """It waits for who reads."""
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()
 
@@ -58,6 +62,17 @@ class FakeNetwork(FakeLinks):
             case ["bytes"]:
                 output("stdout", bytes(range(256)))
                 output("stderr", "gr\u00fc\u00dfe\n".encode())
+            case ["much"]:
+                while not interrupt.is_set() and self.printed < 100 * 2**20:
+                    output("stdout", bytes(2**16))
+                    self.printed += 2**16
+                    try:
+                        async with asyncio.timeout(0.5):
+                            await run.taken()
+                    except TimeoutError:
+                        self.stands_still.set()
+                        await run.taken()
+                self.interrupted.set()
             case ["wait"]:
                 await interrupt.wait()
                 self.interrupted.set()

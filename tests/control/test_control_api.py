@@ -185,6 +185,19 @@ async def test_events_come_over_a_websocket(served: Served, http: aiohttp.Client
 
 
 @pytest.mark.asyncio
+async def test_a_tool_waits_for_a_client_that_does_not_read_until_that_is_gone(
+    served: Served,
+) -> None:
+    network = served.network
+    running = await asyncio.to_thread(lambda: client_of(served).exec("alice", ["much"], cwd="/"))
+    async with asyncio.timeout(60):
+        await network.stands_still.wait()
+        assert network.printed < 10 * 2**20
+        running.close()
+        await network.interrupted.wait()
+
+
+@pytest.mark.asyncio
 async def test_lines_of_an_execution_are_json(http: aiohttp.ClientSession) -> None:
     async with http.post("/v1/nodes/alice/exec", json={"argv": ["echo", "hi"]}) as response:
         assert response.content_type == "application/x-ndjson"
