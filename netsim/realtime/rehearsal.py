@@ -17,6 +17,7 @@ from netsim.realtime.encoding import encode
 from netsim.realtime.shared_counters import new_memory
 from netsim.realtime.site_process import Blueprint, SiteProcess
 from netsim.site.messages import Boot, Stop
+from netsim.topology.kinds import DEFAULT_KIND
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan, RoutePlan
 
 _TIMES: Final = 10
@@ -51,7 +52,7 @@ def _small_plan() -> NetworkPlan:
     nodes = tuple(
         NodePlan(
             name,
-            "computer",
+            DEFAULT_KIND,
             (
                 InterfacePlan(
                     interface,

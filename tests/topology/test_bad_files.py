@@ -135,7 +135,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "seed": (LAN + 'seed: ▶"seven"\n', ["`seven` is not a seed; write a whole number"]),
     "domain": (LAN + "domain: ▶a..b\n", ["`a..b` is no domain", "campus.test"]),
-    "routing": (LAN + "routing: ▶ospf\n", ["`ospf` is no routing; write auto or static"]),
+    "routing": (LAN + "routing: ▶ospf\n", ["`ospf` is no routing; write auto, static or none"]),
     "convergence": (LAN + "convergence: ▶50\n", ["`50` has no unit", "ns, us, ms, s, min or h"]),
     "pool with host bits": (LAN + "addressing: ▶10.1.0.0/8\n", ["write `10.0.0.0/8`"]),
     "pool too small": (
