@@ -114,6 +114,17 @@ class Choices:
         """All swaps."""
         self.is_drawn = False
         """Some computer has another order than asyncio's."""
+        self.lengths: Mapping[str, int] = {}
+        """How many choices a run has on a computer, where another run has shown it; for PCT."""
+        self._priorities: list[tuple[str, PriorityDraw]] = []
+
+    @property
+    def made(self) -> dict[str, int]:
+        """How many choices PCT has made, on each computer that drew by it, in its longest life."""
+        made: dict[str, int] = {}
+        for computer, draw in self._priorities:
+            made[computer] = max(draw.choices, made.get(computer, 0))
+        return made
 
     def order_of(self, computer: str, order: str, stream: Random) -> DrawnOrder | None:
         """What chooses on a computer; None: nothing does, it is asyncio's order."""
@@ -124,8 +135,11 @@ class Choices:
         depth = pct_depth(order)
         assert depth is not None or order == RANDOM, order
         self.is_drawn = True
-        draw = UniformDraw(stream) if depth is None else PriorityDraw(stream, depth)
-        return DrawnOrder(computer, self, draw)
+        if depth is None:
+            return DrawnOrder(computer, self, UniformDraw(stream))
+        priorities = PriorityDraw(stream, depth, self.lengths.get(computer))
+        self._priorities.append((computer, priorities))
+        return DrawnOrder(computer, self, priorities)
 
     def note(self, choice: Choice, position: int, ready: Sequence[Ready]) -> None:
         """Something was chosen that was not the first."""
@@ -173,27 +187,33 @@ class PriorityDraw:
 
     Every task has a random priority, and of those that are ready the highest runs. At depth - 1
     points, numbered by the choices of the run, the one that would run falls below all others. A
-    bug that needs `depth` ordered pairs is found with a probability that is known. The paper knows
-    how many choices a run has; here the points are uniform in the logarithm of their number.
+    bug that needs `depth` ordered pairs is found with a probability that is known. The points are
+    uniform in the `length` of the run, as in the paper, or where nobody knows it in its logarithm.
     """
 
-    def __init__(self, stream: Random, depth: int) -> None:
+    def __init__(self, stream: Random, depth: int, length: int | None = None) -> None:
         self._stream = stream
         self._priorities: weakref.WeakKeyDictionary[asyncio.Task[Any], float] = (
             weakref.WeakKeyDictionary()
         )
-        points = [int(2 ** stream.uniform(0, _CHANGE_EXPONENT)) for _ in range(depth - 1)]
+        points = [
+            int(2 ** stream.uniform(0, _CHANGE_EXPONENT))
+            if length is None
+            else stream.randint(1, max(length, 1))
+            for _ in range(depth - 1)
+        ]
         # The paper's point i gives priority i; new tasks are above them all.
         self._falls: dict[int, float] = {point: -1.0 - i for i, point in enumerate(points)}
-        self._choices = 0
+        self.choices = 0
+        """That were made."""
 
     def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
         if None in tasks:
             return tasks.index(None)  # the task that it wakes has a priority, too
-        self._choices += 1
+        self.choices += 1
         priorities = [self._priority(task) for task in tasks if task is not None]
         highest = priorities.index(max(priorities))
-        fall, task = self._falls.get(self._choices), tasks[highest]
+        fall, task = self._falls.get(self.choices), tasks[highest]
         if fall is not None and task is not None:
             priorities[highest] = self._priorities[task] = fall
             highest = priorities.index(max(priorities))

@@ -95,7 +95,7 @@ def explore(
             f"{scenario.file}: nothing breaks that `explore` allows: without faults nobody talks "
             "to its nodes, and they are no computers; write other `nodes` or `kinds`"
         )
-    trials = _Trials(scenario, faultless.seed, limit, pool, progress, deadline)
+    trials = _Trials(scenario, faultless, limit, pool, progress, deadline)
     trials.try_all(draw_sets(budget, learnt, Random(faultless.seed), examples))
     kinds = tuple(
         kind for kind in FAULT_KINDS if any(kind == each.kind for each in chain(*trials.tried))
@@ -132,7 +132,7 @@ class _Trials:
     def __init__(
         self,
         scenario: Scenario,
-        seed: int,
+        faultless: ScenarioResult,
         limit_ns: int,
         pool: Pool,
         progress: Progress,
@@ -143,7 +143,8 @@ class _Trials:
         """In the order in which they were drawn, up to the first that failed."""
         self._held: set[FaultSet] = set()
         self._scenario = scenario
-        self._seed = seed
+        self._seed = faultless.seed
+        self._lengths = faultless.lengths
         self._limit_ns = limit_ns
         self._pool = pool
         self._progress = progress
@@ -196,7 +197,13 @@ class _Trials:
         return self._deadline is not None and time.monotonic() > self._deadline
 
     def _job(self, faults: FaultSet) -> Job:
-        return Job(self._scenario, self._seed, faults=faults, time_limit_ns=self._limit_ns)
+        return Job(
+            self._scenario,
+            self._seed,
+            faults=faults,
+            time_limit_ns=self._limit_ns,
+            lengths=self._lengths,
+        )
 
 
 class _UnknownError(Exception):

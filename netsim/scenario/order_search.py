@@ -1,6 +1,7 @@
 """Orders of tasks under which a scenario does not hold: all of them in turn, and the fewest swaps.
 
 A run is repeated with a script: the choices that are made, all others being those without a swap.
+For PCT, whose points are drawn from the length of a run, one run shows it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from netsim.core.order_words import FIFO
+from netsim.core.order_words import FIFO, pct_depth
 from netsim.interception.drawn_order import Choice
 from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
@@ -24,6 +25,27 @@ MOST_ORDERS: Final = 1_000
 _MOST_TO_SHRINK: Final = 200
 """Runs, after one has failed."""
 _MOST_WITH_FEWER: Final = 100
+
+
+def with_lengths(pool: Pool, jobs: Sequence[Job]) -> list[Job]:
+    """Where PCT draws the order, the jobs with the lengths of a run without faults.
+
+    It is one of the scenario's own seed, so that a seed is the same run alone and among others.
+    """
+    drawn = {id(job.scenario): job for job in jobs if _draws_by_pct(job.scenario)}
+    first = [
+        Job(replace(job.scenario, faults=()), has_own_files=job.has_own_files)
+        for job in drawn.values()
+    ]
+    shown = {index: result.lengths for index, result in pool.run(first)}
+    lengths = {key: shown[index] for index, key in enumerate(drawn)}
+    return [replace(job, lengths=lengths.get(id(job.scenario), ())) for job in jobs]
+
+
+def _draws_by_pct(scenario: Scenario) -> bool:
+    nodes = scenario.topology.layout.nodes.values()
+    orders = [scenario.order] if scenario.order else [node.order for node in nodes]
+    return any(order is not None and pct_depth(order) is not None for order in orders)
 
 
 @dataclass(frozen=True, slots=True)

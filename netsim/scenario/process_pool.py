@@ -49,6 +49,8 @@ class Job:
     """Choices to be made, and no others."""
     has_own_files: bool = False
     """What it captures and records goes to files with its seed in their names."""
+    lengths: tuple[tuple[str, int], ...] = ()
+    """How many choices a run has, for PCT."""
 
     @property
     def order(self) -> RunOrder:
@@ -59,6 +61,7 @@ class Job:
             self.watches_timers,
             self.script,
             self.has_own_files,
+            self.lengths,
         )
 
     def broken(self, problem: str, wall: float) -> ScenarioResult:

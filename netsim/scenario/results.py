@@ -137,6 +137,8 @@ class ScenarioResult:
     """Where it did not hold: all of them, as a script that repeats them."""
     open_choices: tuple[tuple[Choice, int], ...] = ()
     """Where the run had a script: between how many tasks the first was taken."""
+    lengths: tuple[tuple[str, int], ...] = ()
+    """With PCT: how many choices between tasks the run had, by computer."""
     course: int = 0
     """Equal in runs whose packets had the same lengths at the same times, and whose tasks ran in
     the same order."""

@@ -44,6 +44,8 @@ class RunOrder:
     """Of choices between tasks; None: as the scenario says."""
     has_own_files: bool = False
     """What it captures and records goes to files with its seed in their names."""
+    lengths: tuple[tuple[str, int], ...] = ()
+    """How many choices between tasks a run has, by computer, where one has shown it."""
 
 
 class RunServer:

@@ -221,6 +221,7 @@ def _run(accepting: socket.socket, scenario: Any, plan: Any) -> NoReturn:
             watches_timers=order.watches_timers,
             script=order.script,
             has_own_files=order.has_own_files,
+            lengths=order.lengths,
         )
         answers.send((result, SteadyImports.compiled))
     except Exception:  # noqa: BLE001  # a bug of ours must not look like a scenario that held

@@ -37,6 +37,7 @@ def execute(
     watches_timers: bool = False,
     script: Sequence[tuple[Choice, int]] | None = None,
     has_own_files: bool = False,
+    lengths: Sequence[tuple[str, int]] = (),
     new_network: Callable[..., Network] = Network,
 ) -> ScenarioResult:
     """Run the scenario to its end. `seed` goes before the scenario's, that before the topology's.
@@ -45,6 +46,7 @@ def execute(
     frame. `faults` come at times of their own, beside the steps. Timers of programs can be watched
     in virtual time. With a `script` no order of tasks is drawn; what it says is chosen.
     `has_own_files` puts the seed into the names of what it captures and records.
+    `lengths` are those of another run, in choices by computer, for PCT.
     Whatever goes wrong is in the result. It runs an event loop: none may be running.
     """
     plan = make_plan(
@@ -60,6 +62,7 @@ def execute(
     watched = _Watched(TimersSeen() if watches_timers else None)
     if script is not None:
         watched.choices.script = dict(script)
+    watched.choices.lengths = dict(lengths)
     main = _main(scenario, network, recording, trace, (*scenario.faults, *faults), watched)
     try:
         _run(scenario, main)
@@ -91,6 +94,7 @@ class _Watched:
             is_drawn=choices.is_drawn,
             course=hash((self.course, tuple(choices.swaps))),
             open_choices=tuple(choices.open),
+            lengths=tuple(sorted(choices.made.items())),
         )
         if result.held:
             return result

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from netsim.scenario.order_search import with_lengths
 from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import Scenario
@@ -85,7 +86,7 @@ class Runs:
         With `keep_going` one for each seed that fails.
         """
         next_scenario = 0
-        for index, result in self._pool.run(self._jobs):
+        for index, result in self._pool.run(with_lengths(self._pool, self._jobs)):
             self._results[index] = result
             if not result.held and not self._keep_going:
                 self._drop(range(index + 1, self._first(index // self._seeds + 1)))

@@ -195,6 +195,13 @@ def test_priorities_stay_until_a_change_point() -> None:
         assert chosen[-1] == draw(tasks, 0)
     assert max(changes) == 2, "depth - 1 points"
     assert sum(changes) > 70
+    changes = []
+    for seed in range(40):
+        draw = PriorityDraw(Random(seed), 3, 20)
+        chosen = [draw(tasks, 0) for _ in range(21)]
+        changes.append(sum(a != b for a, b in pairwise(chosen)))
+        assert draw.choices == 21
+    assert sum(changes) > 60, "the points are within the length of the run"
 
 
 @pytest.mark.parametrize("method", ["cancel", "set_name"])

@@ -13,7 +13,7 @@ import pytest
 from planted_orders import across_a_network, in_one_program, of_both
 
 from netsim.scenario.load_scenario import load_scenario
-from netsim.scenario.order_search import search_orders, shrink
+from netsim.scenario.order_search import search_orders, shrink, with_lengths
 from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
 
@@ -42,6 +42,18 @@ def test_a_lost_update_in_one_program_is_found_with_an_order_that_is_drawn(
     file = in_one_program(tmp_path)
     assert failing(pool, file, "random", range(1, 21))
     assert not failing(pool, file, None, range(1, 21))
+
+
+def test_the_change_points_of_pct_are_within_the_length_of_a_run(
+    tmp_path: Path, pool: Pool
+) -> None:
+    file = in_one_program(tmp_path)
+    scenario = replace(load_scenario(file), order="pct:2")
+    jobs = [Job(scenario, seed) for seed in range(1, 21)]
+    told = with_lengths(pool, jobs)
+    assert 0 < dict(told[0].lengths)["app"] < 10
+    assert with_lengths(pool, [Job(scenario, 7)]) == [told[6]], "a seed alone is the same run"
+    assert any(result.failures for _, result in pool.run(told))
 
 
 def test_across_a_network_it_is_found_with_jitter(tmp_path: Path, pool: Pool) -> None:
