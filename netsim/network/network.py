@@ -75,6 +75,8 @@ class Network(RunningNetwork, TrafficVerbs):
         if time == "real" and order is not None:
             raise ValueError('order is drawn in virtual time only; leave it out, or time="virtual"')
         super().__init__(plan, time, start_method, launcher)
+        self.happened: dict[str, bool] = {}
+        """What `sometimes` was told of, and whether it was so at any time."""
         self._capture_files = CaptureFiles(plan.name, self.run_files)
         self._link_faults = LinkFaults(self)
         self._partitions = Partitions(self._link_faults)
@@ -163,6 +165,13 @@ class Network(RunningNetwork, TrafficVerbs):
         That is TLS, threads, other processes, and sockets outside the network, with the computer.
         """
         return self._backend.unrepeatable()
+
+    def sometimes(self, what: str, happened: bool = True) -> None:
+        """Note whether something happened that some run of a test should have: `"a retry"`.
+
+        It has when any call of a run says so. At the end of pytest what did in no run is told.
+        """
+        self.happened[what] = bool(happened) or self.happened.get(what, False)
 
     def observe_frames(self) -> None:
         """Keep the last frames from now on, for `recent_frames`.

@@ -24,6 +24,7 @@ pytest_plugins = (
     "netsim.pytest_plugin.seeds",
     "netsim.pytest_plugin.network_fixture",
     "netsim.pytest_plugin.failure_report",
+    "netsim.pytest_plugin.notices",
 )
 
 

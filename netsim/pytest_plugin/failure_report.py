@@ -1,11 +1,10 @@
-"""What a test that fails shows of its network, and a run of pytest at its end."""
+"""What a test that fails shows of its network."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +16,6 @@ from netsim.pytest_plugin.seeds import sweep_of
 if TYPE_CHECKING:
     from netsim.network.network import Network
 
-_NOTICES: Final = "netsim_notices"
-"""Attribute of a report: what keeps another run of its test from being the same."""
 _FAULTS: Final = 10
 """Those that began last are shown."""
 _SHOWING = pytest.StashKey[str]()
@@ -55,9 +52,6 @@ def pytest_runtest_makereport(
     """Add what the network looked like to the report of a failure."""
     report = yield
     network = item.stash.get(NETWORK, None)
-    if network is not None and network.state != "new":
-        # pytest-xdist carries this from its workers.
-        vars(report)[_NOTICES] = [str(cause) for cause in network.unrepeatable]
     if report.failed and network is not None:
         # A test that did not come to its end (a deadlock) could not look by itself.
         shown = item.stash.get(_SHOWING, None)
@@ -83,23 +77,6 @@ def _add_to_failure(report: pytest.TestReport, title: str, text: str) -> None:
         report.longrepr = f"{longrepr}\n{title}\n{text}"
     else:
         report.sections.append((title, text))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What may differ in another run: each cause once."""
-    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
-    notices = (vars(report).get(_NOTICES, ()) for report in reports if hasattr(report, "__dict__"))
-    causes = dict.fromkeys(itertools.chain.from_iterable(notices))
-    if not causes:
-        return
-    from netsim.core.printable import printable
-
-    terminalreporter.section("netsim: another run may differ")
-    for number, cause in enumerate(causes):
-        if number == SHOWN:
-            terminalreporter.line(f"and {len(causes) - SHOWN} more")
-            break
-        terminalreporter.line(printable(cause))
 
 
 async def _describe(network: Network) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,8 @@ SHOWN: Final = 25
 """Last packets, events and log lines of a test that has failed."""
 NETWORK = pytest.StashKey["Network"]()
 """Of a test that has the fixture `network`."""
+COURSE = pytest.StashKey[str]()
+"""Of its run in virtual time: equal in runs with the same packets and the same order of tasks."""
 _WORDS: Final = {"seed", "seeds", "order", "time", "name"}
 _SCOPES: Final = ("function", "class", "module", "package", "session")
 """Of event loops, as pytest-asyncio has them."""
@@ -49,6 +52,7 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
         for account in await network.accounts():
             account.check()
     finally:
+        _note_course(item)
         in_vain = ""
         try:
             await network.stop()
@@ -63,6 +67,15 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
             f"network.errors.clear()):\n{listed}",
             pytrace=False,
         )
+
+
+def _note_course(item: pytest.Item) -> None:
+    from netsim.virtual.director_loop import DirectorLoop
+
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, DirectorLoop):
+        swaps = zlib.crc32(repr(loop.timeline.choices.swaps).encode())  # also in other processes
+        item.stash[COURSE] = f"{loop.timeline.course} {swaps}"
 
 
 async def _start(network: Network) -> None:

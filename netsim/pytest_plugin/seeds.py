@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import Any, Final
 
 import pytest
 
+_SEED_ID: Final = re.compile(r"seed--?\d+")
 _SEED: Final = "_netsim_seed"
 _FAILED_SEEDS = pytest.StashKey[dict[str, int]]()
 
@@ -42,7 +44,12 @@ def sweep_of(item: pytest.Item) -> tuple[str, int] | None:
     if _SEED not in params:
         return None
     seed: int = params[_SEED]
-    return item.nodeid.replace(f"seed-{seed}", ""), seed
+    return without_seed(item.nodeid), seed
+
+
+def without_seed(nodeid: str) -> str:
+    """What a test is called, whatever its seed."""
+    return _SEED_ID.sub("", nodeid).replace("[]", "").replace("[-", "[").replace("-]", "]")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -508,6 +508,43 @@ def test_what_may_differ_is_told_once(
         assert not [line for line in told[2:] if "order of" in line or "thread" in line]
 
 
+def test_what_may_differ_is_in_pytests_junit_file(shop: pytest.Pytester) -> None:
+    shop.makepyfile(test_work=WORK)
+    run(shop, "--junitxml=results.xml")
+    (_, *cases) = ElementTree.parse(shop.path / "results.xml").iter("testcase")
+    told = [each.attrib for case in cases for each in case.iter("property")]
+    thread = "alice: started a thread (worker) (test_work.py:13)"
+    assert {"name": "netsim: another run may differ", "value": thread} in told
+
+
+RETRIES = """
+@pytest.mark.netsim("shop.yaml", seeds=range(6))
+async def test_retries(network):
+    network.sometimes("seed 4", network.plan.seed == 4)
+    network.sometimes("seed 9", network.plan.seed == 9)
+
+@pytest.mark.netsim("jittery.yaml", seeds=range(3))
+@pytest.mark.parametrize("number", [7])
+async def test_dice(network, number):
+    await network["alice"].ping("web")
+    network.sometimes("it is over")
+"""
+
+
+def test_what_never_happened_and_seeds_that_are_one_run_are_told(shop: pytest.Pytester) -> None:
+    shop.makefile(".yaml", jittery=TOPOLOGY.replace("delay: 1ms", "delay: 1ms, jitter: 1ms"))
+    shop.makepyfile(test_retries=HEAD + RETRIES)
+    for number in ("0", "2"):
+        result = run(shop, "-n", number)
+        result.assert_outcomes(passed=9)
+        (title,) = (line for line in result.outlines if "what seeds did not show" in line)
+        told = result.outlines[result.outlines.index(title) + 1 :][:3]
+        test = "test_retries.py::test_retries: "
+        assert told[0] == f"{test}sometimes, but never in 6 runs: seed 9"
+        assert told[1].startswith(f"{test}all 6 seeds are one run: ")
+        assert "test_dice" not in told[2]
+
+
 def test_assertions_of_netsim_itself_are_not_rewritten(pytestconfig: pytest.Config) -> None:
     def is_rewritten() -> bool:
         return hook.find_spec("netsim.network.events", netsim.network.__path__) is not None

@@ -1,0 +1,80 @@
+"""What a run of pytest says at its end of all its tests in networks: each thing once.
+
+What may differ in another run, what was to happen sometimes and never did, and seeds that are all
+one run. What may differ is a property of the test as well, and so in pytest's JUnit file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator
+from typing import Any, Final
+
+import pytest
+
+from netsim.pytest_plugin.network_fixture import COURSE, NETWORK, SHOWN
+from netsim.pytest_plugin.seeds import sweep_of, without_seed
+
+_SAID: Final = "netsim"
+"""Attribute of a report, of simple types: pytest-xdist carries it from its workers."""
+_NOTICE: Final = "netsim: another run may differ"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the network of a test has to say of its run, when the run is over."""
+    network = item.stash.get(NETWORK, None)
+    if call.when != "teardown" or network is None or network.state == "new":
+        return (yield)
+    causes = [str(cause) for cause in network.unrepeatable]
+    item.user_properties += [(_NOTICE, cause) for cause in causes]
+    report = yield
+    said: dict[str, Any] = {"causes": causes, "happened": network.happened}
+    if sweep_of(item) is not None and COURSE in item.stash:
+        said["course"] = item.stash[COURSE]
+    vars(report)[_SAID] = said
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Two sections, where there is something to say."""
+    runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        said = vars(report).get(_SAID) if hasattr(report, "__dict__") else None
+        if said is not None:
+            runs[without_seed(report.nodeid)].append(said)
+    everything = list(itertools.chain.from_iterable(runs.values()))
+    causes = itertools.chain.from_iterable(said["causes"] for said in everything)
+    _show(terminalreporter, _NOTICE, dict.fromkeys(causes))
+    _show(terminalreporter, "netsim: what seeds did not show", list(_of_sweeps(runs)))
+
+
+def _of_sweeps(runs: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    for test, of_test in runs.items():
+        count = "1 run" if len(of_test) == 1 else f"{len(of_test)} runs"
+        for what in dict.fromkeys(itertools.chain(*(said["happened"] for said in of_test))):
+            if not any(said["happened"].get(what, False) for said in of_test):
+                yield f"{test}: sometimes, but never in {count}: {what}"
+        courses = [said.get("course") for said in of_test]
+        if len(courses) > 1 and None not in courses and len(set(courses)) == 1:
+            yield (
+                f"{test}: all {len(courses)} seeds are one run: packets of the same lengths came "
+                'at the same times; write order="random" in the marker, or host_jitter: 20us in '
+                "the file, so that seeds differ"
+            )
+
+
+def _show(terminalreporter: pytest.TerminalReporter, title: str, lines: Iterable[str]) -> None:
+    lines = list(lines)
+    if not lines:
+        return
+    from netsim.core.printable import printable
+
+    terminalreporter.section(title)
+    for line in lines[:SHOWN]:
+        terminalreporter.line(printable(line))
+    if len(lines) > SHOWN:
+        terminalreporter.line(f"and {len(lines) - SHOWN} more")
