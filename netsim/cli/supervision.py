@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
 from netsim.control.state_directory import NameTakenError, StateDirectory, StateError
+from netsim.core.order_words import UNDRAWN
+from netsim.core.printable import printable
 from netsim.realtime.process_tree import family
 from netsim.realtime.zygote import Zygote
 
@@ -79,6 +81,8 @@ def run_network(
             raise
         for warning in plan.warnings:
             watcher.warned(warning.as_warning())
+        if network.plan.draws_order:
+            watcher.warned(f"{printable(file)}: warning: {UNDRAWN}")
     except BaseException:
         if zygote is not None:
             zygote.kill()

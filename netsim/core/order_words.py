@@ -10,6 +10,9 @@ RANDOM: Final = "random"
 EXHAUSTIVE: Final = "exhaustive"
 DEFAULT_DEPTH: Final = 3
 
+UNDRAWN: Final = "the `order` of the file is drawn in virtual time only: here it is asyncio's"
+"""What is told of a network in real time."""
+
 _PCT: Final = re.compile(r"pct(?::([1-9][0-9]?))?")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netsim.core.errors import NetsimError
-from netsim.core.order_words import EXHAUSTIVE, FIFO
+from netsim.core.order_words import EXHAUSTIVE, FIFO, UNDRAWN
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.interception.drawn_order import Choice, Choices
@@ -141,6 +141,8 @@ async def _main(
             recording.notices += [
                 f"another run may differ: {cause}" for cause in network.unrepeatable
             ]
+            if scenario.time == "real" and network.plan.draws_order:
+                recording.notices.append(UNDRAWN)
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running

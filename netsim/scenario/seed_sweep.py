@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -127,8 +128,9 @@ class Runs:
             return
         *first, last = failed or results[-1:]
         yield from first
+        of_runs = chain.from_iterable(result.notices for result in results)
         notices = sweep_notices(self._scenarios[scenario], results, self._seeds)
-        yield replace(last, notices=(*last.notices, *notices))
+        yield replace(last, notices=tuple(dict.fromkeys((*last.notices, *of_runs, *notices))))
 
 
 def sweep_notices(

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from netsim.core.errors import Problem
 from netsim.core.link_attributes import LinkAttributes
+from netsim.core.order_words import FIFO
 from netsim.topology.kinds import ATTACHED, KINDS, Kind, Traits
 
 Restart = Literal["never", "on-failure"]
@@ -175,6 +176,11 @@ class NetworkPlan:
     def __post_init__(self) -> None:
         positions = {node.name: index for index, node in enumerate(self.nodes)}
         object.__setattr__(self, "positions", positions)
+
+    @property
+    def draws_order(self) -> bool:
+        """Some computer wants another order of its tasks than asyncio's."""
+        return any(node.order != FIFO for node in self.nodes)
 
     def node(self, name: str) -> NodePlan:
         """The plan of one node; KeyError when there is none of that name."""

@@ -86,6 +86,16 @@ def test_a_doubtful_file_is_told_of_and_starts(shell: Shell, options: tuple[str,
     assert re.fullmatch(r"home\.yaml:3:36: warning: no node has the address 10\.0\.1\.77.*\n", err)
 
 
+def test_an_order_that_real_time_does_not_draw_is_told_of(shell: Shell) -> None:
+    (shell.folder / "home.yaml").write_text(f"order: random\n{HOME}")
+    code, _, err = shell.run("up", "-d", "home.yaml")
+    assert code == 0
+    assert err == (
+        "home.yaml: warning: the `order` of the file is drawn in virtual time only: "
+        "here it is asyncio's\n"
+    )
+
+
 def test_several_networks_run_side_by_side(shell: Shell) -> None:
     assert shell.run("up", "-d", "home.yaml")[0] == 0
     assert shell.run("up", "-d", "home.yaml", "--name", "other")[0] == 0
