@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import select
 import signal
 import socket
@@ -27,6 +28,13 @@ _HELLO: Final = 10.0
 """Seconds within which a process that was asked for should be there."""
 _MOST_PREPARED: Final = 8
 """Scenarios, at a time."""
+
+_OF_THE_CALLER: Final = re.compile(
+    "_|SHLVL|PWD|OLDPWD|COLUMNS|LINES|COLORTERM|WINDOWID|DISPLAY|XAUTHORITY|WAYLAND_.*|PS[1-4]|STY"
+    "|TERM|TERM_.*|TMUX.*|SSH_.*|XDG_SESSION_.*|XDG_VTNR|DBUS_SESSION_.*|VSCODE_.*|PYCHARM_.*"
+    "|PYTEST_.*|COV_CORE_.*|GITHUB_.*|RUNNER_.*|CI|CI_.*|INVOCATION_ID|JOURNAL_STREAM|MAKE.*"
+)
+"""What terminals, shells and runners of tests say of themselves, and programs do not ask for."""
 
 libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -67,7 +75,7 @@ class RunServer:
                     command,
                     stdin=subprocess.DEVNULL,
                     pass_fds=descriptors,
-                    env=os.environ | HASH_SEED,
+                    env=_environment() | HASH_SEED,
                 )
 
     def start(self, scenario: Scenario, said: Path, trace: str | None) -> RunProcess:
@@ -104,6 +112,15 @@ class RunServer:
             # In real time programs run elsewhere.
             answers.send((scenario, () if scenario.time == "real" else libraries(scenario)))
         return scenario, forks
+
+
+def _environment() -> dict[str, str]:
+    """The process's, without what differs from terminal to terminal, and in one order.
+
+    Each variable is an object in memory, and so has an effect on where all others lie.
+    """
+    kept = (name for name in os.environ if not _OF_THE_CALLER.fullmatch(name))
+    return {name: os.environ[name] for name in sorted(kept)}
 
 
 @contextlib.contextmanager

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pickle
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,6 +90,28 @@ def test_a_seed_is_the_same_run_alone_and_among_others(file: Path) -> None:
     among = traces(file, range(301, 307), 3)
     assert among[3] == alone
     assert len(set(among)) == 6
+
+
+def test_a_seed_is_the_same_run_in_every_terminal(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (one,) = traces(file, [304], 1)
+    for number in range(30):
+        monkeypatch.setenv(f"GITHUB_{number}", "x" * number)
+    assert traces(file, [304], 1) == [one]
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_a_scenario_is_the_same_bytes_in_every_process(file: Path, hash_seed: str) -> None:
+    """Where it is read must not reach the memory of its runs."""
+    code = (
+        "import pickle, sys; from netsim.scenario.load_scenario import load_scenario; "
+        "sys.stdout.buffer.write(pickle.dumps(load_scenario(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", code, str(file)]
+    environment = os.environ | {"PYTHONHASHSEED": hash_seed}
+    told = subprocess.run(command, check=True, capture_output=True, env=environment).stdout
+    assert told == pickle.dumps(load_scenario(str(file)))
 
 
 def test_where_addresses_differ_it_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
