@@ -21,6 +21,7 @@ _DRAWING: Final[dict[str, tuple[str, ...]]] = {
     "cryptography.hazmat.bindings._rust": (
         "openssl.rsa.generate_private_key",
         "openssl.rsa.RSAPublicKey.encrypt",
+        "openssl.rsa.RSAPrivateKey.sign",
         "openssl.ec.generate_private_key",
         "openssl.ec.ECPrivateKey.sign",
         "openssl.ed25519.generate_key",
@@ -28,16 +29,45 @@ _DRAWING: Final[dict[str, tuple[str, ...]]] = {
         "openssl.x25519.generate_key",
         "openssl.x448.generate_key",
         "openssl.dsa.generate_parameters",
+        "openssl.dsa.DSAParameters.generate_private_key",
         "openssl.dsa.DSAPrivateKey.sign",
         "openssl.dh.generate_parameters",
+        "openssl.dh.DHParameters.generate_private_key",
+        "openssl.aead.AESCCM.generate_key",
         "openssl.aead.AESGCM.generate_key",
+        "openssl.aead.AESGCMSIV.generate_key",
+        "openssl.aead.AESOCB3.generate_key",
+        "openssl.aead.AESSIV.generate_key",
         "openssl.aead.ChaCha20Poly1305.generate_key",
+        "openssl.mldsa.generate_mldsa44_key",
+        "openssl.mldsa.generate_mldsa65_key",
+        "openssl.mldsa.generate_mldsa87_key",
+        "openssl.mlkem.generate_mlkem768_key",
+        "openssl.mlkem.generate_mlkem1024_key",
+        "pkcs12.serialize_key_and_certificates",
+        "pkcs7.encrypt_and_serialize",
+        "x509.create_x509_certificate",
+        "x509.create_x509_crl",
+        "x509.create_x509_csr",
     ),
-    "nacl.bindings": ("crypto_box_keypair", "crypto_sign_keypair"),
+    "nacl.bindings": (
+        "crypto_box_keypair",
+        "crypto_box_seal",
+        "crypto_kx_keypair",
+        "crypto_pwhash_scryptsalsa208sha256_str",
+        "crypto_pwhash_str_alg",
+        "crypto_secretstream_xchacha20poly1305_init_push",
+        "crypto_secretstream_xchacha20poly1305_keygen",
+        "crypto_sign_keypair",
+        "randombytes",
+    ),
     "bcrypt": ("gensalt",),
     "uuid_utils": ("uuid1", "uuid4", "uuid6", "uuid7"),
 }
-"""Functions and methods that draw, by the module that has them."""
+"""Functions and methods that draw, by the module that has them; not all versions have all."""
+_SIGN: Final = ("RSAPrivateKey.sign", "x509_certificate", "x509_crl", "x509_csr")
+_SIGN_AT_RANDOM: Final = frozenset({"PSS", "ECPrivateKey", "DSAPrivateKey"})
+"""Types among the arguments of `_SIGN` with which a signature is drawn, and not only computed."""
 
 
 class OwnRandomness:
@@ -73,16 +103,21 @@ class OwnRandomness:
             drawing = vars(owner).get(name) if owner is not None else None
             if drawing is not None:
                 put = set_in_type if isinstance(owner, type) else setattr
-                telling: Any = self._telling(getattr(owner, name), library)
+                only_with = _SIGN_AT_RANDOM if path.endswith(_SIGN) else frozenset()
+                telling: Any = self._telling(getattr(owner, name), library, only_with)
                 if isinstance(drawing, staticmethod):
                     telling = staticmethod(telling)
                 put(owner, name, telling)
                 self._undo.append(functools.partial(put, owner, name, drawing))
 
-    def _telling(self, drawing: Callable[..., Any], library: str) -> Callable[..., Any]:
+    def _telling(
+        self, drawing: Callable[..., Any], library: str, only_with: frozenset[str]
+    ) -> Callable[..., Any]:
         @functools.wraps(drawing)
         def draw(*args: Any, **kwargs: Any) -> Any:
-            self._on_draw(library)
+            given = {type(each).__name__ for each in (*args, *kwargs.values())}
+            if not only_with or given & only_with:
+                self._on_draw(library)
             return drawing(*args, **kwargs)
 
         return draw

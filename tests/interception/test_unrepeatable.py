@@ -162,6 +162,30 @@ def test_a_library_that_draws_for_itself(
     assert not hasattr(bcrypt.gensalt, "__wrapped__")
 
 
+def test_a_signature_is_told_where_it_is_drawn(libraries: Path, findings: Findings) -> None:
+    """As cryptography's: RSA's is drawn with PSS, and computed with PKCS #1 v1.5."""
+    folder = libraries / "cryptography" / "hazmat" / "bindings"
+    folder.mkdir(parents=True)
+    (folder / "_rust.py").write_text(
+        "class PSS: pass\nclass PKCS1v15: pass\nclass openssl:\n  class rsa:\n"
+        "    class RSAPrivateKey:\n      def sign(self, data, padding): return data\n"
+    )
+    ours = {name: sys.modules.pop(name) for name in list(sys.modules) if "cryptography" in name}
+    try:
+        with Interception(findings) as installed:
+            installed.enter(computer())
+            rust = importlib.import_module("cryptography.hazmat.bindings._rust")
+            key = rust.openssl.rsa.RSAPrivateKey()
+            assert key.sign(b"x", rust.PKCS1v15()) == b"x"
+            assert not list(findings)
+            assert key.sign(b"x", padding=rust.PSS()) == b"x"
+            assert [each.kind for each in findings] == ["library"]
+    finally:
+        for name in [name for name in sys.modules if name.startswith("cryptography")]:
+            del sys.modules[name]
+        sys.modules |= ours
+
+
 def test_nothing_is_noted_off_the_computers(installed: Interception, findings: Findings) -> None:
     start_thread()
     installed.enter(Environment.of_the_process(SetClock()))
