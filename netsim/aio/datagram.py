@@ -26,6 +26,8 @@ def open_datagram_socket(
     """Bind and connect as `create_datagram_endpoint` is told; OSError as of the system calls."""
     if local_addr is None and remote_addr is None and family == socket.AF_UNSPEC:
         raise ValueError("unexpected address family")
+    if family not in (socket.AF_UNSPEC, socket.AF_INET):
+        raise os_errors.system_error(errno.EAFNOSUPPORT)
 
     def endpoint(given: tuple[str, int], flags: int) -> tuple[IpAddress, int]:
         if not (isinstance(given, tuple) and len(given) == 2):

@@ -43,6 +43,8 @@ _INFO: Final = (_TCP, getattr(socket, "TCP_INFO", 11))
 _QUICK_ACK: Final = (_TCP, getattr(socket, "TCP_QUICKACK", 12))
 _CONGESTION: Final = (_TCP, getattr(socket, "TCP_CONGESTION", 13))
 _USER_TIMEOUT: Final = (_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18))
+_JOIN_GROUP: Final = frozenset((35, 39, 42, 46))
+"""IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP."""
 _LEAST_BUFFER: Final = 2304
 """Octets, of what a program may set (Linux: SOCK_MIN_RCVBUF)."""
 _SEGMENTS: Final = range(88, 32768)
@@ -77,7 +79,15 @@ class SocketFacade:
         return socket_address(self._remote)
 
     def setsockopt(self, level: int, option: int, value: Any, *_: Any) -> None:
-        """Remember an option; those of TCP that exist here take effect."""
+        """Remember an option; those of TCP that exist here take effect.
+
+        OSError ENOPROTOOPT at a level that a socket of this kind does not have (as on Linux), and
+        EAFNOSUPPORT for joining a multicast group, from which nothing would ever come.
+        """
+        if level not in (socket.SOL_SOCKET, socket.IPPROTO_IP, self.proto):
+            raise system_error(errno.ENOPROTOOPT)
+        if level == socket.IPPROTO_IP and option in _JOIN_GROUP:
+            raise OSError(errno.EAFNOSUPPORT, "the simulated network has no multicast groups")
         self._options[level, option] = value
 
     def getsockopt(self, level: int, option: int, *_: Any) -> Any:

@@ -112,6 +112,29 @@ def test_one_endpoint_for_many_peers(world: World) -> None:
     world.run("alice", ask())
 
 
+def test_what_is_not_there_is_refused_in_words(world: World) -> None:
+    """Groups and IPv6: nothing would ever come, and a program would wait for it."""
+    alice = world.loop("alice")
+
+    async def ask() -> None:
+        transport, _ = await endpoint(alice, local_addr=("0.0.0.0", 5353))
+        sock = transport.get_extra_info("socket")
+        membership = socket.inet_aton("224.0.0.251") + socket.inet_aton("0.0.0.0")
+        with pytest.raises(OSError, match="no multicast groups") as caught:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        assert caught.value.errno == errno.EAFNOSUPPORT
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 4)
+        for level in (socket.IPPROTO_IPV6, socket.IPPROTO_TCP, 99):
+            with pytest.raises(OSError, match="not available") as caught:
+                sock.setsockopt(level, 1, 1)
+            assert caught.value.errno == errno.ENOPROTOOPT
+        with pytest.raises(OSError, match="not supported") as caught:
+            await endpoint(alice, family=socket.AF_INET6)
+        assert caught.value.errno == errno.EAFNOSUPPORT
+
+    world.run("alice", ask())
+
+
 def test_a_connected_endpoint_hears_that_nobody_listens(world: World) -> None:
     async def ask() -> None:
         transport, client = await endpoint(world.loop("alice"), remote_addr=("web", 53))
