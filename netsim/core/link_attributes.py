@@ -294,3 +294,13 @@ def condition_words(condition: LinkCondition) -> dict[str, Any]:
     """`{up, held, delay, jitter, loss, …}` in a file's words; a bandwidth of None is unlimited."""
     words = {each.word: each.written(condition.attributes) for each in LINK_ATTRIBUTES}
     return {"up": condition.up, "held": condition.held, **words}
+
+
+def differing_words(one: LinkCondition, other: LinkCondition) -> dict[str, tuple[Any, Any]]:
+    """Of what is otherwise in `other`: both values, in the words of `condition_words`."""
+    states = {"up": (one.up, other.up), "held": (one.held, other.held)}
+    words = {word: values for word, values in states.items() if values[0] != values[1]}
+    for each in LINK_ATTRIBUTES:
+        if getattr(one.attributes, each.field) != getattr(other.attributes, each.field):
+            words[each.word] = each.written(one.attributes), each.written(other.attributes)
+    return words

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from netsim.core.link_attributes import condition_words
+from netsim.core.link_attributes import differing_words
 from netsim.network.link_conditions import LinkConditions
 from netsim.topology.plan import NetworkPlan
 
@@ -91,11 +91,9 @@ class FaultHistory:
         return "; ".join(f"{way}: {changes}" for way, changes in ways if changes)
 
     def _changes(self, link: int, node: str) -> str:
-        planned = condition_words(self._conditions.planned(link, node))
-        meant = condition_words(self._conditions.meant(link, node))
-        return ", ".join(
-            _words(word, value) for word, value in meant.items() if value != planned[word]
-        )
+        planned, meant = self._conditions.planned(link, node), self._conditions.meant(link, node)
+        differing = differing_words(planned, meant).items()
+        return ", ".join(_words(word, value) for word, (_, value) in differing)
 
 
 def _words(word: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from netsim.core.link_attributes import condition_words
+from netsim.core.link_attributes import differing_words
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.outages import Outages
 from netsim.observe.link_account import LinkAccount
@@ -89,17 +89,16 @@ class Inspection:
             since = self._conditions.changed_since(index, sender)
             if since is None:
                 continue
-            before = condition_words(self._conditions.planned(index, sender))
-            after = condition_words(self._conditions.meant(index, sender))
-            differing = [word for word in before if before[word] != after[word]]
+            planned = self._conditions.planned(index, sender)
+            differing = differing_words(planned, self._conditions.meant(index, sender))
             changes.append(
                 {
                     "from": sender,
                     "to": receiver,
                     "since_ns": since,
                     "lasts_ns": self._now - since,
-                    "before": {word: before[word] for word in differing},
-                    "after": {word: after[word] for word in differing},
+                    "before": {word: before for word, (before, _) in differing.items()},
+                    "after": {word: after for word, (_, after) in differing.items()},
                 }
             )
         return changes
