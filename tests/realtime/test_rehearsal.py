@@ -11,7 +11,7 @@ from typing import Any
 from netsim.realtime.rehearsal import rehearse
 
 
-def surroundings() -> tuple[Any, ...]:
+def state_of_the_process() -> tuple[Any, ...]:
     return (
         sorted(os.listdir("/proc/self/fd")),
         dict(os.environ),
@@ -22,9 +22,9 @@ def surroundings() -> tuple[Any, ...]:
 
 
 def test_a_rehearsal_leaves_nothing() -> None:
-    before = surroundings()
+    before = state_of_the_process()
     try:
         rehearse()
     finally:
         gc.unfreeze()
-    assert surroundings() == before
+    assert state_of_the_process() == before
