@@ -72,7 +72,9 @@ class HostLoopMixin(HostLoop):
                     isinstance(value, list) and any(map(_is_of_the_stack, value))
                 ):
                     delattr(owner, name)
+            # What answers questions about a socket holds it: of a connection, of a server.
             getattr(owner, "_extra", {}).pop("socket", None)
+            vars(owner).pop("_sockets", None)
         for name in ("host", "path", "outside", "_owners", "_stream_sockets"):
             del vars(self)[name]
         return owners

@@ -63,6 +63,8 @@ def test_the_kernel_is_asked_for_the_real_process(installed: Interception) -> No
     assert psutil.Process().pid == real
 
 
+# A worker of pytest-xdist has threads; from Python 3.12 on a fork warns of them.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_forked_process_has_its_own(installed: Interception) -> None:
     installed.enter(computer())
     reading, writing = os.pipe()
