@@ -28,7 +28,7 @@ from netsim.aio.os_errors import bind_error
 from netsim.aio.outside import Outside
 from netsim.aio.probe_endpoints import EchoEndpoint, ProbeEndpoint, SynEndpoint
 from netsim.aio.stream_server import Server
-from netsim.aio.stream_sockets import StreamSockets
+from netsim.aio.stream_sockets import StreamSockets, hand_down
 from netsim.aio.tls import client_tls, server_tls
 from netsim.stack.host import Host
 from netsim.stack.socket_errors import SocketError
@@ -126,16 +126,22 @@ class HostLoopMixin(HostLoop):
         if sock is not None:
             if host is not None or port is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
-            connection = self._stream_sockets.take(sock)
-        elif host is None and port is None:
-            raise ValueError("host and port was not specified and no sock specified")
-        else:
+            connection, options = self._stream_sockets.take(sock)
+            transport, protocol = await adopt(self, connection, protocol_factory, tls)
             try:
-                connection = await self._connect(host, port, family, proto, flags, local_addr)
-            except OSError as error:
-                if all_errors and not isinstance(error, socket.gaierror):
-                    raise ExceptionGroup("create_connection failed", [error]) from error
+                hand_down(options, transport.get_extra_info("socket"))
+            except OSError:  # a congestion control that only the machine has
+                transport.abort()
                 raise
+            return transport, protocol
+        if host is None and port is None:
+            raise ValueError("host and port was not specified and no sock specified")
+        try:
+            connection = await self._connect(host, port, family, proto, flags, local_addr)
+        except OSError as error:
+            if all_errors and not isinstance(error, socket.gaierror):
+                raise ExceptionGroup("create_connection failed", [error]) from error
+            raise
         return await adopt(self, connection, protocol_factory, tls)
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> asyncio.Transport | None:

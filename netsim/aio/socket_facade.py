@@ -90,11 +90,13 @@ class SocketFacade:
             raise OSError(errno.EAFNOSUPPORT, "the simulated network has no multicast groups")
         self._options[level, option] = value
 
-    def getsockopt(self, level: int, option: int, *_: Any) -> Any:
-        """What was set, or 0."""
+    def getsockopt(self, level: int, option: int, size: int = 0, *_: Any) -> Any:
+        """What was set, or 0; bytes where a `size` is given."""
         if (level, option) == (socket.SOL_SOCKET, socket.SO_TYPE):
-            return int(self.type)
-        return self._options.get((level, option), 0)
+            value = int(self.type)
+        else:
+            value = _number(self._options.get((level, option), 0))
+        return value.to_bytes(4, sys.byteorder)[:size] if size else value
 
     def fileno(self) -> int:
         """A descriptor that says "nothing to read" to whoever polls it; of no other use."""
@@ -135,7 +137,8 @@ class ListenerFacade(SocketFacade):
 
     def getsockopt(self, level: int, option: int, size: int = 0, *_: Any) -> Any:
         if (level, option) == _MAXIMUM_SEGMENT:
-            return self._listener.user_mss or UNSET_SEGMENT
+            value = self._listener.user_mss or UNSET_SEGMENT
+            return value.to_bytes(4, sys.byteorder)[:size] if size else value
         return super().getsockopt(level, option, size)
 
     def hand_down(self, accepted: SocketFacade) -> None:
@@ -203,12 +206,12 @@ class ConnectionFacade(SocketFacade):
             case key if key == _QUICK_ACK:
                 value = int(not connection.receiver.acks.interactive)
             case key if key in _KEEP_ALIVE_DEFAULTS:
-                value = self._options.get(key, _KEEP_ALIVE_DEFAULTS[key])
+                value = _number(self._options.get(key, _KEEP_ALIVE_DEFAULTS[key]))
             case key if key == _LINGER:
                 found = self._options.get(key, struct.pack("ii", 0, 0))
                 return found[:size] if size else int.from_bytes(found[:4], sys.byteorder)
             case _:
-                return super().getsockopt(level, option)
+                return super().getsockopt(level, option, size)
         return value.to_bytes(4, sys.byteorder)[:size] if size else value
 
     def fileno(self) -> int:
@@ -234,8 +237,10 @@ class ConnectionFacade(SocketFacade):
 
 
 def _number(value: Any) -> int:
-    """An option's value as `setsockopt` takes it: a number, or the bytes of one."""
-    return value if isinstance(value, int) else int.from_bytes(bytes(value)[:4], sys.byteorder)
+    """An option's value as `setsockopt` takes it: a number, the bytes of one, or nothing."""
+    if value is None or isinstance(value, int):
+        return value or 0
+    return int.from_bytes(bytes(value)[:4], sys.byteorder, signed=True)
 
 
 # One of each kind is enough for a process: they hold no state of any connection.

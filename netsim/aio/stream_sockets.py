@@ -11,16 +11,32 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+import sys
 import weakref
-from typing import Any
+from typing import Any, Final
 
 from netsim.aio.connect import open_connection
 from netsim.aio.host_loop import HostLoop
 from netsim.aio.os_errors import system_error
-from netsim.aio.socket_facade import UNSET_SEGMENT
+from netsim.aio.socket_facade import UNSET_SEGMENT, SocketFacade
 from netsim.aio.transport import StreamTransport
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress, parse_ip
+
+_INHERITED: Final = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    (socket.SOL_SOCKET, socket.SO_LINGER),
+    (socket.SOL_SOCKET, socket.SO_RCVBUF),
+    (socket.SOL_SOCKET, socket.SO_SNDBUF),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+    (socket.IPPROTO_TCP, socket.TCP_CONGESTION),
+)
+"""Options that a token hands down to the connection; TCP_MAXSEG is in the SYN."""
+_OPTION_SIZE: Final = 16
+"""Octets of the longest of them."""
 
 
 class BoundSocket(socket.socket):
@@ -29,6 +45,29 @@ class BoundSocket(socket.socket):
     def __init__(self, local: IpAddress) -> None:
         super().__init__(socket.AF_INET, socket.SOCK_STREAM)
         self.local = local
+
+
+Options = dict[tuple[int, int], bytes]
+
+
+def _set_options(token: socket.socket) -> Options:
+    """What the program has set: what differs from a socket that is new."""
+    options: Options = {}
+    with socket.socket() as new:
+        for level, option in _INHERITED:
+            value = token.getsockopt(level, option, _OPTION_SIZE)
+            if value != new.getsockopt(level, option, _OPTION_SIZE):
+                if option in (socket.SO_RCVBUF, socket.SO_SNDBUF) and level == socket.SOL_SOCKET:
+                    # The kernel reports twice what was set (socket(7)).
+                    value = (int.from_bytes(value, sys.byteorder) // 2).to_bytes(4, sys.byteorder)
+                options[level, option] = value
+    return options
+
+
+def hand_down(options: Options, to: SocketFacade) -> None:
+    """A connection has what was set on its token."""
+    for (level, option), value in options.items():
+        to.setsockopt(level, option, value)
 
 
 class StreamSockets:
@@ -57,13 +96,14 @@ class StreamSockets:
         connection = await open_connection(self._loop, (parse_ip(text), port), (local, 0), user_mss)
         self._connections[sock] = _Connected(sock, connection)
 
-    def take(self, sock: socket.socket) -> TcpSocket:
-        """The connection behind a token, which is closed: it has served."""
+    def take(self, sock: socket.socket) -> tuple[TcpSocket, Options]:
+        """The connection behind a token, which is closed: it has served; what was set on it."""
         connected = self._connections.pop(sock, None)
         if connected is None:
             raise ValueError("this socket was not connected in the simulated network")
+        options = _set_options(sock)
         sock.close()
-        return connected.take()
+        return connected.take(), options
 
     def stream(self, sock: socket.socket) -> Stream | None:
         """The stream behind a token; None when `sock` is not one."""
@@ -72,6 +112,7 @@ class StreamSockets:
             return self._streams.get(sock)
         stream = self._streams[sock] = Stream(self._loop, connected.take())
         weakref.finalize(sock, stream.transport.close).atexit = False
+        hand_down(_set_options(sock), stream.transport.get_extra_info("socket"))
         return stream
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -181,3 +182,40 @@ def test_the_segment_size_of_a_socket_that_connects(world: World) -> None:
             assert each.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG) == 688
 
     world.run("alice", connect())
+
+
+@pytest.mark.parametrize("is_given_back", [True, False])
+def test_what_is_set_on_a_socket_holds_when_it_connects(world: World, is_given_back: bool) -> None:
+    """As libraries do that make the socket themselves (aiohttp's `socket_factory`)."""
+    made = world.run("web", listen(world.loop("web"), Recorder))
+    tcp = socket.IPPROTO_TCP
+
+    async def connect() -> None:
+        loop = asyncio.get_running_loop()
+        token = socket.socket()
+        token.setblocking(False)
+        token.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        token.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        token.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20_000)
+        token.setsockopt(tcp, socket.TCP_KEEPIDLE, 30)
+        token.setsockopt(tcp, socket.TCP_USER_TIMEOUT, 4000)
+        await loop.sock_connect(token, ("web", 80))
+        if is_given_back:
+            _, here = await loop.create_connection(Recorder, sock=token)
+            assert isinstance(here, Recorder)
+            facade = sock(here)
+            assert facade.getsockopt(tcp, socket.TCP_KEEPIDLE) == 30
+            assert facade.getsockopt(tcp, socket.TCP_USER_TIMEOUT) == 4000
+            assert facade.getsockopt(tcp, socket.TCP_USER_TIMEOUT, 4) == struct.pack("i", 4000)
+            assert facade.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 40_000
+            assert facade.getsockopt(tcp, socket.TCP_CONGESTION, 16).rstrip(b"\0") == b"cubic"
+            here.transport.close()
+        else:
+            await loop.sock_sendall(token, b"hello")
+            await asyncio.sleep(0.1)
+            token.close()
+
+    world.run("alice", connect())
+    gc.collect()
+    world.run_for(1)
+    assert isinstance(made[0].lost.result(), ConnectionResetError), "SO_LINGER of zero"
