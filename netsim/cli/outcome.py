@@ -17,7 +17,6 @@ from typing import Final, TextIO
 
 import click
 
-from netsim.cli.other_words import option_here
 from netsim.cli.printing import say
 from netsim.core.errors import InvalidFileError, NetsimError
 from netsim.core.printable import printable
@@ -137,6 +136,9 @@ def _misuse(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "netsim"
     message = " ".join(error.format_message().split()).rstrip(".")
-    if isinstance(error, click.NoSuchOption) and (ours := option_here(path, error.option_name)):
-        message = f"there is no `{error.option_name}`; write {ours}"
+    if isinstance(error, click.NoSuchOption):
+        from netsim.cli.other_words import option_here
+
+        if ours := option_here(path, error.option_name):
+            message = f"there is no `{error.option_name}`; write {ours}"
     return f"{path}: {message}; {path} --help shows how"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -81,6 +80,8 @@ def counted(number: int, noun: str) -> str:
 
 def _json(document: Any, indent: int | None = None) -> str:
     """Readable as it is in any script; JSON itself escapes only some of what does not print."""
+    import json
+
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     if text.isprintable():
         return text

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from netsim.cli.completion import matching
-from netsim.cli.other_words import words_here
-from netsim.topology.naming import nearest
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -65,6 +63,8 @@ class CommandList(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS:
+            from netsim.cli.other_words import words_here
+
             instead = words_here(args) or _nearest(args[0])
             ctx.fail(f"there is no command `{args[0]}`; {instead}")
         return super().resolve_command(ctx, args)
@@ -75,6 +75,8 @@ class CommandList(click.Group):
 
 
 def _nearest(name: str) -> str:
+    from netsim.topology.naming import nearest
+
     near = nearest(name, _COMMANDS.keys())
     if near is not None:
         return f"write `{near}`"
