@@ -322,5 +322,6 @@ def _summary(results: list[ScenarioResult], made: int, wall: float) -> str:
     scenarios = "1 scenario" if len(files) == 1 else f"{len(files)} scenarios"
     seconds = f"{wall:.1f} s"
     if made > len(files):
-        seconds = f"{seconds} ({made} runs, {made / wall:.0f}/s)"
+        rate = made / wall
+        seconds = f"{seconds} ({made} runs, {rate:.{0 if rate >= 10 else 1}f}/s)"
     return f"{scenarios}: {', '.join(counts)}, in {seconds}"
