@@ -26,6 +26,11 @@ def show_network(network: Facts) -> None:
         heading("Faults in force")
         for fault in network["faults"]:
             say(fault)
+    failures = [(node, each) for node in network["nodes"] for each in failed_programs(node)]
+    if failures:
+        heading("Programs that have ended")
+        for node, failure in failures:
+            say(f"{node['name']}: {failure}", fg="red")
 
 
 def show_nodes(network: Facts) -> None:
@@ -43,6 +48,15 @@ def show_nodes(network: Facts) -> None:
             )
         )
     print_table(("NODE", "KIND", "PID", "STATE", "ADDRESSES"), rows)
+
+
+def failed_programs(node: Facts) -> list[str]:
+    """What has become of the programs of a node that ended with an exception."""
+    return [
+        f"run: {program['call']} has ended with {program['failure']}"
+        for program in node.get("programs", ())
+        if program["state"] == "failed"
+    ]
 
 
 def not_responding(node: Facts) -> str:
@@ -66,6 +80,8 @@ def show_node(node: Facts) -> None:
     say(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
     if node["state"] == "not responding":
         say(not_responding(node), fg="red")
+    for failure in failed_programs(node):
+        say(failure, fg="red")
     say()
     _show_interfaces(node["interfaces"])
     if node.get("loopback"):

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from netsim.cli.fact_tables import not_responding, show_nodes
+from netsim.cli.fact_tables import failed_programs, not_responding, show_nodes
 from netsim.cli.printing import counted, print_json, print_json_line, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.printable import printable
@@ -55,10 +55,8 @@ class Terminal:
         for port in network["ports"]:
             say(f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}")
         for node in network["nodes"]:
-            for program in node.get("programs", ()):
-                if program["state"] == "failed":
-                    text = f"run: {program['call']} has ended with {program['failure']}"
-                    say(f"{node['name']}: {text}", fg="red")
+            for failure in failed_programs(node):
+                say(f"{node['name']}: {failure}", fg="red")
             if node["state"] == "not responding":
                 say(not_responding(node), fg="red")
             if node["state"] == "dead":

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from netsim.cli import node
-from netsim.cli.fact_tables import show_network
+from netsim.cli.fact_tables import show_network, show_node
 from netsim.cli.watchers import Terminal
 
 
@@ -48,6 +48,16 @@ def test_inspect_lists_faults_in_force(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.endswith("\nFaults in force\ndrop alice → web, 80\npause web\n")
     show_network(network_of(node_of("alice")))
     assert "Faults" not in capsys.readouterr().out
+
+
+def test_inspect_tells_which_programs_have_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {"call": "shop:main", "state": "failed", "failure": "LookupError: no stock"}
+    web = node_of("web", programs=[failed, failed | {"state": "running"}])
+    show_network(network_of(web))
+    ended = "run: shop:main has ended with LookupError: no stock"
+    assert capsys.readouterr().out.endswith(f"\nPrograms that have ended\nweb: {ended}\n")
+    show_node(web)
+    assert capsys.readouterr().out.splitlines()[:2] == ["web: computer, running, pid 7", ended]
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
