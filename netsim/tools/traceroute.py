@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from netsim.stack.socket_errors import SocketError
-from netsim.tools.arguments import ToolExit, ToolParser, seconds, whole
+from netsim.tools.arguments import Refusal, ToolExit, ToolParser, seconds, whole
 from netsim.tools.context import Context
 from netsim.tools.traceroute_probes import (
     FIRST_PORT,
@@ -265,6 +265,9 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         "-w", metavar="WAIT", type=seconds(), default=5.0, help="seconds, at most, for an answer"
     )
     parser.add_argument("-s", metavar="SOURCE", type=_address, help="an address of this node")
+    parser.add_argument(
+        "-i", action=Refusal, hint="write -s ADDRESS; the routes say which interface is taken"
+    )
     parser.add_argument("host")
     parser.add_argument("packet_bytes", nargs="?", type=whole(UDP_HEADERS, 65_000), default=60)
     found = parser.parse_args(list(argv))
