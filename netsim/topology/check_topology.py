@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from netsim.topology.addressing import addressed_ends, assign_addresses
 from netsim.topology.checked_topology import (
     DEFAULT_CONVERGENCE_NS,
@@ -17,9 +15,8 @@ from netsim.topology.checked_topology import (
 )
 from netsim.topology.expand_links import expand_links
 from netsim.topology.expand_nodes import count_members, expand_nodes
-from netsim.topology.findings import Findings, report_words
+from netsim.topology.findings import Findings
 from netsim.topology.given_routes import resolve_given_routes
-from netsim.topology.leave_out_mistakes import without_mistakes
 from netsim.topology.network_checks import (
     check_connected,
     check_given_addresses_differ,
@@ -27,7 +24,8 @@ from netsim.topology.network_checks import (
     check_ports,
     check_taps,
 )
-from netsim.topology.topology_words import AddressingWords, TopologyWords
+from netsim.topology.read_words import read_words
+from netsim.topology.topology_words import AddressingWords
 from netsim.topology.values import Prefix
 
 
@@ -44,7 +42,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
             message += f", or name its topology: `{beside}`"
         findings.report((), message)
         findings.stop_if_any()
-    words, no_word_lost = _words(written, findings)
+    words, no_word_lost = read_words(written, findings)
     members = count_members(words, findings)
     nodes = expand_nodes(words, members, folder, findings)
     links, no_link_lost = expand_links(words, members, folder, findings)
@@ -91,21 +89,6 @@ def is_scenario(written: Any) -> bool:
         and ("steps" in written or isinstance(written.get("topology"), str))
         and not ("nodes" in written or "links" in written)
     )
-
-
-def _words(written: Any, findings: Findings) -> tuple[TopologyWords, bool]:
-    """The vocabulary's view of `written`, and whether all nodes and links are in it."""
-    try:
-        return TopologyWords.model_validate(written), True
-    except ValidationError as error:
-        report_words(error, findings, written=written)
-        if findings.is_full:
-            findings.stop_if_any()
-        rest = without_mistakes(written, error)
-    if rest is None:
-        findings.stop_if_any()
-    assert rest is not None
-    return rest
 
 
 def _pool(written: AddressingWords | None, findings: Findings) -> tuple[Prefix, int]:

@@ -116,8 +116,12 @@ def report_words(
     root: type[Words] = TopologyWords,
     *,
     written: Any = None,
+    first_link: int = 0,
 ) -> None:
-    """Note everything that the vocabulary `root` refused in `written`."""
+    """Note everything that the vocabulary `root` refused in `written`.
+
+    The links of a piece of a topology are those from `first_link` on.
+    """
     mistakes = error.errors(include_url=False)
     findings.found += len(mistakes[MOST_PROBLEMS:])
     del mistakes[MOST_PROBLEMS:]
@@ -128,6 +132,8 @@ def report_words(
     }
     for mistake in mistakes:
         path = list(mistake["loc"])
+        if first_link and isinstance(path[1], int):
+            path[1] += first_link
         if mistake["type"] == "missing":
             if tuple(path) in misspelt:
                 continue  # it is there under another name, which is told

@@ -51,22 +51,34 @@ _UNPRINTABLE: Final = re.compile(
 
 
 class _Value:
-    """A value with the place where it is written. There may be half a million in a file."""
+    """A mapping, a list or nothing, with the place where it is written."""
 
-    __slots__ = ("closed", "data", "entries", "place", "size")
+    __slots__ = ("closed", "data", "items", "keys", "place", "size")
 
-    def __init__(self, place: int, data: Any = None) -> None:
+    def __init__(self, place: int, data: Any = None, *, closed: bool = False) -> None:
         self.place = place
         self.data = data
         self.size = 1
         """Values in it, with aliases followed."""
-        self.entries: dict[object, tuple[int, _Value]] = _NOTHING
-        """Of a mapping or a list: key or index to (place of the key, value)."""
-        self.closed = True
+        self.keys: dict[object, tuple[int, _Part]] | None = None
+        """Of a mapping: key to (place of the key, value)."""
+        self.items: list[_Part | tuple[int, _Part]] | None = None
+        """Of a list; with its own place where it is an alias."""
+        self.closed = closed
         """False while its end has not been read: an alias to it would recurse."""
 
+    def find(self, step: object) -> tuple[int, _Part] | None:
+        """The place of a key, or of an item, and the value there."""
+        if self.keys is not None:
+            return self.keys.get(step) or self.keys.get(str(step))
+        if self.items is None or not isinstance(step, int) or step >= len(self.items):
+            return None
+        item = self.items[step]
+        return item if isinstance(item, tuple) else (_place_of(item), item)
 
-_NOTHING: Final[dict[object, tuple[int, _Value]]] = {}
+
+_Part: TypeAlias = "_Value | int"
+"""Of text and numbers nothing but the place: there may be half a million in a file."""
 _COLUMNS: Final = 1 << 32
 """A place is line and column, both from 0, in one number: line * _COLUMNS + column."""
 
@@ -92,15 +104,15 @@ class YamlSource:
         that misses it, and what stands in a short form is found there (`[alice, s1]` has no key
         `endpoints`, its parts are the ends; a list of one may be written without brackets).
         """
-        value, place, missing = self._root, self._root.place, False
+        part: _Part = self._root
+        place, missing = self._root.place, False
         for step in path:
-            found = value.entries.get(step) or value.entries.get(str(step))
+            found = part.find(step) if isinstance(part, _Value) else None
             missing = found is None and not isinstance(step, int)
             if found is not None:
-                place, value = found
-        if at_key or (missing and (value.data is None or isinstance(value.data, dict))):
-            return _position_at(place)
-        return _position_at(value.place)
+                place, part = found
+        lacks_it = missing and isinstance(part, _Value) and not isinstance(part.data, list)
+        return _position_at(place if at_key or lacks_it else _place_of(part))
 
 
 def read_yaml(
@@ -167,25 +179,27 @@ class _Composer:
         """Characters of the text in front of the value that was read last."""
         self._file = file
         self._keys = keys
-        self._anchors: dict[str, _Value] = {}
+        self._anchors: dict[str, tuple[Any, _Part]] = {}
 
     def compose(self, text: str) -> _Value:
         events: Iterator[yaml.Event] = yaml.parse(
             text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         )
         root: _Value | None = None
+        data: Any = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if root is not None:
                     message = "a second document starts here; write one document for each file"
                     raise self._invalid(_place(event), message)
-                root = self._value(next(events), events, 1)
-        if root is None or (root.data is None and not root.entries):
+                data, part = self._value(next(events), events, 1)
+                root = part if isinstance(part, _Value) else _Value(part, data, closed=True)
+        if root is None or data is None:
             message = f"the file is empty; write at least the keys {self._keys}"
             raise self._invalid(0, message)
         return root
 
-    def _value(self, event: Any, events: Iterator[Any], depth: int) -> _Value:
+    def _value(self, event: Any, events: Iterator[Any], depth: int) -> tuple[Any, _Part]:
         mark = event.start_mark
         place = mark.line * _COLUMNS + mark.column
         self.read_to = mark.index
@@ -195,56 +209,55 @@ class _Composer:
             message = f"nested more than {MAX_DEPTH} levels deep; write it flatter"
             self.too_deep = self._invalid(place, message)
             raise self.too_deep
-        value = _Value(place)
-        if event.anchor:
-            self._anchors[event.anchor] = value
         if type(event) is yaml.ScalarEvent:
-            value.data = self._scalar(event, place)
-            return value
-        value.entries = {}
-        value.closed = False
-        if type(event) is yaml.SequenceStartEvent:
-            self._check_tag(event.tag, place, "seq")
-            self._sequence(value, events, depth)
-        else:
-            self._check_tag(event.tag, place, "map")
-            self._mapping(value, events, depth)
+            data = self._scalar(event, place)
+            part: _Part = place if data is not None else _Value(place, closed=True)
+            if event.anchor:
+                self._anchors[event.anchor] = data, part
+            return data, part
+        is_list = type(event) is yaml.SequenceStartEvent
+        value = _Value(place, [] if is_list else {})
+        if event.anchor:
+            self._anchors[event.anchor] = value.data, value
+        self._check_tag(event.tag, place, "seq" if is_list else "map")
+        (self._sequence if is_list else self._mapping)(value, events, depth)
         value.closed = True
-        return value
+        return value.data, value
 
-    def _alias(self, anchor: str, place: int) -> _Value:
+    def _alias(self, anchor: str, place: int) -> tuple[Any, _Part]:
         target = self._anchors.get(anchor)
         if target is None:
             raise self._invalid(
                 place, f"`*{anchor}` has no anchor; write `&{anchor}` at a value above"
             )
-        if not target.closed:
+        if isinstance(target[1], _Value) and not target[1].closed:
             message = f"`*{anchor}` stands inside the value it refers to; write the value out"
             raise self._invalid(place, message)
         return target
 
     def _sequence(self, value: _Value, events: Iterator[Any], depth: int) -> None:
-        data: list[Any] = []
-        value.data = data
+        data = value.data
+        value.items = items = []
         for event in events:
             if type(event) is yaml.SequenceEndEvent:
                 return
-            item = self._value(event, events, depth + 1)
+            datum, part = self._value(event, events, depth + 1)
             place = _place(event)
-            value.entries[len(data)] = (place, item)
-            data.append(item.data)
-            self._grow(value, item, place)
+            items.append(part if _place_of(part) == place else (place, part))
+            data.append(datum)
+            self._grow(value, part, place)
 
     def _mapping(self, value: _Value, events: Iterator[Any], depth: int) -> None:
-        data: dict[object, Any] = {}
-        value.data = data
+        data = value.data
+        keys: dict[object, tuple[int, _Part]] = {}
+        value.keys = keys
         for event in events:
             if type(event) is yaml.MappingEndEvent:
                 return
             place = _place(event)
-            key = self._value(event, events, depth + 1).data
-            item = self._value(next(events), events, depth + 1)
-            if _is_plain(event) and (meant := _with_space(str(key), item.data)) is not None:
+            key, _ = self._value(event, events, depth + 1)
+            datum, part = self._value(next(events), events, depth + 1)
+            if _is_plain(event) and (meant := _with_space(str(key), datum)) is not None:
                 self.is_usable = False  # what was meant stands in the key
                 self._report(place, f"there is no space after `:`; write `{meant}`")
                 continue
@@ -252,21 +265,21 @@ class _Composer:
                 self._report(place, "a key is plain text or a number; write it without brackets")
                 continue
             if key in data:
-                first, _ = _position_at(value.entries[key][0])
+                first, _ = _position_at(keys[key][0])
                 self._report(place, f"the key `{key}` is already on line {first}; keep one of them")
-                self.is_usable &= depth > 1 or not isinstance(item.data, (dict, list))
+                self.is_usable &= depth > 1 or not isinstance(datum, (dict, list))
                 continue
-            value.entries[key] = (place, item)
-            data[key] = item.data
-            self._grow(value, item, place)
+            keys[key] = place, part
+            data[key] = datum
+            self._grow(value, part, place)
 
-    def _grow(self, value: _Value, item: _Value, place: int) -> None:
+    def _grow(self, value: _Value, part: _Part, place: int) -> None:
         # Sizes are added up, never followed, so an anchor that explodes costs nothing to refuse.
-        value.size += item.size
+        value.size += part.size if isinstance(part, _Value) else 1
         if value.size > MAX_VALUES:
             message = f"more than {MAX_VALUES} values once aliases are followed; write fewer"
             raise self._invalid(place, message)
-        if len(value.entries) > MAX_ENTRIES:
+        if len(value.data) > MAX_ENTRIES:
             message = f"more than {MAX_ENTRIES} entries in one list or mapping; write fewer"
             raise self._invalid(place, message)
 
@@ -353,6 +366,10 @@ def _with_space(key: str, value: object) -> str | None:
         return None
     begun = {"{": "{…}", "[": "[…]"}.get(joined[2][0])
     return f"{joined[1]}: {begun or joined[2]}" if begun or value is None else None
+
+
+def _place_of(part: _Part) -> int:
+    return part.place if isinstance(part, _Value) else part
 
 
 def _place(event: Any) -> int:

@@ -673,3 +673,25 @@ def test_a_hundred_mistakes_are_told_and_the_rest_is_counted(tmp_path: Path) -> 
 @pytest.mark.parametrize("case", CASES)
 def test_each_mistake_is_shown_where_it_is(case: str, tmp_path: Path) -> None:
     check_mistakes(tmp_path / "bad.yaml", *CASES[case], load=load_plan)
+
+
+LONG = "name: lan\nnodes:\n  s: {kind: switch, count: 2}\n  a: {kind: computer}\nlinks:\n"
+"""Its first link is on line 6."""
+
+
+def test_the_mistakes_of_a_long_file_are_counted_and_the_first_shown(tmp_path: Path) -> None:
+    file = tmp_path / "long.yaml"
+    file.write_text(LONG + "- [a, s-1]\n" * 1_500 + "- {dela: 1ms}\n" * 2_000)
+    with pytest.raises(InvalidFileError) as caught:
+        load_plan(file)
+    places = [(problem.line, problem.column) for problem in caught.value.problems]
+    assert places == [(line, column) for line in range(1_506, 1_556) for column in (3, 4)]
+    assert caught.value.more == 2 * 2_000 - 100
+
+
+def test_few_mistakes_of_a_long_file_are_shown_with_those_of_the_whole(tmp_path: Path) -> None:
+    file = tmp_path / "long.yaml"
+    file.write_text(LONG + "- [a, s-1]\n" * 1_500 + "- {endpoints: [a, s-2], mtu: x}\n- [a, b]\n")
+    with pytest.raises(InvalidFileError) as caught:
+        load_plan(file)
+    assert [problem.line for problem in caught.value.problems] == [1_506, 1_507]
