@@ -16,9 +16,8 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import parse_duration
 from netsim.network.faults import Operation, UnusedOperations
 from netsim.network.run_files import RunFiles
-from netsim.observe.measurement import Measurement
+from netsim.observe.measurement import Batch, Measurement, Watched
 from netsim.site.backend import Backend
-from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.plan_names import node_and_interface
 

@@ -36,8 +36,8 @@ from netsim.network.rerouting import Changes, Rerouting
 from netsim.network.restart import Restarts
 from netsim.network.run_files import RunFiles
 from netsim.network.traffic_faults import TrafficFaults
+from netsim.observe.measurement import Batch
 from netsim.site.backend import Backend, LinkChange, Progress
-from netsim.site.recorder import Batch
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.plan_names import check_node
 

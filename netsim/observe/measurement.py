@@ -1,8 +1,13 @@
-"""What is measured of an interface, or of a TCP connection, at one time."""
+"""What is measured of an interface, or of a TCP connection, at one time, and told in batches."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+Watched: TypeAlias = Mapping[str, frozenset[str] | None]
+"""Nodes with the interfaces that are measured; None is all of them, and the connections."""
 
 
 class Measurement(NamedTuple):
@@ -35,3 +40,11 @@ class Measurement(NamedTuple):
     """The same of what has arrived."""
     dropped: int | None = None
     """Frames since the measurement before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Measurements in the order of time, and how many were left out meanwhile."""
+
+    measurements: tuple[Measurement, ...] = ()
+    left_out: int = 0

@@ -15,6 +15,7 @@ from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
 from netsim.observe.link_account import LinkAccount
+from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import Launcher, StartMethod
@@ -26,7 +27,6 @@ from netsim.site import messages
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
 from netsim.site.calls import pack_call, unpack_outcome
-from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import NetworkPlan, RouteChange
 
 LEAD: Final = 5 * MILLISECOND

@@ -24,6 +24,7 @@ from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
+from netsim.observe.measurement import Batch
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
@@ -40,7 +41,6 @@ from netsim.site.messages import Boot, Stream
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
-from netsim.site.recorder import Batch
 from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0

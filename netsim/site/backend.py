@@ -11,7 +11,7 @@ from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
-from netsim.site.recorder import Batch, Watched
+from netsim.observe.measurement import Batch, Watched
 from netsim.topology.plan import RouteChange
 
 Print = Callable[[Literal["stdout", "stderr"], bytes], None]

@@ -12,10 +12,10 @@ from typing import Any, Final, Literal
 
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import LinkChange
-from netsim.site.recorder import Batch, Watched
 from netsim.topology.plan import RouteChange
 
 Stream = Literal["stdout", "stderr"]

@@ -13,7 +13,7 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.node.base_node import Node
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
-from netsim.observe.measurement import Measurement
+from netsim.observe.measurement import Batch, Measurement, Watched
 from netsim.stack.tcp.state import State
 from netsim.wire.address import format_ip
 
@@ -22,18 +22,6 @@ MOST_CONNECTIONS: Final = 100
 _BATCH_NS: Final = 250 * MILLISECOND
 _BATCH: Final = 1000
 """Measurements are told of when there are so many, or after that time."""
-
-Watched: TypeAlias = Mapping[str, frozenset[str] | None]
-"""Nodes with the interfaces that are measured; None is all of them, and the connections."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Measurements in the order of time, and how many were left out meanwhile."""
-
-    measurements: tuple[Measurement, ...] = ()
-    left_out: int = 0
-
 
 Deliver: TypeAlias = Callable[[Batch], None]
 

@@ -20,6 +20,7 @@ from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
+from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import Accounting
 from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
@@ -28,7 +29,6 @@ from netsim.site.calls import checked, name_of, pack, unpack
 from netsim.site.driver import LOOKAHEAD
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
-from netsim.site.recorder import Batch, Watched
 from netsim.site.site import Site, sources_of
 from netsim.topology.plan import NetworkPlan, RouteChange
 from netsim.virtual.computer import VirtualComputer
