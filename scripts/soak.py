@@ -75,7 +75,7 @@ class Soak:
         await self._rest()
         for growth in self.growths:
             growth.descriptors_at_rest = descriptors(growth.pid)
-        self.load.start()
+        await self.load.start()
         trouble = asyncio.create_task(self.disturbances.run())
         await self._watch()
         trouble.cancel()
@@ -139,7 +139,7 @@ class Soak:
 
     async def _kill_some(self) -> None:
         """Computers that nobody talks to die; the others do not notice."""
-        self.load.start()
+        await self.load.start()
         names = [f"lab-{number}" for number in range(6, 21)]
         for name in self._random.sample(names, 3):
             self.killed.append(name)

@@ -4,113 +4,61 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
+import json
 import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 from random import Random
-from typing import Any
 
-import aiohttp
+from soak_clients import Repeated
 
 from netsim import Network, ToolRun
 
-KIB = 1 << 10
-PATIENCE = aiohttp.ClientTimeout(total=60)
-"""Seconds that any one answer may take, stopped nodes and busy processors included."""
+CLIENTS = Path(__file__).with_name("soak_clients.py")
 
 
-class Load:
-    """Clients of everything the campus serves, until `stop`. `failures` are broken promises."""
+class Load(Repeated):
+    """Clients of everything the campus serves: tools here, HTTP in a process of its own."""
 
     def __init__(self, network: Network, random: Random) -> None:
+        super().__init__()
         self.network = network
-        self.done: Counter[str] = Counter()
-        """Completed, by kind."""
-        self.failures: list[str] = []
         self._random = random
         self._base = f"http://{network.ports()[0]['listen']}"
-        self._ending = False
-        self._tasks: list[asyncio.Task[None]] = []
-        self._session: aiohttp.ClientSession | None = None
+        self._clients: asyncio.subprocess.Process | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Begin."""
-        self._ending = False
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), timeout=PATIENCE
+        self._clients = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(CLIENTS), self._base, str(self._random.randrange(1 << 30))),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
-        clients = [
-            *(self._ask for _ in range(6)),
-            *(self._download, self._upload, self._chat, self._page),
-            *(self._ping, self._curl),
-        ]
-        self._tasks = [asyncio.create_task(self._repeat(each)) for each in clients]
+        self.begin([self._ping, self._curl])
 
     async def stop(self) -> None:
         """Finish what is under way and close every connection."""
-        self._ending = True
-        await asyncio.gather(*self._tasks)
-        assert self._session is not None
-        await self._session.close()
+        assert self._clients is not None
+        told, _ = await self._clients.communicate()
+        await self.finish()
+        if self._clients.returncode:
+            self.failures.append(f"the clients ended with exit code {self._clients.returncode}")
+            return
+        told_of = json.loads(told)
+        self.done.update(told_of["done"])
+        self.failures += told_of["failures"]
 
     async def once(self) -> None:
-        """Each kind of client once."""
-        self.start()
+        """Each kind of client at least once."""
+        await self.start()
         await asyncio.sleep(1)
         await self.stop()
-
-    async def _repeat(self, client: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        name = client.__name__.strip("_")
-        while not self._ending:
-            try:
-                await client()
-                self.done[name] += 1
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is a finding
-                self.failures.append(f"{name}: {type(error).__name__}: {error}")
-                await asyncio.sleep(0.5)
-
-    def _open(self) -> aiohttp.ClientSession:
-        assert self._session is not None
-        return self._session
-
-    async def _ask(self) -> None:
-        number = str(self._random.randrange(1 << 30))
-        async with self._open().get(f"{self._base}/get?n={number}") as reply:
-            assert (await reply.json())["args"] == {"n": number}
-
-    async def _page(self) -> None:
-        async with self._open().get(self._base) as reply:
-            assert "r1" in await reply.text()
-        await asyncio.sleep(0.2)
-
-    async def _download(self) -> None:
-        seed = str(self._random.randrange(8))
-        expected = Random(seed).randbytes(64 * KIB)
-        count = 64 * KIB * self._random.randint(1, 32)
-        async with self._open().get(f"{self._base}/bytes/{count}?seed={seed}") as reply:
-            body = await reply.read()
-        assert body.startswith(expected)
-        assert len(body) == count
-
-    async def _upload(self) -> None:
-        body = self._random.randbytes(self._random.randint(1, 1 << 20))
-        async with self._open().put(f"{self._base}/upload", data=body) as reply:
-            answer = await reply.json()
-        assert answer == {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-
-    async def _chat(self) -> None:
-        async with self._open().ws_connect(f"{self._base}/ws") as websocket:
-            while not self._ending:
-                text = "x" * self._random.randint(1, 2000)
-                await websocket.send_str(text)
-                assert await websocket.receive_str(timeout=60) == text
-                self.done["message"] += 1
-                await asyncio.sleep(0.01)
 
     async def _ping(self) -> None:
         node = self._random.choice(["bob", "lab-1", "lab-2", "r4", "files"])
