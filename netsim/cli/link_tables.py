@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from netsim.cli.printing import heading, print_table, say
-from netsim.core.link_attributes import LINK_ATTRIBUTES
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 
 Document = dict[str, Any]
-
-_SHOWN: Final = ("state", *(each.word for each in LINK_ATTRIBUTES))
 
 
 def show_links(links: list[Document]) -> None:
@@ -48,15 +46,15 @@ def show_link(document: Document) -> None:
     rows = []
     for direction, ends in zip(document["now"], _ends(document["link"]), strict=True):
         facts = _facts(direction)
-        rows.append((*ends, *(facts[word] for word in _SHOWN)))
-    print_table(("FROM", "TO", *(word.upper() for word in _SHOWN)), rows)
+        rows.append((*ends, *(facts[word] for word in _shown())))
+    print_table(("FROM", "TO", *(word.upper() for word in _shown())), rows)
     _show_notice(document["link"], document["now"])
 
 
 def show_changes(document: Document) -> None:
     """What an order has made different, a line for both directions or for each."""
     there, back = (
-        [f"{word} {old[word]} → {new[word]}" for word in _SHOWN if old[word] != new[word]]
+        [f"{word} {old[word]} → {new[word]}" for word in _shown() if old[word] != new[word]]
         for old, new in zip(
             map(_facts, document["before"]), map(_facts, document["after"]), strict=True
         )
@@ -124,12 +122,20 @@ def _ends(link: Document) -> list[tuple[str, str]]:
     return [(a, b), (b, a)]
 
 
+@cache
+def _shown() -> tuple[str, ...]:
+    """The columns of one link."""
+    from netsim.core.link_attributes import LINK_ATTRIBUTES  # a table of all links is without them
+
+    return "state", *(each.word for each in LINK_ATTRIBUTES)
+
+
 def _facts(direction: Document) -> dict[str, str]:
     """The words for a person: one state instead of three booleans."""
     state = "up" if direction["up"] else "down"
     state += ", held" if direction["held"] else ""
     state += ", flapping" if direction["flaps"] else ""
-    return {word: _text((direction | {"state": state})[word]) for word in _SHOWN}
+    return {word: _text((direction | {"state": state})[word]) for word in _shown()}
 
 
 def _text(value: Any) -> str:
