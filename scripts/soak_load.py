@@ -45,7 +45,7 @@ class Load(Repeated):
     async def stop(self) -> None:
         """Finish what is under way and close every connection."""
         assert self._clients is not None
-        told, _ = await self._clients.communicate()
+        told, _ = await self._clients.communicate(b"")  # its input ends
         await self.finish()
         if self._clients.returncode:
             self.failures.append(f"the clients ended with exit code {self._clients.returncode}")
