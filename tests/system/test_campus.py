@@ -80,14 +80,15 @@ async def test_tshark_reads_an_exchange_without_a_complaint(
         await network.capture("web", capture)
         body = await curl(url(network, "/bytes/300000"))
         assert len(body) == 300_000
-        # A second exchange on a new connection, so that the first has certainly ended.
+        # A second exchange on a new connection, so that the first has certainly ended. The second
+        # itself may be under way when the network stops, and is reset then.
         await curl(url(network, "/ip"))
         tcp = [(await network.inspect_node(name))["counters"]["tcp"] for name in ("alice", "web")]
         repeated = sum(each["retransmissions"] + each["loss_probes"] for each in tcp)
     # On a busy machine an ACK may come too late, and tshark warns of what is sent twice.
     complaints = await tshark(
         capture,
-        *("-Y", BROKEN if repeated else f"{BROKEN} || {WARNED}"),
+        *("-Y", BROKEN if repeated else f"{BROKEN} || ({WARNED} && !(tcp.stream == 1))"),
         *("-T", "fields", "-e", "frame.number", "-e", "_ws.expert.message"),
     )
     assert complaints == ""
