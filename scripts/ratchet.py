@@ -18,6 +18,8 @@ SCRIPTS = Path(__file__).resolve().parent
 NUMBERS = SCRIPTS / "ratchet.toml"
 LIMIT = 0.75
 """Of what is written there; less fails."""
+AGAIN = 3
+"""Times that a row is measured once more before it is called slower."""
 ROUNDS = {"forwarding": 5, "virtual requests": 5, "set-up": 4, "real requests": 3}
 UNITS = {
     "forwarding": "frame-hops",
@@ -32,8 +34,9 @@ HEAD = """\
 # `scripts/ratchet` fails when one falls by a quarter, in CI.
 #
 # Renewed by `scripts/ratchet --renew`, after a change that made something faster, or slower for a
-# reason that is worth it; the commit says which. Each version of Python has numbers of its own;
-# one without is measured and not judged.
+# reason that is worth it; the commit says which. On an idle machine, as in CI: beside others, the
+# processes of a network wake one another less often for the same frames, and need less time.
+# Each version of Python has numbers of its own; one without is measured and not judged.
 """
 
 
@@ -65,8 +68,10 @@ def main() -> int:
     for row, rounds in ROUNDS.items():
         value = measure(row, rounds, options.checkout.resolve())
         expected = norm.get(row)
-        if expected is not None and not options.renew and value < LIMIT * expected:
-            # A bad moment of the machine does not last.
+        for _ in range(AGAIN):
+            # A bad moment of the machine does not last; a slower netsim does.
+            if expected is None or options.renew or value >= LIMIT * expected:
+                break
             value = max(value, measure(row, 2 * rounds, options.checkout.resolve()))
         measured[row] = value
         line = f"{row:17} {value:10,.1f} {UNITS[row]} for a million steps of Python"
