@@ -29,18 +29,16 @@ import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from itertools import count
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from netsim.control.exec_lines import Stream, encode_error, encode_exit, encode_output
+from netsim.control.executions import Executions
 from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
-from netsim.control.requests import exec_request, logs_request, pingall_request
+from netsim.control.requests import logs_request, pingall_request
 from netsim.core.errors import NetsimError, UnknownNameError
 from netsim.network.reachability import Ping, Reachability
-from netsim.site.backend import ToolRun
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -52,10 +50,8 @@ class ControlServer:
     def __init__(self, network: Operations, request_stop: Callable[[], None]) -> None:
         self._network = network
         self._request_stop = request_stop
-        self._ids = count(1)
-        self._interrupts: dict[str, asyncio.Event] = {}
-        """Of the tools that run, by their id."""
-        self._executions: set[asyncio.Task[Any]] = set()
+        self._executions = Executions(network)
+        self._pinging: set[asyncio.Task[Any]] = set()
         self._faults = Faults(network)
         self._followed: set[Events] = set()
         """Logs that clients follow."""
@@ -72,12 +68,11 @@ class ControlServer:
                 web.get("/v1/inspect", self._get_inspect),
                 web.get("/v1/nodes", self._get_nodes),
                 web.get("/v1/nodes/{node}", self._get_node),
-                web.post("/v1/nodes/{node}/exec", self._post_exec),
-                web.post("/v1/exec/{id}/interrupt", self._post_interrupt),
                 web.post("/v1/pingall", self._post_pingall),
                 web.get("/v1/kinds", self._get_kinds),
                 web.get("/v1/logs", self._get_logs),
                 web.get("/v1/events", self._get_events),
+                *self._executions.routes(),
                 *self._faults.routes(),
             ]
         )
@@ -96,10 +91,9 @@ class ControlServer:
 
     async def close(self) -> None:
         """End running tools and event streams, then stop listening."""
-        for interrupt in self._interrupts.values():
-            interrupt.set()
-        for execution in self._executions:
-            execution.cancel()
+        self._executions.close()
+        for pinging in self._pinging:
+            pinging.cancel()
         for followed in list(self._followed):
             followed.close()
         await self._faults.close()
@@ -125,68 +119,6 @@ class ControlServer:
     async def _get_node(self, request: web.Request) -> web.Response:
         return web.json_response(await self._network.inspect_node(request.match_info["node"]))
 
-    async def _post_exec(self, request: web.Request) -> web.StreamResponse:
-        argv, cwd, as_json = await exec_request(request)
-        number = str(next(self._ids))
-        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        interrupt = self._interrupts[number] = asyncio.Event()
-
-        def output(stream: Stream, data: bytes) -> None:
-            lines.put_nowait(encode_output(stream, data))
-
-        execution = asyncio.create_task(
-            self._network.exec(
-                request.match_info["node"],
-                ToolRun(
-                    argv=tuple(argv),
-                    cwd=cwd,
-                    output=output,
-                    taken=lines.join,
-                    interrupt=interrupt,
-                    json=as_json,
-                ),
-            )
-        )
-        self._executions.add(execution)
-
-        def ended(task: asyncio.Task[int]) -> None:
-            self._executions.discard(task)
-            self._interrupts.pop(number, None)
-            lines.put_nowait(_last_line(task))
-            lines.put_nowait(None)
-
-        execution.add_done_callback(ended)
-        await asyncio.sleep(0)  # its first step: an unknown node is noticed there
-        if execution.done() and isinstance(execution.exception(), UnknownNameError):
-            raise UnknownNameError(str(execution.exception()))
-        try:
-            # At once: with the id a client can interrupt a tool that says nothing.
-            response = web.StreamResponse(
-                headers={"Content-Type": "application/x-ndjson", "Netsim-Exec": number}
-            )
-            await response.prepare(request)
-            while (line := await lines.get()) is not None:
-                try:
-                    await response.write(line)
-                finally:
-                    lines.task_done()
-            await response.write_eof()
-            return response
-        finally:
-            # The client may have gone; the tool gets its Ctrl-C and ends in its own time.
-            interrupt.set()
-            if not execution.done():
-                forgetting = asyncio.create_task(_forget(lines))
-                self._executions.add(forgetting)
-                forgetting.add_done_callback(self._executions.discard)
-
-    async def _post_interrupt(self, request: web.Request) -> web.Response:
-        interrupt = self._interrupts.get(request.match_info["id"])
-        if interrupt is None:
-            raise UnknownNameError("no tool with this id is running; it may have ended")
-        interrupt.set()
-        return web.json_response({})
-
     async def _post_pingall(self, request: web.Request) -> web.StreamResponse:
         routers, timeout = await pingall_request(request)
         lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
@@ -195,14 +127,14 @@ class ControlServer:
             lines.put_nowait({**ping.as_dict(), "of": total})
 
         def ended(task: asyncio.Task[Reachability]) -> None:
-            self._executions.discard(task)
+            self._pinging.discard(task)
             lines.put_nowait(_totals(task))
             lines.put_nowait(None)
 
         pinging = asyncio.create_task(
             self._network.ping_all(routers=routers, timeout=timeout, on_ping=on_ping)
         )
-        self._executions.add(pinging)
+        self._pinging.add(pinging)
         pinging.add_done_callback(ended)
         try:
             response = await _start_lines(request)
@@ -281,23 +213,6 @@ async def _send_events(subscription: Any, events: web.WebSocketResponse) -> None
     async for event in subscription:
         await events.send_json(event)
     await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
-
-
-async def _forget(lines: asyncio.Queue[bytes | None]) -> None:
-    """Take what a tool prints and nobody reads any more, lest it wait for ever."""
-    while await lines.get() is not None:
-        lines.task_done()
-
-
-def _last_line(execution: asyncio.Task[int]) -> bytes:
-    if execution.cancelled():
-        return encode_error("stopping", "the network is stopping")
-    error = execution.exception()
-    if error is None:
-        return encode_exit(execution.result())
-    if not isinstance(error, NetsimError):
-        _log.error("a command failed", exc_info=error)
-    return encode_error("failed", str(error) or type(error).__name__)
 
 
 @web.middleware
