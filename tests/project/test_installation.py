@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -66,3 +67,36 @@ def test_the_wheel_is_whole(tmp_path: Path, project: dict[str, Any]) -> None:
         text=True,
     )
     assert packed == {name for name in tracked.stdout.split() if (ROOT / name).exists()}
+
+
+def test_an_installed_checkout_is_not_installed_again(tmp_path: Path) -> None:
+    """`scripts/netsim` costs a moment; only what an installation depends on starts another one."""
+    for name in ("pyproject.toml", "constraints.txt", "scripts/netsim", "scripts/command.py"):
+        copy = tmp_path / name
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, copy)
+    environment = tmp_path / "scripts" / "environment"
+    text = (ROOT / "scripts" / "environment").read_text()
+    environment.write_text(text.replace("mkdir -p", "echo installing; exit 9\nmkdir -p", 1))
+    environment.chmod(0o755)
+    command = tmp_path / ".venv" / "bin" / "netsim"
+    command.parent.mkdir(parents=True)
+    command.write_text("#!/bin/sh\necho it runs\n")
+    command.chmod(0o755)
+
+    def netsim() -> tuple[int, str]:
+        done = subprocess.run(
+            [tmp_path / "scripts" / "netsim"], capture_output=True, text=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    assert netsim() == (9, "installing\n")
+    parts = ("pyproject.toml", "constraints.txt", "scripts/command.py")
+    stamp = f"{tmp_path}\n" + "".join((tmp_path / part).read_text() for part in parts)
+    (tmp_path / ".venv" / ".installed-run").write_text(stamp)
+    assert netsim() == (0, "it runs\n")
+    for part in parts:
+        before = (tmp_path / part).read_text()
+        (tmp_path / part).write_text(before + "# changed\n")
+        assert netsim() == (9, "installing\n")
+        (tmp_path / part).write_text(before)

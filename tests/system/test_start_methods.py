@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +44,25 @@ async def test_a_small_network_runs_and_ends(
                 break
     states = [(await network.inspect_node(node.name))["state"] for node in network.plan.nodes]
     assert states == ["stopped", "stopped", "dead"]
+
+
+@pytest.mark.parametrize("method", START_METHODS)
+def test_the_command_as_it_is_installed_knows_them_all(method: StartMethod, tmp_path: Path) -> None:
+    """`spawn` and `forkserver` import the main module, which is the command, in every child."""
+    (tmp_path / "small.yaml").write_text(SMALL)
+    with subprocess.Popen(
+        [Path(sys.executable).with_name("netsim"), "up", "--start-method", method, "small.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as up:
+        assert up.stdout is not None
+        seen = ""
+        for line in up.stdout:
+            seen += line
+            if " is up: " in line:
+                up.send_signal(signal.SIGINT)
+    assert " is up: " in seen, seen
+    assert up.returncode == 0, seen
