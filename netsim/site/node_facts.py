@@ -96,9 +96,9 @@ def _host_facts(host: Host, now: int) -> dict[str, Any]:
             for entry in cache.entries()
         ],
         "counters": {
-            "forwarded": host.ip.forwarded,
+            "forwarded": host.forwarded,
             "fragmented": host.ip.fragmented,
-            "reassembled": host.ip.reassembly.reassembled,
+            "reassembled": host.ip_input.reassembly.reassembled,
             "tcp": dataclasses.asdict(host.tcp.counters),
             "connection_faults": {
                 str(number): hits for number, hits in host.tcp.fault_hits().items()

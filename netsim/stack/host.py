@@ -15,7 +15,10 @@ from netsim.core.streams import RandomStreams
 from netsim.stack.fib import Fib, Origin, Route
 from netsim.stack.icmp_layer import Icmp
 from netsim.stack.interface import Interface
+from netsim.stack.ip_forward import IpForward
+from netsim.stack.ip_input import IpInput
 from netsim.stack.ip_layer import Ip
+from netsim.stack.layers import Upper
 from netsim.stack.neighbour import NeighbourCache
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_layer import Tcp
@@ -74,13 +77,12 @@ class Host:
             self.neighbours,
             self.fib,
             self.outbox,
-            self._drop,
             self.timers,
             self._path_changed,
-            forwarding=forwarding,
             loopback=loopback,
         )
-        self.icmp = Icmp(self.ip, self.ready, self._drop)
+        uppers: dict[int, Upper] = {}
+        self.icmp = Icmp(self.ip, uppers, self.ready, self._drop)
         self.udp = Udp(self.ip, self.icmp, streams.stream("udp"), self.ready, self._drop)
         self.tcp = Tcp(
             self.ip,
@@ -90,13 +92,21 @@ class Host:
             self._drop,
             settings=tcp_settings or TcpSettings(),
         )
-        self.ip.icmp = self.icmp
-        self.ip.uppers = {
+        uppers |= {
             ipv4.PROTOCOL_ICMP: self.icmp,
             ipv4.PROTOCOL_UDP: self.udp,
             ipv4.PROTOCOL_TCP: self.tcp,
         }
+        self.ip_forward = IpForward(self.ip, self.icmp, self._drop) if forwarding else None
+        self.ip_input = IpInput(
+            self.ip, self.icmp, uppers, self.ip_forward, self._drop, self.timers
+        )
         self._add_connected_routes()
+
+    @property
+    def forwarded(self) -> int:
+        """Packets that were for others and were sent on."""
+        return 0 if self.ip_forward is None else self.ip_forward.forwarded
 
     def receive_frame(self, interface: Interface, frame: bytes, now: int) -> None:
         """Take a frame from a cable. Malformed ones are counted in `drops`; nothing escapes."""
@@ -110,7 +120,7 @@ class Host:
         try:
             ethertype = frame[12:14]
             if ethertype == _IPV4:
-                self.ip.receive(interface, frame, now)
+                self.ip_input.receive(interface, frame, now)
             elif ethertype == _ARP:
                 packet = arp.parse(frame, ethernet.HEADER_LENGTH)
                 self.neighbours[interface.index].receive(packet, now)
@@ -184,7 +194,7 @@ class Host:
 
     def set_faults(self, faults: HostFaults, now: int) -> None:
         """From now on suffer these, and no others."""
-        self.ip.faults = faults.packets
+        self.ip_input.faults = faults.packets
         self.tcp.set_faults(faults.connections, now)
 
     def close_sockets(self, now: int) -> None:
@@ -213,7 +223,7 @@ class Host:
     def _deliver_looped(self, now: int) -> None:
         while self.ip.looped:
             try:
-                self.ip.deliver_looped(now)
+                self.ip_input.deliver_looped(now)
             except WireError as error:
                 self._drop(error.reason)
 
@@ -222,7 +232,7 @@ class Host:
 
     def _unreachable(self, packet: bytes, now: int) -> None:
         try:
-            self.ip.unreachable(packet, now)
+            self.icmp.unreachable(packet, now)
         except WireError as error:
             self._drop(error.reason)
 

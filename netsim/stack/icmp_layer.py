@@ -10,6 +10,7 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL, Ip
+from netsim.stack.layers import Upper
 from netsim.stack.recently_closed import RecentlyClosed
 from netsim.stack.socket_errors import AddressInUseError, SocketError
 from netsim.wire import icmp, ipv4, ipv4_options
@@ -92,8 +93,15 @@ class EchoSocket:
 class Icmp:
     """The ICMP layer of one host."""
 
-    def __init__(self, ip: Ip, ready: dict[Any, None], count: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        ip: Ip,
+        uppers: dict[int, Upper],
+        ready: dict[Any, None],
+        count: Callable[[str], None],
+    ) -> None:
         self._ip = ip
+        self._uppers = uppers
         self._ready = ready
         self._count = count
         self._echo_sockets: dict[int, EchoSocket] = {}
@@ -172,7 +180,7 @@ class Icmp:
                 # Routes come from the topology: a redirect is a mistake or an attack.
                 self._count("icmp-redirect")
                 return
-            self._ip.receive_error(message, header.source, now)
+            self._deliver_error(message, header.source, now)
         elif message.type == icmp.TIMESTAMP_REQUEST:
             # RFC 1122 3.2.2.8; the clock is network time.
             milliseconds = now // MILLISECOND % _MILLISECONDS_OF_A_DAY
@@ -200,6 +208,15 @@ class Icmp:
         source = reporter or quoted.source
         self._put(socket, EchoError(source, sequence, error, now))
         return True
+
+    def unreachable(self, packet: bytes, now: int) -> None:
+        """A neighbour did not answer ARP: "host unreachable" to whoever sent the packet."""
+        self._count("host-unreachable")
+        kind, code = icmp.DESTINATION_UNREACHABLE, icmp.HOST_UNREACHABLE
+        if ipv4.parse(packet).source in self._ip.local:
+            self._deliver_error(icmp.IcmpMessage(kind, code, 0, packet), None, now)
+        else:
+            self.send_error(kind, code, packet, now)
 
     def send_error(self, kind: int, code: int, packet: bytes, now: int, *, rest: int = 0) -> None:
         """Report on `packet` to its source, unless RFC 1122 3.2.2 and RFC 1812 4.3.2.7 forbid."""
@@ -246,6 +263,24 @@ class Icmp:
             return
         socket.inbox.append(answer)
         self._ready[socket] = None
+
+    def _deliver_error(self, error: icmp.IcmpMessage, reporter: IpAddress | None, now: int) -> None:
+        """Pass an ICMP error to the protocol whose packet it quotes."""
+        quoted = ipv4.parse_quoted(error.body)
+        upper = self._uppers.get(quoted.protocol)
+        if upper is None or not self._ip.is_local(quoted.source):
+            self._count("icmp-error-not-ours")
+            return
+        head = error.body[quoted.header_length :]
+        if (
+            upper.receive_error(quoted, head, error, reporter, now)
+            and error.type == icmp.DESTINATION_UNREACHABLE
+            and error.code == icmp.FRAGMENTATION_NEEDED
+            and not self._ip.path_mtus.note(
+                quoted.destination, error.next_hop_mtu, quoted.total_length, now
+            )
+        ):
+            self._count("icmp-bad-mtu")
 
     def _may_report(self, header: ipv4.Ipv4Header, packet: bytes) -> bool:
         if header.fragment & ipv4.OFFSET_MASK:

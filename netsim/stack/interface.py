@@ -54,3 +54,7 @@ class Interface:
         self.mtu = mtu
         self.up = True
         """Whether the cable has a carrier; without one nothing is sent or routed here."""
+
+    def broadcasts(self) -> list[IpAddress]:
+        """The directed broadcast addresses of its subnets."""
+        return [broadcast for entry in self.addresses if (broadcast := entry.broadcast) is not None]

@@ -1,4 +1,4 @@
-"""What the layers of a host are to each other."""
+"""What IP expects of the protocols above it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,3 @@ class Upper(Protocol):
         `head` is what it quotes of the payload, at least eight octets; `reporter` is None when
         this host found out by itself. Strangers who guess are not believed (RFC 5927).
         """
-
-
-class ErrorSender(Protocol):
-    """What IP needs of ICMP."""
-
-    def send_error(self, kind: int, code: int, packet: bytes, now: int, *, rest: int = 0) -> None:
-        """Report on `packet` to its source, unless RFC 1122 3.2.2 forbids it."""

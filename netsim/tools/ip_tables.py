@@ -91,8 +91,8 @@ def with_statistics(table: list[Entry], host: Host, ports: Sequence[Port]) -> li
     Sent is what was given to the queue of the cable, with what the queue dropped. What a cable
     loses no interface sees. `lo` counts octets with the header that Linux gives frames there.
     """
-    packets = host.ip.looped_packets
-    octets = host.ip.looped_bytes + packets * ethernet.HEADER_LENGTH
+    packets = host.ip_input.looped_packets
+    octets = host.ip_input.looped_bytes + packets * ethernet.HEADER_LENGTH
     by_name = {port.name: _statistics(port) for port in ports}
     by_name["lo"] = _stats64(octets, packets, 0, octets, packets, 0, 0, 0)
     return [entry | {"stats64": by_name[entry["ifname"]]} for entry in table]

@@ -180,7 +180,7 @@ class Attack:
                     for piece in pieces:
                         self._put(where, fragment_of(base, *piece, identification))
                     for host in self.hosts:
-                        check_fragments(host.ip.reassembly)
+                        check_fragments(host.ip_input.reassembly)
                 case Options(where, recent, options):
                     self._put(where, with_options(self._recent(recent), options))
                 case Readdressed():

@@ -36,9 +36,9 @@ def _effects(node: Node) -> tuple[int, ...]:
 
 def _effects_on_host(host: Host) -> tuple[int, ...]:
     return (
-        host.ip.forwarded,
-        host.ip.reassembly.memory,
-        host.ip.reassembly.reassembled,
+        host.forwarded,
+        host.ip_input.reassembly.memory,
+        host.ip_input.reassembly.reassembled,
         host.tcp.counters.segments_in,
         host.tcp.counters.icmp_out_of_window,
         sum(len(entry.waiting) for cache in host.neighbours for entry in cache.entries()),

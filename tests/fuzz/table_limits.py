@@ -18,8 +18,8 @@ def check_tables(host: Host) -> None:
         entries = cache.entries()
         assert len(entries) <= neighbour.TABLE_LIMIT
         assert all(len(entry.waiting) <= neighbour.QUEUE_LIMIT for entry in entries)
-    assert len(host.ip._path_mtus) <= PATH_MTU_LIMIT
-    check_fragments(host.ip.reassembly)
+    assert len(host.ip.path_mtus) <= PATH_MTU_LIMIT
+    check_fragments(host.ip_input.reassembly)
     for socket in host.udp.sockets():
         assert 0 <= socket.queued_bytes <= udp_layer.RECEIVE_BUFFER
         assert socket.errors.maxlen is not None

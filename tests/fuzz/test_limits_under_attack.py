@@ -333,7 +333,7 @@ def test_lies_about_path_mtus_are_remembered_up_to_a_limit() -> None:
             victim.receive(packet_frame(PEER[0], HERE, ipv4.PROTOCOL_ICMP, message))
 
     flood(wave, 10_000)
-    assert len(victim.host.ip._path_mtus) > 0
+    assert len(victim.host.ip.path_mtus) > 0
     check_tables(victim.host)
 
 
@@ -348,8 +348,10 @@ def test_fragments_that_are_never_complete_are_kept_up_to_a_limit() -> None:
             victim.receive(mended(piece[:26] + there + piece[30:], lengths=False))
 
     flood(wave, 40_000)
-    assert len(victim.host.ip.reassembly) > 0
-    assert victim.host.drops["reassembly-limit"] == 40_000 - victim.host.ip.reassembly.fragments
+    assert len(victim.host.ip_input.reassembly) > 0
+    assert (
+        victim.host.drops["reassembly-limit"] == 40_000 - victim.host.ip_input.reassembly.fragments
+    )
     check_tables(victim.host)
 
 

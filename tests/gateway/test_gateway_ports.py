@@ -376,7 +376,7 @@ def test_closing_while_a_connection_is_on_its_way(
     async def talk() -> None:
         port = await port_to(alice, echo)
         # Nothing reaches anybody: the SYN has no answer.
-        monkeypatch.setattr(alice.loop.host.ip, "deliver_looped", lambda now: lose())
+        monkeypatch.setattr(alice.loop.host.ip_input, "deliver_looped", lambda now: lose())
         client = await alice.connect(port, b"waiting")
         await until(lambda: len(alice.loop.host.tcp.connections()) == 1)
         port.close()
@@ -408,7 +408,7 @@ def test_a_client_that_leaves_while_its_connection_is_on_its_way(
         seen = alice.loop.create_future()
         port = await port_to(alice, serve)
         with monkeypatch.context() as held:
-            held.setattr(alice.loop.host.ip, "deliver_looped", lambda now: keep())
+            held.setattr(alice.loop.host.ip_input, "deliver_looped", lambda now: keep())
             client = await alice.connect(port)
             await until(lambda: bool(kept))
             client.reset()

@@ -31,7 +31,7 @@ def clos() -> NetworkPlan:
 def spines_taken(network: MemoryNetwork) -> Counter[str]:
     """How many packets each has forwarded."""
     return Counter(
-        {name: network.host(name).ip.forwarded for name in network.nodes if "spine" in name}
+        {name: network.host(name).forwarded for name in network.nodes if "spine" in name}
     )
 
 

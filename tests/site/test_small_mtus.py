@@ -47,7 +47,7 @@ def test_a_large_ping_comes_through(mtus: tuple[int, ...], size: int) -> None:
         assert len(back[0].data) == size
         network.run_for(60 * SECOND)
         for host in ("c1", "c2"):
-            assert len(network.host(host).ip.reassembly) == 0
+            assert len(network.host(host).ip_input.reassembly) == 0
 
 
 def test_fragments_that_are_lost_take_their_ping_with_them_and_nothing_else() -> None:
@@ -62,7 +62,7 @@ def test_fragments_that_are_lost_take_their_ping_with_them_and_nothing_else() ->
         assert 10 < answered < 55
         network.run_for(60 * SECOND)
         for name in ("c1", "c2"):
-            assert len(network.host(name).ip.reassembly) == 0
+            assert len(network.host(name).ip_input.reassembly) == 0
         drops = network.host("c2").drops
         assert drops["reassembly-timeout"] > 0
 

@@ -80,7 +80,7 @@ def is_whole(content: bytes) -> bool:
 
 
 def nothing_is_kept(dialogue: Dialogue) -> bool:
-    kept = dialogue.host.ip.reassembly
+    kept = dialogue.host.ip_input.reassembly
     return (len(kept), kept.memory, kept.fragments) == (0, 0, 0)
 
 
@@ -191,7 +191,7 @@ def test_a_router_cuts_what_may_be_cut(options: bytes) -> None:
     pieces = [sent.frame[14:] for sent in dialogue.sent]
     expected = cut(datagram(NEAR, FAR, TEXT[:1400], options=options, ttl=63), 600)
     assert pieces == expected
-    assert (dialogue.host.ip.forwarded, dialogue.host.ip.fragmented) == (1, 1)
+    assert (dialogue.host.forwarded, dialogue.host.ip.fragmented) == (1, 1)
     assert not dialogue.host.drops
 
 
@@ -245,7 +245,7 @@ def test_whatever_comes_it_is_the_datagram_or_nothing(data: st.DataObject, size:
     dialogue, socket = listener()
     deliver(dialogue, chosen)
     assert set(received(socket)) <= {text, bytes(size)}
-    kept = dialogue.host.ip.reassembly
+    kept = dialogue.host.ip_input.reassembly
     lost = kept.fragments + sum(dialogue.host.drops.values())
     assert lost <= len(chosen)
     assert lost == len(chosen) or kept.reassembled or any(map(is_whole, chosen))
@@ -278,7 +278,7 @@ def test_a_datagram_is_known_by_four_things(other: dict[str, Any]) -> None:
         setattr(header, name, value)
     deliver(dialogue, [first, header.pack() + last[20:]])
     assert not received(socket)
-    assert len(dialogue.host.ip.reassembly) == 2
+    assert len(dialogue.host.ip_input.reassembly) == 2
 
 
 def test_options_of_the_first_fragment_are_those_of_the_datagram() -> None:
@@ -319,7 +319,7 @@ def test_each_datagram_has_its_own_time() -> None:
         dialogue.run(dialogue.now + SECOND)
     for number in range(3):
         dialogue.run(LIFETIME + number * SECOND - 1)
-        assert len(dialogue.host.ip.reassembly) == 3 - number
+        assert len(dialogue.host.ip_input.reassembly) == 3 - number
     dialogue.run(LIFETIME + 2 * SECOND)
     assert nothing_is_kept(dialogue)
     assert dialogue.host.next_timer() is None or dialogue.host.next_timer() != dialogue.now
@@ -392,7 +392,7 @@ def test_crumbs_of_one_datagram_have_a_limit() -> None:
     dialogue = Dialogue()
     for number in range(fragment_reassembly.FRAGMENT_LIMIT + 10):
         dialogue.receive(frame_of(piece(16 * number, 8, True)))
-    assert dialogue.host.ip.reassembly.fragments == 0
+    assert dialogue.host.ip_input.reassembly.fragments == 0
     assert dialogue.host.drops == {"fragment-overlap": fragment_reassembly.FRAGMENT_LIMIT + 10}
 
 
@@ -407,7 +407,7 @@ def test_the_smallest_links_carry_the_largest_datagram() -> None:
 )
 def test_a_hundred_thousand_strangers_do_not_fill_the_memory(size: int, bound: str) -> None:
     dialogue, socket = listener()
-    kept = dialogue.host.ip.reassembly
+    kept = dialogue.host.ip_input.reassembly
     whole = cut(datagram(NEAR, HERE, TEXT), 1500)
     body = bytes(size)
     count = 100_000 if size < 1000 else 5000

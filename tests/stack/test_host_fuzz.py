@@ -133,7 +133,7 @@ def traces(dialogue: Dialogue) -> tuple[int, ...]:
         len(echo_socket.inbox),
         len(udp_socket.inbox) + len(udp_socket.errors),
         sum(len(n.waiting) for cache in host.neighbours for n in cache.entries()),
-        host.ip.reassembly.fragments,
+        host.ip_input.reassembly.fragments,
     )
 
 

@@ -25,7 +25,7 @@ from host_dialogue import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.stack.ip_layer import Ip
+from netsim.stack.ip_forward import IpForward
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, UNSPECIFIED, IpAddress, parse_ip
 
@@ -71,7 +71,7 @@ def test_a_forwarded_packet_has_one_less_to_live_and_is_otherwise_the_same(
     dialogue.receive(frame_of(scapy_packet(**fields)))
     expected = scapy_packet(**fields | {"ttl": ttl - 1})
     dialogue.expect(sent_frame(expected, GATEWAY_MAC, on=1), on=1)
-    assert dialogue.host.ip.forwarded == 1
+    assert dialogue.host.forwarded == 1
     assert not dialogue.host.drops
 
 
@@ -185,7 +185,7 @@ def test_a_default_route_does_not_draw_in_what_may_not_be_forwarded(
     gateway = parse_ip("10.0.2.2")
     dialogue.host.install_routes([dialogue.host.route_via(UNSPECIFIED, 0, gateway, interface)])
     dialogue.expect_drop(reason, frame_of(datagram(source, destination), to=to))
-    assert dialogue.host.ip.forwarded == 0
+    assert dialogue.host.forwarded == 0
 
 
 def test_a_bad_checksum_is_not_forwarded() -> None:
@@ -264,16 +264,16 @@ def test_the_short_way_and_the_long_way_do_the_same(
             dialogue.host.install_routes([route])
         with pytest.MonkeyPatch.context() as patch:
             if long_way:
-                patch.setattr(Ip, "_forward_plainly", lambda *_: False)
+                patch.setattr(IpForward, "forward_plainly", lambda *_: False)
             dialogue.receive(frame)
-        seen.append((dialogue.sent, dialogue.host.drops, dialogue.host.ip.forwarded))
+        seen.append((dialogue.sent, dialogue.host.drops, dialogue.host.forwarded))
     assert seen[0] == seen[1]
 
 
 def test_the_short_way_is_taken() -> None:
     dialogue = router()
     with pytest.MonkeyPatch.context() as patch:
-        patch.delattr(Ip, "_forward")
+        patch.delattr(IpForward, "forward")
         dialogue.receive(frame_of(echo_packet(NEAR, FAR)))
         dialogue.receive(frame_of(echo_packet(FAR, NEAR), by=GATEWAY_MAC, on=1), on=1)
     assert [sent.frame[:6] for sent in dialogue.sent] == [GATEWAY_MAC, NEAR_MAC]

@@ -84,7 +84,7 @@ def test_what_was_learned_is_forgotten_after_ten_minutes() -> None:
     assert dialogue.host.ip.mtu_to(FAR) == 1400, "it was told again"
     dialogue.run(LIFETIME + 100 * SECOND)
     assert dialogue.host.ip.mtu_to(FAR) == 1500
-    assert not dialogue.host.ip._path_mtus.simple
+    assert not dialogue.host.ip.path_mtus.simple
 
 
 def test_other_routes_may_lead_over_other_paths() -> None:
@@ -156,7 +156,7 @@ def test_path_mtus_do_not_fill_the_memory() -> None:
     first = 0x0A090000
     for number in range(PATH_MTU_LIMIT + 5):
         dialogue.receive(too_big((first + number).to_bytes(4, "big"), 1400))
-    known = dialogue.host.ip._path_mtus
+    known = dialogue.host.ip.path_mtus
     assert len(known) == len(known.simple) == PATH_MTU_LIMIT
     assert dialogue.host.ip.mtu_to((first + 4).to_bytes(4, "big")) == 1500, "the oldest go"
     assert dialogue.host.ip.mtu_to((first + 5).to_bytes(4, "big")) == 1400

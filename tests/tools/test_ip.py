@@ -105,7 +105,7 @@ def test_statistics_of_what_was_not_sent(make_lab: MakeLab) -> None:
 
 def test_wide_statistics(make_lab: MakeLab) -> None:
     lab = make_lab(chain())
-    lab.loop("alice").host.ip.looped_packets = 123_456_789
+    lab.loop("alice").host.ip_input.looped_packets = 123_456_789
     lines = lab.run("alice", "ip", "-s", "link", "show", "lo").lines
     assert lines[2] == "    RX:  bytes   packets errors dropped  missed   mcast           "
     assert lines[3] == "    1728395046 123456789      0       0       0       0 "

@@ -23,13 +23,13 @@ def sources(lab: Lab) -> set[str]:
     """Of the packets that web has got since."""
     found = set()
     host = lab.loop("web").host
-    deliver = host.ip._deliver
+    deliver = host.ip_input._deliver
 
     def watch(header: ipv4.Ipv4Header, packet: bytes, now: int) -> None:
         found.add(".".join(map(str, header.source)))
         deliver(header, packet, now)
 
-    host.ip._deliver = watch  # type: ignore[method-assign]
+    host.ip_input._deliver = watch  # type: ignore[method-assign]
     return found
 
 

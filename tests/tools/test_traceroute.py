@@ -131,7 +131,7 @@ def test_no_route_at_all(make_lab: MakeLab) -> None:
 def test_a_silent_hop_is_a_star(make_lab: MakeLab) -> None:
     lab = warmed(make_lab(chain("delay=1ms")))
     r1: Any = lab.network.host("r1")
-    r1.ip.icmp.send_error = lambda *arguments, **options: None
+    r1.icmp.send_error = lambda *arguments, **options: None
     started = lab.network.now
     outcome = lab.run("alice", "traceroute", "web")
     assert outcome.lines[1:3] == [
@@ -145,7 +145,7 @@ def test_a_silent_hop_is_a_star(make_lab: MakeLab) -> None:
 def test_a_target_that_swallows_everything(make_lab: MakeLab) -> None:
     lab = warmed(make_lab(chain("delay=1ms")))
     web: Any = lab.network.host("web")
-    web.ip.receive = lambda *arguments: None
+    web.ip_input.receive = lambda *arguments: None
     outcome = lab.run("alice", "traceroute", "-m", "5", "-w", "2", "-q", "2", "web")
     assert outcome.lines[3:] == [" 3  * *", " 4  * *", " 5  * *"]
     assert outcome.code == 0
