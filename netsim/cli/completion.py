@@ -46,14 +46,23 @@ def node_lists(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
     return matching({f"{listed}{comma}{name}": kind for name, kind in others.items()}, incomplete)
 
 
+def kind_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from netsim.topology.kinds import KINDS
+
+    return matching([(kind, "") for kind in KINDS], incomplete)
+
+
 def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The tools of the node that was named; behind a tool, the nodes that it may go to."""
     from netsim.tools import HOST_TOOLS, SWITCH_TOOLS
     from netsim.topology.kinds import KINDS
 
     kinds = _kinds(ctx)
-    if ctx.params.get("tool"):
+    everywhere = ctx.params.get("everywhere") or ctx.params.get("kind")
+    if ctx.params.get("tool") or (everywhere and ctx.params.get("node")):
         return matching(kinds, incomplete)
+    if everywhere:
+        return matching(dict.fromkeys((*HOST_TOOLS, *SWITCH_TOOLS), ""), incomplete)
     stackless = [kind for kind, traits in KINDS.items() if not traits.has_stack]
     tools = SWITCH_TOOLS if kinds.get(ctx.params["node"]) in stackless else HOST_TOOLS
     return matching(dict.fromkeys(tools, ""), incomplete)

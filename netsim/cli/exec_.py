@@ -1,28 +1,33 @@
-"""`netsim exec`: run a tool at a node, as if sitting there."""
+"""`netsim exec`: run a tool at a node, as if sitting there, or at many nodes."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable
-from functools import partial
-from types import FrameType
-from typing import Final
+from typing import TYPE_CHECKING
 
 import click
 
 from netsim.cli import options
-from netsim.cli.completion import node_names, tool_words
+from netsim.cli.completion import kind_names, node_lists, node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
-from netsim.cli.printing import say
-from netsim.control.control_client import ControlClient, Execution
+from netsim.cli.waiting import Waiting
+from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
-from netsim.core.errors import NetsimError
 
-_PATIENCE: Final = 2.0
-"""Seconds without any output after which it is worth asking whether the node is alive."""
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_WILD = frozenset("*?[,")
+"""What makes several nodes of a word."""
+
+
+def _first_words(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    if ctx.params.get("everywhere") or ctx.params.get("kind"):
+        return tool_words(ctx, param, incomplete)
+    return (node_lists if "," in incomplete else node_names)(ctx, param, incomplete)
 
 
 @click.command(
@@ -37,94 +42,66 @@ _PATIENCE: Final = 2.0
     "  netsim exec web ss -tln\n"
     "  netsim exec r1 ip route\n"
     "  netsim exec s1 mac-table\n"
-    "  netsim exec --json alice ping -c 3 web",
+    "  netsim exec --json alice ping -c 3 web\n"
+    "  netsim exec 'staff-*,alice' ping -c 1 web\n"
+    "  netsim exec --kind router ip route",
+)
+@click.option("--all", "everywhere", is_flag=True, help="At every node that has CMD; no NODE.")
+@click.option(
+    "--kind",
+    metavar="KIND",
+    shell_complete=kind_names,
+    help="At every computer, router or switch; no NODE.",
 )
 @options.as_json
 @options.network_name
-@click.argument("node", shell_complete=node_names)
+@click.argument("node", shell_complete=_first_words)
 @click.argument(
-    "tool",
-    metavar="CMD...",
-    nargs=-1,
-    required=True,
-    type=click.UNPROCESSED,
-    shell_complete=tool_words,
+    "tool", metavar="CMD...", nargs=-1, type=click.UNPROCESSED, shell_complete=tool_words
 )
-def command(as_json: bool, name: str | None, node: str, tool: tuple[str, ...]) -> int:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    everywhere: bool,
+    kind: str | None,
+    as_json: bool,
+    name: str | None,
+    node: str,
+    tool: tuple[str, ...],
+) -> int:
     """Run CMD at NODE: ping, traceroute, curl, dig, ip or ss; mac-table at a switch.
+
+    NODE may be several: `alice,bob`, or a pattern in quotes ('h*'). They run at the same time, each
+    line stands behind the name of its node, and the exit code is the highest.
 
     Options of netsim stand before NODE. Ctrl-C ends the tool, which may still say its last
     words. The exit code is the tool's own, or 130 after Ctrl-C.
     """
+    nodes = None if everywhere or kind else node
+    argv = [node, *tool] if nodes is None else list(tool)
+    if not argv:
+        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[-1])
     client = ControlClient(find(name))
-    frozen = threading.Event()
-    silence = threading.Timer(_PATIENCE, _explain_silence, (client, node, frozen))
-    silence.daemon = True
-    silence.start()
-    try:
-        with client.exec(node, list(tool), cwd=os.getcwd(), json=as_json) as execution:
-            give_up = partial(_abandon_if_frozen, client, node, execution)
-            return _follow(execution, silence, frozen, give_up)
-    finally:
-        silence.cancel()
+    if nodes is not None and _WILD.isdisjoint(nodes):
+        return _follow(client, nodes, argv, as_json)
+    from netsim.cli.exec_at_many import follow
+
+    written = [] if nodes is None else options.names(nodes)
+    with client.exec_at_many(written, kind, argv, cwd=os.getcwd(), json=as_json) as execution:
+        return follow(client, execution, as_json)
 
 
-def _explain_silence(client: ControlClient, node: str, frozen: threading.Event) -> None:
-    """Nothing comes: say so if the node is frozen (`kill -STOP`) rather than waiting itself."""
-    try:
-        facts = client.inspect_node(node)
-    except NetsimError:
-        return
-    if facts["state"] == "not responding":
-        pid = facts["pid"]
-        frozen.set()
-        say(
-            f"netsim: {node} does not respond, this waits for it; kill -CONT {pid} wakes it "
-            "if it is stopped, Ctrl-C gives up",
-            err=True,
-        )
-
-
-def _abandon_if_frozen(client: ControlClient, node: str, execution: Execution) -> None:
-    """After Ctrl-C: a frozen node's tool would say its last words only when somebody wakes it."""
-    try:
-        state = client.inspect_node(node)["state"]
-    except NetsimError:
-        return
-    if state == "not responding":
-        execution.abandon()
-
-
-def _follow(
-    execution: Execution,
-    silence: threading.Timer,
-    frozen: threading.Event,
-    give_up: Callable[[], None],
-) -> int:
+def _follow(client: ControlClient, node: str, argv: list[str], as_json: bool) -> int:
     """Copy the output as it comes; return the exit code."""
-    interrupted = False
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        # Nothing is raised: the output that is being read stays whole. A second Ctrl-C does not
-        # wait for it.
-        nonlocal interrupted
-        interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        if frozen.is_set():
-            raise KeyboardInterrupt
-        execution.interrupt()
-        threading.Thread(target=give_up, daemon=True).start()
-
-    before = signal.signal(signal.SIGINT, interrupt)
     streams = {"stdout": sys.stdout.buffer, "stderr": sys.stderr.buffer}
-    try:
+    with (
+        client.exec(node, argv, cwd=os.getcwd(), json=as_json) as execution,
+        Waiting(client, execution, lambda: (node,)) as waiting,
+    ):
         for stream, data in execution:
-            silence.cancel()
-            frozen.clear()
+            waiting.heard()
             streams[stream].write(data)
             streams[stream].flush()
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if interrupted:
+    if waiting.interrupted:
         return INTERRUPTED
     return FAILED if execution.code is None else execution.code

@@ -65,6 +65,15 @@ class ControlClient:
         response = self._begin(connection, "POST", f"/v1/nodes/{_quote(node)}/exec", body)
         return Execution(self, connection, response)
 
+    def exec_at_many(
+        self, nodes: list[str], kind: str | None, argv: list[str], *, cwd: str, json: bool = False
+    ) -> Execution:
+        """Run a tool at every node of these names or patterns, and of a kind; none means all."""
+        body = {"nodes": nodes, "kind": kind, "argv": argv, "cwd": cwd, "json": json}
+        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        response = self._begin(connection, "POST", "/v1/exec", body)
+        return Execution(self, connection, response, at_many=True)
+
     def kinds(self) -> dict[str, str]:
         """Every node with its kind."""
         return dict(self._ask("GET", "/v1/kinds", ANSWER_TIMEOUT))
@@ -165,19 +174,26 @@ class ControlClient:
 
 
 class Execution:
-    """A tool that runs at a node: iterate for its output; then `code` is its exit code."""
+    """A tool that runs at a node: iterate for its output; then `code` is its exit code.
+
+    At many nodes, `by_node` tells whose output it is, and how each has ended.
+    """
 
     def __init__(
         self,
         client: ControlClient,
         connection: _Connection,
         response: http.client.HTTPResponse,
+        *,
+        at_many: bool = False,
     ) -> None:
         self._client = client
         self._connection = connection
         self._response = response
         self._abandoned = False
         self.code: int | None = None
+        self.nodes: list[str] = json.loads(response.readline())["nodes"] if at_many else []
+        """Where it runs, if at many."""
 
     def __enter__(self) -> Self:
         return self
@@ -186,6 +202,12 @@ class Execution:
         self.close()
 
     def __iter__(self) -> Iterator[tuple[Stream, bytes]]:
+        for _, said in self.by_node():
+            if isinstance(said, tuple):
+                yield said
+
+    def by_node(self) -> Iterator[tuple[str, tuple[Stream, bytes] | int | str]]:
+        """A node with its output, its exit code, or why it could not be carried to its end."""
         rest = b""
         while True:
             try:
@@ -197,12 +219,12 @@ class Execution:
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
                 match decode_line(line):
-                    case int(code):
+                    case None, int(code):
                         self.code = code
-                    case str(message):
+                    case None, str(message):
                         raise ControlError(message)
-                    case output:
-                        yield output
+                    case node, said:
+                        yield node or "", said
         if self.code is None and not self._abandoned:
             raise ControlError(f"{self._client.name} ended while the command ran")
 

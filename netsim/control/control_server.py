@@ -12,6 +12,7 @@
     POST   /v1/drop, /v1/isolate         packets that vanish
     POST   /v1/connections               {to, port, cut: {after}}: connections that go wrong
     POST   /v1/nodes/{node}/exec         {argv, cwd, json}: run a tool; a line of JSON per output
+    POST   /v1/exec                      {nodes, kind, argv, …}: at many; the lines name the node
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
     POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
     GET    /v1/kinds                     names of the nodes, with their kinds

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
 from netsim.control.exec_lines import Stream, encode_error, encode_exit, encode_output
 from netsim.control.operations import Operations
-from netsim.control.requests import exec_request
+from netsim.control.requests import ExecOrder, exec_at_many_request, exec_request
 from netsim.core.errors import NetsimError, UnknownNameError
 from netsim.site.backend import ToolRun
 
 _log = logging.getLogger(__name__)
+FAILED: Final = 1
+"""Exit code of a tool that could not be carried to its end."""
 
 
 class Executions:
@@ -32,6 +36,7 @@ class Executions:
         """What an application has to serve."""
         return [
             web.post("/v1/nodes/{node}/exec", self._post_exec),
+            web.post("/v1/exec", self._post_exec_at_many),
             web.post("/v1/exec/{id}/interrupt", self._post_interrupt),
         ]
 
@@ -43,39 +48,57 @@ class Executions:
             execution.cancel()
 
     async def _post_exec(self, request: web.Request) -> web.StreamResponse:
-        argv, cwd, as_json = await exec_request(request)
+        order = await exec_request(request)
+        return await self._run(request, order, {request.match_info["node"]: None})
+
+    async def _post_exec_at_many(self, request: web.Request) -> web.StreamResponse:
+        order, written, kind = await exec_at_many_request(request)
+        nodes = self._network.nodes_for(order.argv[0], written, kind)
+        return await self._run(request, order, {node: node for node in nodes})
+
+    async def _run(
+        self, request: web.Request, order: ExecOrder, nodes: dict[str, str | None]
+    ) -> web.StreamResponse:
+        """Run it at nodes, each with what its lines call it; one id interrupts all."""
         number = str(next(self._ids))
         lines: asyncio.Queue[bytes | None] = asyncio.Queue()
         interrupt = self._interrupts[number] = asyncio.Event()
+        running: set[asyncio.Task[int]] = set()
+        codes: list[int] = []
 
-        def output(stream: Stream, data: bytes) -> None:
-            lines.put_nowait(encode_output(stream, data))
-
-        execution = asyncio.create_task(
-            self._network.exec(
-                request.match_info["node"],
-                ToolRun(
-                    argv=tuple(argv),
-                    cwd=cwd,
-                    output=output,
-                    taken=lines.join,
-                    interrupt=interrupt,
-                    json=as_json,
-                ),
-            )
-        )
-        self._executions.add(execution)
-
-        def ended(task: asyncio.Task[int]) -> None:
+        def ended(shown: str | None, task: asyncio.Task[int]) -> None:
+            running.discard(task)
             self._executions.discard(task)
-            self._interrupts.pop(number, None)
-            lines.put_nowait(_last_line(task))
-            lines.put_nowait(None)
+            if not task.cancelled():
+                codes.append(FAILED if task.exception() is not None else task.result())
+                lines.put_nowait(_end_of(task, shown))
+            if not running:
+                self._interrupts.pop(number, None)
+                if len(codes) < len(nodes):
+                    lines.put_nowait(encode_error("stopping", "the network is stopping"))
+                elif None not in nodes.values():
+                    lines.put_nowait(encode_exit(max(codes)))
+                lines.put_nowait(None)
 
-        execution.add_done_callback(ended)
+        if None not in nodes.values():
+            lines.put_nowait(json.dumps({"nodes": list(nodes)}).encode() + b"\n")
+        for node, shown in nodes.items():
+            tool = ToolRun(
+                argv=order.argv,
+                cwd=order.cwd,
+                output=partial(_put, lines, shown),
+                taken=lines.join,
+                interrupt=interrupt,
+                json=order.json,
+            )
+            execution = asyncio.create_task(self._network.exec(node, tool))
+            running.add(execution)
+            self._executions.add(execution)
+            execution.add_done_callback(partial(ended, shown))
+        first = next(iter(running))
         await asyncio.sleep(0)  # its first step: an unknown node is noticed there
-        if execution.done() and isinstance(execution.exception(), UnknownNameError):
-            raise UnknownNameError(str(execution.exception()))
+        if first.done() and isinstance(first.exception(), UnknownNameError):
+            raise UnknownNameError(str(first.exception()))
         try:
             # At once: with the id a client can interrupt a tool that says nothing.
             response = web.StreamResponse(
@@ -90,9 +113,9 @@ class Executions:
             await response.write_eof()
             return response
         finally:
-            # The client may have gone; the tool gets its Ctrl-C and ends in its own time.
+            # The client may have gone; the tools get their Ctrl-C and end in their own time.
             interrupt.set()
-            if not execution.done():
+            if running:
                 forgetting = asyncio.create_task(_forget(lines))
                 self._executions.add(forgetting)
                 forgetting.add_done_callback(self._executions.discard)
@@ -111,12 +134,16 @@ async def _forget(lines: asyncio.Queue[bytes | None]) -> None:
         lines.task_done()
 
 
-def _last_line(execution: asyncio.Task[int]) -> bytes:
-    if execution.cancelled():
-        return encode_error("stopping", "the network is stopping")
+def _put(
+    lines: asyncio.Queue[bytes | None], shown: str | None, stream: Stream, data: bytes
+) -> None:
+    lines.put_nowait(encode_output(stream, data, shown))
+
+
+def _end_of(execution: asyncio.Task[int], shown: str | None) -> bytes:
     error = execution.exception()
     if error is None:
-        return encode_exit(execution.result())
+        return encode_exit(execution.result(), shown)
     if not isinstance(error, NetsimError):
         _log.error("a command failed", exc_info=error)
-    return encode_error("failed", str(error) or type(error).__name__)
+    return encode_error("failed", str(error) or type(error).__name__, shown)

@@ -14,9 +14,37 @@ LONGEST_WAIT: Final = 3_600.0
 """Seconds that a client may ask to wait for one answer."""
 
 
-async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
-    """`argv`, `cwd` and `json`."""
+@dataclass(frozen=True, slots=True)
+class ExecOrder:
+    """A tool that is to run, where its files are, and whether it prints JSON."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    json: bool
+
+
+async def exec_request(request: web.Request) -> ExecOrder:
+    """What is to run at one node."""
+    return _exec_order(await body_of(request))
+
+
+async def exec_at_many_request(request: web.Request) -> tuple[ExecOrder, list[str], str | None]:
+    """What is to run, at which names or patterns (none: all), and at nodes of which kind."""
     body = await body_of(request)
+    nodes, kind = body.get("nodes", []), body.get("kind")
+    if (
+        isinstance(nodes, list)
+        and all(isinstance(name, str) for name in nodes)
+        and (kind is None or isinstance(kind, str))
+    ):
+        return _exec_order(body), nodes, kind
+    raise web.HTTPBadRequest(
+        text="the body does not say which nodes; send "
+        '{"nodes": ["h*"], "kind": "computer", "argv": ["ping", "web"]} or leave them out'
+    )
+
+
+def _exec_order(body: dict[str, Any]) -> ExecOrder:
     argv, cwd, as_json = body.get("argv"), body.get("cwd", "/"), body.get("json", False)
     if (
         isinstance(argv, list)
@@ -25,7 +53,7 @@ async def exec_request(request: web.Request) -> tuple[list[str], str, bool]:
         and isinstance(cwd, str)
         and isinstance(as_json, bool)
     ):
-        return argv, cwd, as_json
+        return ExecOrder(tuple(argv), cwd, as_json)
     raise web.HTTPBadRequest(
         text='the body is not a command; send {"argv": ["ping", "web"], "cwd": "/", "json": false}'
     )

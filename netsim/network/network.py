@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from netsim.core.link_attributes import condition_words
 from netsim.network.capture_files import CaptureFiles
+from netsim.network.chosen_nodes import chosen_nodes, nodes_for
 from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_view import LinkView, find_link
@@ -26,6 +27,7 @@ from netsim.network.traffic_faults import TrafficVerbs
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import ToolRun
+from netsim.topology.kinds import Kind
 from netsim.topology.load_topology import load_plan
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
@@ -197,6 +199,17 @@ class Network(RunningNetwork, TrafficVerbs):
         except ConnectionError as error:
             run.output("stderr", f"{error}\n".encode())
             return 1
+
+    def nodes(self, *names: str, kind: Kind | None = None) -> list[NodeView]:
+        """Several nodes, in the order of the file: `net.nodes("h*")`, all of them without a name.
+
+        A name may be a pattern, as in a shell. UnknownNameError where it is that of no node.
+        """
+        return [NodeView(self, name) for name in chosen_nodes(self.plan, names, kind)]
+
+    def nodes_for(self, tool: str, names: Sequence[str], kind: str | None) -> list[str]:
+        """As `chosen_nodes.nodes_for`."""
+        return nodes_for(self.plan, tool, names, kind)
 
     async def call(
         self,

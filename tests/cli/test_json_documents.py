@@ -168,6 +168,7 @@ COMMANDS = [
     ("netsim test --explore", "test --json --explore search.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
     ("netsim graph", "graph --json shop.yaml"),
+    ("netsim exec at many nodes", "exec --json alice,web nosuch"),
     ("netsim exec NODE ping", "exec --json alice ping -c 2 -i 0.01 web"),
     ("netsim exec NODE ping", "exec --json alice ping -c 1 -t 1 web"),
     ("netsim exec NODE traceroute", "exec --json alice traceroute web"),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from fake_links import FakeLinks, two_computers
@@ -19,6 +20,7 @@ from netsim import (
 )
 from netsim.control.control_server import ControlServer
 from netsim.control.state_directory import StateDirectory
+from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
 from netsim.network.log_lines import LogHistory
 from netsim.network.reachability import OnPing
@@ -88,6 +90,9 @@ class FakeNetwork(FakeLinks):
             case ["crash"]:
                 return 7
         return 0
+
+    def nodes_for(self, tool: str, names: Sequence[str], kind: str | None, /) -> list[str]:
+        return nodes_for(self.plan, tool, names, kind)
 
     def kinds(self) -> dict[str, str]:
         return {"alice": "computer", "web": "computer"}

@@ -285,3 +285,68 @@ async def test_wrong_requests(
     async with http.request(method, path, json=body) as response:
         assert response.status == 400
         assert (await response.json())["error"]["hint"]
+
+
+@pytest.mark.asyncio
+async def test_exec_at_many_names_the_node_of_each_line(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    body = {"nodes": ["*"], "argv": ["echo", "hi"]}
+    async with http.post("/v1/exec", json=body) as response:
+        lines = [json.loads(line) async for line in response.content]
+    assert lines[0] == {"nodes": ["alice", "web"]}
+    assert lines[-1] == {"exit": 0}
+    assert {"node": "web", "stdout": "hi"} in lines
+    assert {"node": "alice", "exit": 0} in lines
+    async with http.post("/v1/exec", json={"argv": ["break"]}) as response:
+        lines = [json.loads(line) async for line in response.content]
+    assert lines[-1] == {"exit": 1}
+    assert lines[1]["error"] == {"code": "failed", "message": "a bug"}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("body", "status", "hint"),
+    [
+        ({"nodes": ["x*"], "argv": ["ping"]}, 404, "netsim inspect lists them"),
+        ({"nodes": ["alcie"], "argv": ["ping"]}, 404, "write `alice`"),
+        ({"nodes": "alice", "argv": ["ping"]}, 400, "send"),
+        ({"nodes": [1], "argv": ["ping"]}, 400, "send"),
+        ({"kind": ["router"], "argv": ["ping"]}, 400, "send"),
+        ({"kind": "hub", "argv": ["ping"]}, 400, "write computer"),
+        ({"kind": "router", "argv": ["ping"]}, 404, ""),
+        ({"nodes": ["alice"], "argv": []}, 400, "send"),
+    ],
+)
+async def test_wrong_choices_of_nodes(
+    http: aiohttp.ClientSession, body: Any, status: int, hint: str
+) -> None:
+    async with http.post("/v1/exec", json=body) as response:
+        assert response.status == status
+        assert hint in (await response.json())["error"]["hint"]
+
+
+@pytest.mark.asyncio
+async def test_one_interrupt_reaches_the_tools_of_all_nodes(served: Served) -> None:
+    def interrupt_and_read() -> list[str]:
+        client = client_of(served)
+        with client.exec_at_many([], None, ["wait"], cwd="/") as execution:
+            execution.interrupt()
+            return [
+                node for node, said in execution.by_node() if said == ("stdout", b"statistics\n")
+            ]
+
+    assert sorted(await asyncio.to_thread(interrupt_and_read)) == ["alice", "web"]
+
+
+@pytest.mark.asyncio
+async def test_a_client_that_does_not_read_holds_the_tools_of_all_nodes_up(served: Served) -> None:
+    network = served.network
+    running = await asyncio.to_thread(
+        lambda: client_of(served).exec_at_many([], None, ["much"], cwd="/")
+    )
+    async with asyncio.timeout(60):
+        await network.stands_still.wait()
+        assert network.printed < 20 * 2**20
+        running.close()
+        await network.interrupted.wait()
