@@ -107,7 +107,7 @@ def test_json_is_one_list(star: Shell) -> None:
 def test_ctrl_c_reaches_all_and_their_last_words_come(star: Shell) -> None:
     with star.start("exec", "h-1,h-2", "ping", "web") as pings:
         assert pings.stdout is not None
-        heard = set()
+        heard: set[str] = set()
         while len(heard) < 2:
             node, _, text = pings.stdout.readline().partition(": ")
             if "icmp_seq=1" in text:
