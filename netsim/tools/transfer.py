@@ -1,14 +1,12 @@
 """Bytes over one TCP connection, measured at both ends.
 
 The receiver opens a sink (`open_sink`), says its port, and counts (`drain_sink`); the sender sends
-(`send_bytes`). When the last byte is here the sink answers with one of its own, by which the sender
-knows that all have arrived. Each function runs on its computer; sinks are kept by its loop.
+(`send_bytes`). Each function runs on its computer; sinks are kept by its loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -18,11 +16,9 @@ from weakref import WeakKeyDictionary
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import TransferFailedError
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.tools.byte_flow import ByteFlow, reason
 from netsim.tools.resolve import computer_loop
-from netsim.wire.address import parse_ip
 
-_CHUNK: Final = bytes(65_536)
-_DONE: Final = b"\x06"
 _MARKS: Final = 200
 _FINEST: Final = MILLISECOND
 """Between two marks of a transfer's progress, at first."""
@@ -140,32 +136,33 @@ class _Sink:
         self.arrived.cancel()
 
 
-class _SinkConnection(asyncio.Protocol):
+class _SinkConnection(ByteFlow):
     def __init__(self, sink: _Sink) -> None:
+        super().__init__(sink.loop)
         self._sink = sink
-        self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        super().connection_made(transport)
         if self._sink.transport is not None:
-            transport.abort()
+            self.transport.abort()
         else:
-            self._sink.transport = transport
+            self._sink.transport = self.transport
             self._sink.note()
 
     def data_received(self, data: bytes) -> None:
         sink = self._sink
-        sink.received += len(data)
+        super().data_received(data)
+        sink.received = self.received
         if sink.arrived.done():
             return
         sink.note(is_last=sink.received >= sink.size)
         if sink.arrived.done():
-            self._transport.write(_DONE)
+            self.confirm()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         sink = self._sink
-        if self._transport is sink.transport and not sink.arrived.done():
+        if self.transport is sink.transport and not sink.arrived.done():
             sink.arrived.set_exception(_failed(sink.received, sink.size, "arrived", exc))
 
 
@@ -180,36 +177,20 @@ async def send_bytes(address: str, port: int, size: int) -> Sent:
     loop = computer_loop()
     started_at = loop.network_now()
     try:
-        reader, writer = await asyncio.open_connection(address, port)
+        flow = ByteFlow(loop)
+        transport, _ = await loop.create_connection(lambda: flow, address, port)
     except OSError as error:
         raise _failed(0, size, "sent", error) from error
-    written = 0
     try:
-        local = writer.get_extra_info("sockname")
-        while written < size:
-            chunk = _CHUNK[: size - written]
-            writer.write(chunk)
-            written += len(chunk)
-            await writer.drain()
-        if await reader.read(1) != _DONE:
-            raise _failed(written, size, "sent", None)
-        return Sent(started_at, _retransmissions(loop, local, (address, port)))
+        flow.send(size)
+        await flow.all_arrived
+        connection = flow.connection()
+        return Sent(started_at, 0 if connection is None else connection.retransmissions)
     except OSError as error:
-        raise _failed(written, size, "sent", error) from error
+        raise _failed(flow.sent, size, "sent", error) from error
     finally:
-        writer.close()
-
-
-def _retransmissions(loop: HostLoopMixin, local: tuple[str, int], remote: tuple[str, int]) -> int:
-    ends = [(parse_ip(address), port) for address, port in (local, remote)]
-    return sum(
-        view.retransmissions
-        for view in loop.host.tcp.connections()
-        if [view.local, view.remote] == ends
-    )
+        transport.close()
 
 
 def _failed(done: int, size: int, what: str, error: Exception | None) -> TransferFailedError:
-    number = getattr(error, "errno", None)
-    reason = os.strerror(number).lower() if number else "the other end has closed the connection"
-    return TransferFailedError(f"{done} of {size} bytes {what}: {reason}")
+    return TransferFailedError(f"{done} of {size} bytes {what}: {reason(error)}")
