@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import InvalidGraphError as InvalidGraphError
     from netsim.core.errors import InvalidNameError as InvalidNameError
     from netsim.core.errors import InvalidValueError as InvalidValueError
+    from netsim.core.errors import IperfFailedError as IperfFailedError
     from netsim.core.errors import NetsimError as NetsimError
     from netsim.core.errors import NoCoroutineError as NoCoroutineError
     from netsim.core.errors import NoPathError as NoPathError
@@ -64,6 +65,9 @@ if TYPE_CHECKING:
     from netsim.site.backend import ToolRun as ToolRun
     from netsim.tools.http_reply import HttpReply as HttpReply
     from netsim.tools.http_reply import HttpTimings as HttpTimings
+    from netsim.tools.iperf_report import IperfRate as IperfRate
+    from netsim.tools.iperf_report import IperfReport as IperfReport
+    from netsim.tools.iperf_report import IperfStream as IperfStream
     from netsim.tools.ping_measurement import PingReport as PingReport
     from netsim.tools.transfer import Transfer as Transfer
     from netsim.topology.load_topology import load_graph as load_graph
@@ -106,6 +110,10 @@ __all__ = [
     "InvalidGraphError",
     "InvalidNameError",
     "InvalidValueError",
+    "IperfFailedError",
+    "IperfRate",
+    "IperfReport",
+    "IperfStream",
     "Launcher",
     "LinkAccount",
     "LinkView",
@@ -155,6 +163,9 @@ _HOMES = {
     "FrameRecord": "netsim.observe.frame_log",
     "HttpReply": "netsim.tools.http_reply",
     "HttpTimings": "netsim.tools.http_reply",
+    "IperfRate": "netsim.tools.iperf_report",
+    "IperfReport": "netsim.tools.iperf_report",
+    "IperfStream": "netsim.tools.iperf_report",
     "Launcher": "netsim.realtime.launcher",
     "LinkAccount": "netsim.observe.link_account",
     "LinkView": "netsim.network.link_view",

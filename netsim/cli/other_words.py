@@ -9,13 +9,12 @@ from typing import Final
 from netsim.core.link_attributes import LINK_ATTRIBUTES
 from netsim.tools.other_tools import elsewhere, same_here
 
-_TOOLS: Final = frozenset(("curl", "dig", "ip", "mac-table", "ping", "ss", "traceroute"))
+_TOOLS: Final = frozenset(("curl", "dig", "iperf3", "ip", "mac-table", "ping", "ss", "traceroute"))
 _UP: Final = "`up FILE` for a network, `node NODE start` for a node"
 _DOWN: Final = "`down` for a network, `node NODE stop` for a node"
 _CAPTURE: Final = (
     "the step `capture` of a scenario (docs/scenarios.md, Packets), or `net.capture(…)` in Python"
 )
-_TRANSFER: Final = "the step `transfer` of a scenario, or `net[NODE].transfer(…)` in Python"
 _WORDS: Final = {
     "add": "`up FILE`",
     "attach": "`exec NODE COMMAND`",
@@ -35,9 +34,7 @@ _WORDS: Final = {
     "generate": "a file; docs/coming-from.md has some, and networkx makes graphs in Python",
     "help": "`--help`",
     "intfs": "`inspect`",
-    "iperf": _TRANSFER,
-    "iperf3": _TRANSFER,
-    "iperfudp": _TRANSFER,
+    "iperfudp": "`iperf NODE NODE -u -b 10mbit`",
     "kill": "`node NODE kill`",
     "links": "`inspect`",
     "list": "`ps`",
@@ -119,6 +116,8 @@ def words_here(arguments: Sequence[str]) -> str | None:
     if command in _TOOLS:
         if command == "ping" and len(rest) == 2 and not rest[0].startswith("-"):
             return f"write `exec {rest[0]} ping {rest[1]}`"  # in Mininet: from, to
+        if command == "iperf3" and len(rest) >= 2 and not rest[0].startswith("-"):
+            return f"write `iperf {shlex.join(rest)}`"
         return f"write `exec NODE {shlex.join(arguments)}`"
     if rest and rest[0] in _TOOLS:
         return f"write `exec {shlex.join(arguments)}`"  # in Mininet: a node, and what it runs

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "inspect": ("netsim.cli.inspect", "Show nodes, addresses, routes, tables and counters."),
     "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl, dig, ip, ss or mac-table at a node."),
     "pingall": ("netsim.cli.pingall", "Ping from every computer to every other one."),
+    "iperf": ("netsim.cli.iperf", "Measure how much one computer can send to another."),
     "link": ("netsim.cli.link", "Show or change a link: down, hold, delay, loss, bandwidth …"),
     "partition": ("netsim.cli.partition", "Take down links until two groups are cut off."),
     "isolate": ("netsim.cli.isolate", "Let packets vanish between two groups of nodes."),

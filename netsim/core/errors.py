@@ -175,6 +175,10 @@ class TransferFailedError(NetsimError):
     """Not every byte has arrived; the text says how many, and why no more."""
 
 
+class IperfFailedError(NetsimError):
+    """A measurement did not begin, or ended before its time; the text says why."""
+
+
 # Virtual time
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import networkx
 
     from netsim.realtime.launcher import Launcher, StartMethod
+    from netsim.tools.iperf_report import IperfReport
 
 
 class Network(RunningNetwork, TrafficVerbs):
@@ -195,6 +196,10 @@ class Network(RunningNetwork, TrafficVerbs):
         """Run a tool at a node and return its exit code."""
         check_node(self.plan, node)
         try:
+            if run.argv[0] in ("iperf", "iperf3") and self._has_programs(node):
+                from netsim.network.iperf import iperf_command
+
+                return await iperf_command(self, node, run)
             return await self._backend.exec(node, run)
         except ConnectionError as error:
             run.output("stderr", f"{error}\n".encode())
@@ -225,6 +230,45 @@ class Network(RunningNetwork, TrafficVerbs):
         """
         check_node(self.plan, node)
         return await self._backend.call(node, function, args, kwargs or {})
+
+    async def iperf(
+        self,
+        client: str,
+        server: str,
+        *,
+        reverse: bool = False,
+        parallel: int = 1,
+        seconds: float = 10.0,
+        interval: float = 1.0,
+        udp: bool = False,
+        bitrate: str | None = None,
+        length: int | None = None,
+    ) -> IperfReport:
+        """Send from one computer to another for a while, as `iperf3` does; both ends are counted.
+
+        `server` is a name or address, where nothing has to listen; with `reverse` it sends. There
+        are `parallel` streams. `seconds` and `interval` are of network time. Over `udp` each stream
+        sends datagrams of `length` bytes (1448) at a `bitrate` (`"10mbit"`; 1 by default).
+        IperfFailedError, and ConnectionError when a node is or goes down; UnknownNameError,
+        InvalidValueError, UnitError.
+        """
+        from netsim.network.iperf import IperfOptions, IperfRun
+
+        check_node(self.plan, client)
+        options = IperfOptions(
+            reverse=reverse,
+            parallel=parallel,
+            seconds=seconds,
+            interval=interval,
+            udp=udp,
+            bitrate=bitrate,
+            length=length,
+        )
+        return await IperfRun(self, client, server, options).run()
+
+    def lead_ns(self, nodes: int) -> int:
+        """How far ahead of its time so many nodes have to be told of something."""
+        return self._backend.lead_ns(nodes, nodes)
 
     async def ping_all(
         self,
@@ -326,6 +370,10 @@ class Network(RunningNetwork, TrafficVerbs):
             {"from": node, "to": peer} | condition_words(self.condition(link, node))
             for node, peer in ((plan.a[0], plan.b[0]), (plan.b[0], plan.a[0]))
         ]
+
+    def _has_programs(self, node: str) -> bool:
+        traits = self.plan.node(node).traits
+        return traits.has_stack and not traits.attached
 
     @property
     def _inspection(self) -> Inspection:

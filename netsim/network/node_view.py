@@ -23,6 +23,7 @@ from netsim.network.node_faults import NodeFault, NodeOperation, NodesOfNetwork
 from netsim.network.traffic_faults import ConnectionsView
 from netsim.site.backend import ToolRun
 from netsim.topology.kinds import KINDS, Kind
+from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip
 
 # What runs on a node is imported with the first thing that is asked of it: the stack and aiohttp
@@ -312,14 +313,7 @@ class NodeView:
     # Names
 
     def _owner(self, address: str) -> str | None:
-        """The node that has an address; 127.0.0.0/8 is this one."""
-        if address.startswith("127."):
-            return self.name
-        for node in self._network.plan.nodes:
-            for interface in node.interfaces:
-                if interface.address is not None and format_ip(interface.address) == address:
-                    return node.name
-        return None
+        return owner_of(self._network.plan, self.name, address)
 
     def _no_path(self, to: str, trace: PathTrace, routers: list[str]) -> str:
         where = ""
@@ -337,3 +331,14 @@ class NodeView:
         except ConnectionError:
             # It went down, and its sink with it.
             return
+
+
+def owner_of(plan: NetworkPlan, asker: str, address: str) -> str | None:
+    """The node that has an address; 127.0.0.0/8 is whoever asks."""
+    if address.startswith("127."):
+        return asker
+    for node in plan.nodes:
+        for interface in node.interfaces:
+            if interface.address is not None and format_ip(interface.address) == address:
+                return node.name
+    return None

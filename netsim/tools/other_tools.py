@@ -39,8 +39,8 @@ _SHELL: Final = (
     "nodes have no shell: write a tool behind the node, such as `netsim exec {node} ping NODE`"
 )
 _THROUGHPUT: Final = (
-    "write the step `transfer` of a scenario (docs/scenarios.md), or "
-    "`net['{node}'].transfer(…)` in Python"
+    "write `netsim iperf {node} NODE`, which measures how much it can send, or in a scenario the "
+    "step `transfer` (docs/scenarios.md)"
 )
 _CONNECTION: Final = (
     "`curl` speaks HTTP; for bytes of your own write asyncio in a function, and "
@@ -64,7 +64,7 @@ _ELSEWHERE: Final = {
     **dict.fromkeys(("tc", "netem"), _LINK),
     **dict.fromkeys(_PROGRAMS, _PROGRAM),
     **dict.fromkeys(_SHELLS, _SHELL),
-    **dict.fromkeys(("iperf", "iperf3", "netperf", "scp"), _THROUGHPUT),
+    **dict.fromkeys(("netperf", "scp"), _THROUGHPUT),
     **dict.fromkeys(("nc", "ncat", "netcat", "socat"), _CONNECTION),
     **dict.fromkeys(("ab", "hey", "k6", "locust", "wrk"), _HTTP_LOAD),
     **dict.fromkeys(("iptables", "nft"), _DROP),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+from netsim.tools import HOST_TOOLS
 from netsim.tools.arguments import ToolExit
 from netsim.tools.context import Context, SwitchContext
 from netsim.tools.curl import curl
@@ -54,7 +55,7 @@ def _refuse(name: str, argv: Sequence[str], context: Context | SwitchContext) ->
     """Say why this node cannot run it, and what can be run instead."""
     node = context.node
     at_switch = isinstance(context, SwitchContext)
-    if name in (TOOLS if at_switch else SWITCH_TOOLS):
+    if name in (HOST_TOOLS if at_switch else SWITCH_TOOLS):
         context.print_error(
             f"{name}: {node} is a switch and has no addresses; mac-table shows what it has learned"
             if at_switch

@@ -150,6 +150,8 @@ COMMANDS = [
     ("netsim inspect NODE", "inspect --json alice"),
     ("netsim inspect NODE", "inspect --json s1"),
     ("netsim pingall", "pingall --routers --json"),
+    ("netsim iperf", "iperf alice web --json -t 0.4 -i 0.2 -P 2"),
+    ("netsim iperf", "iperf alice web --json -t 0.2 -R -u"),
     ("netsim link", "link --json s1 r1"),
     ("netsim link", "link --json s1 r1 --delay 1ms --bandwidth 1gbit"),
     ("netsim link", "link --json s1 r1 --queue 64KiB --from r1"),
