@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from netsim.cli import options
+from netsim.cli.outcome import MissingExtraError
 from netsim.cli.printing import print_json, say
+from netsim.core.printable import printable
 
 if TYPE_CHECKING:
     from netsim.drawing.picture import Picture
 
-_FORMATS: Final = (".svg", ".dot", ".mmd")
+_FORMATS: Final = (".svg", ".png", ".pdf", ".dot", ".mmd")
+_PIXELS: Final = 2.0
+"""Of a PNG for each of the SVG: sharp on a slide."""
 
 
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim graph topologies/campus.yaml\n"
     "  netsim graph topologies/campus.yaml -o campus.svg\n"
+    "  netsim graph topologies/campus.yaml -o campus.png\n"
     "  netsim graph topologies/wan.yaml -o wan.dot && dot -Tpdf wan.dot -o wan.pdf",
 )
 @click.option(
@@ -28,7 +33,7 @@ _FORMATS: Final = (".svg", ".dot", ".mmd")
     "--output",
     metavar="PICTURE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Draw into this file: *.svg, *.dot (Graphviz) or *.mmd (Mermaid).",
+    help="Draw into this file: *.svg, *.png, *.pdf, *.dot (Graphviz) or *.mmd (Mermaid).",
 )
 @click.option("--name", metavar="NAME", help="Call the network by another name.")
 @options.as_json
@@ -41,7 +46,8 @@ def command(output: Path | None, name: str | None, as_json: bool, file: str) -> 
     """
     if output is not None and output.suffix not in _FORMATS:
         raise click.BadParameter(
-            f"{str(output)!r} is no picture that can be drawn; end it in .svg, .dot or .mmd",
+            f"{str(output)!r} is no picture that can be drawn; end it in "
+            ".svg, .png, .pdf, .dot or .mmd",
             param_hint="'-o'",
         )
     if output is not None and as_json:
@@ -60,22 +66,39 @@ def command(output: Path | None, name: str | None, as_json: bool, file: str) -> 
     if output is None:
         _print_tree(picture)
     else:
-        output.write_text(_drawn(picture, output.suffix), encoding="utf-8")
+        output.write_bytes(_drawn(picture, output.suffix))
         say(f"{output}: {picture.caption()}")
 
 
-def _drawn(picture: Picture, suffix: str) -> str:
-    if suffix == ".svg":
-        from netsim.drawing.svg import to_svg
-
-        return to_svg(picture)
+def _drawn(picture: Picture, suffix: str) -> bytes:
     if suffix == ".dot":
         from netsim.drawing.dot import to_dot
 
-        return to_dot(picture)
-    from netsim.drawing.mermaid import to_mermaid
+        return to_dot(picture).encode()
+    if suffix == ".mmd":
+        from netsim.drawing.mermaid import to_mermaid
 
-    return to_mermaid(picture)
+        return to_mermaid(picture).encode()
+    from netsim.drawing.svg import to_svg
+
+    return to_svg(picture).encode() if suffix == ".svg" else _converted(picture, suffix)
+
+
+def _converted(picture: Picture, suffix: str) -> bytes:
+    """As PNG or PDF; MissingExtraError without the package, or its library, that makes them."""
+    try:
+        import cairosvg
+    except (ImportError, OSError) as error:  # OSError: there is no libcairo
+        raise MissingExtraError(
+            f"{suffix} is drawn by CairoSVG, which is not there ({printable(str(error))}); "
+            "pip install 'netsim-internet[pictures]', or write a .svg"
+        ) from None
+    from netsim.drawing.svg import to_svg
+
+    svg = to_svg(picture).encode()
+    drawn = cairosvg.svg2pdf(svg) if suffix == ".pdf" else cairosvg.svg2png(svg, scale=_PIXELS)
+    assert isinstance(drawn, bytes), "nothing was written to a file"
+    return drawn
 
 
 def _print_tree(picture: Picture) -> None:

@@ -31,7 +31,6 @@ _WORDS: Final = {
     "dpctl": "`exec SWITCH mac-table`",
     "events": "`logs --follow`",
     "exit": "`down`",
-    "generate": "a file; docs/coming-from.md has some, and networkx makes graphs in Python",
     "help": "`--help`",
     "intfs": "`inspect`",
     "iperfudp": "`iperf NODE NODE -u -b 10mbit`",
@@ -74,7 +73,7 @@ _LINK_OPTIONS: Final = {
     for each in LINK_ATTRIBUTES
     for name in each.elsewhere
 }
-_LIKE_MININET: Final = "`up FILE`; docs/coming-from.md has files for `linear,3` and `tree,2`"
+_LIKE_MININET: Final = "`netsim generate linear 3 | netsim up -`, or `tree`, `ring`, `clos`"
 _OF_LINKS: Final = "`bandwidth`, `delay` and `loss` of links in the file (docs/topology.md, Links)"
 _FILE_OPTIONS: Final = {
     "-t": "the file alone",

@@ -27,6 +27,10 @@ MISUSED: Final = 2
 INTERRUPTED: Final = 130
 
 
+class MissingExtraError(NetsimError):
+    """What was asked for needs a package that is installed only on request."""
+
+
 _PROCESSES: Final = (
     "more processes than allowed: `ulimit -u` and the control group's pids.max are the limits"
 )

@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "logs": ("netsim.cli.logs", "Show what the nodes and their programs logged."),
     "test": ("netsim.cli.test", "Run scenario files, in virtual time or in real time."),
     "graph": ("netsim.cli.graph", "Show a topology as a tree, or draw a picture of it."),
+    "generate": ("netsim.cli.generate", "Print a topology file: linear, tree, ring, clos …"),
     "validate": (
         "netsim.cli.validate",
         "Check topology and scenario files; nothing starts.",

@@ -11,11 +11,12 @@ import enum
 import math
 from dataclasses import dataclass
 from enum import Enum
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Final
 
 from netsim.drawing.geometry import Box, Point, text_width
-from netsim.drawing.grid import DOWN, Spot, place
+from netsim.drawing.grid import DOWN, Placement, Spot, place
+from netsim.drawing.layers import layered
 from netsim.drawing.looks import LOOKS
 from netsim.drawing.packing import Extent, Packing
 from netsim.drawing.picture import Line, Picture
@@ -31,6 +32,8 @@ CAPTION_HEIGHT: Final = 28.0
 """Of the prefix at the outer edge of a region."""
 _ATTEMPTS: Final = 6
 """The grid knows nothing of sizes: a slanting line may yet run over a wide tray."""
+_STEEPNESS: Final = 0.22
+"""Height between two layers of a fabric, as a part of its width."""
 _FEW: Final = 24
 """Figures on the grid, above which one attempt takes long enough."""
 
@@ -76,6 +79,8 @@ class Layout:
     lines: list[Line]
     cost: float
     """Of the placement on the grid."""
+    is_fabric: bool = False
+    """Rows are layers, with more lines between them than anything could be written at."""
 
     def boxes_under(self, line: Line) -> int:
         """How many figures a straight line would run over, other than those that it joins."""
@@ -110,25 +115,36 @@ def lay_out(picture: Picture) -> Layout:
         hanging[figure].append((leaf, line))
     trays = {figure: hang(picture, hanging[figure]) for figure in trunk}
     lines = [line for line in picture.lines if line.a not in leaves and line.b not in leaves]
+    number = {figure: place for place, figure in enumerate(trunk)}
+    edges = [(number[line.a], number[line.b]) for line in lines]
+    hung = [bool(trays[figure].rows) for figure in trunk]
+    if layers := layered(len(trunk), edges, hung):
+        return _placed(picture, trays, lines, Placement(layers.spots, 0.0), layers.is_fabric)
     attempts = _ATTEMPTS if len(trunk) <= _FEW else 1
     return min(
-        (_attempt(picture, trays, lines, attempt) for attempt in range(attempts)),
+        (
+            _placed(picture, trays, lines, place(len(trunk), edges, hung, attempt))
+            for attempt in range(attempts)
+        ),
         key=lambda layout: (layout.faults(), layout.cost + _unlike_a_slide(layout)),
     )
 
 
-def _attempt(picture: Picture, trays: dict[int, Tray], lines: list[Line], attempt: int) -> Layout:
+def _placed(
+    picture: Picture,
+    trays: dict[int, Tray],
+    lines: list[Line],
+    placement: Placement,
+    is_fabric: bool = False,
+) -> Layout:
     trunk = list(trays)
-    number = {figure: place for place, figure in enumerate(trunk)}
-    spots, cost = place(
-        len(trunk),
-        [(number[line.a], number[line.b]) for line in lines],
-        [bool(trays[figure].rows) for figure in trunk],
-        attempt,
-    )
+    spots, cost = placement
     spot_of = _in_reading_order(picture, dict(zip(trunk, spots, strict=True)))
     texts_beside = {
-        figure: _beside(picture, figure, lines, spot_of, trays[figure]) for figure in trunk
+        figure: _beside_in_layers(picture, figure, spot_of, trays[figure])
+        if is_fabric
+        else _beside(picture, figure, lines, spot_of, trays[figure])
+        for figure in trunk
     }
     extents = {
         figure: _extent(picture, figure, trays[figure], spot_of[figure].side, texts_beside[figure])
@@ -136,6 +152,8 @@ def _attempt(picture: Picture, trays: dict[int, Tray], lines: list[Line], attemp
     }
     packing = Packing(picture, spot_of, extents, lines)
     across, along = packing.columns(), packing.rows()
+    if is_fabric:
+        along = _apart(along, max(across.values()))
     items = {}
     for figure in trunk:
         x, y = across[spot_of[figure].column], along[spot_of[figure].row]
@@ -143,7 +161,17 @@ def _attempt(picture: Picture, trays: dict[int, Tray], lines: list[Line], attemp
         box = Box(x - extent.left, y - extent.up, x + extent.right, y + extent.down)
         side, beside = spot_of[figure].side, texts_beside[figure]
         items[figure] = Item(figure, trays[figure], side, beside, x, y, box)
-    return Layout(items, lines, cost)
+    return Layout(items, lines, cost, is_fabric)
+
+
+def _apart(along: dict[int, float], width: float) -> dict[int, float]:
+    """Rows so far from each other that lines between them can be told apart."""
+    moved: dict[int, float] = {}
+    down = 0.0
+    for before, row in pairwise([min(along), *sorted(along)]):
+        down += max(along[row] - along[before], _STEEPNESS * width) if row != before else 0.0
+        moved[row] = down
+    return moved
 
 
 def _in_reading_order(picture: Picture, spots: dict[int, Spot]) -> dict[int, Spot]:
@@ -197,6 +225,13 @@ def _beside(
         if all(abs(math.remainder(angle - way, math.tau)) > 0.6 for way in ways):
             return side
     return Beside.CORNER
+
+
+def _beside_in_layers(picture: Picture, figure: int, spots: dict[int, Spot], tray: Tray) -> Beside:
+    """Above the topmost layer, and level with the icons of the others: lines go up and down."""
+    if tray.rows and picture.figures[figure].traits.bridges:
+        return Beside.STEM
+    return Beside.ABOVE if spots[figure].row == 0 else Beside.RIGHT
 
 
 def _extent(picture: Picture, figure: int, tray: Tray, side: int, beside: Beside) -> Extent:

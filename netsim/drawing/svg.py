@@ -10,11 +10,12 @@ from typing import Final
 from netsim.core.errors import NetsimError
 from netsim.drawing.canvas import Canvas
 from netsim.drawing.geometry import text_width
-from netsim.drawing.layout import lay_out
+from netsim.drawing.layout import Layout, lay_out
 from netsim.drawing.picture import Picture
 from netsim.drawing.svg_elements import plain, text
 from netsim.drawing.svg_figures import draw_figures
 from netsim.drawing.svg_lines import draw_lines
+from netsim.drawing.tray import label_of
 
 MOST_FIGURES: Final = 1000
 _MARGIN: Final = 36.0
@@ -53,7 +54,7 @@ def to_svg(picture: Picture) -> str:
     left, top, right, bottom = canvas.outline(layout.outline())
     plan = picture.plan
     caption = picture.caption()
-    subtitle = f"{caption} · {plan.domain}"
+    subtitle = " · ".join([caption, plan.domain, *_of_the_fabric(picture, layout)])
     heading = max(text_width(plan.name, 24, bold=True), text_width(subtitle, 13))
     spare = max(0.0, heading - (right - left))
     width = right - left + spare + 2 * _MARGIN
@@ -74,3 +75,21 @@ def to_svg(picture: Picture) -> str:
             "</svg>\n",
         ]
     )
+
+
+def _of_the_fabric(picture: Picture, layout: Layout) -> list[str]:
+    """What is written at no line where they are many: their subnets, and what all of them do."""
+    if not layout.is_fabric:
+        return []
+    lines = layout.lines
+    prefixes = [
+        subnet.prefix
+        for subnet in dict.fromkeys(picture.subnets[line.subnet] for line in lines)
+        if subnet.prefix and not subnet.switches
+    ]
+    what = {
+        tuple(each for each in label_of(picture, line) if each not in prefixes) for line in lines
+    }
+    said = [f"{prefixes[0]} … {prefixes[-1]}"] if len(prefixes) > 1 else []
+    said += what.pop() if len(what) == 1 else ["links that differ: netsim graph FILE lists them"]
+    return [f"between layers {' '.join(said)}"] if said else []

@@ -32,12 +32,14 @@ def draw_lines(canvas: Canvas, picture: Picture, layout: Layout, fans: list[Fan]
             offset = (number - (len(lines) - 1) / 2) * _PARALLEL
             ways.append((line, drawing.way(line, offset)))
     for line, points in ways:
-        canvas.link(line.subnet, points)
+        canvas.link(line.subnet, points, shaded=not layout.is_fabric)
+    for fan in fans:
+        drawing.write_end(*fan)
+    if layout.is_fabric:
+        return  # what there is to say of so many lines is said once, by the caption
     for line, points in ways:
         drawing.write_end(line, line.a, points)
         drawing.write_end(line, line.b, points[::-1])
-    for fan in fans:
-        drawing.write_end(*fan)
     for line, points in ways:
         drawing.write_label(line, points)
 
@@ -51,7 +53,7 @@ class _Lines:
     def way(self, line: Line, offset: float) -> list[Point]:
         """Straight, unless others run beside it or a figure stands in its way."""
         start, end = self._layout.items[line.a].place, self._layout.items[line.b].place
-        if not offset and self._layout.boxes_under(line):
+        if not offset and not self._layout.is_fabric and self._layout.boxes_under(line):
             offset = _DETOUR
         if not offset:
             return [start, end]

@@ -72,7 +72,7 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
         (["clean"], "write `down --all`"),
         (["link", "r1", "r2", "--bw", "10"], "there is no `--bw`; write `--bandwidth`"),
         (["up", "-t", "home.yaml"], "there is no `-t`; write the file alone"),
-        (["up", "--topo", "linear,3"], "docs/coming-from.md has files for `linear,3`"),
+        (["up", "--topo", "linear,3"], "write `netsim generate linear 3 | netsim up -`"),
         (["--topo", "linear,3"], "there is no `--topo`; write `up FILE`"),
         (["exec", "-it", "h1", "bash"], "there is no `-i`; write the node and the tool alone"),
         (["link", "r1", "r2", "down"], "`down` is an option here; write `link r1 r2 --down`"),

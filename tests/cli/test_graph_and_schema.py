@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -63,10 +64,10 @@ def test_facts_of_a_topology(prompt: Prompt) -> None:
 
 
 def test_pictures_that_cannot_be(prompt: Prompt) -> None:
-    code, _, err = prompt.run("graph", "home.yaml", "-o", "home.png")
+    code, _, err = prompt.run("graph", "home.yaml", "-o", "home.gif")
     assert code == 2
-    assert "end it in .svg, .dot or .mmd" in err
-    assert not Path("home.png").exists()
+    assert "end it in .svg, .png, .pdf, .dot or .mmd" in err
+    assert not Path("home.gif").exists()
     code, _, err = prompt.run("graph", "--json", "home.yaml", "-o", "home.svg")
     assert (code, "either -o PICTURE or --json" in err) == (2, True)
     code, _, err = prompt.run("graph", "home.yaml", "-o", "nowhere/home.svg")
@@ -90,4 +91,54 @@ def test_there_is_no_other_schema(prompt: Prompt, arguments: list[str]) -> None:
     code, out, err = prompt.run("schema", *arguments)
     assert (code, out) == (2, "")
     assert "topology" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_pictures_of_pixels_and_pages(prompt: Prompt, suffix: str, magic: bytes) -> None:
+    try:
+        import cairosvg  # noqa: F401
+    except (ImportError, OSError):
+        pytest.skip("there is no CairoSVG, or no libcairo")
+    code, out, err = prompt.run("graph", "home.yaml", "-o", f"home.{suffix}")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"home.{suffix}: ")
+    assert Path(f"home.{suffix}").read_bytes().startswith(magic)
+
+
+def test_a_picture_whose_package_is_missing_is_told_how_to_have_it(
+    prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "cairosvg", None)
+    code, out, err = prompt.run("graph", "home.yaml", "-o", "home.png")
+    assert (code, out) == (1, "")
+    assert "pip install 'netsim-internet[pictures]', or write a .svg" in err
+    assert not Path("home.png").exists()
+
+
+def test_generated_files_go_straight_into_other_commands(
+    prompt: Prompt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = prompt.run("generate", "ring", "4", "--delay", "5ms", "--name", "round")
+    assert (code, err) == (0, "")
+    assert "# Made by: netsim generate ring 4 --delay=5ms --name=round\n" in out
+    assert "  link: {delay: 5ms}\n" in out
+    Path("round.yaml").write_text(out)
+    assert prompt.run("validate", "round.yaml") == (0, "round.yaml: ok, 8 nodes, 8 links\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["ring", "4", "--delay", "5"], "netsim generate: `5` has no unit; write a duration"),
+        (["ring", "4", "--name", "A B"], "netsim generate: `A B` cannot name a network"),
+        (["ring", "four"], "'four' is not a valid integer"),
+        (["star", "4"], "'star' is not one of"),
+        (["ring", "1"], "netsim: N of ring is 1; write 3 or more"),
+    ],
+)
+def test_wrong_words_for_generate(prompt: Prompt, words: list[str], text: str) -> None:
+    code, out, err = prompt.run("generate", *words)
+    assert (code, out) == (2, "")
+    assert text in err
     assert err.count("\n") == 1
