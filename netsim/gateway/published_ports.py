@@ -11,10 +11,12 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import NetsimError
+from netsim.topology.plan import PublishedPortPlan
 
 _log = logging.getLogger("netsim.gateway")
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -107,6 +109,25 @@ async def open_port(
     port = PublishedPort(loop, target_host, target_port)
     await port.open(listen_host, listen_port)
     return port
+
+
+async def open_ports(
+    loop: HostLoopMixin, planned: Sequence[PublishedPortPlan], numbers: Sequence[int] = ()
+) -> list[PublishedPort]:
+    """Open all that a computer publishes; `numbers`, where given, go before those of the plan.
+
+    PublishedPortError when one cannot be listened on: then none is.
+    """
+    opened: list[PublishedPort] = []
+    try:
+        for index, port in enumerate(planned):
+            number = numbers[index] if numbers else port.listen_port
+            opened.append(await open_port(loop, port.listen_host, number, port.host, port.port))
+    except BaseException:
+        for each in opened:
+            each.close()
+        raise
+    return opened
 
 
 def _reason(error: OSError) -> str:

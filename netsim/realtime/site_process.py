@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from typing import Any, Final
 import setproctitle
 
 from netsim.core.errors import NetsimError
-from netsim.gateway.published_ports import PublishedPort, open_port
+from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -29,15 +28,14 @@ from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector
+from netsim.realtime.jobs import Jobs
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.standing import tell_when_asked
 from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
-from netsim.site.backend import ToolRun
-from netsim.site.calls import failure, run_call
 from netsim.site.end_of_programs import cancellations_unlogged
-from netsim.site.messages import Boot, Stream
+from netsim.site.messages import Boot
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
@@ -45,8 +43,6 @@ from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
-_UNTAKEN: Final = 256 * 1024
-"""Bytes that a tool may print before it waits for who reads."""
 _CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
 
@@ -115,14 +111,11 @@ class SiteProcess:
         self._channel = Channel(
             socket.socket(fileno=channel), self._loop, self._handle, self._loop.stop
         )
+        self._jobs = Jobs(self._site, self._channel, self._spawn)
         self._programs = self._new_programs()
         self._published: list[PublishedPort] = []
-        self._running: dict[int, asyncio.Event] = {}
-        """What interrupts the tools that run."""
-        self._untaken: dict[int, asyncio.Event] = {}
-        """Of tools that wait until what they have printed is taken."""
-        self._calls: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._handlers = self._new_handlers()
         self._may_start = asyncio.Event()
         self._unlogged = 0
         """Lines lost since one was sent."""
@@ -189,11 +182,10 @@ class SiteProcess:
             await self._may_start.wait()
         try:
             await self._programs.start_services()
-            for index, port in enumerate(self._node_plan.ports):
+            if self._node_plan.ports:
                 assert isinstance(self._loop, NodeLoop), "a switch publishes no ports"
-                number = self._boot.listen[index] if self._boot.listen else port.listen_port
-                self._published.append(
-                    await open_port(self._loop, port.listen_host, number, port.host, port.port)
+                self._published = await open_ports(
+                    self._loop, self._node_plan.ports, self._boot.listen
                 )
         except Exception as error:  # noqa: BLE001  # users' programs may raise anything
             self._channel.send(messages.Failed(self._boot.node, start_failure(error)))
@@ -222,9 +214,36 @@ class SiteProcess:
     # Messages
 
     def _handle(self, message: Any) -> None:
-        handle = _HANDLERS.get(type(message))
+        handle = self._handlers.get(type(message))
         assert handle is not None, f"the supervisor sent {message!r}"
-        handle(self, message)
+        handle(message)
+
+    def _new_handlers(self) -> dict[type, Callable[[Any], None]]:
+        return {
+            messages.StartServices: self._start_services,
+            messages.StartPrograms: self._start_programs,
+            messages.Stop: self._begin_stop,
+            messages.AttachWires: self._attach_wires,
+            messages.NeighbourGone: self._hang_up,
+            messages.ChangeLinks: self._change_links,
+            messages.SetFaults: self._set_faults,
+            messages.KillProgram: self._kill_program,
+            messages.StartProgram: self._start_program,
+            messages.Pause: self._pause,
+            messages.InstallRoutes: self._install_routes,
+            messages.AskFacts: self._tell_facts,
+            messages.Capture: self._capture,
+            messages.Record: self._record,
+            messages.EndRecording: self._end_recording,
+            messages.ObserveFrames: self._observe_frames,
+            messages.AskFrames: self._tell_frames,
+            messages.Cut: self._cut,
+            messages.RunTool: self._jobs.run_tool,
+            messages.OutputTaken: self._jobs.output_taken,
+            messages.Interrupt: self._jobs.interrupt,
+            messages.Call: self._jobs.call,
+            messages.CancelCall: self._jobs.cancel_call,
+        }
 
     def _start_services(self, message: messages.StartServices) -> None:
         self._may_start.set()
@@ -273,14 +292,9 @@ class SiteProcess:
     def _kill_program(self, message: messages.KillProgram) -> None:
         loop = self._loop
         assert isinstance(loop, NodeLoop), "no program runs on a switch"
-        ours = {*self._tasks, *self._calls.values(), asyncio.current_task(loop)}
-        for task in asyncio.all_tasks(loop) - ours:
+        for task in asyncio.all_tasks(loop) - {*self._tasks, asyncio.current_task(loop)}:
             task.cancel()
-        for number, task in self._calls.items():
-            task.cancel()
-            self._answer(number, failure(ConnectionError(f"what ran on {message.node} was killed")))
-        for interrupt in self._running.values():
-            interrupt.set()
+        self._jobs.kill(message.node)
         loop.close_sockets()
         self._programs = self._new_programs()
         self._answer(message.number, None)
@@ -349,74 +363,11 @@ class SiteProcess:
     def _cut(self, message: messages.Cut) -> None:
         self._engine.cut(message.number)
 
-    def _run_tool(self, message: messages.RunTool) -> None:
-        # Made here: an interrupt may follow at once, before the tool has begun.
-        interrupt = self._running[message.number] = asyncio.Event()
-        self._spawn(self._execute(message, interrupt))
-
-    def _go_on(self, message: messages.OutputTaken) -> None:
-        if message.number in self._untaken:
-            self._untaken.pop(message.number).set()
-
-    def _interrupt(self, message: messages.Interrupt) -> None:
-        if message.number in self._running:
-            self._running[message.number].set()
-
-    def _begin_call(self, message: messages.Call) -> None:
-        self._calls[message.number] = self._spawn(self._call(message))
-
-    def _cancel_call(self, message: messages.CancelCall) -> None:
-        if message.number in self._calls:
-            self._calls[message.number].cancel()
-
     def _answer(self, number: int, value: Any) -> None:
         self._channel.send(messages.Answer(number, value))
 
     def _answer_when_due(self, now: int, number: int, _: bytes) -> None:
         self._answer(number, None)
-
-    async def _call(self, message: messages.Call) -> None:
-        try:
-            self._answer(message.number, await run_call(message.call))
-        finally:
-            del self._calls[message.number]
-
-    async def _execute(self, message: messages.RunTool, interrupt: asyncio.Event) -> None:
-        number = message.number
-        printed = 0
-
-        def output(stream: Stream, data: bytes) -> None:
-            nonlocal printed
-            printed += len(data)
-            self._channel.send(messages.Output(number, stream, data))
-
-        async def drain() -> None:
-            nonlocal printed
-            await self._channel.drain()
-            if printed > _UNTAKEN:
-                printed = 0
-                taken = self._untaken[number] = asyncio.Event()
-                self._channel.send(messages.AskTaken(number))
-                await taken.wait()
-
-        code = 1
-        try:
-            code = await self._site.run_tool(
-                message.node,
-                ToolRun(
-                    argv=message.argv,
-                    cwd=message.cwd,
-                    output=output,
-                    interrupt=interrupt,
-                    json=message.json,
-                ),
-                drain=drain,
-                wall_clock=time.monotonic_ns,
-            )
-        finally:
-            del self._running[number]
-            self._untaken.pop(number, None)
-            self._channel.send(messages.Exited(number, code))
 
     # Reports
 
@@ -453,30 +404,3 @@ class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         for line in self.format(record).splitlines():
             self._forward(record.levelno, line)
-
-
-_HANDLERS: Final[dict[type, Callable[[SiteProcess, Any], None]]] = {
-    messages.StartServices: SiteProcess._start_services,
-    messages.StartPrograms: SiteProcess._start_programs,
-    messages.Stop: SiteProcess._begin_stop,
-    messages.AttachWires: SiteProcess._attach_wires,
-    messages.NeighbourGone: SiteProcess._hang_up,
-    messages.ChangeLinks: SiteProcess._change_links,
-    messages.SetFaults: SiteProcess._set_faults,
-    messages.KillProgram: SiteProcess._kill_program,
-    messages.StartProgram: SiteProcess._start_program,
-    messages.Pause: SiteProcess._pause,
-    messages.InstallRoutes: SiteProcess._install_routes,
-    messages.AskFacts: SiteProcess._tell_facts,
-    messages.Capture: SiteProcess._capture,
-    messages.Record: SiteProcess._record,
-    messages.EndRecording: SiteProcess._end_recording,
-    messages.ObserveFrames: SiteProcess._observe_frames,
-    messages.AskFrames: SiteProcess._tell_frames,
-    messages.Cut: SiteProcess._cut,
-    messages.RunTool: SiteProcess._run_tool,
-    messages.OutputTaken: SiteProcess._go_on,
-    messages.Interrupt: SiteProcess._interrupt,
-    messages.Call: SiteProcess._begin_call,
-    messages.CancelCall: SiteProcess._cancel_call,
-}
