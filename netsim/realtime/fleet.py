@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
-import socket
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 from netsim.core.errors import NotRespondingError, StartError
 from netsim.core.link_attributes import LinkCondition
 from netsim.realtime import cabling
-from netsim.realtime.cabling import Cabling
 from netsim.realtime.launcher import Launcher
+from netsim.realtime.launches import Launches
 from netsim.realtime.node_handle import NodeHandle
-from netsim.realtime.shared_counters import new_memory, read_counters
+from netsim.realtime.shared_counters import read_counters
 from netsim.realtime.standing import line_of
-from netsim.realtime.tap_device import TapDevice, open_tap, set_mtu
 from netsim.site import messages
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
@@ -40,8 +34,6 @@ _LATE: Final = 10.0
 """Seconds in which a node tells that `ready` did not come true: one that is blocked never does."""
 KILL_TIMEOUT: Final = 5.0
 """Seconds within which a process that was killed is reported as ended."""
-_LAUNCHES_AT_ONCE: Final = 32
-"""Launches under way: their descriptors are in flight, which the kernel limits."""
 
 
 class Fleet:
@@ -59,11 +51,7 @@ class Fleet:
         on_launcher_lost: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._plan = plan
-        self._epoch = 0
-        self._new_launcher: Callable[[], Launcher]
-        self._lost: list[asyncio.Task[None]] = []
-        """What cleans up after launchers that are gone."""
-        self._launcher: Launcher | None = None
+        self._launches = Launches(plan, self)
         self._on_message = on_message
         self._on_ended = on_ended
         self._on_launcher_lost = on_launcher_lost
@@ -72,17 +60,8 @@ class Fleet:
         """The present boot of every node, or the last."""
         self.changes = 0
         """Grows whenever a node ends or is connected."""
-        self._by_pid: dict[int, NodeHandle] = {}
-        self._asked: dict[str, deque[NodeHandle]] = {}
-        """Boots that the launcher has not answered for yet, which it does in this order. One that
-        stood still may do so when another boot of the node is under way."""
-        self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
         self._launching: asyncio.Task[None] | None = None
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
-        self._cabling = Cabling(plan)
-        self._taps: dict[str, TapDevice] = {}
-        """By node."""
-        self._ending = False
 
     # All of them
 
@@ -99,8 +78,7 @@ class Fleet:
         names the first node that did not come up and the reason; `stop` has to be called then, too.
         """
         cabling.raise_descriptor_limit()
-        self._launcher, self._epoch, self._new_launcher = launcher, epoch, new_launcher
-        launcher.open(self._plan, epoch, self)
+        self._launches.open(launcher, epoch, new_launcher)
         self._launching = asyncio.create_task(self._launch_all())
         limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)
         try:
@@ -119,7 +97,7 @@ class Fleet:
 
     async def stop(self, grace: float) -> None:
         """Let programs shut down for `grace` seconds, then SIGKILL; nothing is left."""
-        self._ending = True
+        self._launches.ending = True
         if self._launching is not None:
             self._launching.cancel()
         launched = [node for node in self.nodes.values() if node.pid is not None]
@@ -130,9 +108,7 @@ class Fleet:
             async with asyncio.timeout(grace):
                 for node in launched:
                     await node.ended.wait()
-        if self._launcher is not None:
-            await self._launcher.end()
-        await asyncio.gather(*self._lost)
+        await self._launches.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_GONE_TIMEOUT):
                 for node in launched:
@@ -140,23 +116,18 @@ class Fleet:
                     await node.gone.wait()
         for node in self.nodes.values():
             node.close()
-            self._close_counters(node)
-        for tap in self._taps.values():
-            os.close(tap.descriptor)
-        self._taps.clear()
-        self._cabling.close()
+            node.close_counters()
+        self._launches.close()
 
     def kill(self) -> None:
         """SIGKILL everything now; `stop` still has to be awaited."""
-        self._ending = True
-        if self._launcher is not None:
-            self._launcher.kill()
+        self._launches.kill()
 
     async def _launch_all(self) -> None:
         for plan in self._plan.nodes:
             node = self.nodes[plan.name]
             try:
-                await self._launch(node, Boot(plan.name))
+                await self._launches.launch(node, Boot(plan.name))
             except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
                 node.failure = f"cannot be launched: {error}"
                 self._has_answered(node)
@@ -181,15 +152,16 @@ class Fleet:
         NotRespondingError when its end is not reported.
         """
         node = self.nodes[name]
-        if node.counters < 0 or self._launcher is None:
+        launcher = self._launches.launcher_name
+        if node.counters < 0 or launcher is None:
             return
-        self._launcher.kill_node(name)
+        self._launches.kill_node(name)
         try:
             async with asyncio.timeout(KILL_TIMEOUT):
                 await node.ended.wait()
         except TimeoutError:
             raise NotRespondingError(
-                f"{name} was killed, and {self._launcher.name}, which reaps nodes, does not "
+                f"{name} was killed, and {launcher}, which reaps nodes, does not "
                 "answer; kill -CONT lets a stopped process go on"
             ) from None
 
@@ -218,7 +190,7 @@ class Fleet:
         old = self.nodes[name]
         if not old.ended.is_set():
             raise StartError(f"{name} is up already; crash or stop it first")
-        if self._ending:
+        if self._launches.ending:
             raise StartError(f"{name} cannot start: the network is stopping")
         node = self.nodes[name] = NodeHandle(name, old.boots + 1)
         node.ports = old.ports
@@ -229,7 +201,7 @@ class Fleet:
             old.close()
             listen = tuple(port for _, port in old.ports)
             captures = tuple(old.captures)
-            await self._launch(node, Boot(name, node.boots, conditions, listen, captures))
+            await self._launches.launch(node, Boot(name, node.boots, conditions, listen, captures))
             async with asyncio.timeout(START_TIMEOUT):
                 await node.booted.wait()
                 if node.up:
@@ -246,8 +218,9 @@ class Fleet:
             await asyncio.shield(self._undo_start(node))
             if isinstance(error, TimeoutError):
                 text = f"{name} did not answer within {START_TIMEOUT:.0f} s"
-                if node.pid is None and self._launcher is not None:
-                    text += f": nor did {self._launcher.name}, which starts nodes"
+                launcher = self._launches.launcher_name
+                if node.pid is None and launcher is not None:
+                    text += f": nor did {launcher}, which starts nodes"
                 raise StartError(text) from None
             if isinstance(error, OSError):
                 raise StartError(f"{name}: cannot be launched: {error}") from error
@@ -286,56 +259,12 @@ class Fleet:
     def _connect(self, link: int) -> None:
         """Two new wires between two nodes that are up."""
         self.changes += 1
-        for name, interface, descriptors in self._cabling.new_ends(link):
+        for name, interface, descriptors in self._launches.cabling.new_ends(link):
             self.nodes[name].send(messages.AttachWires(name, interface), descriptors)
 
-    async def _launch(self, node: NodeHandle, boot: Boot) -> None:
-        await self._launches.acquire()
-        if self._ending:
-            raise StartError(f"{node.name}: the network is stopping")
-        if self._launcher is None:
-            self._launcher = self._new_launcher()
-            self._launcher.open(self._plan, self._epoch, self)
-        ours, theirs = socket.socketpair()
-        node.attach(ours, self._hear)
-        closing: list[Callable[[], None]] = [theirs.close]
-        try:
-            node.counters = new_memory(len(self._plan.node(node.name).interfaces))
-            descriptors = [theirs.fileno(), node.counters]
-            tap = self._plan.node(node.name).tap
-            if tap is not None:
-                descriptors.append(self._open_tap(node, tap))
-            if boot.conditions is None:
-                for ends in self._cabling.first_ends(node.name):
-                    descriptors += cabling.descriptors(ends)
-                    closing.append(partial(cabling.close, ends))
-            asked = self._asked.setdefault(node.name, deque())
-            asked.append(node)
-            try:
-                self._launcher.launch(boot, descriptors)
-            except BaseException:
-                if node in asked:
-                    asked.remove(node)
-                raise
-        except BaseException:
-            self._close_counters(node)
-            self._launches.release()
-            raise
-        finally:
-            for close in closing:
-                close()
+    # Reports of launches
 
-    def _open_tap(self, node: NodeHandle, tap: str) -> int:
-        """The TAP device of a node. It stays ours, so that what was set at it outlives the node."""
-        if node.name not in self._taps:
-            self._taps[node.name] = TapDevice(open_tap(tap))
-            for interface in self._plan.node(node.name).interfaces:
-                hint = set_mtu(tap, interface.egress.mtu)
-                if hint is not None:
-                    self._on_message(node, messages.Logged(node.name, logging.WARNING, hint))
-        return self._taps[node.name].descriptor
-
-    def _hear(self, node: NodeHandle, message: Any) -> None:
+    def heard(self, node: NodeHandle, message: Any) -> None:
         match message:
             case messages.Booted():
                 node.booted.set()
@@ -355,66 +284,36 @@ class Fleet:
         node.answered.set()
         self._answered.put_nowait(node)
 
-    # What the launcher reports
+    def launched(self, node: NodeHandle) -> None:
+        if node.ready:
+            self._has_answered(node)  # it was ready before the launcher had said so much
 
-    def launched(self, node: str, pid: int) -> None:
-        self._launches.release()
-        handle = self._asked[node].popleft()
-        handle.pid = pid
-        self._by_pid[pid] = handle
-        if handle.ready:
-            self._has_answered(handle)  # it was ready before the launcher had said so much
-
-    def not_launched(self, node: str, reason: str) -> None:
-        self._launches.release()
-        handle = self._asked[node].popleft()
-        handle.failure = reason
-        self._has_ended(handle)
-
-    def exited(self, pid: int, code: int) -> None:
-        node = self._by_pid.pop(pid)
-        node.exit_code = code
-        self._has_ended(node)
-
-    def launcher_lost(self) -> None:
-        lost, self._launcher = self._launcher, None
-        self._asked.clear()
-        if not self._ending and lost is not None:
-            self._launches = asyncio.Semaphore(_LAUNCHES_AT_ONCE)
-            self._lost.append(asyncio.ensure_future(lost.end()))
-            self._on_launcher_lost(
-                f"{lost.name} has ended, and all nodes with it; `netsim node NAME start` starts "
-                "one again, with a new zygote"
-            )
-        for node in self.nodes.values():
-            if not node.ended.is_set():
-                self._ended(node)
-
-    def _has_ended(self, node: NodeHandle) -> None:
+    def ended(self, node: NodeHandle) -> None:
         if self.nodes[node.name] is node:
             self._ended(node)
         else:
-            self._close_counters(node)  # another boot has taken its place
+            node.close_counters()  # another boot has taken its place
+
+    def launcher_lost(self, text: str | None) -> None:
+        if text is not None:
+            self._on_launcher_lost(text)
+        for node in self.nodes.values():
+            if not node.ended.is_set():
+                self._ended(node)
 
     def _ended(self, node: NodeHandle) -> None:
         self.changes += 1
         if node.counters >= 0:
             interfaces = [each.name for each in self._plan.node(node.name).interfaces]
             self.accounting.close(node.name, read_counters(node.counters, interfaces))
-            self._close_counters(node)
+            node.close_counters()
         node.ended.set()
-        if node.name in self._taps:
-            self._taps[node.name].set_carrier(False)
+        self._launches.carrier_lost(node.name)
         for interface in self._plan.node(node.name).interfaces:
             gone = messages.NeighbourGone(interface.peer, interface.peer_interface)
             self.nodes[interface.peer].send(gone)
         self._has_answered(node)
         self._on_ended(node)
-
-    def _close_counters(self, node: NodeHandle) -> None:
-        if node.counters >= 0:
-            os.close(node.counters)
-            node.counters = -1
 
 
 async def _hear_out(node: NodeHandle) -> None:

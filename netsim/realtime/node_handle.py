@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
@@ -171,6 +172,12 @@ class NodeHandle:
         if self._channel is not None:
             self._channel.close()
             self._channel_closed()
+
+    def close_counters(self) -> None:
+        """Give back the memory of its counters, once they are read."""
+        if self.counters >= 0:
+            os.close(self.counters)
+            self.counters = -1
 
     def _check_alive(self) -> None:
         if not self.alive:
