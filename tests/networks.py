@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from netsim import Network, NetworkPlan, run
-from netsim.network.running_network import Time
+from netsim.core.time import Time
 from netsim.site.backend import ToolRun
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,7 +5,10 @@ Nothing below `aio/` reads a clock: `now` is an argument, in these units.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
+
+Time = Literal["real", "virtual"]
+"""Which a network runs in: as the clock on the wall, or jumping to whatever happens next."""
 
 MICROSECOND: Final = 1_000
 MILLISECOND: Final = 1_000_000

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from netsim.core.link_attributes import condition_words
+from netsim.core.time import Time
 from netsim.network.capture_files import CaptureFiles
 from netsim.network.chosen_nodes import chosen_nodes, nodes_for
 from netsim.network.faults import Fault, LinkFaults
@@ -22,8 +23,7 @@ from netsim.network.measuring import OnMeasured, Recording, interval, watched_in
 from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
-from netsim.network.running_network import RunningNetwork, Time
-from netsim.network.traffic_faults import TrafficVerbs
+from netsim.network.running_network import RunningNetwork
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import ToolRun
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from netsim.tools.iperf_report import IperfReport
 
 
-class Network(RunningNetwork, TrafficVerbs):
+class Network(RunningNetwork):
     """A network: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
@@ -100,6 +100,17 @@ class Network(RunningNetwork, TrafficVerbs):
         """A node: `net["alice"]`; UnknownNameError when there is none of that name."""
         check_node(self.plan, name)
         return NodeView(self, name)
+
+    def nodes(self, *names: str, kind: Kind | None = None) -> list[NodeView]:
+        """Several nodes, in the order of the file: `net.nodes("h*")`, all of them without a name.
+
+        A name may be a pattern, as in a shell. UnknownNameError where it is that of no node.
+        """
+        return [NodeView(self, name) for name in chosen_nodes(self.plan, names, kind)]
+
+    def nodes_for(self, tool: str, names: Sequence[str], kind: str | None) -> list[str]:
+        """As `chosen_nodes.nodes_for`."""
+        return nodes_for(self.plan, tool, names, kind)
 
     async def _stop(self, grace: float) -> None:
         try:
@@ -192,44 +203,13 @@ class Network(RunningNetwork, TrafficVerbs):
 
     # Doing
 
-    async def exec(self, node: str, run: ToolRun) -> int:
-        """Run a tool at a node and return its exit code."""
-        check_node(self.plan, node)
-        try:
-            if run.argv[0] in ("iperf", "iperf3") and self._has_programs(node):
-                from netsim.network.iperf import iperf_command
+    async def _run_tool(self, node: str, run: ToolRun) -> int:
+        traits = self.plan.node(node).traits
+        if run.argv[0] in ("iperf", "iperf3") and traits.has_stack and not traits.attached:
+            from netsim.network.iperf import iperf_command
 
-                return await iperf_command(self, node, run)
-            return await self._backend.exec(node, run)
-        except ConnectionError as error:
-            run.output("stderr", f"{error}\n".encode())
-            return 1
-
-    def nodes(self, *names: str, kind: Kind | None = None) -> list[NodeView]:
-        """Several nodes, in the order of the file: `net.nodes("h*")`, all of them without a name.
-
-        A name may be a pattern, as in a shell. UnknownNameError where it is that of no node.
-        """
-        return [NodeView(self, name) for name in chosen_nodes(self.plan, names, kind)]
-
-    def nodes_for(self, tool: str, names: Sequence[str], kind: str | None) -> list[str]:
-        """As `chosen_nodes.nodes_for`."""
-        return nodes_for(self.plan, tool, names, kind)
-
-    async def call(
-        self,
-        node: str,
-        function: Callable[..., Awaitable[Any]],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Run a coroutine function on a computer or router: on its loop, with its network.
-
-        Arguments and result are copied (CopyError). What it raises is raised; ConnectionError
-        when the node is or goes down.
-        """
-        check_node(self.plan, node)
-        return await self._backend.call(node, function, args, kwargs or {})
+            return await iperf_command(self, node, run)
+        return await super()._run_tool(node, run)
 
     async def iperf(
         self,
@@ -265,10 +245,6 @@ class Network(RunningNetwork, TrafficVerbs):
             length=length,
         )
         return await IperfRun(self, client, server, options).run()
-
-    def lead_ns(self, nodes: int) -> int:
-        """How far ahead of its time so many nodes have to be told of something."""
-        return self._backend.lead_ns(nodes, nodes)
 
     async def ping_all(
         self,
@@ -370,10 +346,6 @@ class Network(RunningNetwork, TrafficVerbs):
             {"from": node, "to": peer} | condition_words(self.condition(link, node))
             for node, peer in ((plan.a[0], plan.b[0]), (plan.b[0], plan.a[0]))
         ]
-
-    def _has_programs(self, node: str) -> bool:
-        traits = self.plan.node(node).traits
-        return traits.has_stack and not traits.attached
 
     @property
     def _inspection(self) -> Inspection:

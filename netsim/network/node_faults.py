@@ -4,68 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
 
 from netsim.core.errors import AlreadyRunningError
-from netsim.network.faults import Fault, Operation, UnusedOperations
-from netsim.network.traffic_faults import ConnectionsView
-from netsim.site.backend import ToolRun
-from netsim.topology.plan import NetworkPlan
-
-
-class NodesOfNetwork(Protocol):
-    """What the view of a node needs of its network."""
-
-    plan: NetworkPlan
-    unused: UnusedOperations
-
-    @property
-    def is_running(self) -> bool:
-        """Whether nodes can be started: not once the network stops."""
-
-    async def call(
-        self,
-        node: str,
-        function: Callable[..., Awaitable[Any]],
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        """Run a coroutine function on the node's loop; arguments and result are copied."""
-
-    async def exec(self, node: str, run: ToolRun) -> int:
-        """Run a tool at a node and return its exit code."""
-
-    def connections(self, to: str, port: int, *, source: str | None = None) -> ConnectionsView:
-        """Those to a port of a node, from one node or from all."""
-
-    async def crash(self, node: str) -> None:
-        """Cut its power."""
-
-    async def stop_node(self, node: str) -> None:
-        """Let its programs shut down, and end it."""
-
-    async def start_node(self, node: str) -> None:
-        """Start it again."""
-
-    async def kill_program(self, node: str) -> None:
-        """Kill what runs there; the machine lives."""
-
-    async def start_program(self, node: str) -> None:
-        """Start it again."""
-
-    async def pause(self, node: str) -> None:
-        """Let what runs there stand still."""
-
-    async def resume(self, node: str) -> None:
-        """Let it go on."""
-
-    async def restart_node(self, node: str) -> None:
-        """Stop it, if it is up, and start it again."""
+from netsim.network.faults import Fault, Operation
+from netsim.network.network_nodes import NetworkNodes
 
 
 class NodeOperation(Operation):
     def __init__(
-        self, network: NodesOfNetwork, name: str, verb: Callable[[str], Awaitable[None]]
+        self, network: NetworkNodes, name: str, verb: Callable[[str], Awaitable[None]]
     ) -> None:
         super().__init__(network.unused)
         self._network = network
@@ -81,7 +28,7 @@ class NodeFault(NodeOperation, Fault):
 
     def __init__(
         self,
-        network: NodesOfNetwork,
+        network: NetworkNodes,
         name: str,
         verb: Callable[[str], Awaitable[None]],
         undo: Callable[[str], Awaitable[None]],

@@ -19,7 +19,8 @@ from netsim.core.errors import (
 from netsim.core.units import parse_size
 from netsim.network.awaited_call import awaited
 from netsim.network.faults import Fault, Operation
-from netsim.network.node_faults import NodeFault, NodeOperation, NodesOfNetwork
+from netsim.network.network_nodes import NetworkNodes
+from netsim.network.node_faults import NodeFault, NodeOperation
 from netsim.network.traffic_faults import ConnectionsView
 from netsim.site.backend import ToolRun
 from netsim.topology.kinds import KINDS, Kind
@@ -56,7 +57,7 @@ class NodeView:
     ends it at the node.
     """
 
-    def __init__(self, network: NodesOfNetwork, name: str) -> None:
+    def __init__(self, network: NetworkNodes, name: str) -> None:
         self._network = network
         self._unused = network.unused
         self.name = name

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError
 from netsim.core.order_words import FIFO
+from netsim.core.time import Time
 from netsim.scenario.check_words import CheckWords
 from netsim.scenario.fault_words import ExploreWords, PlannedFaultWords
 from netsim.scenario.scenario_model import (
@@ -21,7 +22,6 @@ from netsim.scenario.scenario_model import (
     PlannedFault,
     Scenario,
     Step,
-    Time,
 )
 from netsim.scenario.scenario_words import ScenarioWords
 from netsim.scenario.step_text import describe, endpoint_text

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from netsim.core.time import Time
 from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.measured_series import MeasuredSeries
 from netsim.scenario.results import FaultRecord, Role, Sample, ScenarioResult, StepResult
-from netsim.scenario.scenario_model import Step, Time
+from netsim.scenario.scenario_model import Step
 
 _HELD_INNER: Final = 500
 """Inner steps that held which are kept; a `repeat` may have many."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from netsim.core.time import Time
 from netsim.interception.drawn_order import Choice
 from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
-from netsim.scenario.scenario_model import Time
 
 Role = Literal["step", "load", "invariant", "always", "errors", "limit"]
 """What was looked at: a step of the file, one beside planned faults (it counts for nothing), an

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
+from netsim.core.time import Time
 from netsim.core.units import format_duration
 
 if TYPE_CHECKING:
     from netsim.topology.checked_topology import Topology
-
-Time = Literal["virtual", "real"]
 
 LINK_KINDS: Final = ("down", "hold")
 NODE_KINDS: Final = ("crash", "kill_program", "pause")

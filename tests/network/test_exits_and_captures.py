@@ -13,7 +13,7 @@ from networks import play, until
 from plans import chain
 
 from netsim import Network, run
-from netsim.network.running_network import Time
+from netsim.core.time import Time
 
 FIELDS = ("-e", "frame.interface_name", "-e", "frame.time_epoch", "-e", "icmp.type")
 PROGRAM = """\

@@ -9,7 +9,7 @@ import pytest
 from networks import HTTPBIN, play, two_computers
 
 from netsim import Network
-from netsim.network.running_network import Time
+from netsim.core.time import Time
 
 
 def told(network: Network) -> list[tuple[str, bool]]:

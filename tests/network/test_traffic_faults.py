@@ -20,8 +20,7 @@ from netsim import (
     UnitError,
     UnknownNameError,
 )
-from netsim.core.time import SECOND
-from netsim.network.running_network import Time
+from netsim.core.time import SECOND, Time
 
 PLAN = plan_of(
     "alice r1 delay=1ms",

@@ -24,8 +24,7 @@ from netsim import (
     UnknownNameError,
     run,
 )
-from netsim.core.time import MILLISECOND, SECOND
-from netsim.network.running_network import Time
+from netsim.core.time import MILLISECOND, SECOND, Time
 
 PLAN = plan_of(
     "alice s1 delay=1ms",

@@ -12,7 +12,7 @@ from networks import HTTPBIN, play, two_computers
 from plans import plan_of
 
 from netsim import AlreadyRunningError, Network, StartError, run
-from netsim.network.running_network import Time
+from netsim.core.time import Time
 
 both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 

@@ -11,8 +11,7 @@ import pytest
 from networks import held_frames, until
 
 from netsim import HttpFailedError, Network, run
-from netsim.core.time import MILLISECOND
-from netsim.network.running_network import Time
+from netsim.core.time import MILLISECOND, Time
 
 TOPOLOGY: Final = """
 name: parity

@@ -13,7 +13,7 @@ from networks import play, two_computers, until
 
 from netsim import Network, StartError, run
 from netsim.cli.fact_tables import not_responding
-from netsim.network.running_network import Time
+from netsim.core.time import Time
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.scenario_run import execute
 from netsim.scenario.text_report import failure_lines

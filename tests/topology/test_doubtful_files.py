@@ -9,7 +9,7 @@ import pytest
 from networks import play
 
 from netsim import Network, make_plan
-from netsim.network.running_network import Time
+from netsim.core.time import Time
 from netsim.topology.load_topology import load_plan
 
 LANS = """\
