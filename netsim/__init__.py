@@ -55,8 +55,11 @@ if TYPE_CHECKING:
     from netsim.network.node_view import NodeView as NodeView
     from netsim.network.reachability import Ping as Ping
     from netsim.network.reachability import Reachability as Reachability
+    from netsim.network.timing import Timing as Timing
+    from netsim.network.timing import TimingWatch as TimingWatch
     from netsim.network.traffic_faults import ConnectionsView as ConnectionsView
     from netsim.observe.frame_log import FrameRecord as FrameRecord
+    from netsim.observe.late import Late as Late
     from netsim.observe.link_account import LinkAccount as LinkAccount
     from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
     from netsim.observe.measurement import Measurement as Measurement
@@ -114,6 +117,7 @@ __all__ = [
     "IperfRate",
     "IperfReport",
     "IperfStream",
+    "Late",
     "Launcher",
     "LinkAccount",
     "LinkView",
@@ -140,6 +144,8 @@ __all__ = [
     "StandstillError",
     "StartError",
     "Subscription",
+    "Timing",
+    "TimingWatch",
     "ToolRun",
     "Transfer",
     "TransferFailedError",
@@ -166,6 +172,7 @@ _HOMES = {
     "IperfRate": "netsim.tools.iperf_report",
     "IperfReport": "netsim.tools.iperf_report",
     "IperfStream": "netsim.tools.iperf_report",
+    "Late": "netsim.observe.late",
     "Launcher": "netsim.realtime.launcher",
     "LinkAccount": "netsim.observe.link_account",
     "LinkView": "netsim.network.link_view",
@@ -180,6 +187,8 @@ _HOMES = {
     "Reachability": "netsim.network.reachability",
     "Recording": "netsim.network.measuring",
     "Subscription": "netsim.network.events",
+    "Timing": "netsim.network.timing",
+    "TimingWatch": "netsim.network.timing",
     "ToolRun": "netsim.site.backend",
     "Transfer": "netsim.tools.transfer",
     "UnbalancedLinkError": "netsim.observe.link_account",

@@ -24,6 +24,9 @@ def follow(client: ControlClient, execution: Execution, as_json: bool) -> int:
     with Waiting(client, execution, lambda: set(pending)) as waiting:
         for node, said in execution.by_node():
             waiting.heard()
+            if not node and isinstance(said, tuple):  # of no node: how far times can be trusted
+                _write(said[0], said[1])
+                continue
             if isinstance(said, int):
                 pending.discard(node)
                 shown.flush(node)
@@ -70,10 +73,14 @@ class _Prefixed:
                 self._put(node, stream, [rest])
 
     def _put(self, node: str, stream: Stream, lines: list[bytes]) -> None:
-        file = {"stdout": sys.stdout, "stderr": sys.stderr}[stream].buffer
         prefix = f"{node}: ".encode()
-        file.write(b"".join(prefix + line + b"\n" for line in lines))
-        file.flush()
+        _write(stream, b"".join(prefix + line + b"\n" for line in lines))
+
+
+def _write(stream: Stream, data: bytes) -> None:
+    file = {"stdout": sys.stdout, "stderr": sys.stderr}[stream].buffer
+    file.write(data)
+    file.flush()
 
 
 class _Kept:

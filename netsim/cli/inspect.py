@@ -7,7 +7,7 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.fact_tables import show_network, show_node
-from netsim.cli.printing import print_json
+from netsim.cli.printing import print_json, warn_of_timing
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
 
@@ -30,6 +30,7 @@ def command(as_json: bool, name: str | None, node: str | None) -> None:
     if node is None:
         network = client.inspect()
         print_json(network) if as_json else show_network(network)
+        warn_of_timing(network["timing"], "since the start: ")
     else:
         facts = client.inspect_node(node)
         print_json(facts) if as_json else show_node(facts)

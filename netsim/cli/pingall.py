@@ -9,7 +9,7 @@ import click
 
 from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
-from netsim.cli.printing import print_json, say
+from netsim.cli.printing import print_json, say, warn_of_timing
 from netsim.cli.progress import ProgressBar
 from netsim.control.control_client import ControlClient
 from netsim.control.state_directory import find
@@ -58,6 +58,7 @@ def command(routers: bool, timeout: float, as_json: bool, name: str | None) -> i
         print_json({"nodes": nodes, "pings": pings, **totals})
     else:
         _show(totals, pings)
+    warn_of_timing(totals["timing"])
     return FINE if totals["received"] == totals["sent"] else FAILED
 
 

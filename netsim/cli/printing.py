@@ -67,6 +67,12 @@ def print_in_force(faults: list[str], as_json: bool) -> None:
         say("done; nothing is left in force")
 
 
+def warn_of_timing(timing: dict[str, Any], when: str = "") -> None:
+    """On stderr: times that were shown may be those of the machine, and not of the network."""
+    if not timing["trusted"]:
+        say(f"netsim: {when}{timing['text']}", err=True, fg="yellow")
+
+
 def heading(text: str) -> None:
     """A line above a table, after an empty one."""
     say()

@@ -23,6 +23,7 @@ _STYLES = {
     "error": "red",
     "carrier": "yellow",
     "routes": "cyan",
+    "timing": "yellow",
 }
 
 

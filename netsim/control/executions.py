@@ -65,10 +65,14 @@ class Executions:
         interrupt = self._interrupts[number] = asyncio.Event()
         running: set[asyncio.Task[int]] = set()
         codes: list[int] = []
+        watch = self._network.timing_watches.begin()
 
         def ended(shown: str | None, task: asyncio.Task[int]) -> None:
             running.discard(task)
             self._executions.discard(task)
+            if not running and (text := self._network.timing_watches.end(watch).text):
+                # What was measured may be the machine's time.
+                lines.put_nowait(encode_output("stderr", f"netsim: {text}\n".encode()))
             if not task.cancelled():
                 codes.append(FAILED if task.exception() is not None else task.result())
                 lines.put_nowait(_end_of(task, shown))

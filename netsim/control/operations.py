@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Protocol
 
 from netsim.network.reachability import OnPing, Reachability
+from netsim.network.timing import TimingWatches
 from netsim.network.traffic_faults import ConnectionsView, IpProtocol
 from netsim.site.backend import ToolRun
 
@@ -33,6 +34,8 @@ class Link(Protocol):
 
 class Operations(Protocol):
     """Each is one resource or verb of the API. UnknownNameError where a node is named."""
+
+    timing_watches: TimingWatches
 
     def summary(self) -> dict[str, Any]: ...
     def kinds(self) -> dict[str, str]: ...

@@ -9,6 +9,7 @@ import asyncio
 import os
 import warnings
 from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
 from netsim.network.running_network import RunningNetwork
+from netsim.network.timing import Timing
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import ToolRun
@@ -141,7 +143,9 @@ class Network(RunningNetwork):
         """Everything about every node and link; nodes that do not answer say so."""
         found = await self._inspection.everything()
         faults = self.faults_in_force()
-        return {"name": self.plan.name, "state": self.state, **found, "faults": faults}
+        timing = self.timing.as_dict()
+        known = {"name": self.plan.name, "state": self.state}
+        return {**known, **found, "faults": faults, "timing": timing}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
@@ -171,6 +175,11 @@ class Network(RunningNetwork):
     async def recent_frames(self) -> list[FrameRecord]:
         """The last frames of all links and what became of them, since `observe_frames`."""
         return await self._backend.recent_frames()
+
+    @property
+    def timing(self) -> Timing:
+        """Whether the timing since the start can be trusted; in virtual time it always can."""
+        return self.timing_watches.since_start.timing
 
     @property
     def unrepeatable(self) -> list[str]:
@@ -265,7 +274,9 @@ class Network(RunningNetwork):
             if node.traits.has_stack and (routers or not node.traits.forwards)
         ]
         mute = [name for name in names if self.plan.node(name).traits.attached]
-        return await PingAll(self.exec, names, timeout, mute).run(on_ping)
+        with self.watch_timing() as watch:
+            found = await PingAll(self.exec, names, timeout, mute).run(on_ping)
+        return replace(found, timing=watch.timing)
 
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from netsim.core.errors import NotRunningError
@@ -20,6 +21,7 @@ from netsim.network.link_conditions import LinkConditions
 from netsim.network.network_events import NetworkEvents
 from netsim.network.outages import Outages
 from netsim.network.rerouting import Changes, Rerouting
+from netsim.network.timing import TimingWatch, TimingWatches
 from netsim.network.traffic_faults import TrafficFaults, TrafficVerbs
 from netsim.site.backend import Backend, LinkChange
 from netsim.topology.plan import NetworkPlan
@@ -34,6 +36,9 @@ class NetworkInForce(NetworkEvents, TrafficVerbs):
         super().__init__(plan)
         self.state: State = "new"
         self._started: Backend | None = None
+        self.timing_watches = TimingWatches(
+            lambda: {} if self._started is None else self._started.late()
+        )
         self._outages = Outages(plan)
         self._conditions = LinkConditions(plan, self._outages.nodes)
         self.fault_history = FaultHistory(plan, self._conditions)
@@ -46,6 +51,13 @@ class NetworkInForce(NetworkEvents, TrafficVerbs):
     def now(self) -> int:
         """Network time in ns."""
         return 0 if self._started is None else self._started.now()
+
+    def watch_timing(self) -> AbstractContextManager[TimingWatch]:
+        """Whether the timing of a block can be trusted: `with net.watch_timing() as watch: …`.
+
+        Then `watch.timing` says it.
+        """
+        return self.timing_watches.watching()
 
     @property
     def is_running(self) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from netsim.core.errors import (
@@ -47,6 +47,8 @@ class Completed:
     code: int
     stdout: str
     stderr: str
+    untrusted: str = ""
+    """Why times that it printed may be those of a busy machine; empty else."""
 
 
 class NodeView:
@@ -101,9 +103,11 @@ class NodeView:
         from netsim.tools.http_exchange import http_exchange
 
         content = body.encode() if isinstance(body, str) else body
-        return await self.run(
-            http_exchange, method, url, headers, content, timeout, follow_redirects
-        )
+        with self._network.watch_timing() as watch:
+            reply = await self.run(
+                http_exchange, method, url, headers, content, timeout, follow_redirects
+            )
+        return replace(reply, untrusted=watch.timing.text)
 
     @awaited
     async def ping(
@@ -126,7 +130,9 @@ class NodeView:
             raise ValueError(
                 "count is 1 or more, interval and timeout are more than 0, size is 0 to 65507"
             )
-        return await self.run(ping, to, count, interval, timeout, size)
+        with self._network.watch_timing() as watch:
+            report = await self.run(ping, to, count, interval, timeout, size)
+        return replace(report, untrusted=watch.timing.text)
 
     @awaited
     async def path(self, to: str) -> list[str]:
@@ -157,11 +163,16 @@ class NodeView:
         there. `timeout` is in seconds for all of it; None waits as long as TCP does.
         TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
         """
-        from netsim.tools import transfer as ends
-
         size = size if isinstance(size, int) else parse_size(size)
         if size < 1 or (timeout is not None and timeout <= 0):
             raise ValueError("a transfer has 1 byte or more, and timeout is more than 0")
+        with self._network.watch_timing() as watch:
+            transfer = await self._transfer(to, size, timeout)
+        return replace(transfer, untrusted=watch.timing.text)
+
+    async def _transfer(self, to: str, size: int, timeout: float | None) -> Transfer:
+        from netsim.tools import transfer as ends
+
         address = await self.resolve(to)
         receiver = None if address is None else self._owner(address)
         if address is None or receiver is None:
@@ -202,17 +213,16 @@ class NodeView:
         """
         printed = {"stdout": bytearray(), "stderr": bytearray()}
         interrupt = asyncio.Event()
+        run = ToolRun(
+            argv=argv,
+            cwd=os.path.abspath(cwd),
+            output=lambda stream, data: printed[stream].extend(data),
+            interrupt=interrupt,
+            json=json,
+        )
         try:
-            code = await self._network.exec(
-                self.name,
-                ToolRun(
-                    argv=argv,
-                    cwd=os.path.abspath(cwd),
-                    output=lambda stream, data: printed[stream].extend(data),
-                    interrupt=interrupt,
-                    json=json,
-                ),
-            )
+            with self._network.watch_timing() as watch:
+                code = await self._network.exec(self.name, run)
         except asyncio.CancelledError:
             interrupt.set()
             raise
@@ -220,6 +230,7 @@ class NodeView:
             code,
             printed["stdout"].decode(errors="replace"),
             printed["stderr"].decode(errors="replace"),
+            watch.timing.text,
         )
 
     @awaited

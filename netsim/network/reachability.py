@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from netsim.network.timing import Timing
 from netsim.site.backend import ToolRun
 
 AT_ONCE: Final = 16
@@ -46,6 +47,8 @@ class Reachability:
 
     nodes: list[str]
     pings: list[Ping]
+    timing: Timing = field(default_factory=Timing)
+    """Whether round trips, and answers that came too late, are those of the network."""
 
     @property
     def received(self) -> int:
@@ -53,10 +56,15 @@ class Reachability:
         return sum(ping.rtt_ms is not None for ping in self.pings)
 
     def totals(self) -> dict[str, Any]:
-        """`{sent, received, dropped_percent}`; nothing sent is nothing dropped."""
+        """`{sent, received, dropped_percent, timing}`; nothing sent is nothing dropped."""
         sent, received = len(self.pings), self.received
         percent = 100 * (sent - received) / sent if sent else 0.0
-        return {"sent": sent, "received": received, "dropped_percent": percent}
+        return {
+            "sent": sent,
+            "received": received,
+            "dropped_percent": percent,
+            "timing": self.timing.as_dict(),
+        }
 
     def as_dict(self) -> dict[str, Any]:
         pings = [ping.as_dict() for ping in self.pings]

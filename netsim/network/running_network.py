@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.errors import StartError, WrongTimeError
 from netsim.core.time import Time
+from netsim.network.events import Event
 from netsim.network.measuring import Recordings
 from netsim.network.network_nodes import STOP_GRACE, NetworkNodes
 from netsim.network.run_files import RunFiles
@@ -70,6 +71,10 @@ class RunningNetwork(NetworkNodes):
             raise
         self._outages.network_started()
         self.state = "running"
+        self.timing_watches.network_started()
+        if self.time == "real":
+            telling = self.timing_watches.tell(self._tell_of_timing)
+            self._tasks.add(asyncio.create_task(telling))
         if self.time == "virtual" and any(node.ports for node in self.plan.nodes):
             self._publish("notice", "", "`ports` stay closed in virtual time")
         for node in list(self._ended_early):
@@ -100,6 +105,10 @@ class RunningNetwork(NetworkNodes):
 
     def recorded(self, recording: int, batch: Batch) -> None:
         self.recordings.measured(recording, batch)
+
+    def _tell_of_timing(self, text: str) -> None:
+        """Of the machine, and not among what happened in the network."""
+        self._events.publish(Event(self.now(), "timing", "", text))
 
     def _new_backend(self) -> Backend:
         if self.time == "virtual":

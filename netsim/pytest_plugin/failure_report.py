@@ -126,6 +126,7 @@ def _happened(network: Network) -> str:
             *(f"{each.text}, at {format_duration(each.time_ns)}" for each in network.exits),
             f"network time {format_duration(network.now())}",
             *_broken(network),
+            *filter(None, [network.timing.text]),
             *(f"another run may differ: {cause}" for cause in network.unrepeatable),
             *_section("what happened", events),
             *_section("what programs logged", logged),

@@ -179,17 +179,26 @@ class Engine:
             if self.changed:
                 self._write_counters()
             return
-        self.lateness.add(wall - agenda[0][0])
+        late = wall - agenda[0][0]
+        self.lateness.add(late)
         earliest = wall - MAX_LATENESS
         last = self.last
+        frames = timers = 0
         while agenda and (due := agenda[0][0]) <= wall:
             _, _, _, action, argument, frame = heappop(agenda)
             if due < earliest:
-                self.resynced += 1
+                if frame:
+                    frames += 1
+                else:
+                    timers += 1
                 due = earliest
             if due > last:
                 self.last = last = due
             action(last, argument, frame)
+        if frames or timers:
+            self.resynced += frames + timers
+            if self._counters is not None:
+                self._counters.late.handled(wall, frames, timers, late)
         self.flush_wires()
 
     def cut(self, number: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from netsim.core.errors import NotRespondingError, StartError
 from netsim.core.link_attributes import LinkCondition
+from netsim.observe.late import Late
 from netsim.realtime import cabling
 from netsim.realtime.launcher import Launcher
 from netsim.realtime.launches import Launches
@@ -118,6 +119,10 @@ class Fleet:
             node.close()
             node.close_counters()
         self._launches.close()
+
+    def late(self) -> dict[str, Late]:
+        """What nodes were late with since this was last asked."""
+        return self._launches.late.take()
 
     def kill(self) -> None:
         """SIGKILL everything now; `stop` still has to be awaited."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from netsim.core.errors import StartError
 from netsim.realtime import cabling
 from netsim.realtime.cabling import Cabling
+from netsim.realtime.late_record import LateReaders
 from netsim.realtime.launcher import Launcher
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.shared_counters import new_memory
@@ -62,6 +63,7 @@ class Launches:
         self._taps: dict[str, TapDevice] = {}
         """By node."""
         self.cabling = Cabling(plan)
+        self.late = LateReaders()
         self.ending = False
         """Nothing is launched any more."""
 
@@ -89,6 +91,7 @@ class Launches:
         closing: list[Callable[[], None]] = [theirs.close]
         try:
             node.counters = new_memory(len(self._plan.node(node.name).interfaces))
+            self.late.open(node.name, node.counters)
             descriptors = [theirs.fileno(), node.counters]
             tap = self._plan.node(node.name).tap
             if tap is not None:

@@ -14,6 +14,7 @@ from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
+from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
@@ -188,6 +189,9 @@ class ProcessBackend:
                 raise answer
             counters |= answer
         return counters
+
+    def late(self) -> dict[str, Late]:
+        return self._fleet.late()
 
     def unrepeatable(self) -> list[str]:
         """Nothing repeats here, and nobody expects it."""

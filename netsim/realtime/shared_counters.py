@@ -3,7 +3,8 @@
 The site writes them once a tick, and always before it writes to a wire: whatever a neighbour can
 have received is in the counters of its sender. Each port has two copies of its numbers and a word
 that says which of them holds; a new one is written beside it before the word is turned. So a
-process that is killed in the middle of it leaves what was written before.
+process that is killed in the middle of it leaves what was written before. Behind the ports is what
+the site was late with (`late_record.py`).
 
 A copy is a row of integers of 8 bytes, in the order of `SharedCounters.write`.
 """
@@ -16,6 +17,8 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from netsim.realtime import late_record
+from netsim.realtime.late_record import LateRecord
 from netsim.site.accounting import EgressCounters, IngressCounters, NodeCounters
 
 if TYPE_CHECKING:
@@ -38,6 +41,9 @@ class SharedCounters:
     def __init__(self, descriptor: int) -> None:
         self._memory = mmap.mmap(descriptor, 0)
         self._holding: dict[int, int] = {}
+        self._overload: dict[int, int] = {}
+        """By slot: frames that no wire took."""
+        self.late = LateRecord(self._memory, len(self._memory) - late_record.SIZE)
         os.close(descriptor)
 
     def write(self, end: CableEnd) -> None:
@@ -47,6 +53,7 @@ class SharedCounters:
         counters = port.egress.counters
         base = slot * _RECORD
         copy = 1 - self._holding.get(slot, 0)
+        lost = end.lost
         _COPY.pack_into(
             self._memory,
             base + _WORD + copy * _COPY.size,
@@ -56,7 +63,7 @@ class SharedCounters:
             counters.handed_over,
             end.messages_sent,
             *_numbers(counters.dropped, _DROPPED),
-            *_numbers(end.lost, _LOST),
+            *_numbers(lost, _LOST),
             port.received,
             port.delivered,
             port.in_flight,
@@ -65,12 +72,15 @@ class SharedCounters:
         )
         self._memory[base] = copy
         self._holding[slot] = copy
+        if "overload" in lost:
+            self.late.lost(lost["overload"] - self._overload.get(slot, 0))
+            self._overload[slot] = lost["overload"]
 
 
 def new_memory(ports: int) -> int:
     """Descriptor of memory for the counters of so many ports, all of them zero."""
     descriptor = os.memfd_create("netsim-counters", os.MFD_CLOEXEC)
-    os.ftruncate(descriptor, max(1, ports) * _RECORD)
+    os.ftruncate(descriptor, ports * _RECORD + late_record.SIZE)
     return descriptor
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from netsim.core.time import Time
 from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
+from netsim.network.timing import TimingWatch, TimingWatches
 from netsim.observe.frame_log import FrameRecord
 from netsim.scenario.measured_series import MeasuredSeries
 from netsim.scenario.results import FaultRecord, Role, Sample, ScenarioResult, StepResult
@@ -25,12 +26,18 @@ class OpenStep:
 
     index: int
     result: StepResult
+    watch: TimingWatch | None
+    """In real time."""
 
 
 class Recording:
-    """Steps, faults and samples of one run, in the order in which they began."""
+    """Steps, faults and samples of one run, in the order in which they began.
 
-    def __init__(self) -> None:
+    `timing` is of its network, in real time.
+    """
+
+    def __init__(self, timing: TimingWatches | None = None) -> None:
+        self._timing = timing
         self.problem = ""
         self.errors: list[LogLine] = []
         self.logs: list[LogLine] = []
@@ -55,7 +62,8 @@ class Recording:
             step.line, step.column, step.text, step.verb, role, depth, now, now, held=False
         )
         self._cancelled.clear()
-        opened = OpenStep(len(self._steps), result)
+        watch = None if self._timing is None else self._timing.begin()
+        opened = OpenStep(len(self._steps), result, watch)
         self._steps.append(None)
         self._open[opened.index] = opened
         return opened
@@ -72,6 +80,7 @@ class Recording:
     ) -> None:
         """It has ended. One that held in the crowd is not kept."""
         self._open.pop(opened.index, None)
+        untrusted = self._end_watch(opened)
         self._failed |= not held and opened.result.role != "load"
         if held and opened.result.depth:
             self._inner_held += 1
@@ -84,16 +93,19 @@ class Recording:
             expected=expected,
             seen=seen,
             frames=tuple(frames),
+            untrusted=untrusted,
         )
 
     def forget(self, opened: OpenStep) -> None:
         """It is as if it had not begun."""
         self._open.pop(opened.index, None)
+        self._end_watch(opened)
 
     def cancel(self, opened: OpenStep) -> None:
         """It does not go on: another step failed, or the run is being interrupted."""
         if self._open.pop(opened.index, None) is not None:
             self._cancelled[opened.index] = opened
+            self._end_watch(opened)
 
     def interrupt(self, now: int, reason: str) -> None:
         """Something ends the run: what was going on did not hold."""
@@ -105,6 +117,12 @@ class Recording:
                 self.end(opened, now, held=False, expected="to come to an end", seen=reason)
             else:
                 self.end(opened, now, held=False)
+
+    def _end_watch(self, opened: OpenStep) -> str:
+        """Why the timing of a step cannot be trusted; empty where it can."""
+        if self._timing is None or opened.watch is None:
+            return ""
+        return self._timing.end(opened.watch).text
 
     # Faults and samples
 

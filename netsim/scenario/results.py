@@ -37,6 +37,8 @@ class StepResult:
     """Of what was expected; of what did not hold, where it did not."""
     frames: tuple[FrameRecord, ...] = ()
     """The packets around a step that did not hold, oldest first."""
+    untrusted: str = ""
+    """Why its times may be those of a busy machine, and not of the network; empty else."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -52,6 +54,7 @@ class StepResult:
             "expected": self.expected,
             "seen": self.seen,
             "frames": [frame.as_dict() for frame in self.frames],
+            "untrusted": self.untrusted,
         }
 
 

@@ -54,9 +54,9 @@ def execute(
         seed=scenario.seed if seed is None else seed,
         order=FIFO if scenario.order == EXHAUSTIVE else scenario.order,
     )
-    recording = Recording()
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
+    recording = Recording(network.timing_watches if scenario.time == "real" else None)
     if has_own_files:
         network.run_files.mark = f"seed-{plan.seed}"
     watched = _Watched(TimersSeen() if watches_timers else None)
@@ -141,8 +141,9 @@ async def _main(
             recording.notices += [
                 f"another run may differ: {cause}" for cause in network.unrepeatable
             ]
-            if scenario.time == "real" and network.plan.draws_order:
-                recording.notices.append(UNDRAWN)
+            if scenario.time == "real":
+                recording.notices += [text] if (text := network.timing.text) else []
+                recording.notices += [UNDRAWN] if network.plan.draws_order else []
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running

@@ -53,6 +53,8 @@ def failure_lines(result: ScenarioResult) -> Iterator[str]:
         yield f"{place}: {_WHAT[step.role]}{step.text}, at {format_moment(step.ended_ns)}"
         yield from _aligned("expected", step.expected)
         yield from _aligned("seen", step.seen)
+        if step.untrusted:
+            yield from _aligned("but", step.untrusted)
         for fault in _faults_before(result, step):
             yield from _aligned("broken", fault)
         said = _said_during(result, step)

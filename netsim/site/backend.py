@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.frame_log import FrameRecord
+from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
 from netsim.topology.plan import RouteChange
@@ -104,6 +105,9 @@ class Backend(Protocol):
 
         Errors as of `facts`, for nodes that are meant to be up.
         """
+
+    def late(self) -> dict[str, Late]:
+        """What nodes were late with since this was last asked; nothing in virtual time."""
 
     def unrepeatable(self) -> list[str]:
         """In virtual time: what has happened that will not be the same in another run."""

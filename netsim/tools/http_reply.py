@@ -41,6 +41,8 @@ class HttpReply:
     url: str
     """Where it came from: another than was asked for after redirects."""
     timings: HttpTimings
+    untrusted: str = ""
+    """Why its times may be those of a busy machine, and not of the network; empty else."""
 
     @property
     def elapsed_ns(self) -> int:

@@ -30,6 +30,8 @@ class PingReport:
     """The network time at the end of each of `rtts_ns`."""
     ttls: tuple[int, ...] = ()
     """The TTL with which each of them arrived."""
+    untrusted: str = ""
+    """Why its times may be those of a busy machine, and not of the network; empty else."""
 
     @property
     def loss(self) -> float:

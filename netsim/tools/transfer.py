@@ -36,6 +36,8 @@ class Transfer:
     """Segments that were sent again."""
     progress: tuple[tuple[int, int], ...] = ()
     """Network times, at most 200, each with the bytes that had arrived then; the first has none."""
+    untrusted: str = ""
+    """Why its times may be those of a busy machine, and not of the network; empty else."""
 
     def rates(self, most: int = 50) -> list[tuple[int, float]]:
         """The goodput in bit/s of at most so many equal intervals, with the time each ends at.

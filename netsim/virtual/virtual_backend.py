@@ -19,6 +19,7 @@ from netsim.interception.environment import WALL_EPOCH_NS, Environment
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.observe.frame_log import FrameRecord
+from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
@@ -316,6 +317,10 @@ class VirtualBackend:
     async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
         self._check_up(node)
         self._site.capture(node, CaptureTarget(path, numbers, WALL_EPOCH_NS))
+
+    def late(self) -> dict[str, Late]:
+        """Time waits for everybody."""
+        return {}
 
     def unrepeatable(self) -> list[str]:
         return [str(finding) for finding in self._timeline.findings]

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from netsim_shell import Command, Shell
+from netsim_shell import Command, Shell, of_the_network
 from networks import ROOT
 
 BROKEN = """\
@@ -128,4 +128,4 @@ def run(example: Example, shell: Shell) -> tuple[int, str]:
                 if " is up: " in line:
                     process.send_signal(signal.SIGINT)
         rest, _ = process.communicate()
-        return process.returncode, seen + rest
+        return process.returncode, of_the_network(seen + rest)

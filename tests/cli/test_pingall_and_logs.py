@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from netsim_shell import FAKE_NETSIM, HOME, Shell
 
+from netsim.network.timing import Timing
+
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
@@ -43,7 +45,28 @@ def test_pingall_as_json_is_in_the_order_of_the_nodes(shell: Shell) -> None:
         "sent": 2,
         "received": 1,
         "dropped_percent": 50.0,
+        "timing": Timing().as_dict(),
     }
+
+
+def test_times_that_cannot_be_trusted_are_told_beside_the_facts(shell: Shell) -> None:
+    said = "netsim: timing cannot be trusted: 12,000 frames up to 94 ms late, at web\n"
+    code, out, err = shell.run("pingall", "--routers")
+    assert (code, err) == (1, said)
+    assert "timing" not in out
+    code, out, err = shell.run("pingall", "--routers", "--json")
+    assert (code, err) == (1, said)
+    assert json.loads(out)["timing"]["late_frames"] == 12_000
+    assert shell.run("exec", "alice", "late") == (0, "", said)
+    assert shell.run("exec", "--all", "late") == (0, "", said)
+    assert shell.run("exec", "alice", "echo", "in time") == (0, "in time", "")
+    code, out, err = shell.run("inspect")
+    since = "netsim: since the start: timing cannot be trusted: 48,000 frames up to 94 ms late"
+    assert (code, err) == (0, f"{since}, at web\n")
+    assert "timing" not in out
+    code, out, err = shell.run("inspect", "--json")
+    assert (code, err) == (0, f"{since}, at web\n")
+    assert json.loads(out)["timing"]["text"] == err.strip().partition("start: ")[2]
 
 
 def test_logs_are_shown_and_what_is_lost_is_counted(shell: Shell) -> None:

@@ -24,7 +24,12 @@ from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
 from netsim.network.log_lines import LogHistory
 from netsim.network.reachability import OnPing
+from netsim.network.timing import TimingWatches
+from netsim.observe.late import Late
 from netsim.site.backend import ToolRun
+
+VERY_LATE = Late(frames=12_000, max_ns=94_400_000)
+UNTRUSTED = "timing cannot be trusted: 12,000 frames up to 94 ms late, at web"
 
 
 class FakeNetwork(FakeLinks):
@@ -39,6 +44,9 @@ class FakeNetwork(FakeLinks):
         """Bytes, by the tool `much`."""
         self.stands_still = asyncio.Event()
         """It waits for who reads."""
+        self.late: dict[str, Late] = {}
+        """What nodes are late with next."""
+        self.timing_watches = TimingWatches(self._take_late)
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()
 
@@ -47,7 +55,9 @@ class FakeNetwork(FakeLinks):
 
     async def inspect(self) -> dict[str, Any]:
         nodes = [await self.inspect_node("alice"), await self.inspect_node("web")]
-        return {"name": "campus", "nodes": nodes, "links": self.links(), "ports": []}
+        timing = self.timing_watches.since_start.timing.as_dict()
+        facts = {"nodes": nodes, "links": self.links(), "ports": [], "timing": timing}
+        return {"name": "campus", **facts}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         if name not in ("alice", "web"):
@@ -61,6 +71,8 @@ class FakeNetwork(FakeLinks):
         match argv:
             case ["echo", text]:
                 output("stdout", text.encode())
+            case ["late"]:
+                self.late = {"web": VERY_LATE}
             case ["bytes"]:
                 output("stdout", bytes(range(256)))
                 output("stderr", "gr\u00fc\u00dfe\n".encode())
@@ -94,12 +106,19 @@ class FakeNetwork(FakeLinks):
     def nodes_for(self, tool: str, names: Sequence[str], kind: str | None, /) -> list[str]:
         return nodes_for(self.plan, tool, names, kind)
 
+    def _take_late(self) -> dict[str, Late]:
+        taken, self.late = self.late, {}
+        return taken
+
     def kinds(self) -> dict[str, str]:
         return {"alice": "computer", "web": "computer"}
 
     async def ping_all(self, *, routers: bool, timeout: float, on_ping: OnPing) -> Reachability:
         """Web never answers. A time-out of an hour is one that nobody waits for."""
         pings = [Ping("web", "alice", 1.5), Ping("alice", "web", None)]
+        with self.timing_watches.watching() as watch:
+            if routers:
+                self.late = {"web": VERY_LATE}
         self.asked_to_ping.append((routers, timeout))
         for ping in pings:
             on_ping(ping, 2)
@@ -108,7 +127,7 @@ class FakeNetwork(FakeLinks):
                 await asyncio.Event().wait()
             finally:
                 self.interrupted.set()
-        return Reachability(["alice", "web"], pings)
+        return Reachability(["alice", "web"], pings, watch.timing)
 
     def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
         if node not in (None, "alice", "web"):

@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from fake_network import FakeNetwork, Served
+from fake_network import VERY_LATE, FakeNetwork, Served
 
-from netsim import UnknownNameError
+from netsim import Timing, UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError
 from netsim.control.state_directory import StateDirectory
 
@@ -213,7 +213,13 @@ async def test_pingall_comes_ping_by_ping(served: Served, http: aiohttp.ClientSe
     assert lines == [
         {"from": "web", "to": "alice", "rtt_ms": 1.5, "of": 2},
         {"from": "alice", "to": "web", "rtt_ms": None, "of": 2},
-        {"nodes": ["alice", "web"], "sent": 2, "received": 1, "dropped_percent": 50.0},
+        {
+            "nodes": ["alice", "web"],
+            "sent": 2,
+            "received": 1,
+            "dropped_percent": 50.0,
+            "timing": Timing({"web": VERY_LATE}).as_dict(),
+        },
     ]
     async with http.post("/v1/pingall") as response:
         assert response.status == 200

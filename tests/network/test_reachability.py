@@ -8,7 +8,7 @@ import json
 import pytest
 
 import netsim
-from netsim import Ping
+from netsim import Ping, Timing
 from netsim.network import reachability
 from netsim.network.reachability import PingAll
 from netsim.site.backend import ToolRun
@@ -63,7 +63,12 @@ async def test_every_pair_is_asked_once_and_reported() -> None:
         "ca",
         "cb",
     ]
-    assert found.totals() == {"sent": 6, "received": 6, "dropped_percent": 0.0}
+    assert found.totals() == {
+        "sent": 6,
+        "received": 6,
+        "dropped_percent": 0.0,
+        "timing": Timing().as_dict(),
+    }
     assert found.as_dict()["pings"][0] == {"from": "a", "to": "b", "rtt_ms": 2.5}
 
 
@@ -79,7 +84,12 @@ async def test_who_does_not_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(reachability, "_PATIENCE", 0.01)
     pinger = Pinger(dead="a", silent="b")
     found = await PingAll(pinger.exec, ["a", "b", "c", "d"], 0.01).run()
-    assert found.totals() == {"sent": 12, "received": 6, "dropped_percent": 50.0}
+    assert found.totals() == {
+        "sent": 12,
+        "received": 6,
+        "dropped_percent": 50.0,
+        "timing": Timing().as_dict(),
+    }
     assert {ping.source for ping in found.pings if ping.rtt_ms is None} == {"a", "b"}
     assert pinger.running == 0
 
@@ -94,6 +104,7 @@ async def test_nobody_to_ping(nodes: list[str]) -> None:
         "sent": 0,
         "received": 0,
         "dropped_percent": 0.0,
+        "timing": Timing().as_dict(),
     }
 
 

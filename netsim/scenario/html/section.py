@@ -93,7 +93,7 @@ def _failures(number: int, result: ScenarioResult) -> Iterator[str]:
 
 
 def _expected(step: StepResult) -> str:
-    told = (("expected", step.expected), ("seen", step.seen))
+    told = (("expected", step.expected), ("seen", step.seen), ("but", step.untrusted))
     return "".join(f"<pre><b>{name}:</b> {clean(text)}</pre>" for name, text in told if text)
 
 
