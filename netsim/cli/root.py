@@ -12,7 +12,7 @@ from netsim.cli.completion import matching
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "up": ("netsim.cli.up", "Start a network from a topology file."),
     "down": ("netsim.cli.down", "Stop a running network."),
     "ps": ("netsim.cli.ps", "List the running networks."),
@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "drop": ("netsim.cli.drop", "Let packets vanish from one node to another."),
     "connections": ("netsim.cli.connections", "Reset, cut, stall or refuse connections."),
     "repair": ("netsim.cli.repair", "Heal what the four before have done."),
+    "shell": ("netsim.cli.shell", "A prompt, as Mininet's: h1 ping h2, link s1 s2 down, pingall …"),
     "node": ("netsim.cli.node", "Kill, stop, start, restart or pause a node."),
     "logs": ("netsim.cli.logs", "Show what the nodes and their programs logged."),
     "test": ("netsim.cli.test", "Run scenario files, in virtual time or in real time."),
@@ -44,17 +45,17 @@ class CommandList(click.Group):
     """Imports a command when it is run: `--help` and `ps` need none of the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
         assert isinstance(command, click.Command)
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        commands = {name: text for name, (_, text) in _COMMANDS.items()}
+        commands = {name: text for name, (_, text) in COMMANDS.items()}
         # click's own would import every command for its help.
         return [
             *matching(commands, incomplete),
@@ -64,7 +65,7 @@ class CommandList(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS:
+        if args and args[0] not in COMMANDS:
             from netsim.cli.other_words import words_here
 
             instead = words_here(args) or _nearest(args[0])
@@ -73,16 +74,16 @@ class CommandList(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 def _nearest(name: str) -> str:
     from netsim.topology.naming import nearest
 
-    near = nearest(name, _COMMANDS.keys())
+    near = nearest(name, COMMANDS.keys())
     if near is not None:
         return f"write `{near}`"
-    return f"write one of {', '.join(f'`{command}`' for command in _COMMANDS)}"
+    return f"write one of {', '.join(f'`{command}`' for command in COMMANDS)}"
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
