@@ -53,15 +53,20 @@ class Example:
         return any(re.match(r"netsim(?: [a-z]+)?: |\S+:\d+:\d+: ", line) for line in self.lines)
 
 
-def examples_of(page: Path) -> list[Example]:
-    """Of ```console blocks, and of blocks that are indented."""
+PROGRAMS = ("netsim", "tshark")
+"""What is run of the pages, where they do not say otherwise."""
+
+
+def examples_of(page: Path, programs: tuple[str, ...] = PROGRAMS) -> list[Example]:
+    """Commands of these programs, of ```console blocks and of blocks that are indented."""
+    starts = tuple(f"$ {program} " for program in programs)
     examples: list[Example] = []
     open_example: Example | None = None
     for line in page.read_text().splitlines():
         text = line.removeprefix("    ")
         if text.startswith("$ "):
             open_example = Example(text[2:].split("  #")[0].replace("scripts/netsim", "netsim"))
-            if text.startswith(("$ netsim ", "$ scripts/netsim ", "$ tshark ")):
+            if text.replace("scripts/netsim", "netsim").startswith(starts):
                 examples.append(open_example)
         elif line.startswith("```") or (page.name == "README.md" and line[:1].strip()):
             open_example = None
