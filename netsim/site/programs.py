@@ -124,6 +124,10 @@ class Programs:
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[Any]] = []
 
+    def lose_power(self) -> None:
+        """They run no more: nothing is told of them, and who was told need not be held."""
+        self._on_failed = lambda text: None
+
     async def start_services(self) -> None:
         """Have every service listen; ProgramError names the one that cannot."""
         for service in self._plan.services:

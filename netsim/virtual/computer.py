@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from netsim.core.time import SECOND
@@ -30,7 +30,8 @@ class VirtualComputer:
     def __init__(self, loop: ComputerLoop, programs: Programs) -> None:
         self.loop = loop
         self._programs = programs
-        self._awaited: dict[asyncio.Future[Any], asyncio.Task[Any]] = {}
+        self._awaited: dict[asyncio.Future[Any], Callable[[], object]] = {}
+        """What the director waits for, and how to have a program tell it nothing."""
 
     def spawn(self, program: Coroutine[Any, Any, Result]) -> asyncio.Future[Result]:
         """Run a coroutine on the computer; its outcome, for the director.
@@ -43,7 +44,6 @@ class VirtualComputer:
             outcome.set_exception(ConnectionError(f"{self.loop.name} is not running"))
             return outcome
         task = self.loop.create_task(program)
-        self._awaited[outcome] = task
 
         def ended(task: asyncio.Task[Result]) -> None:
             self._awaited.pop(outcome, None)
@@ -58,6 +58,7 @@ class VirtualComputer:
                 outcome.set_result(task.result())
 
         task.add_done_callback(ended)
+        self._awaited[outcome] = lambda: task.remove_done_callback(ended)
         outcome.add_done_callback(lambda outcome: outcome.cancelled() and task.cancel())
         return outcome
 
@@ -109,12 +110,15 @@ class VirtualComputer:
             self._end(f"{self.loop.name} has crashed", hold=True)
 
     def _end(self, why: str, *, hold: bool) -> None:
-        loop = self.loop
+        loop, timeline = self.loop, self.loop.timeline
         if hold:
+            self._programs.lose_power()
             _left_as_they_stood.append(loop.lose_power())
-        loop.timeline.leave(loop)
+        timeline.leave(loop)
         loop.is_over = True
-        for outcome in list(self._awaited):
+        for outcome, forget in list(self._awaited.items()):
+            if hold:
+                forget()  # the program stays, and with it whatever it would tell
             if not outcome.done():
                 outcome.set_exception(ConnectionError(why))
         self._awaited.clear()

@@ -14,7 +14,7 @@ from netsim.interception.unrepeatable import TLS
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Driver
 from netsim.site.paths import PathFinder
-from netsim.virtual.timeline import Timeline, Timer
+from netsim.virtual.timeline import Schedule, Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop
 
 
@@ -38,6 +38,8 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         driver.on_news = self.wake
         self.on_exit: Callable[[SystemExit], None] = lambda error: None
         """A program has ended the node."""
+        self.on_error: Callable[[dict[str, Any]], None] = super().default_exception_handler
+        """Logs what went wrong, where a program has set no handler of its own."""
         base: Any = self
         self._hooks = base._asyncgen_firstiter_hook, base._asyncgen_finalizer_hook
 
@@ -48,6 +50,10 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
     def tls_begins(self) -> None:
         """TLS is found out."""
         self.timeline.findings.note("tls", self.name, TLS)
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio, in the log of the computer."""
+        self.on_error(context)
 
     def step(self) -> None:
         """Tell programs what has happened to their sockets, run them, send what they wrote."""
@@ -83,8 +89,13 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         """It runs no more, and what is not the program's own is let go. The rest, to be held."""
         self.is_over = True
         held = [*self.unfinished_tasks(), *self.timeline.planned_by(self), *self.detach_host()]
-        for name in ("environment", "_node", "_driver", "on_exit"):
+        for name in ("environment", "_node", "_driver", "on_exit", "hosts_table"):
             del vars(self)[name]
+        self.on_error = _say_nothing
+        # Its clock stands; the other one holds all that has ever been in this time.
+        stopped = Schedule()
+        stopped.now = self.timeline.now
+        vars(self)["timeline"] = stopped
         return [self, *held]
 
     def is_running(self) -> bool:
@@ -149,3 +160,7 @@ class DrawnLoop(ComputerLoop):
             if not handle.cancelled():
                 handle._run()
             del handle
+
+
+def _say_nothing(context: dict[str, Any]) -> None:
+    """Of a computer without power."""

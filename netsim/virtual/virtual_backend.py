@@ -225,7 +225,7 @@ class VirtualBackend:
         self._site.loops[name] = loop
         self._logs.loops.add(loop)
         loop.set_debug(self._director.get_debug())
-        loop.set_exception_handler(self._complain)
+        loop.on_error = lambda context: self._complain(loop, context)
         loop.on_exit = lambda error: self._exited(name, error)
         programs = self._site.programs[name] = Programs(
             node_plan, lambda text: self._reports.program_failed(name, text)
@@ -258,12 +258,11 @@ class VirtualBackend:
         self._exit_codes[name] = code
         self._reports.node_ended(name, f"ended with exit code {code}", code)
 
-    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        assert isinstance(loop, ComputerLoop), "it was set for no other"
+    def _complain(self, loop: ComputerLoop, context: dict[str, Any]) -> None:
         if isinstance(context.get("exception"), SystemExit):
             return  # it has ended the computer, and that was told
         with self._logs.speaking(loop):
-            loop.default_exception_handler(context)
+            asyncio.BaseEventLoop.default_exception_handler(loop, context)
 
     def _carrier_changed(self, node: str, port: Port, now: int) -> None:
         self._reports.carrier_changed(node, port.name, port.up, now)

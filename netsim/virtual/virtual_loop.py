@@ -66,7 +66,7 @@ class VirtualLoop(asyncio.BaseEventLoop, ABC):
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """As asyncio; who calls from another thread is found out, as runs will differ."""
-        if threading.get_ident() != self._thread:
+        if threading.get_ident() != self._thread and not self.is_over:
             self.timeline.findings.note(
                 "thread", self.name, f"{threading.current_thread().name} called into the loop"
             )
@@ -91,7 +91,7 @@ class VirtualLoop(asyncio.BaseEventLoop, ABC):
         """As asyncio; of timers with equal times the first one set is the first one called."""
         self._refuse_when_closed()
         timer = Timer(when, callback, args, self, context)
-        if not math.isnan(when) and when < _FOREVER:
+        if not math.isnan(when) and when < _FOREVER and not self.is_over:
             timer.is_planned = True
             self.timers += 1
             self._schedule(max(_nanoseconds(when), self.timeline.now), timer)

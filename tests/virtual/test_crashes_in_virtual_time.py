@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -12,8 +13,18 @@ from networks import check_accounts, play
 from plans import plan_of
 
 from netsim import HttpFailedError, Network, NoPathError
+from netsim.aio.stream_server import Server
+from netsim.aio.transport import StreamTransport
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.interception.task_order import StableFuture, StableOrder, StableTask
+from netsim.network.events import Event
+from netsim.network.fault_history import PastFault
+from netsim.site.driver import Driver
+from netsim.site.site import Site
 from netsim.stack.host import Host
+from netsim.virtual.computer_loop import ComputerLoop
+from netsim.virtual.timeline import Schedule, Timeline, Timer
+from netsim.virtual.virtual_backend import VirtualBackend
 
 RING = plan_of(
     "alice s1",
@@ -243,17 +254,52 @@ def test_random_crashes_under_load() -> None:
     on_the_ring(test)
 
 
+def netsims_own() -> Counter[type]:
+    """How many objects there are of each class of netsim; a tool that runs is a program."""
+    gc.collect()
+    living = (type(each) for each in gc.get_objects())
+    rooms = (f"netsim.{room}." for room in ("aio", "interception", "network", "virtual", "site"))
+    own = (*rooms, "netsim.stack.", "netsim.link.", "netsim.node.")
+    return Counter(each for each in living if str(each.__module__).startswith(own))
+
+
+async def crash_in_the_middle(network: Network) -> None:
+    """A program of alice waits, and a handler of web for ever: both are crashed, and come back."""
+    sleeping = asyncio.create_task(network["alice"].run(asyncio.sleep, 3600))
+    waiting = asyncio.create_task(network["alice"].get("http://web/delay/10"))
+    await asyncio.sleep(1)
+    for name in ("web", "alice"):
+        await network[name].crash()
+        await network[name].start()
+    assert [*map(type, await asyncio.gather(sleeping, waiting, return_exceptions=True))] == [
+        ConnectionError
+    ] * 2
+
+
 def test_a_crash_leaves_nothing_but_what_the_program_held() -> None:
-    def stacks() -> int:
-        gc.collect()
-        return sum(type(each) is Host for each in gc.get_objects())
+    """Of netsim that is the loop without its time and its stack, and what programs wait for."""
+    kept = {ComputerLoop, Schedule, StableOrder, StableTask, StableFuture, Timer}
+    kept |= {Server, StreamTransport, Event, PastFault}
 
     async def test(network: Network) -> None:
-        before = stacks()
-        for _ in range(3):
-            assert (await network["alice"].get("http://web/ip")).status == 200
-            await network["web"].crash()
-            await network["web"].start()
-        assert stacks() == before
+        await crash_in_the_middle(network)
+        before = netsims_own()
+        for _ in range(30):
+            await crash_in_the_middle(network)
+        grown = netsims_own() - before
+        assert {each for each, more in grown.items() if more >= 30} <= kept
+        assert grown[ComputerLoop] == grown[Schedule] == 60
+        assert grown[StreamTransport] == 60
 
     on_the_ring(test)
+
+
+def test_a_network_with_crashes_is_let_go_when_it_has_ended() -> None:
+    on_the_ring(crash_in_the_middle)
+    before = netsims_own()
+    for _ in range(3):
+        on_the_ring(crash_in_the_middle)
+    grown = netsims_own() - before
+    assert grown[ComputerLoop] == 6
+    ended = (Network, VirtualBackend, Timeline, Site, Host, Driver)
+    assert [grown[each] for each in ended] == [0] * len(ended)
