@@ -80,8 +80,15 @@ def show_node(node: Facts) -> None:
     say(f"{node['name']}: {what}, pid {node['pid']}", bold=True)
     if node["state"] == "not responding":
         say(not_responding(node), fg="red")
+    if node.get("ended"):
+        say(node["ended"], fg="red")
+    for line in node.get("last_lines", ()):
+        say(f"  {line}")
     for failure in failed_programs(node):
         say(failure, fg="red")
+    for program in node.get("programs", ()):
+        for line in program["traceback"]:
+            say(f"  {line}")
     say()
     _show_interfaces(node["interfaces"])
     if node.get("loopback"):

@@ -9,7 +9,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self
 
 from netsim.control.exec_lines import Stream, decode_line
@@ -82,13 +82,18 @@ class ControlClient:
         """Each ping as it ends, `{from, to, rtt_ms, of}`, and then the totals."""
         return self._lines("POST", "/v1/pingall", {"routers": routers, "timeout": timeout})
 
-    def logs(self, node: str | None, last: int | None) -> dict[str, Any]:
-        """`{dropped, lines}`, of one node or of all."""
-        return dict(self._ask("GET", _logs_path(node, last), ANSWER_TIMEOUT))
+    def logs(self, nodes: Sequence[str] = (), **words: str | int | None) -> dict[str, Any]:
+        """`{dropped, dropped_events, lines}`, of some nodes or of all.
 
-    def follow_logs(self, node: str | None, last: int | None) -> Iterator[dict[str, Any]]:
+        `words` are `last`, `since`, `level` and `events`, as docs/control-api.md has them.
+        """
+        return dict(self._ask("GET", _logs_path(nodes, words), ANSWER_TIMEOUT))
+
+    def follow_logs(
+        self, nodes: Sequence[str] = (), **words: str | int | None
+    ) -> Iterator[dict[str, Any]]:
         """The last lines, then every further one, until the network ends."""
-        return self._lines("GET", f"{_logs_path(node, last)}&follow=true")
+        return self._lines("GET", _logs_path(nodes, {**words, "follow": "true"}))
 
     def link(self, a: str, b: str) -> dict[str, Any]:
         """`{link, now}`: what a link is like."""
@@ -283,10 +288,10 @@ def _link_path(a: str, b: str) -> str:
     return f"/v1/links/{_quote(a)}/{_quote(b)}"
 
 
-def _logs_path(node: str | None, last: int | None) -> str:
-    wanted = [] if node is None else [f"node={_quote(node)}"]
-    wanted += [] if last is None else [f"last={last}"]
-    return f"/v1/logs?{'&'.join(wanted)}"
+def _logs_path(nodes: Sequence[str], words: dict[str, str | int | None]) -> str:
+    wanted = [("node", node) for node in nodes]
+    wanted += [(word, str(value)) for word, value in words.items() if value is not None]
+    return f"/v1/logs?{'&'.join(f'{word}={_quote(value)}' for word, value in wanted)}"
 
 
 def _quote(name: str) -> str:

@@ -16,7 +16,8 @@
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
     POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
     GET    /v1/kinds                     names of the nodes, with their kinds
-    GET    /v1/logs                      ?node, ?last: what was logged; ?follow: a line of JSON each
+    GET    /v1/logs                      ?node, ?last, ?since, ?level, ?events: what was logged;
+                                         ?follow: a line of JSON each
     GET    /v1/events                    WebSocket: events from now on
 
 Errors are `{"error": {"code", "message", "hint"}}`.
@@ -150,18 +151,22 @@ class ControlServer:
         return web.json_response(self._network.kinds())
 
     async def _get_logs(self, request: web.Request) -> web.StreamResponse:
-        node, last, follow = logs_request(request)
-        document = self._network.logs(node, last)
-        if not follow:
+        asked = logs_request(request)
+        document = self._network.logs(
+            asked.nodes, asked.last, since=asked.since, level=asked.level, events=asked.events
+        )
+        if not asked.follow:
             return web.json_response(document)
-        subscription = self._network.subscribe_to_logs()  # nothing was logged in between
+        wanted = asked.wanted()
+        # Nothing was logged in between.
+        subscription = self._network.subscribe_to_logs(asked.events)
         self._followed.add(subscription)
         try:
             response = await _start_lines(request)
             for line in document["lines"]:
                 await _write_line(response, line)
             async for line in subscription:
-                if node is None or line["node"] in (node, ""):  # "": lines that were lost
+                if wanted.has(line):
                     await _write_line(response, line)
             await response.write_eof()
             return response

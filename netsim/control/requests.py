@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from netsim.network.log_lines import Wanted, level_of
 from netsim.network.traffic_faults import ConnectionsView
 
 LONGEST_WAIT: Final = 3_600.0
@@ -155,16 +156,38 @@ async def connection_request(request: web.Request) -> ConnectionOrder:
     )
 
 
-def logs_request(request: web.Request) -> tuple[str | None, int | None, bool]:
-    """`node`, how many lines, and whether to go on."""
+@dataclass(frozen=True, slots=True)
+class LogsOrder:
+    """Which lines somebody asks for, in their words."""
+
+    nodes: list[str]
+    last: int | None
+    since: str | None
+    level: str | None
+    events: bool
+    follow: bool
+
+    def wanted(self) -> Wanted:
+        """Which of those to come; the level is one."""
+        level = 0 if self.level is None else level_of(self.level)
+        return Wanted(frozenset(self.nodes), level=level, events=self.events)
+
+
+def logs_request(request: web.Request) -> LogsOrder:
+    """Names, durations and levels are checked by the network."""
     query = request.query
     last = query.get("last", "")
     if last and not (last.isascii() and last.isdecimal() and len(last) < 10):
         raise web.HTTPBadRequest(text="`last` is no number; write for example /v1/logs?last=20")
-    follow = query.get("follow", "false")
-    if follow not in ("true", "false"):
-        raise web.HTTPBadRequest(text="`follow` is neither; write true or false")
-    return query.get("node"), int(last) if last else None, follow == "true"
+    yes = {}
+    for word in ("follow", "events"):
+        value = query.get(word, "false")
+        if value not in ("true", "false"):
+            raise web.HTTPBadRequest(text=f"`{word}` is neither; write true or false")
+        yes[word] = value == "true"
+    nodes = query.getall("node", [])
+    number = int(last) if last else None
+    return LogsOrder(nodes, number, query.get("since"), query.get("level"), **yes)
 
 
 async def body_of(request: web.Request) -> dict[str, Any]:

@@ -98,6 +98,8 @@ class EventHub:
 
     def publish(self, event: Documented) -> None:
         """Tell everybody."""
+        if not self.subscriptions:
+            return
         document = event.as_dict()
         for subscription in self.subscriptions:
             subscription.put(document)

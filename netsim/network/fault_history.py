@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final
@@ -27,9 +27,18 @@ class PastFault:
 
 
 class FaultHistory:
-    """Faults of links, traffic and nodes of one network, in the order in which they began."""
+    """Faults of links, traffic and nodes of one network, in the order in which they began.
 
-    def __init__(self, plan: NetworkPlan, conditions: LinkConditions) -> None:
+    `tell(kind, text)` is told of links and traffic, as they change: nodes tell themselves.
+    """
+
+    def __init__(
+        self,
+        plan: NetworkPlan,
+        conditions: LinkConditions,
+        tell: Callable[[str, str], None] = lambda kind, text: None,
+    ) -> None:
+        self._tell = tell
         self._plan = plan
         self._conditions = conditions
         self._faults: dict[int, PastFault] = {}
@@ -42,32 +51,37 @@ class FaultHistory:
         """All that are kept."""
         return list(self._faults.values())
 
-    def began(self, key: Hashable, text: str, now: int) -> None:
-        """Something is broken; what was under that key before, is over."""
+    def began(self, key: Hashable, text: str, now: int) -> bool:
+        """Something is broken; what was under that key before, is over. Whether that is news."""
         number = self._in_force.get(key)
         if number is None or self._faults[number].text != text:
             self.ended(key, now)
             number = self._in_force[key] = next(self._numbers)
             self._faults[number] = PastFault(text, now, None)
+            return True
+        return False
 
-    def ended(self, key: Hashable, now: int) -> None:
-        """It is mended, if it was broken."""
+    def ended(self, key: Hashable, now: int) -> bool:
+        """It is mended; whether it was broken."""
         number = self._in_force.pop(key, None)
         if number is None:
-            return
+            return False
         self._faults[number] = replace(self._faults[number], ended_ns=now)
         if len(self._faults) - len(self._in_force) > _KEPT:
             over = (each for each, fault in self._faults.items() if fault.ended_ns is not None)
             del self._faults[next(over)]
+        return True
 
     def links_changed(self, links: Iterable[int], now: int) -> None:
         """Links are meant to be otherwise: what the topology does not say of them is broken."""
         for link in links:
             text = self._link_text(link)
             if text:
-                self.began(("link", link), text, now)
-            else:
-                self.ended(("link", link), now)
+                if self.began(("link", link), text, now):
+                    self._tell("link", text)
+            elif self.ended(("link", link), now):
+                a, b = self._plan.links[link].a[0], self._plan.links[link].b[0]
+                self._tell("link", f"{a} – {b}: as in the file")
 
     def traffic_changed(self, texts: Iterable[str], now: int) -> None:
         """These faults of traffic are in force, and no others."""
@@ -79,8 +93,10 @@ class FaultHistory:
         ]
         for key in gone:
             self.ended(key, now)
+            self._tell("fault", f"healed: {key[1]}")
         for key, text in in_force.items():
-            self.began(key, text, now)
+            if self.began(key, text, now):
+                self._tell("fault", text)
 
     def _link_text(self, link: int) -> str:
         a, b = (end[0] for end in (self._plan.links[link].a, self._plan.links[link].b))

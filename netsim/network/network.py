@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Awaitable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.link_attributes import condition_words
 from netsim.core.time import Time
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
     from netsim.realtime.launcher import Launcher, StartMethod
     from netsim.tools.iperf_report import IperfReport
+
+
+_LAST_WORDS: Final = 10
+"""Lines that `inspect` shows of a node that has died."""
 
 
 class Network(RunningNetwork):
@@ -144,13 +148,22 @@ class Network(RunningNetwork):
         found = await self._inspection.everything()
         faults = self.faults_in_force()
         timing = self.timing.as_dict()
+        found["nodes"] = [self._with_last_words(node) for node in found["nodes"]]
         known = {"name": self.plan.name, "state": self.state}
         return {**known, **found, "faults": faults, "timing": timing}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
         check_node(self.plan, name)
-        return await self._inspection.node(name)
+        return self._with_last_words(await self._inspection.node(name))
+
+    def _with_last_words(self, node: dict[str, Any]) -> dict[str, Any]:
+        """Of a node that has died: how, and what it logged last."""
+        if node["state"] != "dead":
+            return node
+        said = self.logs(node["name"], _LAST_WORDS)["lines"]
+        how = self.how_ended.get(node["name"], "")
+        return {**node, "ended": how, "last_lines": [line["text"] for line in said]}
 
     def describe(self, name: str) -> dict[str, Any]:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""

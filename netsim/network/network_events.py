@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, Final
 
 from netsim.core.errors import StartError
+from netsim.core.units import parse_duration
 from netsim.network.events import Event, EventHub, Subscription
-from netsim.network.log_lines import LogHistory, LogLine
+from netsim.network.log_lines import LogHistory, LogLine, Wanted, event_line, level_of
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.plan_names import check_node
 
@@ -48,18 +50,35 @@ class NetworkEvents(ABC):
         """Events from now on; close the subscription when done."""
         return self._events.subscribe()
 
-    def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
-        """What the nodes and their programs logged, oldest first: `{dropped, lines}`.
+    def logs(
+        self,
+        node: str | Sequence[str] | None = None,
+        last: int | None = None,
+        *,
+        since: str | None = None,
+        level: str | None = None,
+        events: bool = False,
+    ) -> dict[str, Any]:
+        """What was logged, oldest first: `{dropped, dropped_events, lines}`.
 
-        `last` is how many lines at most. UnknownNameError when there is no such node.
+        Of one node or some; `last` is how many lines at most, `since` how long ago they came at
+        most (`"5s"` of network time), `level` the least that is shown (`"warning"`). With `events`
+        what happened to the network stands between them. UnknownNameError, UnitError,
+        InvalidValueError.
         """
-        if node is not None:
-            check_node(self.plan, node)
-        return self._logs.document(node, last)
+        nodes = [node] if isinstance(node, str) else node or []
+        for name in nodes:
+            check_node(self.plan, name)
+        since_ns = 0 if since is None else self.now() - parse_duration(since)
+        least = 0 if level is None else level_of(level)
+        return self._logs.document(Wanted(frozenset(nodes), since_ns, least, events), last)
 
-    def subscribe_to_logs(self) -> Subscription:
-        """Every line that is logged from now on; close the subscription when done."""
-        return self._logs.subscribe()
+    def subscribe_to_logs(self, events: bool = False) -> Subscription:
+        """Every line that is logged from now on; close the subscription when done.
+
+        With `events` what happens to the network as well, in the form of lines.
+        """
+        return self._logs.subscribe(events)
 
     def logged(self, node: str, level: int, text: str) -> None:
         line = self._logs.add(LogLine(self.now(), node, level, text))
@@ -76,7 +95,7 @@ class NetworkEvents(ABC):
         """The error, and the last that the node logged which did not come up."""
         if error.logged_by is None:
             return error
-        lines = self._logs.document(error.logged_by, _LINES_OF_A_START)["lines"]
+        lines = self.logs(error.logged_by, _LINES_OF_A_START)["lines"]
         said = [f"  {line['text']}" for line in lines]
         title = f"the last that {error.logged_by} logged:"
         return StartError("\n".join([str(error), title, *said])) if said else error
@@ -90,4 +109,9 @@ class NetworkEvents(ABC):
 
     def _tell(self, event: Event) -> None:
         self._timeline.append(event)
+        self._announce(event)
+
+    def _announce(self, event: Event) -> None:
+        """Tell whoever listens, and keep it among the lines; the timeline is not for it."""
         self._events.publish(event)
+        self._logs.add(event_line(event))

@@ -41,7 +41,11 @@ class NetworkInForce(NetworkEvents, TrafficVerbs):
         )
         self._outages = Outages(plan)
         self._conditions = LinkConditions(plan, self._outages.nodes)
-        self.fault_history = FaultHistory(plan, self._conditions)
+        self.fault_history = FaultHistory(
+            plan,
+            self._conditions,
+            lambda kind, text: self._announce(Event(self.now(), kind, "", text)),
+        )
         self.unused = UnusedOperations()
         self._traffic_faults = TrafficFaults(self)
         self._rerouting = Rerouting(plan, self._outages, self._install_routes)

@@ -35,6 +35,8 @@ class NetworkNodes(NetworkInForce):
         """Computers whose programs stand still."""
         self.failed_programs = 0
         """How many programs under `run` have ended with an exception."""
+        self.how_ended: dict[str, str] = {}
+        """Of nodes that have died, and are not up again: in words."""
         self._ended_early: dict[str, tuple[str, int | None]] = {}
         """Nodes that ended while they, or others, still came up; how, and the exit code."""
 
@@ -82,6 +84,7 @@ class NetworkNodes(NetworkInForce):
                 raise self._with_log(error) from error.__cause__
             raise
         self._outages.node_started(node)
+        self.how_ended.pop(node, None)
         self.fault_history.ended(("node", node), self.now())
         self._publish("node-started", node, f"{node} is up")
         self._restarts.started(node)
@@ -215,6 +218,7 @@ class NetworkNodes(NetworkInForce):
         self._outages.node_gone(node, stopped=stopped)
         if self.is_running:
             self.fault_history.began(("node", node), text, self.now())
+            self.how_ended[node] = text
             self.state = "degraded"
             self._publish(kind, node, text)
             self._rerouting.soon()

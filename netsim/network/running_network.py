@@ -108,7 +108,7 @@ class RunningNetwork(NetworkNodes):
 
     def _tell_of_timing(self, text: str) -> None:
         """Of the machine, and not among what happened in the network."""
-        self._events.publish(Event(self.now(), "timing", "", text))
+        self._announce(Event(self.now(), "timing", "", text))
 
     def _new_backend(self) -> Backend:
         if self.time == "virtual":

@@ -31,6 +31,8 @@ _FRAMEWORKS: Final = {
     "quart": "Quart",
     "starlette": "Starlette",
 }
+_TRACEBACK: Final = 20
+"""Lines, the last, of an exception that has ended a program."""
 _LOOK_AGAIN: Final = 0.005
 """Seconds between looks at whether a port is listened at."""
 _FACTORY: Final = 20.0
@@ -121,6 +123,8 @@ class Programs:
         self._on_failed = on_failed
         self._ended: dict[str, str | None] = {}
         """Programs under `run` that have ended, and of what, if not in order."""
+        self._tracebacks: dict[str, list[str]] = {}
+        """The last lines of those that have ended with an exception."""
         self._runners: list[web.AppRunner] = []
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -188,7 +192,7 @@ class Programs:
             await asyncio.sleep(_LOOK_AGAIN)
 
     def states(self) -> list[dict[str, Any]]:
-        """For `inspect`: `{call, state, failure}`, the state `running`, `ended` or `failed`."""
+        """For `inspect`: `{call, state, failure, traceback}`; it runs, or has ended or failed."""
         return [
             {
                 "call": program.call,
@@ -198,6 +202,7 @@ class Programs:
                 if self._ended[program.call] is None
                 else "failed",
                 "failure": self._ended.get(program.call),
+                "traceback": self._tracebacks.get(program.call, []),
             }
             for program in self._plan.run
         ]
@@ -246,6 +251,9 @@ class Programs:
             given = await look_up(program.call)(**program.args)
         except Exception as error:  # noqa: BLE001  # whatever it raises belongs in the log
             _log.exception("run: %s ended with an exception", program.call)
+            theirs = None if error.__traceback__ is None else error.__traceback__.tb_next
+            lines = "".join(traceback.format_exception(type(error), error, theirs)).splitlines()
+            self._tracebacks[program.call] = lines[-_TRACEBACK:]
             failure = f"{type(error).__name__}: {error}"
             self._failed(program, failure, f"has ended with {failure}")
             return

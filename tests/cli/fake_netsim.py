@@ -119,6 +119,8 @@ class Network(FakeNetwork):
             self.say("something happened")
         if argv[0] == "log":
             self.say(argv[1], logging.ERROR)
+        if argv[0] == "happen":
+            self.happens(argv[1], node, argv[2])
         if argv == ["wait"]:
             run.output("stdout", b"waiting\n")
         return await super().exec(node, run)

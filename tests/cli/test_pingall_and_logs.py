@@ -84,6 +84,32 @@ def test_logs_are_shown_and_what_is_lost_is_counted(shell: Shell) -> None:
     assert shell.run("logs", "alcie")[0] == 1
 
 
+def test_events_stand_between_lines_where_they_are_asked_for(shell: Shell) -> None:
+    shell.run("exec", "alice", "log", "disk full")
+    shell.run("exec", "alice", "happen", "carrier", "alice:eth0 carrier lost")
+    shell.run("exec", "web", "happen", "routes", "routes of web have changed")
+    assert shell.run("logs")[1] == "     1.500 s  web  error     disk full\n"
+    carrier = "     1.600 s  alice  warning   carrier         alice:eth0 carrier lost\n"
+    assert shell.run("logs", "--events", "--since", "400ms", "--level", "warning") == (
+        0,
+        carrier,
+        "",
+    )
+    code, out, err = shell.run("logs", "--events", "alice", "web")
+    assert (code, len(out.splitlines()), err) == (0, 3, "")
+    for _ in range(4):
+        shell.run("exec", "web", "happen", "routes", "again")
+    code, out, err = shell.run("logs", "--events", "alice")
+    assert (code, out, err) == (0, "", "3 earlier events are not kept any more\n")
+    document = json.loads(shell.run("logs", "--events", "--json", "-n", "1")[1])
+    assert [each["kind"] for each in document["lines"]] == ["routes"]
+    assert document["dropped_events"] == 3
+    code, out, err = shell.run("logs", "--since", "yesterday")
+    assert (code, out) == (2, "")
+    assert "10ms" in err
+    assert shell.run("logs", "--level", "loud")[0] == 2
+
+
 def test_logs_are_followed_until_the_network_ends(shell: Shell) -> None:
     shell.run("exec", "alice", "log", "first")
     with shell.start("logs", "-f", "--json") as logs:

@@ -20,9 +20,10 @@ from netsim import (
 )
 from netsim.control.control_server import ControlServer
 from netsim.control.state_directory import StateDirectory
+from netsim.core.units import parse_duration
 from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
-from netsim.network.log_lines import LogHistory
+from netsim.network.log_lines import LogHistory, Wanted, event_line, level_of
 from netsim.network.reachability import OnPing
 from netsim.network.timing import TimingWatches
 from netsim.observe.late import Late
@@ -129,13 +130,25 @@ class FakeNetwork(FakeLinks):
                 self.interrupted.set()
         return Reachability(["alice", "web"], pings, watch.timing)
 
-    def logs(self, node: str | None = None, last: int | None = None) -> dict[str, Any]:
-        if node not in (None, "alice", "web"):
-            raise UnknownNameError(f"campus has no node {node!r}; write `alice`")
-        return self.history.document(node, last)
+    def logs(
+        self,
+        nodes: Sequence[str],
+        last: int | None,
+        /,
+        *,
+        since: str | None,
+        level: str | None,
+        events: bool,
+    ) -> dict[str, Any]:
+        for node in nodes:
+            if node not in ("alice", "web"):
+                raise UnknownNameError(f"campus has no node {node!r}; write `alice`")
+        since_ns = 0 if since is None else 2_000_000_000 - parse_duration(since)
+        least = 0 if level is None else level_of(level)
+        return self.history.document(Wanted(frozenset(nodes), since_ns, least, events), last)
 
-    def subscribe_to_logs(self) -> Subscription:
-        return self.history.subscribe()
+    def subscribe_to_logs(self, events: bool = False, /) -> Subscription:
+        return self.history.subscribe(events)
 
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()
@@ -146,6 +159,9 @@ class FakeNetwork(FakeLinks):
     def say(self, text: str, level: int = logging.INFO) -> None:
         self.hub.publish(Event(1, "log", "web", text))
         self.history.add(LogLine(1_500_000_000, "web", level, text))
+
+    def happens(self, kind: str, node: str, text: str) -> None:
+        self.history.add(event_line(Event(1_600_000_000, kind, node, text)))
 
 
 class Served:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from fake_network import VERY_LATE, FakeNetwork, Served
 from netsim import Timing, UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError
 from netsim.control.state_directory import StateDirectory
+from netsim.network.events import BACKLOG
 
 
 @pytest_asyncio.fixture
@@ -250,21 +252,23 @@ async def test_logs(served: Served) -> None:
     client = client_of(served)
     for number in range(5):
         served.network.say(f"line {number}")
-    document = await asyncio.to_thread(client.logs, None, None)
+    document = await asyncio.to_thread(client.logs)
     assert document["dropped"] == 2
     assert [line["text"] for line in document["lines"]] == ["line 2", "line 3", "line 4"]
-    assert set(document["lines"][0]) == {"time_ns", "wall", "node", "level", "text"}
-    assert (await asyncio.to_thread(client.logs, "web", 1))["lines"][0]["text"] == "line 4"
-    assert (await asyncio.to_thread(client.logs, "alice", None))["lines"] == []
+    assert set(document["lines"][0]) == {"time_ns", "wall", "node", "level", "text", "kind"}
+    assert (await asyncio.to_thread(lambda: client.logs(["web"], last=1)))["lines"][0][
+        "text"
+    ] == "line 4"
+    assert (await asyncio.to_thread(client.logs, ["alice"]))["lines"] == []
     with pytest.raises(UnknownNameError, match="write `alice`"):
-        await asyncio.to_thread(client.logs, "alcie", None)
+        await asyncio.to_thread(client.logs, ["alice", "alcie"])
     assert await asyncio.to_thread(client.kinds) == {"alice": "computer", "web": "computer"}
 
 
 @pytest.mark.asyncio
 async def test_logs_can_be_followed_until_the_network_ends(served: Served) -> None:
     served.network.say("before")
-    lines = client_of(served).follow_logs("web", None)
+    lines = client_of(served).follow_logs(["web"])
     assert (await asyncio.to_thread(next, lines))["text"] == "before"
     served.network.say("after")
     assert (await asyncio.to_thread(next, lines))["text"] == "after"
@@ -274,11 +278,46 @@ async def test_logs_can_be_followed_until_the_network_ends(served: Served) -> No
 
 
 @pytest.mark.asyncio
+async def test_events_are_followed_as_lines_beside_a_client_that_does_not_read(
+    served: Served, http: aiohttp.ClientSession
+) -> None:
+    network = served.network
+    words = {"events": "true", "level": "warning"}
+    async with http.get("/v1/logs?events=true&follow=true") as silent:
+        lines = client_of(served).follow_logs(["web"], **words)
+        network.happens("node-died", "alice", "alice is gone")
+        network.happens("routes", "", "routes have changed")
+        network.happens("carrier", "web", "web:eth0 carrier lost")
+        first = await asyncio.to_thread(next, lines)
+        assert (first["kind"], first["level"], first["node"]) == ("carrier", "warning", "web")
+        network.say("fine")
+        for _ in range(BACKLOG + 10_000):
+            network.happens("link", "", "x" * 4000)
+        network.say("bad", logging.ERROR)
+        seen = first
+        missed = 0
+        while seen["text"] != "bad":
+            seen = await asyncio.to_thread(next, lines)
+            missed += seen["kind"] == "missed"
+            assert seen["text"] != "fine"
+        assert missed == 1
+        cast(Any, lines).close()
+        async for line in silent.content:
+            if json.loads(line)["kind"] == "missed":
+                break
+        assert json.loads(line)["kind"] == "missed", "it is told, too"
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
         ("GET", "/v1/logs?last=some", None),
         ("GET", "/v1/logs?follow=1", None),
+        ("GET", "/v1/logs?events=1", None),
+        ("GET", "/v1/logs?since=ago", None),
+        ("GET", "/v1/logs?level=loud", None),
+        ("GET", "/v1/logs?level=loud&follow=true", None),
         ("POST", "/v1/pingall", {"timeout": 0}),
         ("POST", "/v1/pingall", {"timeout": True}),
         ("POST", "/v1/pingall", {"routers": "r1"}),

@@ -7,7 +7,7 @@ import pytest
 
 from netsim import Event, LogLine
 from netsim.network.events import BACKLOG, EventHub
-from netsim.network.log_lines import LONGEST_LINE, LogHistory
+from netsim.network.log_lines import LONGEST_LINE, LogHistory, Wanted, event_line
 from netsim.site import program_output
 from netsim.site.program_output import LineStream
 
@@ -27,7 +27,56 @@ def test_a_line_as_json() -> None:
         "node": "web",
         "level": "warning",
         "text": "full",
+        "kind": "log",
     }
+
+
+def event(kind: str, text: str, node: str = "", time_ns: int = 7) -> LogLine:
+    return event_line(Event(time_ns, kind, node, text))
+
+
+def test_events_stand_between_lines_and_have_levels() -> None:
+    history = LogHistory(capacity=2)
+    history.add(line("before"))
+    for number, kind in enumerate(("node-died", "carrier", "routes")):
+        history.add(event(kind, kind, time_ns=6 + number))
+    assert texts(history.document()) == ["before"]
+    document = history.document(Wanted(events=True))
+    assert (document["dropped"], document["dropped_events"]) == (0, 1)
+    assert [(each["text"], each["level"]) for each in document["lines"]] == [
+        ("before", "info"),
+        ("carrier", "warning"),
+        ("routes", "info"),
+    ]
+
+
+def test_what_is_wanted() -> None:
+    history = LogHistory()
+    history.add(line("of web"))
+    history.add(line("bad", node="alice", level=logging.ERROR))
+    history.add(event("node-died", "alice is gone", "alice", time_ns=9))
+    history.add(event("routes", "of all", time_ns=10))
+    nobody = Wanted(frozenset({"bob"}), events=True)
+    assert texts(history.document(nobody)) == ["of all"], "what is about no node is about each"
+    assert texts(history.document(Wanted(level=logging.ERROR))) == ["bad"]
+    assert texts(history.document(Wanted(level=logging.ERROR, events=True))) == [
+        "bad",
+        "alice is gone",
+    ]
+    assert texts(history.document(Wanted(since_ns=9, events=True))) == ["alice is gone", "of all"]
+    assert texts(history.document(Wanted(events=True), last=1)) == ["of all"]
+
+
+@pytest.mark.asyncio
+async def test_who_follows_events_hears_them_between_lines() -> None:
+    history = LogHistory()
+    lines, both = history.subscribe(), history.subscribe(events=True)
+    history.add(line("a"))
+    history.add(event("carrier", "b"))
+    history.add(line("c"))
+    history.close()
+    assert [each["text"] async for each in lines] == ["a", "c"]
+    assert [each["text"] async for each in both] == ["a", "b", "c"]
 
 
 def test_the_oldest_lines_make_room_and_are_counted() -> None:
@@ -43,11 +92,11 @@ def test_lines_of_one_node_and_the_last_ones() -> None:
     history = LogHistory()
     for number in range(6):
         history.add(line(str(number), node="alice" if number % 2 else "web"))
-    assert texts(history.document("web")) == ["0", "2", "4"]
-    assert texts(history.document("web", 2)) == ["2", "4"]
-    assert texts(history.document(None, 1)) == ["5"]
-    assert texts(history.document(None, 0)) == []
-    assert texts(history.document(None, 99)) == ["0", "1", "2", "3", "4", "5"]
+    assert texts(history.document(Wanted(frozenset({"web"})))) == ["0", "2", "4"]
+    assert texts(history.document(Wanted(frozenset({"web"})), 2)) == ["2", "4"]
+    assert texts(history.document(last=1)) == ["5"]
+    assert texts(history.document(last=0)) == []
+    assert texts(history.document(last=99)) == ["0", "1", "2", "3", "4", "5"]
 
 
 def test_a_long_line_is_cut() -> None:
@@ -96,7 +145,7 @@ async def test_who_follows_a_log_too_slowly_is_told_as_well() -> None:
     first = await anext(subscription)
     assert first == line(
         "2 lines were not taken in time and are lost", "", logging.WARNING
-    ).as_dict() | {"wall": first["wall"]}
+    ).as_dict() | {"wall": first["wall"], "kind": "missed"}
 
 
 def test_a_program_that_prints_without_an_end_of_line_fills_no_memory() -> None:

@@ -241,10 +241,14 @@ def test_a_program_that_fails_is_told(call: str, time: Time, tmp_path: Path) -> 
         assert event.node == "web"
         assert event.text == f"web: run: {call} has ended with LookupError: no stock"
         assert network.summary()["failed_programs"] == 1
-        assert (await network.inspect_node("web"))["programs"] == [
-            {"call": call, "state": "failed", "failure": "LookupError: no stock"},
-            {"call": "serve:ends", "state": "ended", "failure": None},
-            {"call": "serve:main", "state": "running", "failure": None},
+        failed, *others = (await network.inspect_node("web"))["programs"]
+        first, *middle, last = failed.pop("traceback")
+        assert (first, last) == ("Traceback (most recent call last):", "LookupError: no stock")
+        assert middle[0].startswith(f'  File "{tmp_path}/serve.py", line '), "no line of ours"
+        assert failed == {"call": call, "state": "failed", "failure": "LookupError: no stock"}
+        assert others == [
+            {"call": "serve:ends", "state": "ended", "failure": None, "traceback": []},
+            {"call": "serve:main", "state": "running", "failure": None, "traceback": []},
         ]
 
     play(time, file, test)
