@@ -8,20 +8,36 @@ loop means the operating system, and on a computer's its hosts table.
 from __future__ import annotations
 
 import asyncio
-from functools import cache
-from typing import Any
+import weakref
+from typing import Any, Final
 
 from netsim.aio.host_loop import HostLoop
 
+_computers: Final[weakref.WeakSet[HostLoop]] = weakref.WeakSet()
+"""Loops of computers that have not ended."""
+_replaced: Final[dict[str, Any]] = {}
+"""aiohttp's own default resolver, while there is a computer."""
 
-@cache
-def resolve_through_the_loop() -> None:
-    """From now on aiohttp's connectors on a computer resolve names through its loop.
+
+def computer_begins(loop: HostLoop) -> None:
+    """Until it ends, aiohttp's connectors on computers resolve names through their loops.
 
     Those on other loops of the process have aiohttp's own default, as ever.
     """
+    _computers.add(loop)
+    if not _replaced:
+        _replace()
+
+
+def computer_ends(loop: HostLoop) -> None:
+    """With the last one aiohttp is what it was."""
+    _computers.discard(loop)
+    if not _computers and _replaced:
+        _restore()
+
+
+def _replace() -> None:
     # Imported here, because aiohttp takes longer to import than all of this package.
-    import aiohttp.connector
     import aiohttp.resolver
 
     ordinary: Any = aiohttp.resolver.DefaultResolver
@@ -34,5 +50,21 @@ def resolve_through_the_loop() -> None:
                 return aiohttp.resolver.ThreadedResolver(loop)
             return super().__new__(cls)
 
+    _replaced.update(ordinary=ordinary, ours=DefaultResolver)
+    _set(DefaultResolver)
+
+
+def _restore() -> None:
+    import aiohttp.resolver
+
+    ordinary, ours = _replaced.pop("ordinary"), _replaced.pop("ours")
+    if aiohttp.resolver.DefaultResolver is ours:  # else somebody has replaced it since
+        _set(ordinary)
+
+
+def _set(resolver: Any) -> None:
+    import aiohttp.connector
+    import aiohttp.resolver
+
     for module in (aiohttp, aiohttp.connector, aiohttp.resolver):
-        vars(module)["DefaultResolver"] = DefaultResolver
+        vars(module)["DefaultResolver"] = resolver

@@ -58,13 +58,14 @@ class HostLoopMixin(HostLoop):
         self.path = path_finder
         self._owners = {}
         self._stream_sockets = StreamSockets(self)
-        aiohttp_names.resolve_through_the_loop()
+        aiohttp_names.computer_begins(self)
 
     def detach_host(self) -> list[Any]:
         """Let the stack go, as the loop will never run again; returns what stood for its sockets.
 
         Programs hold those, and they hold programs: who wants no program to end keeps the list.
         """
+        aiohttp_names.computer_ends(self)
         owners: list[Any] = list(self._owners.values())
         for owner in owners:
             for name, value in list(vars(owner).items()):
@@ -78,6 +79,11 @@ class HostLoopMixin(HostLoop):
         for name in ("host", "path", "outside", "_owners", "_stream_sockets"):
             del vars(self)[name]
         return owners
+
+    def close(self) -> None:
+        """As asyncio; nothing of the process is as it was for this computer any more."""
+        aiohttp_names.computer_ends(self)
+        super().close()
 
     # Names
 

@@ -16,10 +16,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 from certificates import make_contexts
+from networks import play
+from plans import plan_of
 from resets import reset
 from virtual_computers import World, world
 
-from netsim.aio import aiohttp_names
+from netsim import Network
+from netsim.core.time import Time
 from netsim.wire.address import format_ip
 
 __all__ = ["world"]
@@ -292,37 +295,68 @@ def test_https(server: Web, tmp_path: Path) -> None:
     assert server.accepted == 2, "one is kept alive, one was refused by the client"
 
 
-def test_names_are_asked_of_the_loop_even_with_aiodns(world: World, tmp_path: Path) -> None:
+class AsksRealServers(aiohttp.abc.AbstractResolver):
+    """aiohttp's default, where aiodns is installed."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise AssertionError("asked past the simulated network")
+
+    async def resolve(self, *_: Any) -> Any:
+        """Never."""
+
+    async def close(self) -> None:
+        """Never."""
+
+
+NAMES_OF_THE_DEFAULT = (aiohttp, aiohttp.connector, aiohttp.resolver)
+
+
+def defaults() -> set[Any]:
+    return {vars(module)["DefaultResolver"] for module in NAMES_OF_THE_DEFAULT}
+
+
+@pytest.fixture
+def aiodns(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in NAMES_OF_THE_DEFAULT:
+        monkeypatch.setattr(module, "DefaultResolver", AsksRealServers)
+
+
+@pytest.mark.usefixtures("aiodns")
+def test_names_are_asked_of_the_loop_even_with_aiodns(tmp_path: Path) -> None:
     """A connector made by code that knows nothing of us takes the default resolver."""
+    world = World(plan_of("alice r1 delay=1ms", "r1 web delay=1ms"))
 
-    class AsksRealServers(aiohttp.abc.AbstractResolver):
-        def __init__(self, *_: Any, **__: Any) -> None:
-            raise AssertionError("asked past the simulated network")
+    async def client(session: aiohttp.ClientSession) -> None:
+        async with session.get("http://web/") as response:
+            assert response.status == 200
 
-        async def resolve(self, *_: Any) -> Any:
-            """Never."""
+    Web(world, tmp_path).call(client)
 
-        async def close(self) -> None:
-            """Never."""
+    async def elsewhere() -> None:
+        with pytest.raises(AssertionError, match="past the simulated network"):
+            aiohttp.TCPConnector()
 
-    modules = (aiohttp, aiohttp.connector, aiohttp.resolver)
-    with pytest.MonkeyPatch.context() as patch:
-        for module in modules:
-            patch.setattr(module, "DefaultResolver", AsksRealServers)
-        # Made with aiodns installed, this is how aiohttp would look when the first loop begins.
-        aiohttp_names.resolve_through_the_loop.cache_clear()
-        another = World(world.plan)
+    asyncio.run(elsewhere())
+    assert AsksRealServers not in defaults()
+    world.close()
+    assert defaults() == {AsksRealServers}
 
-        async def client(session: aiohttp.ClientSession) -> None:
-            async with session.get("http://web/") as response:
-                assert response.status == 200
 
-        Web(another, tmp_path).call(client)
-        another.close()
+@pytest.mark.usefixtures("aiodns")
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_aiohttp_is_what_it_was_when_no_network_lives(time: Time) -> None:
+    async def test(network: Network) -> None:
+        await network["web"].crash()
+        await network["web"].start()
+        assert (await network["alice"].get("http://web/ip")).status == 200
+        assert (AsksRealServers in defaults()) == (time == "real"), "nodes have processes"
 
-        async def elsewhere() -> None:
-            with pytest.raises(AssertionError, match="past the simulated network"):
-                aiohttp.TCPConnector()
+    web = {"services": {80: "netsim.services.httpbin:create_app"}}
+    play(time, plan_of("alice web", nodes={"web": web}), test)
+    assert defaults() == {AsksRealServers}
 
-        asyncio.run(elsewhere())
-    aiohttp_names.resolve_through_the_loop.cache_clear()
+
+def test_a_world_that_ends_leaves_another_its_names(world: World) -> None:
+    during = defaults()
+    World(world.plan).close()
+    assert defaults() == during
