@@ -23,8 +23,8 @@ class Reports(Protocol):
     def exited(self, pid: int, code: int) -> None:
         """A process has ended and is reaped; negative for a signal."""
 
-    def launcher_lost(self) -> None:
-        """The launcher is gone, and with it every process."""
+    def launcher_lost(self, reason: str | None) -> None:
+        """The launcher is gone, and with it every process; the reason, where it has told one."""
 
 
 class Launcher(Protocol):

@@ -10,6 +10,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from netsim.core.errors import StartError
@@ -176,8 +177,11 @@ class Launches:
         handle.exit_code = code
         self._reports.ended(handle)
 
-    def launcher_lost(self) -> None:
+    def launcher_lost(self, reason: str | None) -> None:
         lost, self._launcher = self._launcher, None
+        if reason is not None:
+            for handle in chain.from_iterable(self._asked.values()):
+                handle.failure = f"cannot be launched: {reason}"
         self._asked.clear()
         text = None
         if not self.ending and lost is not None:

@@ -39,6 +39,8 @@ class Zygote:
         self._channel: Channel | None = None
         self._gone: asyncio.Event
         self._reports: Reports
+        self._reason: str | None = None
+        """Why it has ended, where it has told."""
 
     @property
     def name(self) -> str:
@@ -109,6 +111,8 @@ class Zygote:
 
     def _hear(self, message: Any) -> None:
         match message:
+            case messages.NotPrepared(reason):
+                self._reason = reason
             case messages.Forked(node, pid):
                 self._reports.launched(node, pid)
             case messages.NotForked(node, reason):
@@ -118,7 +122,7 @@ class Zygote:
 
     def _channel_closed(self) -> None:
         self._gone.set()
-        self._reports.launcher_lost()
+        self._reports.launcher_lost(self._reason)
 
 
 def _fork_zygote(sock: socket.socket) -> int:

@@ -46,6 +46,13 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class NotPrepared:
+    """It ends before it has forked any node; the reason is for a person to read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forked:
     """The process of a node exists."""
 

@@ -53,11 +53,19 @@ def serve(sock: socket.socket) -> None:
     # A collection would write to every page that is shared with the supervisor, and leave holes
     # that nodes write to: no garbage here is worth that.
     gc.disable()
-    # Imported here, which is the reason for having a zygote.
-    from netsim.realtime import rehearsal, site_process
+    try:
+        # Imported here, which is the reason for having a zygote.
+        from netsim.realtime import rehearsal, site_process
 
-    site_process.preload()
-    rehearsal.rehearse()
+        site_process.preload()
+        rehearsal.rehearse()
+    except Exception as error:
+        words = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        with contextlib.suppress(OSError):
+            sock.sendall(encode(messages.NotPrepared(f"the zygote could not get ready: {words}")))
+        if isinstance(error, OSError):
+            return
+        raise
     gc.freeze()
     _Zygote(sock).run()
 

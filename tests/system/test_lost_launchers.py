@@ -19,7 +19,7 @@ import pytest
 from networks import Curl, lines_of, tool, url
 
 from netsim import Network, NotRespondingError, StartError, Zygote
-from netsim.realtime import fleet
+from netsim.realtime import fleet, zygote
 from netsim.realtime.launcher import START_METHODS, StartMethod
 
 SMALL = """
@@ -273,3 +273,25 @@ async def test_daemons_leave_no_zombies_and_own_children_are_the_program_s(tmp_p
         _, left = await asyncio.to_thread(psutil.wait_procs, node.children(), 30)
         assert left == []
         await network.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_zygote_that_cannot_get_ready_says_why(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_descriptors(sock: socket.socket) -> int:
+        code = (
+            "import resource; from netsim.realtime import zygote_process; "
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (6, 6)); zygote_process.main()"
+        )
+        sock.set_inheritable(True)
+        command = [sys.executable, "-c", code, str(sock.fileno())]
+        return os.posix_spawn(sys.executable, command, os.environ)
+
+    for each in ("_fork_zygote", "_spawn_zygote"):
+        monkeypatch.setattr(zygote, each, without_descriptors)
+    with pytest.raises(StartError) as caught:
+        await Network(small, launcher=Zygote.start()).start()
+    assert str(caught.value) == (
+        "alice: cannot be launched: the zygote could not get ready: Too many open files"
+    )
