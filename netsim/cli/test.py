@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -18,7 +18,7 @@ from netsim.cli.printing import print_json, say
 from netsim.cli.progress import ProgressBar
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.core.order_words import EXHAUSTIVE, FIFO, parse_search_order
-from netsim.core.time import SECOND
+from netsim.core.time import SECOND, Time
 from netsim.core.units import DURATION
 
 if TYPE_CHECKING:
@@ -113,23 +113,7 @@ def _parse_budget(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option("--write", type=click.Path(), metavar="FILE", help="Where --explore writes a find.")
 @options.as_json
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path())
-def command(
-    seed: int | None,
-    seeds: range | None,
-    keep_going: bool,
-    budget: float | None,
-    order: str | None,
-    time_: Literal["virtual", "real"] | None,
-    trace: str | None,
-    junit: str | None,
-    html: str | None,
-    jobs: int | None,
-    explores: bool,
-    examples: int | None,
-    write: str | None,
-    as_json: bool,
-    paths: tuple[str, ...],
-) -> int:
+def command(**given: Any) -> int:
     """Run scenario files, and those in directories, in parallel.
 
     A step that does not hold is shown at its place in the file, as expected against seen, with
@@ -138,28 +122,71 @@ def command(
     With --explore faults are drawn, within what a file's `explore` allows, until one of its
     invariants breaks; the fewest and shortest that do so become a scenario NAME.found.yaml.
     """
-    if seed is not None and seeds is not None:
-        raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
-    if explores:
-        unfit: dict[str, object] = {"--seeds": seeds, "--trace": trace}
-        unfit |= {"--junit": junit, "--html": html}
-        unfit |= {"--keep-going": keep_going or None}
-    else:
-        unfit = {"--examples": examples, "--write": write}
-    for option, value in unfit.items():
-        if value is not None:
-            where = "not with" if explores else "only with"
-            raise click.UsageError(f"`{option}` goes {where} `--explore`; leave it out")
+    asked = _Asked(**given)
+    asked.check()
+    scenarios = _load(asked)
+    _check_orders(scenarios, asked)
+    doubts = {each: None for scenario in scenarios for each in scenario.topology.warnings}
+    for warning in doubts:
+        say(warning.as_warning(), err=True)
+    if asked.explores:
+        return _explore(scenarios, asked)
+    _check_trace(asked.trace, scenarios)
+    return _run(scenarios, asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """The command line."""
+
+    seed: int | None
+    seeds: range | None
+    keep_going: bool
+    budget: float | None
+    order: str | None
+    time_: Time | None
+    trace: str | None
+    junit: str | None
+    html: str | None
+    jobs: int | None
+    explores: bool
+    examples: int | None
+    write: str | None
+    as_json: bool
+    paths: tuple[str, ...]
+
+    @property
+    def workers(self) -> int:
+        """How many runs are made at a time."""
+        return self.jobs or os.cpu_count() or 1
+
+    def check(self) -> None:
+        """UsageError for options that do not go together."""
+        if self.seed is not None and self.seeds is not None:
+            raise click.UsageError("`--seed` and `--seeds` exclude each other; write one of them")
+        unfit: dict[str, object] = {"--examples": self.examples, "--write": self.write}
+        if self.explores:
+            unfit = {"--seeds": self.seeds, "--trace": self.trace, "--junit": self.junit}
+            unfit |= {"--html": self.html, "--keep-going": self.keep_going or None}
+        for option, value in unfit.items():
+            if value is not None:
+                where = "not with" if self.explores else "only with"
+                raise click.UsageError(f"`{option}` goes {where} `--explore`; leave it out")
+
+
+def _load(asked: _Asked) -> list[Scenario]:
+    """The scenarios to run; InvalidFileError with the mistakes of all files."""
     from netsim.control.preflight import check_ports
     from netsim.scenario.load_scenario import load_scenario  # pydantic takes a while
-    from netsim.scenario.seed_sweep import Runs
     from netsim.topology.make_plan import make_plan
 
     scenarios, problems = [], []
-    for file in _files(paths):
+    for file in _files(asked.paths):
         try:
-            scenario = load_scenario(file, time=time_)
-            scenarios.append(scenario if order is None else replace(scenario, order=order))
+            scenario = load_scenario(file, time=asked.time_)
+            if asked.order is not None:
+                scenario = replace(scenario, order=asked.order)
+            scenarios.append(scenario)
             if scenario.time == "real":
                 topology = os.path.relpath(scenario.topology.file)
                 check_ports(topology, make_plan(scenario.topology))
@@ -169,58 +196,72 @@ def command(
         raise InvalidFileError(problems)
     if not scenarios:
         raise click.UsageError("there are no scenarios in these directories; name a file")
-    _check_orders(scenarios, seeds, explores, trace)
-    doubts = {each: None for scenario in scenarios for each in scenario.topology.warnings}
-    for warning in doubts:
-        say(warning.as_warning(), err=True)
-    if explores:
-        from netsim.cli.fault_search import EXAMPLES, explore_all
+    return scenarios
 
-        # In a directory there may be others, and files that were found.
-        fit = [each for each in scenarios if each.file in paths or each.explore]
-        if not fit:
-            raise click.UsageError("no scenario here has `explore`; name one that does")
-        return explore_all(
-            fit,
-            seed=seed,
-            examples=examples or EXAMPLES,
-            jobs=jobs or os.cpu_count() or 1,
-            write=write,
-            as_json=as_json,
-            budget=budget,
-        )
-    _check_trace(trace, scenarios)
+
+def _explore(scenarios: list[Scenario], asked: _Asked) -> int:
+    from netsim.cli.fault_search import EXAMPLES, explore_all
+
+    # In a directory there may be others, and files that were found.
+    fit = [each for each in scenarios if each.file in asked.paths or each.explore]
+    if not fit:
+        raise click.UsageError("no scenario here has `explore`; name one that does")
+    return explore_all(
+        fit,
+        seed=asked.seed,
+        examples=asked.examples or EXAMPLES,
+        jobs=asked.workers,
+        write=asked.write,
+        as_json=asked.as_json,
+        budget=asked.budget,
+    )
+
+
+def _run(scenarios: list[Scenario], asked: _Asked) -> int:
+    """Run all, and show and write what came of them."""
     started = time.monotonic()
-    chosen: list[int | None] = list(seeds) if seeds else [seed]
-    workers = jobs or os.cpu_count() or 1
-    show = _Shown(scenarios, as_json, workers)
-    one_run = [each for each in scenarios if each.order != EXHAUSTIVE]
-    made = 0
-    if one_run:
-        with Runs(
-            one_run, chosen, trace=trace, workers=workers, keep_going=keep_going, budget=budget
-        ) as runs:
-            _follow(runs, show)
-            made = runs.made
+    show = _Shown(scenarios, asked.as_json, asked.workers)
+    made = _run_once(scenarios, asked, show)
     searched = [each for each in scenarios if each.order == EXHAUSTIVE]
-    for result, tried in search_all(searched, seed=seed, jobs=workers, budget=budget):
+    for result, tried in search_all(
+        searched, seed=asked.seed, jobs=asked.workers, budget=asked.budget
+    ):
         show.add(result)
         made += tried
     results = show.results
     wall = time.monotonic() - started
-    if junit is not None:
+    if asked.junit is not None:
         from netsim.scenario.junit import junit_xml
 
-        Path(junit).write_bytes(junit_xml(results, wall))
-    if html is not None:
+        Path(asked.junit).write_bytes(junit_xml(results, wall))
+    if asked.html is not None:
         from netsim.scenario.html.page import write_html
 
-        write_html(results, html, {each.file: each.topology for each in scenarios})
-    if as_json:
+        write_html(results, asked.html, {each.file: each.topology for each in scenarios})
+    if asked.as_json:
         print_json([result.as_dict() for result in results])
     else:
         say(_summary(results, made, wall))
     return FINE if all(result.held for result in results) else FAILED
+
+
+def _run_once(scenarios: list[Scenario], asked: _Asked, show: _Shown) -> int:
+    """Run those that are one run for each seed; how many runs were made."""
+    from netsim.scenario.seed_sweep import Runs
+
+    one_run = [each for each in scenarios if each.order != EXHAUSTIVE]
+    if not one_run:
+        return 0
+    with Runs(
+        one_run,
+        list(asked.seeds or [asked.seed]),
+        trace=asked.trace,
+        workers=asked.workers,
+        keep_going=asked.keep_going,
+        budget=asked.budget,
+    ) as runs:
+        _follow(runs, show)
+        return runs.made
 
 
 def _files(paths: tuple[str, ...]) -> list[str]:
@@ -244,9 +285,7 @@ def _check_trace(trace: str | None, scenarios: list[Scenario]) -> None:
         raise InvalidFileError([Problem(real.file, 1, 1, message)])
 
 
-def _check_orders(
-    scenarios: list[Scenario], seeds: range | None, explores: bool, trace: str | None
-) -> None:
+def _check_orders(scenarios: list[Scenario], asked: _Asked) -> None:
     """Raise where an order cannot be had, or is none of a single run."""
     from netsim.scenario.load_scenario import REAL_ORDER
 
@@ -259,7 +298,11 @@ def _check_orders(
         raise InvalidFileError(problems)
     if not any(each.order == EXHAUSTIVE for each in scenarios):
         return
-    unfit = {"--seeds": seeds is not None, "--explore": explores, "--trace": trace is not None}
+    unfit = {
+        "--seeds": asked.seeds is not None,
+        "--explore": asked.explores,
+        "--trace": asked.trace is not None,
+    }
     for option, is_given in unfit.items():
         if is_given:
             raise click.UsageError(
