@@ -11,6 +11,7 @@ an assertion.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -85,6 +86,32 @@ class InvalidValueError(NetsimError, ValueError):
 
 class UnitError(NetsimError, ValueError):
     """Text that is not a quantity of the wanted kind; the message says which units exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterMistake:
+    """One mistake in a capture filter: which characters (`column` counts from 1), and why."""
+
+    column: int
+    length: int
+    message: str
+    """What is wrong; what to write instead."""
+
+
+class InvalidFilterError(NetsimError, ValueError):
+    """A capture filter that is none; its text points at every one of `mistakes`."""
+
+    def __init__(self, written: str, mistakes: Sequence[FilterMistake]) -> None:
+        super().__init__(written, mistakes)
+        self.written = written
+        self.mistakes = tuple(mistakes)
+
+    def __str__(self) -> str:
+        shown = "".join(each if each.isprintable() else " " for each in self.written)
+        return "\n".join(
+            f"{printable(each.message)}\n  {shown}\n  {' ' * (each.column - 1)}{'^' * each.length}"
+            for each in self.mistakes
+        )
 
 
 class UnknownNameError(NetsimError):
