@@ -53,7 +53,19 @@ Enhanced packet (type 6), one for each frame:
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 |                   frame, padded with zeroes …                 |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-|   options: epb_flags (2): direction in bits 0-1              |
+|   options: epb_flags (2): direction in bits 0-1;             |
+|   opt_comment (1): why the frame went no further             |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+
+Interface statistics (type 5), at the end of a live capture for each interface:
+
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|      interface, counted from 0 in order of description        |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|              timestamp, upper half, lower half                |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|   options: isb_ifdrop (5): frames that the reader was too    |
+|   slow for, 64 bits                                           |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 An option is a 16-bit code, a 16-bit length without padding, and its value; code 0 ends a list.
@@ -65,7 +77,7 @@ nodes append packets. A block is one `write` in append mode, so they never mix (
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -73,6 +85,7 @@ from netsim.observe.tap import Direction
 
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE_DESCRIPTION: Final = 1
+_INTERFACE_STATISTICS: Final = 5
 _ENHANCED_PACKET: Final = 6
 
 _BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
@@ -86,6 +99,8 @@ _SHB_USERAPPL: Final = 4
 _IF_NAME: Final = 2
 _IF_TSRESOL: Final = 9
 _EPB_FLAGS: Final = 2
+_ISB_IFDROP: Final = 5
+_COMMENT: Final = 1
 _END_OF_OPTIONS: Final = bytes(4)
 
 _BLOCK_START = struct.Struct("<II")
@@ -93,6 +108,8 @@ _BLOCK_END = struct.Struct("<I")
 _SECTION_BODY = struct.Struct("<IHHq")
 _INTERFACE_BODY = struct.Struct("<HHI")
 _PACKET_BODY = struct.Struct("<IIIII")
+_STATISTICS_BODY = struct.Struct("<III")
+_COUNTER = struct.Struct("<Q")
 _OPTION = struct.Struct("<HH")
 _FLAGS = struct.Struct("<I")
 
@@ -144,13 +161,106 @@ def interface(name: str) -> bytes:
     return _block(_INTERFACE_DESCRIPTION, body + options + _END_OF_OPTIONS)
 
 
-def packet(number: int, timestamp_ns: int, frame: bytes, direction: Direction) -> bytes:
+def packet(
+    number: int, timestamp_ns: int, frame: bytes, direction: Direction, comment: str = ""
+) -> bytes:
     """The block of one frame at an interface; `timestamp_ns` counts from 1970-01-01 UTC."""
     length = len(frame)
     upper, lower = timestamp_ns >> 32, timestamp_ns & 0xFFFFFFFF
     body = _PACKET_BODY.pack(number, upper, lower, length, length)
     options = _option(_EPB_FLAGS, _FLAGS.pack(direction))
+    if comment:
+        options += _text(_COMMENT, comment)
     return _block(_ENHANCED_PACKET, body + _padded(frame) + options + _END_OF_OPTIONS)
+
+
+def statistics(number: int, timestamp_ns: int, dropped: int) -> bytes:
+    """The block that says how many frames of an interface the reader was too slow for."""
+    body = _STATISTICS_BODY.pack(number, timestamp_ns >> 32, timestamp_ns & 0xFFFFFFFF)
+    options = _option(_ISB_IFDROP, _COUNTER.pack(dropped))
+    return _block(_INTERFACE_STATISTICS, body + options + _END_OF_OPTIONS)
+
+
+# Reading back what this module writes
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A frame of a capture that is read."""
+
+    number: int
+    """Of its interface."""
+    timestamp_ns: int
+    """Since 1970-01-01 UTC."""
+    frame: bytes
+    direction: Direction
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Of an interface of a capture that is read."""
+
+    number: int
+    timestamp_ns: int
+    dropped: int
+
+
+class PcapngReader:
+    """Takes a stream of blocks apart, whole ones as they come.
+
+    It knows what this module writes: this byte order, these options.
+    """
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def blocks(self, data: bytes) -> Iterator[bytes]:
+        """Those that `data` completes."""
+        self._data += data
+        start, end = 0, len(self._data)
+        try:
+            while end - start >= _BLOCK_START.size:
+                length = _BLOCK_START.unpack_from(self._data, start)[1]
+                if end - start < length:
+                    return
+                start += length
+                yield bytes(self._data[start - length : start])
+        finally:
+            del self._data[:start]
+
+
+def read_block(block: bytes) -> Packet | Statistics | str | None:
+    """What a block holds: a frame, statistics, the name of an interface; else None."""
+    kind, _ = _BLOCK_START.unpack_from(block)
+    start = _BLOCK_START.size
+    if kind == _ENHANCED_PACKET:
+        number, upper, lower, length, _ = _PACKET_BODY.unpack_from(block, start)
+        start += _PACKET_BODY.size
+        options = _options(block, start + length + -length % 4)
+        flags = _FLAGS.unpack(options[_EPB_FLAGS])[0]
+        frame, comment = block[start : start + length], options.get(_COMMENT, b"").decode()
+        return Packet(number, upper << 32 | lower, frame, Direction(flags), comment)
+    if kind == _INTERFACE_STATISTICS:
+        number, upper, lower = _STATISTICS_BODY.unpack_from(block, start)
+        options = _options(block, start + _STATISTICS_BODY.size)
+        dropped = _COUNTER.unpack(options[_ISB_IFDROP])[0]
+        return Statistics(number, upper << 32 | lower, dropped)
+    if kind == _INTERFACE_DESCRIPTION:
+        return _options(block, start + _INTERFACE_BODY.size)[_IF_NAME].decode()
+    return None
+
+
+def _options(block: bytes, start: int) -> dict[int, bytes]:
+    options: dict[int, bytes] = {}
+    while start + _OPTION.size <= len(block) - _BLOCK_END.size:
+        code, length = _OPTION.unpack_from(block, start)
+        if not code:
+            break
+        start += _OPTION.size
+        options[code] = block[start : start + length]
+        start += length + -length % 4
+    return options
 
 
 def _block(block_type: int, body: bytes) -> bytes:

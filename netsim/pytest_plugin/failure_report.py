@@ -81,7 +81,7 @@ def _add_to_failure(report: pytest.TestReport, title: str, text: str) -> None:
 
 async def _describe(network: Network) -> str:
     """What happened, and the last packets."""
-    from netsim.observe.summary import summarise
+    from netsim.observe.frame_lines import summarise
 
     packets = [
         (

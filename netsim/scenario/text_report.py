@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from netsim.core.units import format_moment
 from netsim.network.log_lines import LogLine, logged_errors
+from netsim.observe.frame_lines import summarise
 from netsim.observe.frame_log import FrameRecord
-from netsim.observe.summary import summarise
 from netsim.scenario.results import Role, ScenarioResult, StepResult
 
 _PACKETS: Final = 20

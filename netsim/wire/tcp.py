@@ -41,7 +41,6 @@ CWR: Final = 0x80
 """Congestion Window Reduced."""
 
 _END, _NOP, _MSS, _WINDOW_SCALE, _SACK_PERMITTED, _SACK, _TIMESTAMPS = 0, 1, 2, 3, 4, 5, 8
-_FLAG_LETTERS: Final = ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"), (ACK, "."), (URG, "U"))
 
 _HEADER = struct.Struct("!HHIIHHHH")
 _PORTS_TO_WINDOW = struct.Struct("!HHIIHH")
@@ -104,13 +103,6 @@ class TcpSegment:
             options += bytes((_NOP, _NOP, _SACK, 2 + 8 * len(self.sack_blocks)))
             options += b"".join(_SACK_BLOCK.pack(*block) for block in self.sack_blocks)
         return options + bytes((_NOP,)) * (-len(options) % 4)
-
-    def __str__(self) -> str:
-        letters = "".join(letter for bit, letter in _FLAG_LETTERS if self.flags & bit)
-        return (
-            f"[{letters}] seq {self.sequence} ack {self.acknowledgement} "
-            f"win {self.window} len {len(self.payload)}"
-        )
 
 
 def timestamp_option(value: int, echo: int) -> bytes:

@@ -100,7 +100,7 @@ def test_a_directory_with_one_that_fails(shell: Shell) -> None:
         "  expected: a response within 1s",
         "  seen:     network is unreachable",
     ]
-    assert any("alice:eth0 → r1:eth0" in line and "TCP [S]" in line for line in lines)
+    assert any("alice:eth0 → r1:eth0" in line and "Flags [S]" in line for line in lines)
     assert "  again: netsim test scenarios/fails.yaml --seed 3" in lines
     assert lines[-2].startswith("ok      scenarios/holds.yaml: it holds")
     assert lines[-1].startswith("2 scenarios: 1 held, 1 failed, in ")

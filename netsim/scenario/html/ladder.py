@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netsim.drawing.geometry import text_width
+from netsim.observe.frame_lines import summarise
 from netsim.observe.frame_log import DELIVERED, IN_FLIGHT, FrameRecord
-from netsim.observe.summary import summarise
 from netsim.scenario.html.markup import clean, count, fitted, label, picture
 from netsim.scenario.text_report import packet_line, seconds
 
