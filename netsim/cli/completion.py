@@ -65,7 +65,19 @@ def tool_words(ctx: click.Context, param: click.Parameter, incomplete: str) -> l
         return matching(dict.fromkeys((*HOST_TOOLS, *SWITCH_TOOLS), ""), incomplete)
     stackless = [kind for kind, traits in KINDS.items() if not traits.has_stack]
     tools = SWITCH_TOOLS if kinds.get(ctx.params["node"]) in stackless else HOST_TOOLS
-    return matching(dict.fromkeys(tools, ""), incomplete)
+    return matching(dict.fromkeys((*tools, "tcpdump"), ""), incomplete)
+
+
+def capture_words(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Nodes, and behind the first one the words of filters."""
+    from netsim.observe.capture_filter import WORDS
+
+    words = _kinds(ctx)
+    if ctx.params.get("words"):
+        words = {**words, **dict.fromkeys(WORDS, "")}
+    return matching(words, incomplete)
 
 
 def matching(

@@ -82,6 +82,8 @@ def command(
     if not argv:
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[-1])
     client = ControlClient(find(name))
+    if argv[0] == "tcpdump":
+        return _tcpdump(client, nodes, argv[1:], as_json)
     if nodes is not None and _WILD.isdisjoint(nodes):
         return _follow(client, nodes, argv, as_json)
     from netsim.cli.exec_at_many import follow
@@ -89,6 +91,16 @@ def command(
     written = [] if nodes is None else options.names(nodes)
     with client.exec_at_many(written, kind, argv, cwd=os.getcwd(), json=as_json) as execution:
         return follow(client, execution, as_json)
+
+
+def _tcpdump(client: ControlClient, nodes: str | None, argv: list[str], as_json: bool) -> int:
+    """What captures at many nodes as at one, and follows all of them in one stream."""
+    from netsim.cli.tcpdump_words import tcpdump
+
+    at = list(client.kinds()) if nodes is None else options.names(nodes)
+    if not all(_WILD.isdisjoint(each) for each in at):
+        raise click.UsageError("`netsim capture` takes no patterns; write the names, `r1,web`")
+    return tcpdump(client, at, argv, as_json)
 
 
 def _follow(client: ControlClient, node: str, argv: list[str], as_json: bool) -> int:

@@ -12,13 +12,11 @@ from netsim.tools.other_tools import elsewhere, same_here
 _TOOLS: Final = frozenset(("curl", "dig", "iperf3", "ip", "mac-table", "ping", "ss", "traceroute"))
 _UP: Final = "`up FILE` for a network, `node NODE start` for a node"
 _DOWN: Final = "`down` for a network, `node NODE stop` for a node"
-_CAPTURE: Final = (
-    "the step `capture` of a scenario (docs/scenarios.md, Packets), or `net.capture(…)` in Python"
-)
+_CAPTURE: Final = "`capture NODE`"
+_TO_WIRESHARK: Final = "`capture NODE -w - | wireshark -k -i -`"
 _WORDS: Final = {
     "add": "`up FILE`",
     "attach": "`exec NODE COMMAND`",
-    "capture": _CAPTURE,
     "clean": "`down --all`",
     "cli": "`shell`",
     "config": "`address`, `gateway` and `routes` in the file",
@@ -58,10 +56,10 @@ _WORDS: Final = {
     "switch": "`node NODE stop`, or `start`",
     "tc": "`link NODE NODE --delay 80ms --loss 5%`",
     "tcpdump": _CAPTURE,
-    "tshark": _CAPTURE,
+    "tshark": "`capture NODE -w - | tshark -r -`",
     "tools": "`link NODE NODE --delay 80ms --loss 5%`",
     "version": "`--version`",
-    "wireshark": _CAPTURE,
+    "wireshark": _TO_WIRESHARK,
     "x": "`exec NODE COMMAND`",
     "xterm": "`exec NODE COMMAND`",
 }
@@ -118,7 +116,7 @@ def words_here(arguments: Sequence[str]) -> str | None:
         if command == "iperf3" and len(rest) >= 2 and not rest[0].startswith("-"):
             return f"write `iperf {shlex.join(rest)}`"
         return f"write `exec NODE {shlex.join(arguments)}`"
-    if rest and rest[0] in _TOOLS:
+    if rest and rest[0] in (*_TOOLS, "tcpdump"):
         return f"write `exec {shlex.join(arguments)}`"  # in Mininet: a node, and what it runs
     if command in _WORDS:
         return f"write {_WORDS[command]}"

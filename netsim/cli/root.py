@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "ps": ("netsim.cli.ps", "List the running networks."),
     "inspect": ("netsim.cli.inspect", "Show nodes, addresses, routes, tables and counters."),
     "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl, dig, ip, ss or mac-table at a node."),
+    "capture": ("netsim.cli.capture", "Show what passes nodes and interfaces, as tcpdump does."),
     "pingall": ("netsim.cli.pingall", "Ping from every computer to every other one."),
     "iperf": ("netsim.cli.iperf", "Measure how much one computer can send to another."),
     "link": ("netsim.cli.link", "Show or change a link: down, hold, delay, loss, bandwidth …"),

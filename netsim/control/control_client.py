@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from netsim.control.exec_lines import Stream, decode_line
 from netsim.control.state_directory import StateDirectory
-from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.core.errors import FilterMistake, InvalidFilterError, NetsimError, UnknownNameError
 
 ANSWER_TIMEOUT: Final = 10.0
 """Seconds; a node that does not answer is reported by the supervisor well before."""
@@ -73,6 +73,21 @@ class ControlClient:
         connection = _Connection(self._state, ANSWER_TIMEOUT)
         response = self._begin(connection, "POST", "/v1/exec", body)
         return Execution(self, connection, response, at_many=True)
+
+    def capture(self, at: list[str], words: str, count: int | None) -> CaptureStream:
+        """Frames as they pass nodes and interfaces; iterate for their bytes, as pcapng.
+
+        InvalidFilterError for words that are no filter.
+        """
+        body = {"at": at, "filter": words, "count": count}
+        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        response = self._begin(connection, "POST", "/v1/capture", body)
+        return CaptureStream(self, connection, response)
+
+    def end_capture(self, capture: str) -> None:
+        """What has passed until now still comes; one that has ended meanwhile is no error."""
+        with contextlib.suppress(UnknownNameError):
+            self._ask("DELETE", f"/v1/captures/{capture}", ANSWER_TIMEOUT)
 
     def kinds(self) -> dict[str, str]:
         """Every node with its kind."""
@@ -250,6 +265,50 @@ class Execution:
         self._connection.close()
 
 
+class CaptureStream:
+    """A capture that goes on: iterate for its bytes, until it ends or the network does."""
+
+    def __init__(
+        self,
+        client: ControlClient,
+        connection: _Connection,
+        response: http.client.HTTPResponse,
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._response = response
+        self.epoch_ns = int(response.headers["Netsim-Epoch"])
+        """The wall time at network time 0, in ns since 1970-01-01 UTC."""
+        self.broken = False
+        """The network has ended without a word."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while True:
+            try:
+                data = self._response.read1(65_536)
+            except (http.client.HTTPException, ConnectionError):
+                self.broken = True
+                return
+            if not data:
+                return
+            yield data
+
+    def end(self) -> None:
+        """Capture no more; what has passed until now still comes."""
+        self._client.end_capture(self._response.headers["Netsim-Capture"])
+
+    def close(self) -> None:
+        """Hang up, which ends the capture."""
+        self._response.close()
+        self._connection.close()
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTP over the control socket of a state directory."""
 
@@ -268,11 +327,15 @@ class _Connection(http.client.HTTPConnection):
         response = self.getresponse()
         if response.status >= 400:
             try:
-                error = json.loads(response.read())["error"]
+                document = json.loads(response.read())
+                error = document["error"]
             except (ValueError, KeyError):
                 raise ControlError(f"{method} {path}: HTTP status {response.status}") from None
             finally:
                 self.close()
+            if error["code"] == "bad-filter":
+                mistakes = [FilterMistake(**each) for each in document["mistakes"]]
+                raise InvalidFilterError(document["filter"], mistakes)
             text = "; ".join(filter(None, (error["message"], error["hint"])))
             raise _ERRORS.get(error["code"], ControlError)(text)
         return response

@@ -15,6 +15,8 @@
     POST   /v1/exec                      {nodes, kind, argv, …}: at many; the lines name the node
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
     POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
+    POST   /v1/capture                   {at, filter, count}: frames as they pass, as pcapng
+    DELETE /v1/captures/{id}             end it: what has passed until then still comes
     GET    /v1/kinds                     names of the nodes, with their kinds
     GET    /v1/logs                      ?node, ?last, ?since, ?level, ?events: what was logged;
                                          ?follow: a line of JSON each
@@ -31,15 +33,17 @@ import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from netsim.control.capture_streams import Captures
 from netsim.control.executions import Executions
 from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
 from netsim.control.requests import logs_request, pingall_request
-from netsim.core.errors import NetsimError, UnknownNameError
+from netsim.core.errors import InvalidFilterError, NetsimError, UnknownNameError
 from netsim.network.reachability import Ping, Reachability
 
 _log = logging.getLogger(__name__)
@@ -55,6 +59,7 @@ class ControlServer:
         self._executions = Executions(network)
         self._pinging: set[asyncio.Task[Any]] = set()
         self._faults = Faults(network)
+        self._captures = Captures(network)
         self._followed: set[Events] = set()
         """Logs that clients follow."""
         self._event_sockets: set[web.WebSocketResponse] = set()
@@ -76,6 +81,7 @@ class ControlServer:
                 web.get("/v1/events", self._get_events),
                 *self._executions.routes(),
                 *self._faults.routes(),
+                *self._captures.routes(),
             ]
         )
         # A handler is cancelled when its client goes: that interrupts the tool it runs.
@@ -99,6 +105,7 @@ class ControlServer:
         for followed in list(self._followed):
             followed.close()
         await self._faults.close()
+        self._captures.close()
         for events in list(self._event_sockets):
             await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
         if self._runner is not None:
@@ -227,6 +234,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return await handler(request)
     except UnknownNameError as error:
         return _error(404, "unknown-name", str(error))
+    except InvalidFilterError as error:
+        return _filter_error(error)
     except NetsimError as error:
         if isinstance(error, ValueError):
             return _error(400, "bad-request", str(error))
@@ -241,6 +250,17 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except Exception:  # noqa: BLE001  # the client gets an answer, the log the details
         _log.exception("%s %s failed", request.method, request.path)
         return _error(500, "internal", "netsim has a bug; the log of the network has the details")
+
+
+def _filter_error(error: InvalidFilterError) -> web.Response:
+    """Where its mistakes are, for whoever points at them."""
+    message, _, hint = error.mistakes[0].message.partition("; ")
+    document = {
+        "error": {"code": "bad-filter", "message": message, "hint": hint},
+        "filter": error.written,
+        "mistakes": [asdict(each) for each in error.mistakes],
+    }
+    return web.json_response(document, status=400)
 
 
 def _error(status: int, code: str, text: str) -> web.Response:

@@ -156,6 +156,28 @@ async def connection_request(request: web.Request) -> ConnectionOrder:
     )
 
 
+async def capture_request(request: web.Request) -> tuple[list[str], str, int | None]:
+    """Where to capture, the words of the filter, and after how many frames it ends."""
+    body = await body_of(request)
+    at, words, count = (body.pop(key, default) for key, default in _CAPTURE_WORDS.items())
+    at = [at] if isinstance(at, str) else at
+    if (
+        not body
+        and isinstance(at, list)
+        and all(isinstance(point, str) for point in at)
+        and isinstance(words, str)
+        and (count is None or type(count) is int)
+    ):
+        return at, words, count
+    raise web.HTTPBadRequest(
+        text="the body does not say what is to be captured; send "
+        '{"at": ["r1:eth0", "web"], "filter": "tcp port 80", "count": 10}'
+    )
+
+
+_CAPTURE_WORDS: Final[dict[str, Any]] = {"at": [], "filter": "", "count": None}
+
+
 @dataclass(frozen=True, slots=True)
 class LogsOrder:
     """Which lines somebody asks for, in their words."""

@@ -20,6 +20,7 @@ from netsim.network.chosen_nodes import chosen_nodes, nodes_for
 from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_view import LinkView, find_link
+from netsim.network.live_captures import LiveCapture
 from netsim.network.measuring import OnMeasured, Recording, interval, watched_in
 from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
@@ -305,6 +306,18 @@ class Network(RunningNetwork):
         return self._spawn(
             self._capture_files.capture(name, interfaces, file, self._backend.capture)
         )
+
+    def live_capture(self, *where: str, filter: str = "", count: int | None = None) -> LiveCapture:
+        """Frames as they pass nodes (`"r1"`) and interfaces (`"web:eth0"`), in order of time.
+
+            async with net.live_capture("r1", filter="tcp port 80") as capture:
+                async for passed in capture: …
+
+        Each is a `CapturedFrame`. Those that were lost on the way are among them, with the reason.
+        At most `count`. It goes on when a node starts again. UnknownNameError, InvalidFilterError,
+        InvalidValueError.
+        """
+        return self.live_captures.new(where, filter, count)
 
     def record(
         self,

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from netsim.core.errors import StartError, WrongTimeError
 from netsim.core.time import Time
 from netsim.network.events import Event
+from netsim.network.live_captures import HELD_BACK, LiveCaptures
 from netsim.network.measuring import Recordings
 from netsim.network.network_nodes import STOP_GRACE, NetworkNodes
 from netsim.network.run_files import RunFiles
+from netsim.observe.captured import CapturedBatch
 from netsim.observe.measurement import Batch
 from netsim.site.backend import Backend, Progress
 from netsim.topology.plan import NetworkPlan
@@ -45,6 +47,9 @@ class RunningNetwork(NetworkNodes):
         self.run_files = RunFiles(beside=time == "virtual")
         self.recordings = Recordings(
             self.unused, lambda: self._backend, self.failed, self.run_files
+        )
+        self.live_captures = LiveCaptures(
+            plan, lambda: self._backend, HELD_BACK if time == "real" else 0
         )
         self._started_at = datetime.datetime.now(datetime.UTC)
         self._stopping: asyncio.Task[None] | None = None
@@ -103,6 +108,9 @@ class RunningNetwork(NetworkNodes):
         if self._started is not None:
             self._started.kill()
 
+    def captured(self, capture: int, batch: CapturedBatch) -> None:
+        self.live_captures.captured(capture, batch)
+
     def recorded(self, recording: int, batch: Batch) -> None:
         self.recordings.measured(recording, batch)
 
@@ -137,6 +145,7 @@ class RunningNetwork(NetworkNodes):
             await self._resume_to_end(node)
         if self._started is not None:
             await self._started.stop(grace)
+        self.live_captures.stop()
         self._outages.network_stopped()
         self.state = "stopped"
         self._events.close()

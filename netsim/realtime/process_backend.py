@@ -13,6 +13,8 @@ from netsim.core.errors import NetsimError, NotInRealTimeError, StartError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
+from netsim.observe.captured import CapturedBatch, Points
+from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
@@ -70,6 +72,8 @@ class ProcessBackend:
         self._observing = False
         self._recordings: dict[int, tuple[Watched, int, int]] = {}
         """What is measured, how often, and since when."""
+        self._captures: dict[int, tuple[Points, Expression | None]] = {}
+        """What is captured live, and which frames."""
         self._untold: deque[tuple[str, int, RouteChange | None, frozenset[int]]] = deque()
         """Who has still to be told what about routes, and when it comes into force."""
 
@@ -277,6 +281,31 @@ class ProcessBackend:
         )
         return [answer for answer in answers if isinstance(answer, Batch)]
 
+    def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:
+        self._captures[capture] = points, expression
+        for name in points:
+            if self._fleet.nodes[name].up:
+                self._tell_captures(name, capture)
+
+    def _tell_captures(self, node: str, *captures: int) -> None:
+        for capture in captures:
+            points, expression = self._captures[capture]
+            if node in points:
+                message = messages.BeginCapture(capture, {node: points[node]}, expression)
+                self._fleet.nodes[node].send(message)
+
+    async def end_capture(self, capture: int) -> list[CapturedBatch]:
+        points, _ = self._captures.pop(capture)
+        nodes = [self._fleet.nodes[name] for name in points if self._fleet.nodes[name].up]
+        answers = await asyncio.gather(
+            *(
+                node.ask(messages.EndCapture(node.next_number(), capture), ANSWER_TIMEOUT)
+                for node in nodes
+            ),
+            return_exceptions=True,
+        )
+        return [answer for answer in answers if isinstance(answer, CapturedBatch)]
+
     async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
         handle = self._fleet.nodes[node]
         # One for all nodes, so that their times in a file can be compared.
@@ -324,6 +353,7 @@ class ProcessBackend:
             if self._observing:
                 self._fleet.nodes[node].send(messages.ObserveFrames())
             self._tell_recordings(node, *self._recordings)
+            self._tell_captures(node, *self._captures)
             await connect()
 
         await self._fleet.start_node(node, conditions, observe_and_connect)
@@ -338,6 +368,8 @@ class ProcessBackend:
                 self._reports.program_failed(name, text)
             case messages.Recorded(recording, batch):
                 self._reports.recorded(recording, batch)
+            case messages.Captured(capture, batch):
+                self._reports.captured(capture, batch)
             case messages.Logged(name, level, text):
                 self._reports.logged(name, level, text)
 

@@ -19,10 +19,12 @@ from typing import Any, Final
 import setproctitle
 
 from netsim.core.errors import NetsimError
+from netsim.core.time import MILLISECOND
 from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
+from netsim.observe.captured import CapturedBatch
 from netsim.observe.measurement import Batch
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
@@ -41,6 +43,8 @@ from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.topology.plan import NetworkPlan
 
+CAPTURED_EVERY: Final = 20 * MILLISECOND
+"""What live captures have seen is told so often: a message for each frame would cost more."""
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
 _CLOSING: Final = 0.3
@@ -203,6 +207,7 @@ class SiteProcess:
             async with asyncio.timeout(STOP_GRACE):
                 await self._programs.stop()
         await self._close_connections()
+        self._site.live_taps.flush()
         await self._channel.drain()
         self._loop.stop()
 
@@ -233,6 +238,8 @@ class SiteProcess:
             messages.InstallRoutes: self._install_routes,
             messages.AskFacts: self._tell_facts,
             messages.Capture: self._capture,
+            messages.BeginCapture: self._begin_capture,
+            messages.EndCapture: self._end_capture,
             messages.Record: self._record,
             messages.EndRecording: self._end_recording,
             messages.ObserveFrames: self._observe_frames,
@@ -342,6 +349,22 @@ class SiteProcess:
                 self._site.capture(self._boot.node, target)
             except OSError as error:
                 self._log(logging.WARNING, f"the capture ends: {target.path}: {error.strerror}")
+
+    def _begin_capture(self, message: messages.BeginCapture) -> None:
+        capture = message.capture
+
+        def tell(batch: CapturedBatch) -> bool:
+            if self._channel.congested:
+                return False
+            self._channel.send(messages.Captured(capture, batch))
+            return True
+
+        self._site.live_taps.begin(
+            capture, message.points, message.expression, tell, lambda now: now + CAPTURED_EVERY
+        )
+
+    def _end_capture(self, message: messages.EndCapture) -> None:
+        self._answer(message.number, self._site.live_taps.end(message.capture))
 
     def _record(self, message: messages.Record) -> None:
         recording = message.recording

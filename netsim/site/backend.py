@@ -9,6 +9,8 @@ from typing import Any, Literal, Protocol
 
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.observe.captured import CapturedBatch, Points
+from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
@@ -146,6 +148,15 @@ class Backend(Protocol):
         `numbers` are theirs in the file, by name.
         """
 
+    def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:
+        """Tell `Reports.captured` what passes interfaces from now on, of what is asked for.
+
+        Those of nodes that are down are captured when these are up again.
+        """
+
+    async def end_capture(self, capture: int) -> list[CapturedBatch]:
+        """Capture no more; what was not told yet. Nodes that do not answer are left out."""
+
     def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
         """From network time `at` on measure nodes, every so many ns; `Reports.recorded` is told.
 
@@ -200,6 +211,9 @@ class Reports(Protocol):
 
     def program_failed(self, node: str, text: str) -> None:
         """A program under `run` has ended with an exception; `text` is for a person to read."""
+
+    def captured(self, capture: int, batch: CapturedBatch) -> None:
+        """What a live capture has seen at a node."""
 
     def recorded(self, recording: int, batch: Batch) -> None:
         """What a recording has measured."""

@@ -12,6 +12,8 @@ from typing import Any, Final, Literal
 
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
+from netsim.observe.captured import CapturedBatch, Points
+from netsim.observe.filter_expression import Expression
 from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters
@@ -154,6 +156,23 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginCapture:
+    """Tell what passes interfaces from now on; `Captured` follows, again and again."""
+
+    capture: int
+    points: Points
+    expression: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndCapture:
+    """Capture no more; answered with a `CapturedBatch` of what was not told yet."""
+
+    number: int
+    capture: int
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Measure nodes from `at` on, every so many ns; `Recorded` follows, again and again."""
 
@@ -290,6 +309,14 @@ class Answer:
 
     number: int
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What has passed for the live capture of that number."""
+
+    capture: int
+    batch: CapturedBatch
 
 
 @dataclass(frozen=True, slots=True)

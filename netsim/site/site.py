@@ -34,6 +34,7 @@ from netsim.site.build import (
     node_source,
 )
 from netsim.site.driver import Action, Agenda, Carry, Driver
+from netsim.site.live_taps import LiveTaps
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
 from netsim.site.programs import Programs
@@ -78,6 +79,7 @@ class Site:
         self.paths = PathFinder(plan) if paths is None else paths
         self.watch = Watch()
         self.recorder = Recorder(self.nodes, self.schedule)
+        self.live_taps = LiveTaps(self.nodes, self.schedule)
         self._agenda = agenda
         self._now = now
         self._first_source = first_source
@@ -115,6 +117,7 @@ class Site:
                 self._cables[port] = partial(self.drivers[port.peer].arrive, peer)
                 self._cables[peer] = partial(driver.arrive, port)
         self.watch.resume(node)
+        self.live_taps.resume(node)
         if self.watch.is_observing:
             self._observe(name)
         return node
@@ -273,6 +276,7 @@ class Site:
         self.nodes.clear()
         self.drivers.clear()
         self.recorder.close()
+        self.live_taps.close()
         self.watch.close()
 
     def _forget(self, drivers: Iterable[Driver]) -> None:

@@ -16,7 +16,7 @@ from netsim.observe.frame_log import (
     RecentFrames,
 )
 from netsim.observe.pcapng import CaptureTarget, PcapngTap
-from netsim.observe.tap import Direction, Tap
+from netsim.observe.tap import Direction, Tap, watch_losses
 
 
 class Watch:
@@ -93,8 +93,8 @@ class _PortObserver:
         self._there = f"{port.peer}:{port.peer_port}"
         self._observer = observer
         port.taps.append(self)
-        port.on_drop = self._lost_on_arrival
-        port.egress.on_drop = self._dropped
+        watch_losses(port, self._lost_on_arrival)
+        watch_losses(port.egress, self._dropped)
 
     def frame_passed(
         self, time_ns: int, interface: str, direction: Direction, frame: bytes

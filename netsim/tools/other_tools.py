@@ -28,7 +28,7 @@ _SAME_HERE: Final = {
 }
 """Those that another tool does the work of."""
 _CAPTURE: Final = (
-    "a scenario writes packets to a file for it: the step `capture` (docs/scenarios.md, Packets)"
+    "write `netsim capture {node}`; a scenario has the step `capture` (docs/scenarios.md, Packets)"
 )
 _LINK: Final = "write `netsim link {node} PEER --delay 80ms --loss 5%`, which changes a link"
 _PROGRAM: Final = (

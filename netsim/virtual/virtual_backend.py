@@ -18,6 +18,8 @@ from netsim.core.link_attributes import LinkCondition
 from netsim.interception.environment import WALL_EPOCH_NS, Environment
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
+from netsim.observe.captured import CapturedBatch, Points
+from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
@@ -305,6 +307,16 @@ class VirtualBackend:
 
     async def accounts(self) -> list[LinkAccount]:
         return self._accounting.accounts(self._site.counters())
+
+    def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:
+        def deliver(batch: CapturedBatch) -> bool:
+            self._reports.captured(capture, batch)
+            return True
+
+        self._site.live_taps.begin(capture, points, expression, deliver, lambda _: self.now())
+
+    async def end_capture(self, capture: int) -> list[CapturedBatch]:
+        return [self._site.live_taps.end(capture)]
 
     def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
         deliver = partial(self._reports.recorded, recording)

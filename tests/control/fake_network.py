@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from fake_links import FakeLinks, two_computers
 
@@ -23,11 +23,14 @@ from netsim.control.state_directory import StateDirectory
 from netsim.core.units import parse_duration
 from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
+from netsim.network.live_captures import LiveCapture, LiveCaptures
 from netsim.network.log_lines import LogHistory, Wanted, event_line, level_of
 from netsim.network.reachability import OnPing
 from netsim.network.timing import TimingWatches
+from netsim.observe.captured import CapturedBatch, Points
+from netsim.observe.filter_expression import Expression
 from netsim.observe.late import Late
-from netsim.site.backend import ToolRun
+from netsim.site.backend import Backend, ToolRun
 
 VERY_LATE = Late(frames=12_000, max_ns=94_400_000)
 UNTRUSTED = "timing cannot be trusted: 12,000 frames up to 94 ms late, at web"
@@ -50,6 +53,11 @@ class FakeNetwork(FakeLinks):
         self.timing_watches = TimingWatches(self._take_late)
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()
+        self.clock_ns = 0
+        self.live_captures = LiveCaptures(self.plan, lambda: cast(Backend, self), 0)
+        self.capturing: LiveCapture | None = None
+        """The last one that was asked for."""
+        self.ended_captures: list[int] = []
 
     def summary(self) -> dict[str, Any]:
         return {"name": "campus", "nodes": 2, "state": "running"}
@@ -146,6 +154,20 @@ class FakeNetwork(FakeLinks):
         since_ns = 0 if since is None else 2_000_000_000 - parse_duration(since)
         least = 0 if level is None else level_of(level)
         return self.history.document(Wanted(frozenset(nodes), since_ns, least, events), last)
+
+    def now(self) -> int:
+        return self.clock_ns
+
+    def live_capture(self, *where: str, filter: str, count: int | None) -> LiveCapture:
+        self.capturing = self.live_captures.new(where, filter, count)
+        return self.capturing
+
+    def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:
+        """As a backend."""
+
+    async def end_capture(self, capture: int) -> list[CapturedBatch]:
+        self.ended_captures.append(capture)
+        return []
 
     def subscribe_to_logs(self, events: bool = False, /) -> Subscription:
         return self.history.subscribe(events)

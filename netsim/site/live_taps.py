@@ -1,0 +1,184 @@
+"""Live captures at the nodes of a site: what passes goes to whoever asked for it, in batches.
+
+A node never waits for the reader. A batch that the way there does not take is lost and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+from netsim.node.base_node import Node
+from netsim.node.port import Port
+from netsim.observe.captured import CapturedBatch, Passed, Points
+from netsim.observe.filter_expression import Expression
+from netsim.observe.frame_match import matcher
+from netsim.observe.tap import Direction, forget_losses, watch_losses
+
+MOST_FRAMES: Final = 500
+MOST_OCTETS: Final = 1 << 18
+"""Of one batch: what has more is sent before its time."""
+_JUST_SENT: Final = 8
+"""Frames among which one is looked for that is dropped as it enters its queue."""
+
+Deliver: TypeAlias = Callable[[CapturedBatch], bool]
+"""Takes a batch; False when it has no room for it."""
+
+
+class LiveTaps:
+    """The live captures of one site.
+
+    `schedule` is the site's; `nodes` are those that are up there.
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        schedule: Callable[[int, Callable[[int, Any, bytes], None], Any], None],
+    ) -> None:
+        self._nodes = nodes
+        self._schedule = schedule
+        self._captures: dict[int, _LiveCapture] = {}
+
+    def begin(
+        self,
+        number: int,
+        points: Points,
+        expression: Expression | None,
+        deliver: Deliver,
+        send_at: Callable[[int], int],
+    ) -> None:
+        """Capture what passes `points` from now on.
+
+        What has passed at some time (ns) is delivered at `send_at` of it, with all that has
+        followed.
+        """
+        capture = _LiveCapture(points, expression, deliver)
+        capture.send_soon = lambda now: self._schedule(send_at(now), capture.send, None)
+        self._captures[number] = capture
+        for name in points:
+            if name in self._nodes:
+                capture.attach(self._nodes[name])
+
+    def end(self, number: int) -> CapturedBatch:
+        """Capture no more; what was not delivered yet."""
+        capture = self._captures.pop(number, None)
+        if capture is None:
+            return CapturedBatch()
+        capture.detach()
+        return capture.batch()
+
+    def resume(self, node: Node) -> None:
+        """A node has started again here: its captures go on."""
+        for capture in self._captures.values():
+            if node.name in capture.points:
+                capture.attach(node)
+
+    def flush(self) -> None:
+        """Deliver what there is."""
+        for capture in self._captures.values():
+            capture.send(0, None, b"")
+
+    def close(self) -> None:
+        """Nothing is captured any more."""
+        for number in list(self._captures):
+            self.end(number)
+
+
+class _LiveCapture:
+    def __init__(self, points: Points, expression: Expression | None, deliver: Deliver) -> None:
+        self.points = points
+        self.send_soon: Callable[[int], None] = lambda now: None
+        self.matches = matcher(expression)
+        self._deliver = deliver
+        self._taps: list[_PortTap] = []
+        self._frames: list[Passed] = []
+        self._octets = 0
+        self._lost: Counter[int] = Counter()
+
+    def attach(self, node: Node) -> None:
+        numbers = self.points[node.name]
+        for port in node.ports:
+            if port.name in numbers:
+                self._taps.append(_PortTap(self, port, numbers[port.name]))
+
+    def detach(self) -> None:
+        for tap in self._taps:
+            tap.detach()
+        self._taps.clear()
+
+    def add(self, passed: Passed) -> None:
+        frames = self._frames
+        if not frames:
+            self.send_soon(passed[0])
+        frames.append(passed)
+        self._octets += len(passed[3])
+        if len(frames) >= MOST_FRAMES or self._octets >= MOST_OCTETS:
+            self.send(passed[0], None, b"")
+
+    def mark_dropped(self, number: int, frame: bytes, reason: str) -> bool:
+        """Whether the frame was noted just now, on its way into the queue: it is dropped there."""
+        frames = self._frames
+        for place in range(len(frames) - 1, max(-1, len(frames) - 1 - _JUST_SENT), -1):
+            time_ns, interface, direction, sent, dropped = frames[place]
+            if sent is frame and (interface, direction, dropped) == (
+                number,
+                Direction.OUTBOUND,
+                "",
+            ):
+                frames[place] = time_ns, number, direction, frame, reason
+                return True
+        return False
+
+    def batch(self) -> CapturedBatch:
+        """What there is, and no more of it here."""
+        batch = CapturedBatch(tuple(self._frames), dict(self._lost))
+        self._frames.clear()
+        self._octets = 0
+        self._lost.clear()
+        return batch
+
+    def send(self, now: int, _: None, __: bytes) -> None:
+        if not (self._frames or self._lost):
+            return
+        batch = self.batch()
+        if not self._deliver(batch):
+            self._lost.update(batch.lost)
+            self._lost.update(number for _, number, _, _, _ in batch.frames)
+
+
+class _PortTap:
+    """One interface of one capture."""
+
+    def __init__(self, capture: _LiveCapture, port: Port, number: int) -> None:
+        self._capture = capture
+        self._matches = capture.matches
+        self._port = port
+        self._number = number
+        self._on_arrival = partial(self._lost, Direction.INBOUND)
+        self._on_departure = partial(self._lost, Direction.OUTBOUND)
+        port.taps.append(self)
+        watch_losses(port, self._on_arrival)
+        watch_losses(port.egress, self._on_departure)
+
+    def detach(self) -> None:
+        self._port.taps.remove(self)
+        forget_losses(self._port, self._on_arrival)
+        forget_losses(self._port.egress, self._on_departure)
+
+    def frame_passed(
+        self, time_ns: int, interface: str, direction: Direction, frame: bytes
+    ) -> None:
+        if self._matches(frame):
+            self._capture.add((time_ns, self._number, direction, frame, ""))
+
+    def _lost(self, direction: Direction, frame: bytes, reason: str, now: int) -> None:
+        if not self._matches(frame):
+            return
+        just_sent = direction is Direction.OUTBOUND and self._capture.mark_dropped(
+            self._number, frame, reason
+        )
+        if not just_sent:
+            self._capture.add((now, self._number, direction, frame, reason))
