@@ -168,11 +168,11 @@ class Soak:
             "processes": [
                 {
                     "name": growth.name,
-                    "pss_kib": growth.sizes_kib[-1] if growth.sizes_kib else None,
+                    "heap_kib": growth.sizes_kib[-1] if growth.sizes_kib else None,
                     "grown_kib": growth.grown_kib,
                     "slope_kib_per_minute": round(growth.slope_kib_per_minute, 1),
                     "descriptors": growth.descriptors_at_rest,
-                    "pss_kib_by_seconds": [
+                    "heap_kib_by_seconds": [
                         (round(seconds), size)
                         for seconds, size in zip(growth.seconds, growth.sizes_kib, strict=True)
                     ],
@@ -246,10 +246,10 @@ def show(report: dict[str, Any]) -> None:
     row("frames", report["frames"])
     print(f"{'accounts':14} {report['audits']} times checked; killed {', '.join(report['killed'])}")
     ranked = sorted(report["processes"], key=lambda row: -row["grown_kib"])
-    print(f"{'process':24} {'PSS KiB':>8} {'grown':>7} {'KiB/min':>8} {'fds':>4}")
+    print(f"{'process':24} {'heap KiB':>8} {'grown':>7} {'KiB/min':>8} {'fds':>4}")
     for process in [*ranked[:6], {**ranked[-1], "name": f"… {ranked[-1]['name']}"}]:
         print(
-            f"{process['name']:24} {process['pss_kib'] or 0:8} {process['grown_kib']:7.0f} "
+            f"{process['name']:24} {process['heap_kib'] or 0:8} {process['grown_kib']:7.0f} "
             f"{process['slope_kib_per_minute']:8.1f} {process['descriptors']:4}"
         )
     for finding in report["findings"][:MOST_SHOWN]:
