@@ -13,7 +13,8 @@ Facts = dict[str, Any]
 
 def show_network(network: Facts) -> None:
     """Nodes, links, and where real connections enter."""
-    say(f"{network['name']}: {network.get('state', 'running')}", bold=True)
+    slow = "" if network.get("speed", 1) == 1 else f", speed {network['speed']:g}"
+    say(f"{network['name']}: {network.get('state', 'running')}{slow}", bold=True)
     say()
     show_nodes(network)
     heading("Links")

@@ -21,6 +21,7 @@ _KEYS: Final = (
     "started",
     "nodes",
     "state",
+    "speed",
     "failed_programs",
     "faults",
 )
@@ -38,7 +39,7 @@ def command(as_json: bool) -> None:
     elif networks:
         rows = [
             (
-                *("-" if network[key] is None else str(network[key]) for key in _KEYS[:-3]),
+                *("-" if network[key] is None else str(network[key]) for key in _KEYS[:-4]),
                 _state(network),
             )
             for network in networks
@@ -52,6 +53,8 @@ def command(as_json: bool) -> None:
 def _state(network: dict[str, Any]) -> str:
     failed, faults = network["failed_programs"], network["faults"]
     words = [str(network["state"])]
+    if network["speed"] not in (None, 1):
+        words.append(f"speed {network['speed']:g}")
     if failed:
         words.append(f"{counted(failed, 'program')} failed")
     if faults:

@@ -57,6 +57,7 @@ def run_network(
     name: str | None,
     seed: int | None,
     start_method: StartMethod,
+    speed: str,
     watcher: Watcher,
     log: Path | None = None,
 ) -> int:
@@ -72,7 +73,7 @@ def run_network(
         from netsim.topology.load_topology import load_plan
 
         plan = load_plan(file, seed=seed, name=name)
-        network = Network(plan, start_method=start_method, launcher=zygote)
+        network = Network(plan, start_method=start_method, launcher=zygote, speed=speed)
         state = StateDirectory.claim(network.plan.name)
         try:
             check_programs_and_ports(file, network.plan)

@@ -41,6 +41,12 @@ def _real_time_only(context: click.Context, option: click.Parameter, time: str |
     show_default=True,
     help="How node processes begin; fork is much the fastest.",
 )
+@click.option(
+    "--speed",
+    metavar="PART",
+    default="1",
+    help="Slow motion: 0.1 lets the network's time run at a tenth.",
+)
 @click.option("--time", "time", hidden=True, metavar="TIME", callback=_real_time_only)
 @options.as_json
 @click.argument("file", type=click.Path())
@@ -49,6 +55,7 @@ def command(
     name: str | None,
     seed: int | None,
     start_method: StartMethod,
+    speed: str,
     time: str | None,
     as_json: bool,
     file: str,
@@ -62,7 +69,7 @@ def command(
         from netsim.topology.file_text import keep_standard_input
 
         keep_standard_input()  # the supervisor will have another one
-    supervise = partial(run_network, file, name, seed, start_method)
+    supervise = partial(run_network, file, name, seed, start_method, speed)
     if as_json:
         return supervise(JsonLines()) if not detach else run_detached(supervise, OneDocument())
     farewell = "netsim down takes it down" if detach else "Ctrl-C takes it down"

@@ -65,9 +65,11 @@ class Terminal:
                 say(text, fg="red")
         size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
+        slow = network.get("speed", 1)
+        pace = "" if slow == 1 else f" at speed {slow:g}"
         mute = sum(node["state"] == "not responding" for node in network["nodes"])
         but = f", but {counted(mute, 'node')} of it not responding" if mute else ""
-        say(f"{network['name']} is up{but}: {size} in {seconds:.1f} s; {self._farewell}")
+        say(f"{network['name']} is up{pace}{but}: {size} in {seconds:.1f} s; {self._farewell}")
         sys.stdout.flush()
 
     def event(self, event: dict[str, Any]) -> None:

@@ -41,6 +41,7 @@ class LinkOperations(Protocol):
 
     plan: NetworkPlan
     unused: UnusedOperations
+    speed: float
 
     @property
     def is_running(self) -> bool:
@@ -256,11 +257,11 @@ class Change(Fault):
 class Flap(Fault):
     """Another fault that comes and goes: made for half a period, undone for the other half."""
 
-    def __init__(self, fault: Change, period_ns: int, times: int) -> None:
+    def __init__(self, fault: Change, period_ns: int, times: int, speed: float) -> None:
         super().__init__(fault.unused)
         self._fault = fault
         fault.discard()  # it is used in parts, below
-        self._half = period_ns / 2 / SECOND
+        self._half = period_ns / 2 / SECOND / speed
         self._times = times
         self._flapping: asyncio.Task[None] | None = None
 

@@ -76,7 +76,7 @@ class LinkView:
             raise InvalidValueError("a period of 0s is none; write for example `2s`")
         if times < 1:
             raise InvalidValueError(f"a link does not flap {times} times; write 1 or more")
-        return Flap(self._of_both({"up": False}), period_ns, times)
+        return Flap(self._of_both({"up": False}), period_ns, times, self._faults.network.speed)
 
     def reset(self) -> Fault:
         """Make it what the topology says: its attributes, with a carrier, and not held."""

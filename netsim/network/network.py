@@ -58,7 +58,10 @@ class Network(RunningNetwork):
 
     With `time="real"` every node is a process. `start_method` is how they begin: `"fork"` from a
     zygote, or multiprocessing's `"forkserver"` or `"spawn"`; a `launcher` made earlier
-    (`Zygote.start()`) saves the time that its imports take. With `time="virtual"` all nodes are in
+    (`Zygote.start()`) saves the time that its imports take. `speed=0.1` is slow motion: network
+    time runs at a tenth of the clock's (0.001 to 1; InvalidValueError).
+
+    With `time="virtual"` all nodes are in
     this process, time jumps to whatever happens next, and everything repeats exactly; that is for
     programs inside `netsim.run(main())`, and for tests with netsim's pytest plugin.
     """
@@ -73,6 +76,7 @@ class Network(RunningNetwork):
         order: str | None = None,
         start_method: StartMethod = "fork",
         launcher: Launcher | None = None,
+        speed: float | str = 1,
     ) -> None:
         if isinstance(topology, (str, os.PathLike)):
             plan = load_plan(topology, name=name, seed=seed, order=order)
@@ -84,7 +88,7 @@ class Network(RunningNetwork):
             raise ValueError(f'time is "real" or "virtual", not {time!r}')
         if time == "real" and order is not None:
             raise ValueError('order is drawn in virtual time only; leave it out, or time="virtual"')
-        super().__init__(plan, time, start_method, launcher)
+        super().__init__(plan, time, start_method, launcher, speed)
         self.happened: dict[str, bool] = {}
         """What `sometimes` was told of, and whether it was so at any time."""
         self._capture_files = CaptureFiles(plan.name, self.run_files)
@@ -140,6 +144,7 @@ class Network(RunningNetwork):
             "started": self._started_at.isoformat(timespec="seconds"),
             "nodes": len(self.plan.nodes),
             "state": self.state,
+            "speed": self.speed,
             "failed_programs": self.failed_programs,
             "faults": len(self.faults_in_force()),
         }
@@ -150,7 +155,7 @@ class Network(RunningNetwork):
         faults = self.faults_in_force()
         timing = self.timing.as_dict()
         found["nodes"] = [self._with_last_words(node) for node in found["nodes"]]
-        known = {"name": self.plan.name, "state": self.state}
+        known = {"name": self.plan.name, "state": self.state, "speed": self.speed}
         return {**known, **found, "faults": faults, "timing": timing}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
@@ -289,7 +294,7 @@ class Network(RunningNetwork):
         ]
         mute = [name for name in names if self.plan.node(name).traits.attached]
         with self.watch_timing() as watch:
-            found = await PingAll(self.exec, names, timeout, mute).run(on_ping)
+            found = await PingAll(self.exec, names, timeout, mute, self.speed).run(on_ping)
         return replace(found, timing=watch.timing)
 
     def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:

@@ -32,8 +32,10 @@ State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
 class NetworkInForce(NetworkEvents, TrafficVerbs):
     """The links, hosts and routing tables of a network, as they are meant to be now."""
 
-    def __init__(self, plan: NetworkPlan) -> None:
+    def __init__(self, plan: NetworkPlan, speed: float = 1.0) -> None:
         super().__init__(plan)
+        self.speed = speed
+        """How much network time passes in a second; below 1 it is slow motion."""
         self.state: State = "new"
         self._started: Backend | None = None
         self.timing_watches = TimingWatches(
@@ -48,7 +50,7 @@ class NetworkInForce(NetworkEvents, TrafficVerbs):
         )
         self.unused = UnusedOperations()
         self._traffic_faults = TrafficFaults(self)
-        self._rerouting = Rerouting(plan, self._outages, self._install_routes)
+        self._rerouting = Rerouting(plan, self._outages, self._install_routes, speed)
         self._routes_at = -MILLISECOND
         """When the routes that were told last come into force; ns of network time."""
 
@@ -120,7 +122,7 @@ class NetworkInForce(NetworkEvents, TrafficVerbs):
         await self._rerouting.settled.wait()
         wait = self._routes_at + MILLISECOND - self.now()
         if wait > 0 and self.is_running:
-            await asyncio.sleep(wait / SECOND)
+            await asyncio.sleep(wait / SECOND / self.speed)
 
     def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
         if self.is_running and self._outages.carrier_changed(node, interface, up):

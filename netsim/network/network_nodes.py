@@ -23,13 +23,14 @@ STOP_GRACE: Final = 2.0
 class NetworkNodes(NetworkInForce):
     """The nodes of a network, each of which may be down while the others run."""
 
-    def __init__(self, plan: NetworkPlan) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: NetworkPlan, speed: float = 1.0) -> None:
+        super().__init__(plan, speed)
         self._restarts = Restarts(
             plan,
             self.now,
             self.start_node,
             lambda node, text: self._publish("error", node, text),
+            speed,
         )
         self.paused: set[str] = set()
         """Computers whose programs stand still."""

@@ -81,8 +81,14 @@ class PingAll:
     """
 
     def __init__(
-        self, execute: Execute, nodes: Sequence[str], timeout: float, mute: Sequence[str] = ()
+        self,
+        execute: Execute,
+        nodes: Sequence[str],
+        timeout: float,
+        mute: Sequence[str] = (),
+        speed: float = 1.0,
     ) -> None:
+        self._patience = timeout / speed + _PATIENCE
         self._execute = execute
         self._nodes = list(nodes)
         self._mute = frozenset(mute)
@@ -131,7 +137,7 @@ class PingAll:
         start = clock()
         argv = ("ping", "-c", "1", "-W", str(self._timeout), target)
         try:
-            async with asyncio.timeout(self._timeout + _PATIENCE):
+            async with asyncio.timeout(self._patience):
                 code = await self._execute(
                     source, ToolRun(argv=argv, cwd="/", output=output, json=True)
                 )

@@ -23,7 +23,8 @@ class Rerouting:
     table changes: an interface without carrier withdraws what leads over it by itself.
     """
 
-    def __init__(self, plan: NetworkPlan, outages: Outages, install: Install) -> None:
+    def __init__(self, plan: NetworkPlan, outages: Outages, install: Install, speed: float) -> None:
+        self._speed = speed
         self._plan = plan
         self._outages = outages
         self._install = install
@@ -47,7 +48,7 @@ class Rerouting:
             self._is_due_again = True
         elif self._next is None and not self._has_ended:
             loop = asyncio.get_running_loop()
-            self._next = loop.call_later(self._delay, self._begin)
+            self._next = loop.call_later(self._delay / self._speed, self._begin)
             self.settled.clear()
 
     def node_started(self, node: str) -> None:

@@ -50,7 +50,9 @@ class Restarts:
         now: Callable[[], int],
         start: Callable[[str], Awaitable[None]],
         report: Callable[[str, str], None],
+        speed: float = 1.0,
     ) -> None:
+        self._speed = speed
         self._policies = {
             node.name: RestartPolicy() for node in plan.nodes if node.restart == "on-failure"
         }
@@ -85,7 +87,7 @@ class Restarts:
 
     async def _again(self, node: str) -> None:
         while True:
-            await asyncio.sleep(self._policies[node].delay(self._now()) / SECOND)
+            await asyncio.sleep(self._policies[node].delay(self._now()) / SECOND / self._speed)
             try:
                 await self._start(node)
                 return

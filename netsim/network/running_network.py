@@ -9,9 +9,10 @@ import asyncio
 import contextlib
 import datetime
 import sys
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from netsim.core.errors import StartError, WrongTimeError
+from netsim.core.errors import InvalidValueError, StartError, WrongTimeError
 from netsim.core.time import Time
 from netsim.network.events import Event
 from netsim.network.live_captures import HELD_BACK, LiveCaptures
@@ -26,8 +27,23 @@ from netsim.topology.plan import NetworkPlan
 if TYPE_CHECKING:
     from netsim.realtime.launcher import Launcher, StartMethod
 
+SLOWEST: Final = Fraction(1, 1000)
 _ROUTES_OF_A_START: Final = 5.0
 """Seconds that routes have to follow what has ended at the start; some go and come for ever."""
+
+
+def speed_of(written: float | str | Fraction) -> Fraction:
+    """`0.1` or `"0.1"`, exactly; InvalidValueError where it is no speed."""
+    try:
+        speed = Fraction(str(written))
+    except (ValueError, ZeroDivisionError):
+        speed = Fraction(0)
+    if not SLOWEST <= speed <= 1:
+        raise InvalidValueError(
+            f"a network runs at no speed of {str(written)[:20]!r}; write 0.001 to 1, "
+            "for example 0.1 for a tenth"
+        )
+    return speed
 
 
 class RunningNetwork(NetworkNodes):
@@ -39,8 +55,12 @@ class RunningNetwork(NetworkNodes):
         time: Time,
         start_method: StartMethod,
         launcher: Launcher | None,
+        speed: float | str | Fraction = 1,
     ) -> None:
-        super().__init__(plan)
+        self._exact_speed = speed_of(speed)
+        super().__init__(plan, float(self._exact_speed))
+        if time == "virtual" and self.speed != 1:
+            raise ValueError("speed is of real time; in virtual time it has none, leave it out")
         self.time: Time = time
         self._start_method = start_method
         self._launcher = launcher
@@ -85,7 +105,7 @@ class RunningNetwork(NetworkNodes):
         for node in list(self._ended_early):
             self._report_early_end(node)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_ROUTES_OF_A_START):
+            async with asyncio.timeout(_ROUTES_OF_A_START / self.speed):
                 await self.converged()
 
     async def stop(self, *, grace: float = STOP_GRACE) -> None:
@@ -132,7 +152,9 @@ class RunningNetwork(NetworkNodes):
             )
         from netsim.realtime.process_backend import ProcessBackend
 
-        return ProcessBackend(self.plan, self, self._start_method, self._launcher)
+        return ProcessBackend(
+            self.plan, self, self._start_method, self._launcher, self._exact_speed
+        )
 
     async def _stop(self, grace: float) -> None:
         self.state = "stopping"

@@ -9,7 +9,6 @@ measured and reported.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from heapq import heappop
 from typing import Final
@@ -22,6 +21,7 @@ from netsim.node.port import Port
 from netsim.realtime.cable_end import CableEnd
 from netsim.realtime.cut import Counters, Cuts
 from netsim.realtime.lateness import Lateness
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.tap_device import TapDevice
 from netsim.realtime.wire import WireReceiver, WireSender
@@ -40,19 +40,22 @@ backlog without end."""
 class Engine:
     """A site, its agenda, and its ends of the wires to other sites.
 
-    `epoch` is the `time.monotonic_ns` at which the network's time was 0; all sites share it.
-    `counters` outlive this process.
+    All sites share the `clock`. `counters` outlive this process.
     """
 
     def __init__(
         self,
         plan: NetworkPlan,
-        epoch: int,
+        clock: NetworkClock,
         *,
         paths: PathFinder | None = None,
         counters: SharedCounters | None = None,
     ) -> None:
-        self.epoch = epoch
+        self.clock = clock
+        self.wall = clock.reader()
+        """Network time by the clock, in ns."""
+        self.alarm = clock.alarm()
+        """The `time.monotonic_ns` of a network time."""
         self.last = 0
         """Network time of the last event handled."""
         self.resynced = 0
@@ -83,10 +86,6 @@ class Engine:
         )
 
     # Time
-
-    def wall(self) -> int:
-        """Network time by the clock, in ns."""
-        return time.monotonic_ns() - self.epoch
 
     def program_time(self) -> int:
         """Network time of what a program does now: never before an event already handled."""

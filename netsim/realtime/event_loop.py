@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from netsim.aio.loop import HostLoopMixin
+from netsim.core.time import SECOND
 from netsim.realtime.engine import Engine
 from netsim.realtime.timerfd import TimerFd
 from netsim.realtime.wire import WireSender
@@ -31,10 +32,12 @@ class SiteSelector(selectors.BaseSelector):
     """epoll, a kernel timer, and the site's engine.
 
     `has_news` says whether programs have something to look at, and sees to it that they do.
+    `speed` is that of the loop's own time, in which `select` is told how long to wait.
     """
 
-    def __init__(self, engine: Engine, has_news: Callable[[], bool]) -> None:
+    def __init__(self, engine: Engine, has_news: Callable[[], bool], *, speed: float = 1.0) -> None:
         self._engine = engine
+        self._second = SECOND / speed
         self._has_news = has_news
         self._epoll = select.epoll()
         self._timer = TimerFd()
@@ -53,15 +56,17 @@ class SiteSelector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Serve the site until a program has something to do or `timeout` seconds pass."""
         engine = self._engine
-        deadline = None if timeout is None else time.monotonic_ns() + int(max(timeout, 0.0) * 1e9)
+        deadline = (
+            None if timeout is None else time.monotonic_ns() + int(max(timeout, 0.0) * self._second)
+        )
         agenda = engine.agenda
         # What is due comes first, each at its own time: only programs act at the clock's.
-        if engine.changed or (agenda and agenda[0][0] <= time.monotonic_ns() - engine.epoch):
+        if engine.changed or (agenda and agenda[0][0] <= engine.wall()):
             engine.run()
         sent = False
         for driver in engine.site.drivers.values():
             if driver.node.has_output and driver not in engine.mute:
-                engine.last = max(time.monotonic_ns() - engine.epoch, engine.last)
+                engine.last = max(engine.wall(), engine.last)
                 driver.flush(engine.last)
                 sent = True
         if sent:
@@ -80,7 +85,7 @@ class SiteSelector(selectors.BaseSelector):
         """Wait until something is readable, the agenda is due, or the deadline has come."""
         engine = self._engine
         due = engine.next_due()
-        wake = deadline if due is None else due + engine.epoch
+        wake = deadline if due is None else engine.alarm(due)
         if deadline is not None and wake is not None and deadline < wake:
             wake = deadline
         if wake is None:
@@ -189,11 +194,16 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
 
     def __init__(self, engine: Engine, node: str) -> None:
         self._engine = engine
+        self._speed = float(engine.clock.speed)
         self._node = node
         self._dispatching = False
         self.is_paused = False
         """Programs hear nothing of their sockets."""
-        super().__init__(SiteSelector(engine, self._has_news))
+        super().__init__(SiteSelector(engine, self._has_news, speed=self._speed))
+
+    def time(self) -> float:
+        """As `time.monotonic`, at the pace of the network's time: programs are as slow as it."""
+        return time.monotonic() * self._speed
 
     def network_now(self) -> int:
         return self._engine.program_time()

@@ -13,6 +13,7 @@ from netsim.observe.late import Late
 from netsim.realtime import cabling
 from netsim.realtime.launcher import Launcher
 from netsim.realtime.launches import Launches
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.shared_counters import read_counters
 from netsim.realtime.standing import line_of
@@ -69,7 +70,7 @@ class Fleet:
     async def start(
         self,
         launcher: Launcher,
-        epoch: int,
+        clock: NetworkClock,
         on_progress: Progress | None,
         new_launcher: Callable[[], Launcher],
     ) -> None:
@@ -79,9 +80,10 @@ class Fleet:
         names the first node that did not come up and the reason; `stop` has to be called then, too.
         """
         cabling.raise_descriptor_limit()
-        self._launches.open(launcher, epoch, new_launcher)
+        self._launches.open(launcher, clock, new_launcher)
         self._launching = asyncio.create_task(self._launch_all())
-        limit = START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)
+        self._speed = float(clock.speed)
+        limit = (START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)) / self._speed
         try:
             async with asyncio.timeout(limit):
                 await self._all_ready(on_progress)
@@ -207,7 +209,7 @@ class Fleet:
             listen = tuple(port for _, port in old.ports)
             captures = tuple(old.captures)
             await self._launches.launch(node, Boot(name, node.boots, conditions, listen, captures))
-            async with asyncio.timeout(START_TIMEOUT):
+            async with asyncio.timeout(START_TIMEOUT / self._speed):
                 await node.booted.wait()
                 if node.up:
                     for interface in self._plan.node(name).interfaces:
@@ -222,7 +224,7 @@ class Fleet:
         except BaseException as error:
             await asyncio.shield(self._undo_start(node))
             if isinstance(error, TimeoutError):
-                text = f"{name} did not answer within {START_TIMEOUT:.0f} s"
+                text = f"{name} did not answer within {START_TIMEOUT / self._speed:.0f} s"
                 launcher = self._launches.launcher_name
                 if node.pid is None and launcher is not None:
                     text += f": nor did {launcher}, which starts nodes"
@@ -236,7 +238,7 @@ class Fleet:
         plan = self._plan.node(node.name)
         if not plan.run and plan.ready is None:
             return
-        limit = FIRST_STEPS if plan.ready is None else READY_TIMEOUT + _LATE
+        limit = FIRST_STEPS if plan.ready is None else READY_TIMEOUT / self._speed + _LATE
         try:
             async with asyncio.timeout(limit):
                 failure = await node.question(messages.StartPrograms(node.next_number()))

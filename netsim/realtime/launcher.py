@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal, Protocol
 
+from netsim.realtime.network_clock import NetworkClock
 from netsim.site.messages import Boot
 from netsim.topology.plan import NetworkPlan
 
@@ -34,7 +35,7 @@ class Launcher(Protocol):
     def name(self) -> str:
         """What a person may call it, with its process."""
 
-    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
+    def open(self, plan: NetworkPlan, clock: NetworkClock, reports: Reports) -> None:
         """Get ready, on the running loop, to launch the nodes of `plan`."""
 
     def launch(self, boot: Boot, descriptors: list[int]) -> None:

@@ -18,6 +18,7 @@ from netsim.realtime import cabling
 from netsim.realtime.cabling import Cabling
 from netsim.realtime.late_record import LateReaders
 from netsim.realtime.launcher import Launcher
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.shared_counters import new_memory
 from netsim.realtime.tap_device import TapDevice, open_tap, set_mtu
@@ -51,7 +52,7 @@ class Launches:
     def __init__(self, plan: NetworkPlan, reports: NodeReports) -> None:
         self._plan = plan
         self._reports = reports
-        self._epoch = 0
+        self._clock: NetworkClock
         self._new_launcher: Callable[[], Launcher]
         self._launcher: Launcher | None = None
         self._lost: list[asyncio.Task[None]] = []
@@ -68,10 +69,12 @@ class Launches:
         self.ending = False
         """Nothing is launched any more."""
 
-    def open(self, launcher: Launcher, epoch: int, new_launcher: Callable[[], Launcher]) -> None:
+    def open(
+        self, launcher: Launcher, clock: NetworkClock, new_launcher: Callable[[], Launcher]
+    ) -> None:
         """Get ready; `new_launcher` makes another one, for nodes that start after it is gone."""
-        self._launcher, self._epoch, self._new_launcher = launcher, epoch, new_launcher
-        launcher.open(self._plan, epoch, self)
+        self._launcher, self._clock, self._new_launcher = launcher, clock, new_launcher
+        launcher.open(self._plan, clock, self)
 
     @property
     def launcher_name(self) -> str | None:
@@ -86,7 +89,7 @@ class Launches:
             raise StartError(f"{node.name}: the network is stopping")
         if self._launcher is None:
             self._launcher = self._new_launcher()
-            self._launcher.open(self._plan, self._epoch, self)
+            self._launcher.open(self._plan, self._clock, self)
         ours, theirs = socket.socketpair()
         node.attach(ours, self._reports.heard)
         closing: list[Callable[[], None]] = [theirs.close]

@@ -17,6 +17,7 @@ from multiprocessing.reduction import DupFd
 from typing import Any, Final, Literal
 
 from netsim.realtime.launcher import Reports
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import (
     become_subreaper,
     die_with_parent,
@@ -38,23 +39,23 @@ class MultiprocessLauncher:
         self._processes: dict[int, SpawnProcess | ForkServerProcess] = {}
         self._pids: dict[str, int] = {}
         self._plan: NetworkPlan
-        self._epoch = 0
+        self._clock: NetworkClock
         self._reports: Reports
 
     @property
     def name(self) -> str:
         return f"the supervisor (pid {os.getpid()})"
 
-    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
+    def open(self, plan: NetworkPlan, clock: NetworkClock, reports: Reports) -> None:
         self._plan = plan
-        self._epoch = epoch
+        self._clock = clock
         self._reports = reports
 
     def launch(self, boot: Boot, descriptors: list[int]) -> None:
         # Duplicated by the pickling of the arguments, for which a process is being spawned.
         process = self._context.Process(
             target=_be_node,
-            args=(self._plan, self._epoch, boot, _Descriptors(descriptors)),
+            args=(self._plan, self._clock, boot, _Descriptors(descriptors)),
             name=f"netsim:{self._plan.name}/{boot.node}",
             daemon=True,
         )
@@ -118,7 +119,7 @@ class _Descriptors:
         return self._descriptors
 
 
-def _be_node(plan: NetworkPlan, epoch: int, boot: Boot, descriptors: _Descriptors) -> None:
+def _be_node(plan: NetworkPlan, clock: NetworkClock, boot: Boot, descriptors: _Descriptors) -> None:
     """What a spawned process does: the same as one that the zygote forks."""
     from netsim.realtime import site_process
 
@@ -131,6 +132,6 @@ def _be_node(plan: NetworkPlan, epoch: int, boot: Boot, descriptors: _Descriptor
     # The supervisor, or the fork server, which ends with it.
     die_with_parent(os.getppid(), _PARENT_ENDED)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = site_process.run(site_process.Blueprint(plan, epoch), boot, descriptors.take())
+    code = site_process.run(site_process.Blueprint(plan, clock), boot, descriptors.take())
     kill_descendants(os.getpid())
     os._exit(code)

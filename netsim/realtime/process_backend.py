@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from fractions import Fraction
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import Launcher, StartMethod
 from netsim.realtime.multiprocess_launcher import MultiprocessLauncher
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.node_handle import NodeHandle
 from netsim.realtime.standing import line_of
 from netsim.realtime.zygote import Zygote
@@ -41,6 +43,8 @@ ROUTES_AT_ONCE: Final = 2000
 """As many are told before the loop does something else: some milliseconds."""
 NODE_IN_ROUTES: Final = 50
 """As many routes take the time of a message."""
+LONGEST_GRACE: Final = 8.0
+"""Seconds of the machine's clock that slow motion makes of the time to shut down, at most."""
 ANSWER_TIMEOUT: Final = 2.0
 """Seconds after which a node that does not answer is reported as not responding."""
 
@@ -58,13 +62,17 @@ class ProcessBackend:
         reports: Reports,
         start_method: StartMethod = "fork",
         launcher: Launcher | None = None,
+        speed: Fraction = Fraction(1),
     ) -> None:
         self._plan = plan
         self._start_method = start_method
         self._launcher = launcher
         self._reports = reports
         self._fleet = Fleet(plan, self._hear, self._ended, reports.failed)
-        self._epoch = time.monotonic_ns()
+        self._speed = speed
+        self._clock = NetworkClock(time.monotonic_ns(), speed)
+        self.now = self._clock.reader()
+        """Network time in ns."""
         self._capture_epochs: dict[str, int] = {}
         """By file: the wall time at network time 0, ns since the Unix epoch."""
         self._cutting = asyncio.Lock()
@@ -80,19 +88,21 @@ class ProcessBackend:
     # The network
 
     async def start(self, on_progress: Progress | None) -> None:
-        self._epoch = time.monotonic_ns()
+        self._clock = NetworkClock(time.monotonic_ns(), self._speed)
+        self.now = self._clock.reader()
         new_launcher = partial(_new_launcher, self._start_method)
         launcher = self._launcher or new_launcher()
-        await self._fleet.start(launcher, self._epoch, on_progress, new_launcher)
+        await self._fleet.start(launcher, self._clock, on_progress, new_launcher)
 
     async def stop(self, grace: float) -> None:
-        await self._fleet.stop(grace)
+        await self._fleet.stop(self._in_wall(grace))
 
     def kill(self) -> None:
         self._fleet.kill()
 
-    def now(self) -> int:
-        return time.monotonic_ns() - self._epoch
+    def _in_wall(self, grace: float) -> float:
+        """Programs shut down in network time, and nobody waits for them for minutes."""
+        return min(grace / float(self._speed), max(grace, LONGEST_GRACE))
 
     # Links and routes
 
@@ -117,7 +127,8 @@ class ProcessBackend:
         return _when_all_have(answers)
 
     def lead_ns(self, nodes: int, parts: int) -> int:
-        return LEAD + nodes * LEAD_PER_NODE + parts * LEAD_PER_PART
+        lead = LEAD + nodes * LEAD_PER_NODE + parts * LEAD_PER_PART
+        return int(lead * self._speed) or 1  # messages take the machine's time
 
     def install_routes(
         self, at: int, changes: Mapping[str, RouteChange], dead: frozenset[int]
@@ -339,7 +350,7 @@ class ProcessBackend:
         await handle.ask(messages.Pause(handle.next_number(), node, paused), ANSWER_TIMEOUT)
 
     async def stop_node(self, node: str, grace: float) -> None:
-        await self._fleet.stop_node(node, grace)
+        await self._fleet.stop_node(node, self._in_wall(grace))
 
     async def start_node(
         self,

@@ -14,6 +14,7 @@ from typing import Final
 
 from netsim.core.link_attributes import LinkAttributes
 from netsim.realtime.encoding import encode
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.shared_counters import new_memory
 from netsim.realtime.site_process import Blueprint, SiteProcess
 from netsim.site.messages import Boot, Stop
@@ -26,7 +27,7 @@ _TIMES: Final = 10
 
 def rehearse() -> None:
     """Leaves nothing but what the interpreter has learnt. No event loop may run in this thread."""
-    blueprint = Blueprint(_small_plan(), time.monotonic_ns())
+    blueprint = Blueprint(_small_plan(), NetworkClock(time.monotonic_ns()))
     gc.freeze()
     for _ in range(_TIMES):
         _start_and_end(blueprint)

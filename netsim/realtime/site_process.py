@@ -31,6 +31,7 @@ from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector
 from netsim.realtime.jobs import Jobs
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.standing import tell_when_asked
@@ -63,9 +64,9 @@ class Blueprint:
     A node that only reads what it needs of it leaves the rest in memory shared with all others.
     """
 
-    def __init__(self, plan: NetworkPlan, epoch: int) -> None:
+    def __init__(self, plan: NetworkPlan, clock: NetworkClock) -> None:
         self.plan = plan
-        self.epoch = epoch
+        self.clock = clock
         self.paths = PathFinder(plan)
         self.folder = str(Path(plan.file).parent) if plan.file else None
         """Where the topology file and the users' modules are."""
@@ -102,7 +103,7 @@ class SiteProcess:
         self._boot = boot
         self._node_plan = plan.node(boot.node)
         self._engine = Engine(
-            plan, blueprint.epoch, paths=blueprint.paths, counters=SharedCounters(counters)
+            plan, blueprint.clock, paths=blueprint.paths, counters=SharedCounters(counters)
         )
         self._site = self._engine.site
         self._node = self._engine.add(boot.node, boot.boots, boot.conditions)

@@ -15,6 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from netsim.realtime import zygote_messages as messages
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import kill_family
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Zygote:
                 ours.close()
                 raise
 
-    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
+    def open(self, plan: NetworkPlan, clock: NetworkClock, reports: Reports) -> None:
         import asyncio
 
         from netsim.realtime.channel import Channel
@@ -68,7 +69,7 @@ class Zygote:
         self._channel = Channel(
             self._socket, asyncio.get_running_loop(), self._hear, self._channel_closed
         )
-        self._channel.send(messages.Open(plan, epoch, tuple(sys.path)))
+        self._channel.send(messages.Open(plan, clock, tuple(sys.path)))
 
     def launch(self, boot: Boot, descriptors: list[int]) -> None:
         assert self._channel is not None, "it is opened before anything is launched"

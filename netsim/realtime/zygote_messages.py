@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from netsim.realtime.network_clock import NetworkClock
+
 if TYPE_CHECKING:
     from netsim.site.messages import Boot
     from netsim.topology.plan import NetworkPlan
@@ -14,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """The network that nodes will belong to; `epoch` is the `time.monotonic_ns` of its time 0."""
+    """The network that nodes will belong to; all have the `clock`."""
 
     plan: NetworkPlan
-    epoch: int
+    clock: NetworkClock
     path: tuple[str, ...]
     """`sys.path`."""
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netsim.realtime import zygote_messages as messages
 from netsim.realtime.encoding import Inbox, encode
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import become_subreaper, children, die_with_parent
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ class _Zygote:
     def _hear(self, message: Any) -> bool:
         """Do it; whether there is more to do."""
         match message:
-            case messages.Open(plan, epoch, path):
-                self._open(plan, epoch, path)
+            case messages.Open(plan, clock, path):
+                self._open(plan, clock, path)
             case messages.Fork(boot, count):
                 self._fork_node(boot, count)
             case messages.Kill(node):
@@ -120,7 +121,7 @@ class _Zygote:
                 return False
         return True
 
-    def _open(self, plan: Any, epoch: int, path: tuple[str, ...]) -> None:
+    def _open(self, plan: Any, clock: NetworkClock, path: tuple[str, ...]) -> None:
         import setproctitle
 
         from netsim.realtime.site_process import Blueprint
@@ -128,7 +129,7 @@ class _Zygote:
         sys.path[:] = path
         # Without blanks: CPython (3.15) counts threads in /proc/self/stat by splitting at them.
         setproctitle.setproctitle(f"netsim:{plan.name}/(zygote)")
-        self._blueprint = Blueprint(plan, epoch)
+        self._blueprint = Blueprint(plan, clock)
         gc.freeze()
 
     def _fork_node(self, boot: Any, count: int) -> None:

@@ -58,6 +58,7 @@ class Network(FakeNetwork):
         *,
         start_method: str,
         launcher: FakeZygote,
+        speed: str,
     ) -> None:
         super().__init__(plan)
         self._zygote = launcher

@@ -42,6 +42,7 @@ class FakeLinks(TrafficVerbs):
     """Links whose conditions are only written down, and nodes that are up or down."""
 
     is_running = True
+    speed = 1.0
 
     def __init__(self, plan: NetworkPlan) -> None:
         self.plan = plan

@@ -22,6 +22,7 @@ from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.host_node import HostNode
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop
+from netsim.realtime.network_clock import NetworkClock
 
 Result = TypeVar("Result")
 
@@ -32,7 +33,7 @@ class Alice:
     """The computer. `problems` is what its loop's exception handler was told."""
 
     def __init__(self) -> None:
-        engine = Engine(plan_of("alice bob"), time.monotonic_ns())
+        engine = Engine(plan_of("alice bob"), NetworkClock(time.monotonic_ns()))
         node = engine.add("alice")
         assert isinstance(node, HostNode)
         self.loop = NodeLoop(engine, "alice")

@@ -33,6 +33,7 @@ class FakeNetwork:
     def __init__(self, plan: NetworkPlan) -> None:
         self.plan = plan
         self.unused = UnusedOperations()
+        self.speed = 1.0
         self.is_running = True
         self.changes: list[list[tuple[int, str, LinkCondition]]] = []
         self._conditions = LinkConditions(plan, set())

@@ -232,7 +232,7 @@ def told(
         found = []
         outages = Outages(plan)
         rerouting = Rerouting(
-            plan, outages, lambda changes, dead: installed.append((changes, dead))
+            plan, outages, lambda changes, dead: installed.append((changes, dead)), 1.0
         )
         for change in changes_of_state:
             change(outages, rerouting)

@@ -15,6 +15,7 @@ from netsim.observe.link_account import LinkAccount
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import SiteSelector
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.wire import WireQueue
 from netsim.site.accounting import Accounting
 from netsim.stack.icmp_layer import EchoReply
@@ -27,8 +28,8 @@ class TwoSites:
     """The network on two sites of this process, cut between r1 and r2."""
 
     def __init__(self, plan: NetworkPlan) -> None:
-        epoch = time.monotonic_ns()
-        self.sites = [Engine(plan, epoch), Engine(plan, epoch)]
+        clock = NetworkClock(time.monotonic_ns())
+        self.sites = [Engine(plan, clock), Engine(plan, clock)]
         self.counters: dict[str, Counters] = {}
         for engine, names in zip(self.sites, (("alice", "r1"), ("r2", "web")), strict=True):
             for name in names:

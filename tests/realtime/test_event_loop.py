@@ -12,11 +12,12 @@ from plans import plan_of
 
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import SiteSelector
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.timerfd import TimerFd
 
 
 def idle_engine() -> Engine:
-    engine = Engine(plan_of("a s1"), time.monotonic_ns())
+    engine = Engine(plan_of("a s1"), NetworkClock(time.monotonic_ns()))
     engine.add("s1")
     return engine
 

@@ -14,6 +14,7 @@ from netsim.core.errors import StartError
 from netsim.realtime.encoding import encode
 from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import Reports
+from netsim.realtime.network_clock import NetworkClock
 from netsim.site.messages import Boot, Failed, Ready
 from netsim.topology.plan import NetworkPlan
 
@@ -33,7 +34,7 @@ class Stage:
         self._reports: Reports
         self.name = "the stage"
 
-    def open(self, plan: NetworkPlan, epoch: int, reports: Reports) -> None:
+    def open(self, plan: NetworkPlan, clock: NetworkClock, reports: Reports) -> None:
         self._reports = reports
         self._last = plan.nodes[-1].name
 
@@ -81,7 +82,7 @@ async def start_error(fleet: Fleet, starting: asyncio.Task[None]) -> str:
 
 def begin(stage: Stage) -> tuple[Fleet, asyncio.Task[None]]:
     fleet = Fleet(chain(), lambda *_: None, lambda _: None)
-    return fleet, asyncio.create_task(fleet.start(stage, 0, None, Stage))
+    return fleet, asyncio.create_task(fleet.start(stage, NetworkClock(0), None, Stage))
 
 
 async def test_a_node_that_dies_while_others_start() -> None:

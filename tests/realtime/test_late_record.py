@@ -15,6 +15,7 @@ from netsim.observe.late import Late
 from netsim.realtime.cable_end import CableEnd
 from netsim.realtime.engine import Engine
 from netsim.realtime.late_record import SPELL, LateReaders
+from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.shared_counters import SharedCounters, new_memory, read_counters
 from netsim.realtime.wire import PENDING_LIMIT, WireQueue, WireReceiver, WireSender
 from netsim.site.build import build_node
@@ -111,7 +112,9 @@ def test_frames_that_no_wire_takes_are_told(memory: int) -> None:
 def test_frames_and_timers_that_are_late_are_counted_apart(memory: int) -> None:
     readers = LateReaders()
     readers.open("s1", memory)
-    engine = Engine(PLAN, monotonic_ns() - 10**9, counters=SharedCounters(os.dup(memory)))
+    engine = Engine(
+        PLAN, NetworkClock(monotonic_ns() - 10**9), counters=SharedCounters(os.dup(memory))
+    )
     handled: list[int] = []
 
     def handle(now: int, argument: None, frame: bytes) -> None:
