@@ -10,7 +10,7 @@ from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.printing import print_in_force
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 _WORDS: Final = {
     "reset": ("after", False),

@@ -9,8 +9,11 @@ import click
 from netsim.cli.completion import network_names
 from netsim.cli.outcome import FINE, report
 from netsim.cli.printing import say
+from netsim.control.control_client import ControlClient
+from netsim.control.finding import find, remote
 from netsim.control.shutdown import shut_down
-from netsim.control.state_directory import StateDirectory, find, survey
+from netsim.control.state_directory import StateDirectory, survey
+from netsim.control.state_directory import find as find_here
 from netsim.core.errors import NetsimError, NotRunningError
 
 _WORDS: Final = {
@@ -42,6 +45,10 @@ def command(names: tuple[str, ...], option: str | None, everything: bool) -> int
         raise click.UsageError("either NAMEs or --all")
     wanted = list(names) or ([] if option is None else [option])
     code = FINE
+    if (place := remote()) is not None:
+        ControlClient(find(wanted[0]) if wanted else place).stop()
+        say(f"the network at {place.name} is stopping")
+        return code
     for state in _asked_for(wanted, everything):
         try:
             say(f"{state.name} {_WORDS[shut_down(state)]}")
@@ -57,10 +64,10 @@ def _asked_for(names: list[str], everything: bool) -> list[StateDirectory]:
         return [*alive, *stale]
     if names:
         crashed = {state.name: state for state in stale}
-        return [crashed.get(name) or find(name) for name in dict.fromkeys(names)]
+        return [crashed.get(name) or find_here(name) for name in dict.fromkeys(names)]
     if len(alive) > 1:
         running = ", ".join(state.name for state in alive)
         raise NotRunningError(
             f"{len(alive)} networks are running; write `down NAME`, or `down --all`: {running}"
         )
-    return alive or stale or [find(None)]
+    return alive or stale or [find_here(None)]

@@ -13,7 +13,7 @@ from netsim.cli.completion import kind_names, node_lists, node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
 from netsim.cli.waiting import Waiting
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -9,7 +9,7 @@ from netsim.cli.completion import node_names
 from netsim.cli.fact_tables import show_network, show_node
 from netsim.cli.printing import print_json, warn_of_timing
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 
 @click.command(

@@ -8,7 +8,7 @@ from netsim.cli import options
 from netsim.cli.completion import node_lists
 from netsim.cli.printing import print_in_force
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 
 @click.command(epilog="\b\nExamples:\n  netsim isolate alice,bob web")

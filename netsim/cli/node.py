@@ -11,7 +11,7 @@ from netsim.cli.completion import node_names
 from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 _OF_PROGRAMS: Final = {
     "kill-program": "what ran there was killed",

@@ -12,7 +12,7 @@ from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say, warn_of_timing
 from netsim.cli.progress import ProgressBar
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 Document = dict[str, Any]
 

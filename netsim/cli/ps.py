@@ -9,6 +9,7 @@ import click
 from netsim.cli import options
 from netsim.cli.printing import counted, print_json, print_table
 from netsim.control.control_client import ControlClient
+from netsim.control.finding import remote
 from netsim.control.state_directory import StateDirectory, running
 from netsim.core.errors import NetsimError
 
@@ -33,7 +34,12 @@ _KEYS: Final = (
 @options.as_json
 def command(as_json: bool) -> None:
     """List the running networks."""
-    networks = [_summary(state) for state in running()]
+    place = remote()
+    if place is not None:
+        found = ControlClient(place).summary(_ANSWER_TIMEOUT)
+        networks = [{key: found.get(key) for key in _KEYS}]
+    else:
+        networks = [_summary(state) for state in running()]
     if as_json:
         print_json(networks)
     elif networks:

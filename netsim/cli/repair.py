@@ -7,7 +7,7 @@ import click
 from netsim.cli import options
 from netsim.cli.printing import link_ends, print_json, say
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 
 
 @click.command(epilog="\b\nExamples:\n  netsim repair")

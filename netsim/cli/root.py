@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from netsim.cli.completion import matching
+
+ADDRESS: Final = "NETSIM_CONTROL"
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -113,14 +116,21 @@ def _print_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     callback=_print_version,
     help="Show the version.",
 )
+@click.option(
+    "--control",
+    metavar="URL",
+    help="Talk to a network behind this address (netsim up --control), not to one here.",
+)
 @click.option("--name", metavar="NAME", hidden=True, help="As behind the command.")
 @click.pass_context
-def netsim(ctx: click.Context, debug: bool, name: str | None) -> Any:
+def netsim(ctx: click.Context, debug: bool, control: str | None, name: str | None) -> Any:
     """An internet you can pip install: a YAML file becomes a running network.
 
     Computers, switches and routers each run as a process of their own, and real HTTP crosses
     them on real Ethernet frames.
     """
+    if control is not None:
+        os.environ[ADDRESS] = control
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
     elif name is not None:

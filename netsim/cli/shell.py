@@ -14,7 +14,7 @@ from netsim.cli.outcome import FINE, INTERRUPTED, MISUSED, report
 from netsim.cli.printing import say
 from netsim.cli.shell_words import ShellWords
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import find
+from netsim.control.finding import find
 from netsim.core.errors import NetsimError
 
 _NESTED: Final = 10
@@ -47,7 +47,7 @@ def command(stop_at_error: bool, name: str | None, network: str | None) -> int:
     if sys.stdin.isatty():
         from netsim.cli.shell_input import prompt_of
 
-        return shell.converse(prompt_of(client.name, words))
+        return shell.converse(prompt_of(words.network, words))
     return shell.run_script(sys.stdin, "-")
 
 

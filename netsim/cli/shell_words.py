@@ -48,6 +48,7 @@ class ShellWords:
         self.has_left = False
         """Whether `exit` was said."""
         self.kinds = client.kinds()
+        self._name = str(client.summary()["name"])
         self._addresses: dict[str, str] | None = None
         self.source: Callable[[str], int] = lambda file: FINE
         """What to do with the lines of a file."""
@@ -67,7 +68,7 @@ class ShellWords:
     @property
     def network(self) -> str:
         """The name of it."""
-        return self._client.name
+        return self._name
 
     def addresses(self) -> dict[str, str]:
         """Every address with the node and interface that has it, as of when it was first asked."""
@@ -140,7 +141,7 @@ class ShellWords:
         if name in _APART:
             return _in_a_process([sys.executable, "-m", "netsim", *words])
         if _goes_to_a_network(name) and not any(word.startswith("--name") for word in rest):
-            rest = ["--name", self._client.name, *rest]
+            rest = ["--name", self._name, *rest]
         return run([name, *rest])
 
     def _link(self, rest: Sequence[str]) -> int:
@@ -150,7 +151,7 @@ class ShellWords:
         return self._command(["link", *rest])
 
     def _down(self, rest: Sequence[str]) -> int:
-        return self._command(["down", *(rest or [self._client.name])])
+        return self._command(["down", *(rest or [self._name])])
 
     def _nodes(self, rest: Sequence[str]) -> int:
         by_kind: dict[str, list[str]] = {}

@@ -22,6 +22,7 @@ from netsim.realtime.zygote import Zygote
 
 if TYPE_CHECKING:
     from netsim.control.control_server import ControlServer
+    from netsim.control.tcp_door import TcpDoor
     from netsim.network.network import Network
     from netsim.realtime.launcher import StartMethod
 
@@ -58,6 +59,7 @@ def run_network(
     seed: int | None,
     start_method: StartMethod,
     speed: str,
+    control: str | None,
     watcher: Watcher,
     log: Path | None = None,
 ) -> int:
@@ -76,6 +78,7 @@ def run_network(
         network = Network(plan, start_method=start_method, launcher=zygote, speed=speed)
         state = StateDirectory.claim(network.plan.name)
         try:
+            door = None if control is None else _door_at(control)
             check_programs_and_ports(file, network.plan)
         except BaseException:
             state.release()
@@ -93,7 +96,7 @@ def run_network(
         if log is not None:
             state.adopt_log(log)
         _set_process_title(f"netsim:{state.name}")
-        code = asyncio.run(_Supervisor(network, state, watcher).run())
+        code = asyncio.run(_Supervisor(network, state, watcher, door).run())
     finally:
         state.release()
     watcher.down(state.name)
@@ -101,7 +104,10 @@ def run_network(
 
 
 class _Supervisor:
-    def __init__(self, network: Network, state: StateDirectory, watcher: Watcher) -> None:
+    def __init__(
+        self, network: Network, state: StateDirectory, watcher: Watcher, door: TcpDoor | None
+    ) -> None:
+        self._door = door
         self._network = network
         self._state = state
         self._watcher: Watcher | None = watcher
@@ -145,13 +151,14 @@ class _Supervisor:
 
         server = ControlServer(self._network, self._stop.set)
         subscription = self._network.subscribe()
-        await server.start(self._state.listen())
+        await server.start(self._state.listen(), self._door)
         watching = asyncio.create_task(self._watch(subscription))
         looking = asyncio.create_task(self._look_after(server))
         try:
             document = await self._network.inspect()
             self._publish(document)
-            self._tell(lambda watcher: watcher.ready(document))
+            told = document | self._way_in()
+            self._tell(lambda watcher: watcher.ready(told))
             await self._stop.wait()
         finally:
             looking.cancel()
@@ -159,9 +166,19 @@ class _Supervisor:
             subscription.close()
             await watching
 
+    def _way_in(self) -> dict[str, Any]:
+        """Where the control API listens on TCP, and its token, which is told once."""
+        if self._door is None:
+            return {}
+        file = str(self._state.token_path)
+        way = {"url": self._door.url, "token": self._door.token, "token_file": file}
+        return {"control": way | {"open_to_others": self._door.is_open_to_others}}
+
     def _publish(self, document: dict[str, Any]) -> None:
         more = {"processes": family(os.getpid()), "ports": document["ports"]}
         self._state.publish({**self._network.summary(), **more})
+        if self._door is not None:
+            self._state.keep_token(self._door.token)
 
     async def _look_after(self, server: ControlServer) -> None:
         """The state directory is where others find it, and its log stays within bounds."""
@@ -229,6 +246,12 @@ class _Supervisor:
             self._watcher = None
             self._code = FAILED
             self._stop.set()
+
+
+def _door_at(control: str) -> TcpDoor:
+    from netsim.control.tcp_door import open_door  # aiohttp
+
+    return open_door(control)
 
 
 def _set_process_title(title: str) -> None:

@@ -47,6 +47,11 @@ def _real_time_only(context: click.Context, option: click.Parameter, time: str |
     default="1",
     help="Slow motion: 0.1 lets the network's time run at a tenth.",
 )
+@click.option(
+    "--control",
+    metavar="HOST:PORT",
+    help="Serve the control API there, too, for whoever has the token that is printed.",
+)
 @click.option("--time", "time", hidden=True, metavar="TIME", callback=_real_time_only)
 @options.as_json
 @click.argument("file", type=click.Path())
@@ -56,6 +61,7 @@ def command(
     seed: int | None,
     start_method: StartMethod,
     speed: str,
+    control: str | None,
     time: str | None,
     as_json: bool,
     file: str,
@@ -69,7 +75,7 @@ def command(
         from netsim.topology.file_text import keep_standard_input
 
         keep_standard_input()  # the supervisor will have another one
-    supervise = partial(run_network, file, name, seed, start_method, speed)
+    supervise = partial(run_network, file, name, seed, start_method, speed, control)
     if as_json:
         return supervise(JsonLines()) if not detach else run_detached(supervise, OneDocument())
     farewell = "netsim down takes it down" if detach else "Ctrl-C takes it down"

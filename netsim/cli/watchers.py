@@ -63,13 +63,18 @@ class Terminal:
             if node["state"] == "dead":
                 text = f"{node['name']}: has ended; netsim logs {node['name']} shows what it said"
                 say(text, fg="red")
+        if (control := network.get("control")) is not None:
+            say(f"control API at {control['url']}, token {control['token']}")
+            say(f"  (the token is in {control['token_file']}, too, and nowhere else)")
+            if control["open_to_others"]:
+                say("  other machines reach it, and what is said there is not encrypted", fg="red")
         size = f"{counted(len(network['nodes']), 'node')}, {counted(len(network['links']), 'link')}"
         seconds = time.monotonic() - self._started
         slow = network.get("speed", 1)
         pace = "" if slow == 1 else f" at speed {slow:g}"
         mute = sum(node["state"] == "not responding" for node in network["nodes"])
         but = f", but {counted(mute, 'node')} of it not responding" if mute else ""
-        say(f"{network['name']} is up{pace}{but}: {size} in {seconds:.1f} s; {self._farewell}")
+        say(f"{network['name']} is up{but}: {size} in {seconds:.1f} s{pace}; {self._farewell}")
         sys.stdout.flush()
 
     def event(self, event: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, Self
 
 from netsim.control.exec_lines import Stream, decode_line
-from netsim.control.state_directory import StateDirectory
+from netsim.control.places import Place
 from netsim.core.errors import FilterMistake, InvalidFilterError, NetsimError, UnknownNameError
 
 ANSWER_TIMEOUT: Final = 10.0
@@ -35,12 +35,12 @@ class RefusedError(ControlError, ValueError):
 class ControlClient:
     """Talks to the supervisor of one running network."""
 
-    def __init__(self, state: StateDirectory) -> None:
-        self._state = state
+    def __init__(self, place: Place) -> None:
+        self._place = place
 
     @property
     def name(self) -> str:
-        return self._state.name
+        return self._place.name
 
     def summary(self, timeout: float = ANSWER_TIMEOUT) -> dict[str, Any]:
         """One row of `netsim ps`."""
@@ -61,7 +61,7 @@ class ControlClient:
     def exec(self, node: str, argv: list[str], *, cwd: str, json: bool = False) -> Execution:
         """Run a tool at a node; iterate over the execution for its output."""
         body = {"argv": argv, "cwd": cwd, "json": json}
-        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        connection = _Connection(self._place, ANSWER_TIMEOUT)
         response = self._begin(connection, "POST", f"/v1/nodes/{_quote(node)}/exec", body)
         return Execution(self, connection, response)
 
@@ -70,7 +70,7 @@ class ControlClient:
     ) -> Execution:
         """Run a tool at every node of these names or patterns, and of a kind; none means all."""
         body = {"nodes": nodes, "kind": kind, "argv": argv, "cwd": cwd, "json": json}
-        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        connection = _Connection(self._place, ANSWER_TIMEOUT)
         response = self._begin(connection, "POST", "/v1/exec", body)
         return Execution(self, connection, response, at_many=True)
 
@@ -80,7 +80,7 @@ class ControlClient:
         InvalidFilterError for words that are no filter.
         """
         body = {"at": at, "filter": words, "count": count}
-        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        connection = _Connection(self._place, ANSWER_TIMEOUT)
         response = self._begin(connection, "POST", "/v1/capture", body)
         return CaptureStream(self, connection, response)
 
@@ -152,7 +152,7 @@ class ControlClient:
 
     def _lines(self, method: str, path: str, body: object = None) -> Iterator[dict[str, Any]]:
         """The documents of an answer that comes line by line."""
-        connection = _Connection(self._state, ANSWER_TIMEOUT)
+        connection = _Connection(self._place, ANSWER_TIMEOUT)
         response = self._begin(connection, method, path, body)
         try:
             for line in response:
@@ -182,7 +182,7 @@ class ControlClient:
         return ControlError(f"{self.name} does not answer; netsim down {self.name} ends it")
 
     def _ask(self, method: str, path: str, timeout: float | None, body: object = None) -> Any:
-        connection = _Connection(self._state, timeout)
+        connection = _Connection(self._place, timeout)
         try:
             return json.loads(connection.ask(method, path, body).read())
         except TimeoutError:
@@ -310,20 +310,22 @@ class CaptureStream:
 
 
 class _Connection(http.client.HTTPConnection):
-    """HTTP over the control socket of a state directory."""
+    """HTTP over the control socket of a state directory, or TCP."""
 
-    def __init__(self, state: StateDirectory, timeout: float | None) -> None:
-        super().__init__("localhost")
-        self._state = state
+    def __init__(self, place: Place, timeout: float | None) -> None:
+        super().__init__(place.host)
+        self._place = place
         self._timeout = timeout
 
     def connect(self) -> None:
-        self.sock: socket.socket = self._state.connect(self._timeout)
+        self.sock: socket.socket = self._place.connect(self._timeout)
 
     def ask(self, method: str, path: str, body: object = None) -> http.client.HTTPResponse:
         """The response; errors that the network reports are raised."""
         content = None if body is None else json.dumps(body)
-        self.request(method, path, content, {"Content-Type": "application/json"})
+        self.request(
+            method, path, content, {"Content-Type": "application/json", **self._place.headers}
+        )
         response = self.getresponse()
         if response.status >= 400:
             try:
@@ -336,6 +338,8 @@ class _Connection(http.client.HTTPConnection):
             if error["code"] == "bad-filter":
                 mistakes = [FilterMistake(**each) for each in document["mistakes"]]
                 raise InvalidFilterError(document["filter"], mistakes)
+            if error["code"] == "unauthorized":
+                error["hint"] = "set NETSIM_CONTROL_TOKEN to what netsim up printed"
             text = "; ".join(filter(None, (error["message"], error["hint"])))
             raise _ERRORS.get(error["code"], ControlError)(text)
         return response

@@ -43,6 +43,7 @@ from netsim.control.executions import Executions
 from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
 from netsim.control.requests import logs_request, pingall_request
+from netsim.control.tcp_door import Refusal, TcpDoor
 from netsim.core.errors import InvalidFilterError, NetsimError, UnknownNameError
 from netsim.network.reachability import Ping, Reachability
 
@@ -64,10 +65,13 @@ class ControlServer:
         """Logs that clients follow."""
         self._event_sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
+        self._door: TcpDoor | None = None
+        self._tcp: asyncio.Server | None = None
 
-    async def start(self, listener: socket.socket) -> None:
-        """Answer on a listening socket."""
-        application = web.Application(middlewares=[_errors_as_json])
+    async def start(self, listener: socket.socket, door: TcpDoor | None = None) -> None:
+        """Answer on a listening socket, and behind a door that is open to TCP."""
+        self._door = door
+        application = web.Application(middlewares=[_errors_as_json, self._guarded])
         application.add_routes(
             [
                 web.get("/v1/network", self._get_network),
@@ -91,6 +95,29 @@ class ControlServer:
         await runner.setup()
         self._runner = runner
         await self.listen(listener)
+        if door is not None:
+            assert runner.server is not None, "it was set up"
+            self._tcp = await asyncio.get_running_loop().create_server(
+                door.factory(runner.server), sock=door.listener
+            )
+
+    @web.middleware
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whoever comes over TCP needs the token; the Unix socket is its user's alone."""
+        connection = (
+            None if request.transport is None else request.transport.get_extra_info("socket")
+        )
+        if connection is not None and connection.family == socket.AF_UNIX:
+            return await handler(request)
+        refusal = None if self._door is None else self._door.refusal(request)
+        if self._door is not None and refusal is None:
+            return await handler(request)
+        refusal = refusal or Refusal(403, "forbidden", "this connection has come from nowhere")
+        response = _error(refusal.status, refusal.code, refusal.text)
+        if refusal.status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        response.force_close()  # what it sends further is not read
+        return response
 
     async def listen(self, listener: socket.socket) -> None:
         """Answer on another listening socket, too; `close` closes all."""
@@ -108,6 +135,8 @@ class ControlServer:
         self._captures.close()
         for events in list(self._event_sockets):
             await events.close(code=WSCloseCode.GOING_AWAY, message=b"the network is stopping")
+        if self._tcp is not None:
+            self._tcp.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -5,7 +5,8 @@
             lock                       held by the supervisor for as long as it lives
             network.json               what `netsim ps` shows when the supervisor does not answer
             control.sock               the control API
-            log                        output of a detached supervisor
+            token                      that opens the control API over TCP, where it listens
+        log                        output of a detached supervisor
         log.1                      what it held before it was emptied
 
 The kernel releases a lock with its last holder, however that one ended, so a directory whose
@@ -38,6 +39,7 @@ _LOCK: Final = "lock"
 _SUMMARY: Final = "network.json"
 _CONTROL: Final = "control.sock"
 _LOG: Final = "log"
+_TOKEN: Final = "token"
 _SUN_PATH: Final = 107
 """Bytes a Unix socket's path may have (unix(7): `sun_path` is 108 with its final zero)."""
 
@@ -63,6 +65,21 @@ class StateDirectory:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def host(self) -> str:
+        """For the header `Host`, which a Unix socket has no use for."""
+        return "localhost"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """None: whoever may open the socket may do everything."""
+        return {}
+
+    @property
+    def token_path(self) -> Path:
+        """The token of the control API over TCP, where it listens there."""
+        return self.path / _TOKEN
 
     @property
     def log_path(self) -> Path:
@@ -116,6 +133,11 @@ class StateDirectory:
         with open(_create(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
             file.write(json.dumps(summary) + "\n")
         draft.replace(self.path / _SUMMARY)
+
+    def keep_token(self, token: str) -> None:
+        """Write the token of the control API over TCP, for this user alone."""
+        with open(_create(self.token_path, os.O_WRONLY | os.O_TRUNC), "w") as file:
+            file.write(token + "\n")
 
     def summary(self) -> dict[str, Any]:
         """What was published last; empty when there is nothing (or half a crash) to read."""

@@ -62,6 +62,7 @@ def test_a_detached_network_can_be_seen_used_and_taken_down(shell: Shell) -> Non
         "started",
         "nodes",
         "state",
+        "speed",
         "failed_programs",
         "faults",
     ]
