@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -83,7 +84,7 @@ def command(
         raise click.MissingParameter(ctx=ctx, param=ctx.command.params[-1])
     client = ControlClient(find(name))
     if argv[0] == "tcpdump":
-        return _tcpdump(client, nodes, argv[1:], as_json)
+        return _tcpdump(client, nodes, kind, argv[1:], as_json)
     if nodes is not None and _WILD.isdisjoint(nodes):
         return _follow(client, nodes, argv, as_json)
     from netsim.cli.exec_at_many import follow
@@ -93,14 +94,20 @@ def command(
         return follow(client, execution, as_json)
 
 
-def _tcpdump(client: ControlClient, nodes: str | None, argv: list[str], as_json: bool) -> int:
+def _tcpdump(
+    client: ControlClient, nodes: str | None, kind: str | None, argv: list[str], as_json: bool
+) -> int:
     """What captures at many nodes as at one, and follows all of them in one stream."""
     from netsim.cli.tcpdump_words import tcpdump
 
-    at = list(client.kinds()) if nodes is None else options.names(nodes)
-    if not all(_WILD.isdisjoint(each) for each in at):
-        raise click.UsageError("`netsim capture` takes no patterns; write the names, `r1,web`")
-    return tcpdump(client, at, argv, as_json)
+    known = {name: own for name, own in client.kinds().items() if kind in (None, own)}
+    at: dict[str, None] = {}
+    for written in ["*"] if nodes is None else options.names(nodes):
+        matching = fnmatch.filter(known, written)
+        if not matching and not _WILD.isdisjoint(written):
+            raise click.UsageError(f"no node matches `{written}`; netsim inspect lists them")
+        at |= dict.fromkeys(matching or [written])  # an unknown name is told of by the network
+    return tcpdump(client, list(at), argv, as_json)
 
 
 def _follow(client: ControlClient, node: str, argv: list[str], as_json: bool) -> int:

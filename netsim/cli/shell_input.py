@@ -23,12 +23,11 @@ from netsim.cli.shell_words import ShellWords
 _HISTORY: Final = 10_000
 """Lines, for readline."""
 _MISSING: Final = (
-    "netsim: without prompt_toolkit completion is plainer; "
-    "pip install 'netsim-internet[shell]' has it"
+    "netsim: without prompt_toolkit completion is plainer; pip install prompt-toolkit has it"
 )
 _PLAIN: Final = (
     "netsim: neither prompt_toolkit nor readline is there: lines have no history and no "
-    "completion; pip install 'netsim-internet[shell]' has both"
+    "completion; pip install prompt-toolkit has both"
 )
 
 

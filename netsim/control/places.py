@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ class Place(Protocol):
         """For the header `Host`."""
 
     @property
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> Mapping[str, str]:
         """That every request has."""
 
     def connect(self, timeout: float | None = None) -> socket.socket:

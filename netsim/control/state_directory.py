@@ -58,6 +58,10 @@ class NameTakenError(NetsimError):
 class StateDirectory:
     """The directory of one network: for its supervisor after `claim`, for others from `find`."""
 
+    host: Final = "localhost"
+    headers: Final[Mapping[str, str]] = {}
+    """None: whoever may open the socket may do everything."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
@@ -65,16 +69,6 @@ class StateDirectory:
     @property
     def name(self) -> str:
         return self.path.name
-
-    @property
-    def host(self) -> str:
-        """For the header `Host`, which a Unix socket has no use for."""
-        return "localhost"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """None: whoever may open the socket may do everything."""
-        return {}
 
     @property
     def token_path(self) -> Path:

@@ -72,7 +72,10 @@ def test_help_lists_the_commands_that_exist(prompt: Prompt, arguments: list[str]
         (["link", "r1", "r2", "--bw", "10"], "there is no `--bw`; write `--bandwidth`"),
         (["up", "-t", "home.yaml"], "there is no `-t`; write the file alone"),
         (["up", "--topo", "linear,3"], "write `netsim generate linear 3 | netsim up -`"),
-        (["--topo", "linear,3"], "there is no `--topo`; write `up FILE`"),
+        (
+            ["--topo", "linear,3"],
+            "there is no `--topo`; write `netsim generate linear 3 | netsim up",
+        ),
         (["exec", "-it", "h1", "bash"], "there is no `-i`; write the node and the tool alone"),
         (["link", "r1", "r2", "down"], "`down` is an option here; write `link r1 r2 --down`"),
         (["link", "down", "r1", "r2"], "write `link r1 r2 --down`"),
