@@ -91,7 +91,7 @@ def _converted(picture: Picture, suffix: str) -> bytes:
     except (ImportError, OSError) as error:  # OSError: there is no libcairo
         raise MissingExtraError(
             f"{suffix} is drawn by CairoSVG, which is not there ({printable(str(error))}); "
-            "pip install cairosvg, or write a .svg"
+            "`pip install cairosvg` brings it, or write a .svg"
         ) from None
     from netsim.drawing.svg import to_svg
 

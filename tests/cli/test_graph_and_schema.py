@@ -112,7 +112,7 @@ def test_a_picture_whose_package_is_missing_is_told_how_to_have_it(
     monkeypatch.setitem(sys.modules, "cairosvg", None)
     code, out, err = prompt.run("graph", "home.yaml", "-o", "home.png")
     assert (code, out) == (1, "")
-    assert "pip install cairosvg, or write a .svg" in err
+    assert "`pip install cairosvg` brings it, or write a .svg" in err
     assert not Path("home.png").exists()
 
 
