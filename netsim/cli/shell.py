@@ -98,7 +98,7 @@ class _Shell:
         return before if code is None else code
 
     def _source(self, file: str) -> int:
-        """The lines of a file; only the outermost script asks for an end."""
+        """Do the lines of a file; its code is that of the last."""
         if self._depth >= _NESTED:
             say(f"netsim: {file} is sourced by scripts that source each other", err=True)
             return MISUSED

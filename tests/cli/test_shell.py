@@ -180,16 +180,19 @@ class Terminal:
         if blocked:
             (shell.folder / "blocked" / f"{blocked}.py").write_text("raise ImportError('no')\n")
             path = f"{shell.folder / 'blocked'}:{path}"
-        pid, self._terminal = pty.fork()
-        if pid == 0:
-            with contextlib.suppress(OSError):
-                os.chdir(shell.folder)
-                state = str(shell.folder / "state")
-                more = {"PYTHONPATH": path, "TERM": "xterm", "XDG_STATE_HOME": state}
-                os.execve(NETSIM[0], [*NETSIM, "shell"], {**shell.environment, **more})
-            os._exit(99)
-        fcntl.ioctl(self._terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self._pid = pid
+        self._terminal, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        state = str(shell.folder / "state")
+        more = {"PYTHONPATH": path, "TERM": "xterm", "XDG_STATE_HOME": state}
+        self._process = subprocess.Popen(
+            ["setsid", "--ctty", *NETSIM, "shell"],  # the terminal's Ctrl-C is for it
+            cwd=shell.folder,
+            env={**shell.environment, **more},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
         self.seen = ""
 
     def type(self, text: str) -> None:
@@ -215,7 +218,7 @@ class Terminal:
             while os.read(self._terminal, 65_536):
                 pass
         os.close(self._terminal)
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        return self._process.wait(20)
 
 
 @pytest.mark.parametrize("blocked", ["", "prompt_toolkit"])
