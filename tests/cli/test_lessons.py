@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from documented_examples import Example, examples_of, files_of, new_shell, normalised, run
-from netsim_shell import Shell
+from netsim_shell import Command, Shell
 from networks import ROOT
 
 LESSONS = ROOT / "docs" / "lessons"
@@ -34,8 +36,18 @@ def test_every_command_of_a_lesson(page: Path, shell: Shell, tmp_path: Path) -> 
     here.write_text(as_in_this_run(page.read_text()))
     examples = examples_of(here, PROGRAMS)
     assert len(examples) == len(re.findall(r"^\$ ", page.read_text(), re.MULTILINE))
-    for example in examples:
-        check(example, run(example, shell)[1], shell)
+    with ExitStack() as stack:
+        others: list[tuple[Example, str, Command]] = []
+        for example in examples:
+            if example.command.endswith(" &"):
+                command = stack.enter_context(in_another_terminal(example, shell))
+                assert command.stdout is not None
+                began = command.stdout.readline()
+                others.append((example, began, command))
+            else:
+                check(example, run(example, shell)[1], shell)
+        for example, began, command in others:
+            check(example, began + command.communicate()[0], shell)
 
 
 def as_in_this_run(text: str) -> str:
@@ -48,6 +60,19 @@ def as_in_this_run(text: str) -> str:
     )
     door = "$(netsim inspect --json | jq -r .ports[0].listen)"
     return text.replace("$ curl http://127.0.0.1:8082", f"$ curl -s http://{door}")
+
+
+def in_another_terminal(example: Example, shell: Shell) -> Command:
+    """A command that the reader leaves running; its first line says that it has begun."""
+    return Command(
+        ["bash", "-c", f"exec {example.command.removesuffix(' &')}"],
+        cwd=shell.folder,
+        env=shell.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def check(example: Example, output: str, shell: Shell) -> None:
