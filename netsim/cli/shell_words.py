@@ -162,10 +162,11 @@ class ShellWords:
         return FINE
 
     def _net(self, rest: Sequence[str]) -> int:
+        links = self._client.links()
         rows = [
             (node, link[near]["interface"], f"{link[far]['node']}:{link[far]['interface']}")
             for node in self.kinds
-            for link in self._client.links()
+            for link in links
             for near, far in (("a", "b"), ("b", "a"))
             if link[near]["node"] == node
         ]
