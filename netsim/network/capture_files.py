@@ -9,9 +9,10 @@ from typing import TypeAlias
 
 from netsim.network.run_files import RunFiles
 from netsim.observe import pcapng
+from netsim.observe.filter_expression import Expression
 
-WriteTo: TypeAlias = Callable[[str, str, Mapping[str, int]], Awaitable[None]]
-"""Lets a node append what passes some of its interfaces: node, path, numbers in the file."""
+WriteTo: TypeAlias = Callable[[str, str, Mapping[str, int], Expression | None], Awaitable[None]]
+"""Lets a node append what passes interfaces: node, path, their numbers in the file, the filter."""
 
 
 @dataclass(slots=True)
@@ -33,7 +34,12 @@ class CaptureFiles:
         self._files: dict[str, _File] = {}
 
     async def capture(
-        self, node: str, interfaces: Sequence[str], path: str, write_to: WriteTo
+        self,
+        node: str,
+        interfaces: Sequence[str],
+        path: str,
+        expression: Expression | None,
+        write_to: WriteTo,
     ) -> None:
         """Capture those of `interfaces` that this file has not yet; errors as of `write_to`."""
         known = self._files.get(path)
@@ -53,7 +59,7 @@ class CaptureFiles:
                     numbers[each] = known.described
                     known.described += 1
             if numbers:
-                await write_to(node, written, numbers)
+                await write_to(node, written, numbers, expression)
                 known.captured |= {f"{node}:{each}" for each in numbers}
 
     def close(self) -> None:

@@ -158,7 +158,11 @@ class LiveCaptures:
         if count is not None and count < 1:
             raise InvalidValueError(f"{count} frames are none; write 1 or more")
         points = points_in(self._plan, where)
-        return LiveCapture(self, points, parse_filter(filter, names_in(self._plan)), count)
+        return LiveCapture(self, points, self.expression_of(filter), count)
+
+    def expression_of(self, filter: str) -> Expression | None:
+        """What the words mean in this network; InvalidFilterError."""
+        return parse_filter(filter, names_in(self._plan)) if filter else None
 
     def begin(self, capture: LiveCapture) -> int:
         """It has begun; its number."""

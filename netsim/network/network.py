@@ -297,19 +297,23 @@ class Network(RunningNetwork):
             found = await PingAll(self.exec, names, timeout, mute, self.speed).run(on_ping)
         return replace(found, timing=watch.timing)
 
-    def capture(self, where: str, path: str | os.PathLike[str]) -> Awaitable[None]:
+    def capture(
+        self, where: str, path: str | os.PathLike[str], *, filter: str = ""
+    ) -> Awaitable[None]:
         """Write what passes a node (`"r1"`) or one interface (`"r1:eth0"`) to a pcapng file.
 
         Several captures may go to one file, in which interfaces are called `r1:eth0`. It goes on
-        when the node starts again. UnknownNameError; whoever awaits it gets OSError when the file
-        cannot be written, else that is logged.
+        when the node starts again. `filter` has tcpdump's words: `"tcp port 80"`. UnknownNameError,
+        InvalidFilterError; whoever awaits it gets OSError when the file cannot be written, else
+        that is logged.
         """
         name, interface = node_and_interface(self.plan, where)
         known = [each.name for each in self.plan.node(name).interfaces]
         interfaces = known if interface is None else [interface]
+        expression = self.live_captures.expression_of(filter)
         file = os.path.abspath(path)
         return self._spawn(
-            self._capture_files.capture(name, interfaces, file, self._backend.capture)
+            self._capture_files.capture(name, interfaces, file, expression, self._backend.capture)
         )
 
     def live_capture(self, *where: str, filter: str = "", count: int | None = None) -> LiveCapture:

@@ -76,12 +76,17 @@ nodes append packets. A block is one `write` in append mode, so they never mix (
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from netsim.observe.filter_expression import Expression
+from netsim.observe.frame_match import matcher
 from netsim.observe.tap import Direction
+
+_log = logging.getLogger("netsim.capture")
 
 _SECTION_HEADER: Final = 0x0A0D0D0A
 _INTERFACE_DESCRIPTION: Final = 1
@@ -123,25 +128,50 @@ class CaptureTarget:
     """By interface; those of the node that are missing are not captured."""
     epoch_ns: int
     """The wall time at network time 0, ns since the Unix epoch."""
+    expression: Expression | None = None
+    """Of the frames that are wanted; None for all."""
 
 
 class PcapngTap:
-    """Appends every frame of one node's interfaces to a binary file.
+    """Appends the frames of one node's interfaces to a binary file that is not buffered.
 
-    Flushing and closing the file is the caller's.
+    What a full disk, or a pipe that nobody empties, does not take is lost: `lost` says how many.
+    Closing the file is the caller's.
     """
 
-    def __init__(self, file: BinaryIO, numbers: Mapping[str, int], epoch_ns: int) -> None:
-        """`numbers` and `epoch_ns` as of a `CaptureTarget`."""
+    def __init__(self, file: BinaryIO, target: CaptureTarget) -> None:
+        self.lost = 0
         self._file = file
-        self._numbers = numbers
-        self._epoch_ns = epoch_ns
+        self._path = target.path
+        self._numbers = target.numbers
+        self._epoch_ns = target.epoch_ns
+        self._matches = matcher(target.expression)
+        self._rest = b""
+        """Of a block that was written in part: without it nothing that follows could be read."""
 
     def frame_passed(
         self, time_ns: int, interface: str, direction: Direction, frame: bytes
     ) -> None:
-        number = self._numbers[interface]
-        self._file.write(packet(number, self._epoch_ns + time_ns, frame, direction))
+        if not self._matches(frame):
+            return
+        block = packet(self._numbers[interface], self._epoch_ns + time_ns, frame, direction)
+        if self._rest:
+            self._write(self._rest)
+        if self._rest or not self._write(block):
+            self.lost += 1
+
+    def _write(self, block: bytes) -> bool:
+        """Whether it is in the file now, or its beginning is."""
+        try:
+            written = self._file.write(block)
+        except OSError as error:
+            if not self.lost:
+                _log.warning("the capture loses packets: %s: %s", self._path, error.strerror)
+            return False
+        if not written:  # a pipe is full
+            return False
+        self._rest = block[written:]
+        return True
 
 
 def section(hostname: str, application: str = "netsim") -> bytes:

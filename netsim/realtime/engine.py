@@ -74,6 +74,7 @@ class Engine:
         self.agenda: Agenda = []
         """What happens to the site, earliest first."""
         self.site = Site(plan, self.agenda, self.program_time, paths=paths)
+        self.site.watch.never_waits = True
         self.changed = self.site.changed
         """Ports whose counters `run` has to write."""
         self._ends: dict[Port, CableEnd] = {}

@@ -317,11 +317,17 @@ class ProcessBackend:
         )
         return [answer for answer in answers if isinstance(answer, CapturedBatch)]
 
-    async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
+    async def capture(
+        self,
+        node: str,
+        path: str,
+        numbers: Mapping[str, int],
+        expression: Expression | None,
+    ) -> None:
         handle = self._fleet.nodes[node]
         # One for all nodes, so that their times in a file can be compared.
         epoch_ns = self._capture_epochs.setdefault(path, time.time_ns() - self.now())
-        target = CaptureTarget(path, numbers, epoch_ns)
+        target = CaptureTarget(path, numbers, epoch_ns, expression)
         question = messages.Capture(handle.next_number(), node, target)
         failure = await handle.ask(question, ANSWER_TIMEOUT)
         if failure is not None:

@@ -229,7 +229,9 @@ class Runner:
             case "capture":
                 for point in step.words.at:
                     file = self._scenario.folder / step.words.to
-                    await self._network.capture(endpoint_text(point), file)
+                    await self._network.capture(
+                        endpoint_text(point), file, filter=step.words.filter or ""
+                    )
             case "record":
                 words = step.words
                 await self._network.record(

@@ -11,7 +11,15 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from netsim.scenario import step_values
-from netsim.scenario.check_words import CHECKS, CheckWords, Period, ScenarioPart, Times, one_of
+from netsim.scenario.check_words import (
+    CHECKS,
+    CheckWords,
+    Period,
+    ScenarioPart,
+    Text,
+    Times,
+    one_of,
+)
 from netsim.scenario.fault_words import (
     ConnectionWords,
     CutWords,
@@ -41,6 +49,8 @@ class CaptureWords(ScenarioPart):
     """`r1:eth0`, or `r1` for all of its interfaces; or a list of such."""
     to: FilePath = Field(examples=["out.pcapng"])
     """The file; relative to the scenario's. Several captures may share one."""
+    filter: Text | None = Field(default=None, examples=["tcp port 80"])
+    """Which packets, in tcpdump's words; all where it is left out."""
 
 
 class RecordWords(ScenarioPart):

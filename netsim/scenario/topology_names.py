@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from netsim.core.errors import InvalidFileError, InvalidValueError
+from netsim.core.errors import InvalidFileError, InvalidFilterError, InvalidValueError
+from netsim.observe.capture_filter import parse_filter
 from netsim.scenario.check_words import CHECKS
 from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.step_text import endpoint_text
@@ -270,10 +271,22 @@ class _Checker:
         for place, written in (places or {(*path, "at"): at}).items():
             with contextlib.suppress(ValueError):
                 self._end(endpoint(written), place)
+        if isinstance(only := words.get("filter"), str):
+            self._filter(only, (*path, "filter"))
         to = words.get("to")
         if isinstance(to, str) and "\0" not in to and not (self._folder / to).parent.is_dir():
             message = f"there is no folder `{Path(to).parent}`; make it, or write another path"
             self._findings.report((*path, "to"), message)
+
+    def _filter(self, written: str, path: PathTo) -> None:
+        """Of a capture. Addresses are not known yet, and names are all that is looked at."""
+        hosts = [name.lower() for name, node in self._nodes.items() if node.kind in HOSTS]
+        known = (*hosts, *(f"{name}.{self._domain}" for name in hosts))
+        try:
+            parse_filter(written, dict.fromkeys(known, (bytes(4),)))
+        except InvalidFilterError as error:
+            for mistake in error.mistakes:
+                self._findings.report(path, mistake.message)
 
     def _always(self, words: dict[str, Any], path: PathTo) -> None:
         self.steps(words.get("steps"), (*path, "steps"))

@@ -142,10 +142,16 @@ class Backend(Protocol):
         is or goes down.
         """
 
-    async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
+    async def capture(
+        self,
+        node: str,
+        path: str,
+        numbers: Mapping[str, int],
+        expression: Expression | None,
+    ) -> None:
         """Append what passes interfaces to a pcapng file that is begun; OSError when it cannot.
 
-        `numbers` are theirs in the file, by name.
+        `numbers` are theirs in the file, by name; only what is asked for is written.
         """
 
     def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import IO, Any, BinaryIO
 
@@ -18,6 +21,8 @@ from netsim.observe.frame_log import (
 from netsim.observe.pcapng import CaptureTarget, PcapngTap
 from netsim.observe.tap import Direction, Tap, watch_losses
 
+_log = logging.getLogger("netsim.capture")
+
 
 class Watch:
     """Whoever watches the nodes of one site. Files stay open until `close`."""
@@ -28,6 +33,10 @@ class Watch:
         """Files of captures, by path."""
         self._captures: dict[str, list[tuple[Collection[str], Tap]]] = {}
         """By node: interfaces, and what writes."""
+        self._taps: list[tuple[str, PcapngTap]] = []
+        """Those of captures, with the path of the file."""
+        self.never_waits = False
+        """For whoever reads a pipe: real time goes on."""
         self._recent = RecentFrames(RECENT_FRAMES)
         self.observers: list[Observer] = [self._recent]
         self.is_observing = False
@@ -37,10 +46,11 @@ class Watch:
         """Append what passes interfaces of a node to a file that is begun; OSError."""
         if (file := self._captured.get(target.path)) is None:
             # Unbuffered: a reader sees each frame at once, and none is lost with the process.
-            file = open(target.path, "ab", buffering=0)  # noqa: SIM115  # see `close`
+            file = open(target.path, "ab", buffering=0, opener=self._open)  # noqa: SIM115  # see `close`
             self._captured[target.path] = file
             self._files.append(file)
-        tap = PcapngTap(file, target.numbers, target.epoch_ns)
+        tap = PcapngTap(file, target)
+        self._taps.append((target.path, tap))
         self._captures.setdefault(node.name, []).append((target.numbers, tap))
         _attach(tap, node, target.numbers)
 
@@ -67,11 +77,25 @@ class Watch:
         """The last frames observed, oldest first."""
         return self._recent.records()
 
+    def tell_losses(self) -> None:
+        """Log how many packets files of captures have had no room for, once."""
+        lost: Counter[str] = Counter()
+        for path, tap in self._taps:
+            lost[path] += tap.lost
+        for path, packets in lost.items():
+            if packets:
+                _log.warning("%s lacks %d packets that it had no room for", path, packets)
+        self._taps.clear()
+
     def close(self) -> None:
         """Nothing is written any more."""
+        self.tell_losses()
         for file in self._files:
             file.close()
         self._files.clear()
+
+    def _open(self, path: str, flags: int) -> int:
+        return os.open(path, flags | (os.O_NONBLOCK if self.never_waits else 0), 0o666)
 
     def _observe(self, record: FrameRecord) -> None:
         for observer in self.observers:

@@ -325,9 +325,15 @@ class VirtualBackend:
     async def end_recording(self, recording: int) -> list[Batch]:
         return [self._site.recorder.end(recording)]
 
-    async def capture(self, node: str, path: str, numbers: Mapping[str, int]) -> None:
+    async def capture(
+        self,
+        node: str,
+        path: str,
+        numbers: Mapping[str, int],
+        expression: Expression | None,
+    ) -> None:
         self._check_up(node)
-        self._site.capture(node, CaptureTarget(path, numbers, WALL_EPOCH_NS))
+        self._site.capture(node, CaptureTarget(path, numbers, WALL_EPOCH_NS, expression))
 
     def late(self) -> dict[str, Late]:
         """Time waits for everybody."""

@@ -106,6 +106,27 @@ def test_a_file_for_wireshark(shell: Shell, ways: tuple[str, ...]) -> None:
     assert int(err.split()[0]) == len(tshark(shell, "out.pcapng"))
 
 
+def test_tshark_finds_nothing_wrong_where_packets_are_lost(shell: Shell) -> None:
+    assert shell.run("link", "r1", "web", "--loss", "10%", "--duplicate", "2%")[0] == 0
+    try:
+        with capturing(shell, "capture", "alice", "r1", "web", "-w", "lossy.pcapng") as process:
+            fetch(shell, 100_000)
+            process.send_signal(signal.SIGINT)
+            rest_of(process)
+    finally:
+        assert shell.run("link", "r1", "web", "--reset")[0] == 0
+    # The same bytes pass three places: put together they would seem to overlap.
+    apart = ("-o", "tcp.desegment_tcp_streams:FALSE")
+    checks = ("-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", *apart)
+    wrong = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0"
+    assert tshark(shell, "lossy.pcapng", *checks, "-Y", wrong) == []
+    lost = 'frame.comment == "dropped: loss"'
+    fields = ("-T", "fields", "-e", "frame.interface_name")
+    places = set(tshark(shell, "lossy.pcapng", "-Y", lost, *fields))
+    assert places
+    assert places <= {"r1:eth1", "web:eth0"}
+
+
 def test_into_tshark_through_a_pipe(shell: Shell) -> None:
     command = f"{' '.join(NETSIM)} capture alice icmp -c 2 -w - | tshark -n -l -r -"
     with subprocess.Popen(

@@ -195,6 +195,11 @@ def test_every_document_is_as_described_and_every_field_occurs(shell: Shell) -> 
         _, out, err = shell.run(*command.split())
         assert out, f"{command}: {err}"
         wrong += compare(title, json.loads(out))
+    with shell.start("capture", "alice", "--json", "-c", "1") as capture:
+        assert capture.stderr is not None
+        capture.stderr.readline()  # it has begun
+        shell.run("exec", "alice", "ping", "-c", "1", "web")
+        wrong += compare("netsim capture", json.loads(capture.communicate()[0]))
     with shell.start("up", "--json", "--name", "other", "shop.yaml") as up:
         assert up.stdout is not None
         network = json.loads(up.stdout.readline())

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from networks import play, until
 from plans import chain
 
 from netsim import Network, run
+from netsim.core.errors import InvalidFilterError
 from netsim.core.time import Time
+from netsim.observe.pcapng import CaptureTarget, PcapngReader, PcapngTap
+from netsim.observe.tap import Direction
 
 FIELDS = ("-e", "frame.interface_name", "-e", "frame.time_epoch", "-e", "icmp.type")
 PROGRAM = """\
@@ -150,3 +156,62 @@ def pings_in(path: Path) -> list[list[str]]:
         check=True,
     ).stdout.splitlines()
     return [line.split("\t") for line in lines]
+
+
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_a_filter_says_which_packets(time: Time, tmp_path: Path) -> None:
+    file = tmp_path / "only.pcapng"
+
+    async def test(network: Network) -> None:
+        await network.capture("r1:eth0", file, filter="icmp and src host web")
+        await network["alice"].ping("web", count=2)
+        with pytest.raises(InvalidFilterError, match="write `web`"):
+            network.capture("r1", file, filter="host wbe")
+
+    play(time, chain(), test)
+    assert [kind for _, _, kind in pings_in(file)] == ["0", "0"]
+
+
+def test_a_pipe_that_nobody_empties_holds_up_no_node(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    async def test(network: Network) -> None:
+        await network.capture("r1", pipe)
+        async with asyncio.timeout(30):
+            await network["alice"].transfer("web", size="500KB")
+        await network["r1"].stop()
+        told = [line["text"] for line in network.logs()["lines"]]
+        assert any(re.search(r"pipe lacks \d+ packets", text) for text in told), told
+
+    try:
+        play("real", chain(), test)
+    finally:
+        os.close(reader)
+
+
+@pytest.mark.parametrize("rest", [0, 100])
+def test_a_full_disk_leaves_whole_blocks(rest: int, tmp_path: Path) -> None:
+    """`rest` octets of a block have room when the disk is full, and the others when it is not."""
+
+    class Disk(io.BytesIO):
+        room = 0
+
+        def write(self, data: Any) -> int:
+            if not self.room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            fits, self.room = data[: self.room], max(0, self.room - len(data))
+            return super().write(fits)
+
+    disk = Disk()
+    tap = PcapngTap(disk, CaptureTarget("x", {"eth0": 0}, 0))
+    for room in (10_000, rest, 0, 10_000, 10_000):
+        disk.room = room
+        tap.frame_passed(5, "eth0", Direction.INBOUND, bytes(60) + bytes([room & 0xFF]))
+    assert tap.lost == (1 if rest else 2)
+    blocks = list(PcapngReader().blocks(disk.getvalue()))
+    assert sum(map(len, blocks)) == len(disk.getvalue())
+    assert len(blocks) == 3 + bool(rest)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.observe import pcapng
-from netsim.observe.pcapng import PcapngTap
+from netsim.observe.pcapng import CaptureTarget, PcapngTap
 from netsim.observe.tap import Direction
 from netsim.wire import ethernet, icmp, ipv4
 
@@ -57,7 +57,7 @@ def test_tshark_reads_frames_times_interfaces_and_directions(tmp_path: Path) -> 
     ]
     with path.open("wb") as file:
         file.write(pcapng.section("alice") + pcapng.interface("eth0") + pcapng.interface("eth1"))
-        tap = PcapngTap(file, {"eth0": 0, "eth1": 1}, EPOCH_NS)
+        tap = PcapngTap(file, CaptureTarget("", {"eth0": 0, "eth1": 1}, EPOCH_NS))
         for time_ns, interface, direction, frame in seen:
             tap.frame_passed(time_ns, interface, direction, frame)
 
@@ -125,7 +125,7 @@ def test_each_packet_is_one_write_so_that_those_of_several_processes_never_mix()
             return super().write(block)
 
     pipe = Pipe()
-    tap = PcapngTap(pipe, {"eth0": 0}, 0)
+    tap = PcapngTap(pipe, CaptureTarget("", {"eth0": 0}, 0))
     tap.frame_passed(5, "eth0", Direction.INBOUND, ping_frame(1))
     tap.frame_passed(6, "eth0", Direction.INBOUND, ping_frame(2))
     assert len(writes) == 2

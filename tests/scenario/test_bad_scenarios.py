@@ -277,6 +277,14 @@ CASES: dict[str, tuple[str, list[str]]] = {
         step("capture: {at: [r1, ▶r9, ▶alice:eth3], to: x.pcapng}"),
         ["there is no node `r9`", "`alice` has no interface `eth3`"],
     ),
+    "capture of what": (
+        step("capture: {at: r1, to: x.pcapng, filter: ▶host wbe or port 80}"),
+        ["there is no host `wbe`; write `web`"],
+    ),
+    "capture with no filter": (
+        step("capture: {at: r1, to: x.pcapng, filter: ▶tcp prot 80}"),
+        ["`prot` is no word of a filter; write `port`"],
+    ),
     "capture into no folder": (
         step("capture: {at: r1, to: ▶caps/x.pcapng}"),
         ["there is no folder `caps`; make it, or write another path"],

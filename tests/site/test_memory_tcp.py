@@ -109,7 +109,10 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
     with file.open("wb") as stream, running(chain("delay=2ms bandwidth=20mbit")) as network:
         port = network.port("r1", "eth0")
         stream.write(pcapng.section("r1") + pcapng.interface("eth0"))
-        port.taps += [pcapng.PcapngTap(stream, {"eth0": 0}, 1_700_000_000 * SECOND), ring]
+        port.taps += [
+            pcapng.PcapngTap(stream, pcapng.CaptureTarget("", {"eth0": 0}, 1_700_000_000 * SECOND)),
+            ring,
+        ]
         ping(network, "alice", "web")
         ping(network, "alice", "web", ttl=1)
         udp = network.host("alice").udp.bind(None, 0)
