@@ -157,6 +157,18 @@ class SimplexLink:
         """Octets of the frames that are still here."""
         return self._queue.octets + sum(len(frame) for _, _, frame in self._departed)
 
+    def serialised_at(self, octets: int, departs_at: int, deliver_at: int) -> int:
+        """When the last bit of a frame had left, which is delivered at `deliver_at`.
+
+        Of a link whose bandwidth is a trace or that has none it is what the delay leaves.
+        """
+        if self._opportunities is not None:
+            return max(departs_at, deliver_at - self._delay_ns)
+        if self._overhead:
+            octets = max(octets, _SHORTEST_FRAME) + self._overhead
+        took = octets * self._numerator // self._denominator
+        return min(departs_at + took, deliver_at)
+
     def waiting(self, now: int) -> tuple[int, int]:
         """Frames, and their octets, whose serialisation has not started at `now`."""
         queue = self._queue

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
-from netsim.link.simplex_link import OnDrop, SimplexLink
+from netsim.link.simplex_link import Departure, OnDrop, SimplexLink
 from netsim.observe.tap import Direction, Tap
 from netsim.wire.address import MacAddress
 
@@ -15,6 +16,7 @@ class Port:
     __slots__ = (
         "delivered",
         "delivered_bytes",
+        "departure_taps",
         "egress",
         "index",
         "ingress_dropped",
@@ -49,6 +51,8 @@ class Port:
         self.up = True
         """Whether there is a carrier."""
         self.taps: list[Tap] = []
+        self.departure_taps: list[Callable[[list[Departure]], None]] = []
+        """Are shown what leaves the queue, up to a look-ahead before its time."""
         self.received = 0
         """Frames that came off the cable; those not yet due are still in flight."""
         self.delivered = 0

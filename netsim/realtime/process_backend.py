@@ -17,6 +17,7 @@ from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
+from netsim.observe.hop_events import HopBatch, HopFilter
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
@@ -235,6 +236,27 @@ class ProcessBackend:
         ]
         records.sort(key=lambda record: record.time_ns)
         return records[-RECENT_FRAMES:]
+
+    async def begin_hops(self, number: int, chosen: HopFilter) -> None:
+        nodes = [node for node in self._fleet.nodes.values() if node.up]
+        await asyncio.gather(
+            *(
+                node.ask(messages.BeginHops(node.next_number(), number, chosen), ANSWER_TIMEOUT)
+                for node in nodes
+            ),
+            return_exceptions=True,
+        )
+
+    async def end_hops(self, number: int) -> list[HopBatch]:
+        nodes = [node for node in self._fleet.nodes.values() if node.up]
+        answers = await asyncio.gather(
+            *(
+                node.ask(messages.EndHops(node.next_number(), number), ANSWER_TIMEOUT)
+                for node in nodes
+            ),
+            return_exceptions=True,
+        )
+        return [answer for answer in answers if isinstance(answer, HopBatch)]
 
     def trace_frames(self, path: str) -> None:
         """In real time no trace repeats, and no two nodes share a file."""

@@ -242,6 +242,8 @@ class SiteProcess:
             messages.Capture: self._capture,
             messages.BeginCapture: self._begin_capture,
             messages.EndCapture: self._end_capture,
+            messages.BeginHops: self._begin_hops,
+            messages.EndHops: self._end_hops,
             messages.Record: self._record,
             messages.EndRecording: self._end_recording,
             messages.ObserveFrames: self._observe_frames,
@@ -367,6 +369,13 @@ class SiteProcess:
 
     def _end_capture(self, message: messages.EndCapture) -> None:
         self._answer(message.number, self._site.live_taps.end(message.capture))
+
+    def _begin_hops(self, message: messages.BeginHops) -> None:
+        self._site.begin_hops(message.trace, message.chosen)
+        self._answer(message.number, None)
+
+    def _end_hops(self, message: messages.EndHops) -> None:
+        self._answer(message.number, self._site.end_hops(message.trace))
 
     def _record(self, message: messages.Record) -> None:
         recording = message.recording

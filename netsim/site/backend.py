@@ -12,6 +12,7 @@ from netsim.core.link_attributes import LinkCondition
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_log import FrameRecord
+from netsim.observe.hop_events import HopBatch, HopFilter
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
@@ -119,6 +120,12 @@ class Backend(Protocol):
 
     async def recent_frames(self) -> list[FrameRecord]:
         """What was kept, oldest first."""
+
+    async def begin_hops(self, number: int, chosen: HopFilter) -> None:
+        """Note what happens to some frames at every node; returns when all that answer do."""
+
+    async def end_hops(self, number: int) -> list[HopBatch]:
+        """What was noted since. Nodes that do not answer are left out."""
 
     def trace_frames(self, path: str) -> None:
         """Write every frame and its fate as lines of JSON; OSError when it cannot be written.

@@ -209,6 +209,8 @@ class Driver:
             until = min(until, change - 1)
         departures = port.egress.dequeue(until)
         if departures:
+            for tap in port.departure_taps:
+                tap(departures)
             self._cables[port](departures)
         following = port.egress.next_departure()
         if following is None or (change is not None and following >= change):

@@ -14,6 +14,7 @@ from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
+from netsim.observe.hop_events import HopFilter
 from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters
@@ -200,6 +201,23 @@ class AskFrames:
     """Answered with the frames that were kept."""
 
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class BeginHops:
+    """Note what happens to some frames, for the trace with this key; answered."""
+
+    number: int
+    trace: int
+    chosen: HopFilter
+
+
+@dataclass(frozen=True, slots=True)
+class EndHops:
+    """Note no more; answered with a `HopBatch`."""
+
+    number: int
+    trace: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from netsim.node.base_node import Node
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.node.switch import Switch
+from netsim.observe.hop_events import HopBatch, HopFilter
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import NodeCounters, node_counters
 from netsim.site.backend import LinkChange, ToolRun
@@ -34,6 +35,7 @@ from netsim.site.build import (
     node_source,
 )
 from netsim.site.driver import Action, Agenda, Carry, Driver
+from netsim.site.hop_watch import HopWatch
 from netsim.site.live_taps import LiveTaps
 from netsim.site.node_facts import node_facts
 from netsim.site.paths import PathFinder
@@ -80,6 +82,7 @@ class Site:
         self.watch = Watch()
         self.recorder = Recorder(self.nodes, self.schedule)
         self.live_taps = LiveTaps(self.nodes, self.schedule)
+        self._hops = HopWatch()
         self._agenda = agenda
         self._now = now
         self._first_source = first_source
@@ -118,6 +121,7 @@ class Site:
                 self._cables[peer] = partial(driver.arrive, port)
         self.watch.resume(node)
         self.live_taps.resume(node)
+        self._hops.resume(node, self._links_of(name))
         if self.watch.is_observing:
             self._observe(name)
         return node
@@ -210,6 +214,15 @@ class Site:
             for name in self.nodes:
                 self._observe(name)
             self.watch.is_observing = True
+
+    def begin_hops(self, number: int, chosen: HopFilter) -> None:
+        """Note what happens to some frames at all ports, until `end_hops`."""
+        nodes = [(node, self._links_of(name)) for name, node in self.nodes.items()]
+        self._hops.begin(number, chosen, nodes)
+
+    def end_hops(self, number: int) -> HopBatch:
+        """What was noted."""
+        return self._hops.end(number)
 
     # Programs
 
@@ -310,8 +323,10 @@ class Site:
                 change_routes(node, change)
 
     def _observe(self, name: str) -> None:
-        links = [interface.link for interface in self.plan.node(name).interfaces]
-        self.watch.observe(self.nodes[name], links)
+        self.watch.observe(self.nodes[name], self._links_of(name))
+
+    def _links_of(self, name: str) -> list[int]:
+        return [interface.link for interface in self.plan.node(name).interfaces]
 
 
 def _attached(plan: NetworkPlan, name: str) -> str:

@@ -21,6 +21,7 @@ from netsim.node.port import Port
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_log import FrameRecord
+from netsim.observe.hop_events import HopBatch, HopFilter
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
@@ -350,6 +351,12 @@ class VirtualBackend:
 
     async def recent_frames(self) -> list[FrameRecord]:
         return self._site.watch.recent_frames()
+
+    async def begin_hops(self, number: int, chosen: HopFilter) -> None:
+        self._site.begin_hops(number, chosen)
+
+    async def end_hops(self, number: int) -> list[HopBatch]:
+        return [self._site.end_hops(number)]
 
     def trace_frames(self, path: str) -> None:
         trace = self._site.watch.trace(path)
