@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import math
 import os
 import ssl
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -21,9 +23,32 @@ from netsim.tools.resolve import computer_loop
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
+Outcome = TypeVar("Outcome")
+
 _CODINGS: Final = ("Accept-Encoding",)
 """Not asked for: what aiohttp would accept depends on which libraries are installed."""
 _USER_AGENT: Final = {"User-Agent": "netsim"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedExchange:
+    """What came of a request, and when each part was over, in ns of network time."""
+
+    started_ns: int
+    resolved_ns: int | None
+    """The name had an address; None where it got none."""
+    connected_ns: int | None
+    """The connection was there, TLS included."""
+    ended_ns: int
+    port: int | None
+    """The client's own; None where there was no connection."""
+    status: int
+    """0 where there was no reply."""
+    reason: str
+    size: int
+    """Bytes of the body that came."""
+    error: str
+    """Why there was no whole reply; else empty."""
 
 
 async def http_exchange(
@@ -40,15 +65,42 @@ async def http_exchange(
     whole reply; a status of 400 or more is a reply.
     """
     exchange = _Exchange(method.upper(), url)
+    return await exchange.within(timeout, lambda: exchange.run(headers, body, follow_redirects))
+
+
+async def traced_exchange(url: str, timeout: float) -> TracedExchange:
+    """Ask for a page, keep none of it, and say when each part was over.
+
+    `timeout` as of `http_exchange`. Nothing is raised that `http_exchange` calls HttpFailedError.
+    """
+    exchange = _Exchange("GET", url)
+    status, reason, octets, error, ended_ns = 0, "", 0, "", 0
+
+    async def read() -> None:
+        nonlocal status, reason, octets, ended_ns
+        async with exchange.asked(None, None, False) as response:
+            exchange.note_first_byte()
+            status, reason = response.status, response.reason or ""
+            async for chunk in exchange.chunks(response):
+                octets += len(chunk)
+            ended_ns = computer_loop().network_now()
+
     try:
-        async with asyncio.timeout(timeout):
-            return await exchange.run(headers, body, follow_redirects)
-    except TimeoutError as error:
-        # One of TCP's own is an OSError with a number.
-        reason = _reason(error) if error.errno else f"timed out after {timeout:g} s"
-        raise HttpFailedError(exchange.method, url, reason) from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise HttpFailedError(exchange.method, url, _reason(error)) from error
+        await exchange.within(timeout, read)
+    except HttpFailedError as failure:
+        error = failure.reason
+        ended_ns = computer_loop().network_now()
+    return TracedExchange(
+        started_ns=exchange.started_ns,
+        resolved_ns=exchange.resolved_ns,
+        connected_ns=exchange.connected_ns,
+        ended_ns=ended_ns,
+        port=exchange.port,
+        status=status,
+        reason=reason,
+        size=octets,
+        error=error,
+    )
 
 
 class _Exchange:
@@ -57,13 +109,51 @@ class _Exchange:
         self._url = url
         self._loop = computer_loop()
         self._start = self._loop.network_now()
-        self._connected = self._sent = 0
+        self._connected = self._sent = self._first_byte = 0
+        self.resolved_ns: int | None = None
         self._protocol: ResponseHandler | None = None
+        self.port: int | None = None
+        """The client's own; None until there is a connection."""
+
+    async def within(
+        self, timeout: float | None, work: Callable[[], Awaitable[Outcome]]
+    ) -> Outcome:
+        """HttpFailedError when it fails, or takes longer."""
+        try:
+            async with asyncio.timeout(timeout):
+                return await work()
+        except TimeoutError as error:
+            # One of TCP's own is an OSError with a number.
+            reason = _reason(error) if error.errno else f"timed out after {timeout:g} s"
+            raise HttpFailedError(self.method, self._url, reason) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise HttpFailedError(self.method, self._url, _reason(error)) from error
 
     async def run(
         self, headers: Headers | None, body: bytes | None, follow_redirects: bool
     ) -> HttpReply:
+        async with self.asked(headers, body, follow_redirects) as response:
+            self.note_first_byte()
+            content = b"".join([chunk async for chunk in self.chunks(response)])
+            done = self._elapsed()
+            version = response.version
+            return HttpReply(
+                status=response.status,
+                reason=response.reason or "",
+                version=f"{version.major}.{version.minor}" if version else "",
+                headers=CIMultiDict(response.headers),
+                body=content,
+                url=str(response.url),
+                timings=HttpTimings(self._connected, self._sent, self._first_byte, done),
+            )
+
+    @contextlib.asynccontextmanager
+    async def asked(
+        self, headers: Headers | None, body: bytes | None, follow_redirects: bool
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The response, once its headers are here."""
         tracing: aiohttp.TraceConfig = aiohttp.TraceConfig()
+        tracing.on_dns_resolvehost_end.append(self._note_resolved)
         tracing.on_connection_create_end.append(self._note_connected)
         tracing.on_request_headers_sent.append(self._note_sent)
         async with (
@@ -85,23 +175,22 @@ class _Exchange:
                 allow_redirects=follow_redirects,
             ) as response,
         ):
-            first_byte = self._elapsed()
-            content = await self._read(response)
-            done = self._elapsed()
-            version = response.version
-            return HttpReply(
-                status=response.status,
-                reason=response.reason or "",
-                version=f"{version.major}.{version.minor}" if version else "",
-                headers=CIMultiDict(response.headers),
-                body=content,
-                url=str(response.url),
-                timings=HttpTimings(self._connected, self._sent, first_byte, done),
-            )
+            yield response
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    @property
+    def started_ns(self) -> int:
+        return self._start
+
+    @property
+    def connected_ns(self) -> int | None:
+        """The connection was there, TLS included."""
+        return self._start + self._connected if self.port is not None else None
+
+    async def chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """The body as it comes."""
         try:
-            return await response.content.read()
+            async for chunk in response.content.iter_any():
+                yield chunk
         except aiohttp.ClientPayloadError as error:
             # aiohttp does not chain what ended the connection to the error of a broken body.
             lost = None if self._protocol is None else self._protocol.exception()
@@ -109,8 +198,17 @@ class _Exchange:
                 raise lost from error
             raise
 
+    def note_first_byte(self) -> None:
+        """The reply's headers are here."""
+        self._first_byte = self._elapsed()
+
     def _note_protocol(self, protocol: ResponseHandler) -> None:
         self._protocol = protocol
+        if protocol.transport is not None:
+            self.port = protocol.transport.get_extra_info("sockname")[1]
+
+    async def _note_resolved(self, *_: Any) -> None:
+        self.resolved_ns = self._loop.network_now()
 
     async def _note_connected(self, *_: Any) -> None:
         self._connected = self._elapsed()
