@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from netsim.core.errors import UnsupportedInterpreterError as UnsupportedInterpreterError
     from netsim.core.errors import WallLimitError as WallLimitError
     from netsim.core.errors import WrongTimeError as WrongTimeError
+    from netsim.drawing.trace_svg import trace_svg as trace_svg
+    from netsim.drawing.trace_text import trace_text as trace_text
     from netsim.network.events import Event as Event
     from netsim.network.events import Subscription as Subscription
     from netsim.network.faults import Fault as Fault
@@ -63,6 +65,10 @@ if TYPE_CHECKING:
     from netsim.observe.link_account import LinkAccount as LinkAccount
     from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
     from netsim.observe.measurement import Measurement as Measurement
+    from netsim.observe.request_trace import Trace as Trace
+    from netsim.observe.request_trace import TracedHop as TracedHop
+    from netsim.observe.request_trace import TracedPacket as TracedPacket
+    from netsim.observe.time_parts import Span as Span
     from netsim.realtime.launcher import Launcher as Launcher
     from netsim.realtime.zygote import Zygote as Zygote
     from netsim.site.backend import ToolRun as ToolRun
@@ -141,12 +147,16 @@ __all__ = [
     "Problem",
     "Reachability",
     "Recording",
+    "Span",
     "StandstillError",
     "StartError",
     "Subscription",
     "Timing",
     "TimingWatch",
     "ToolRun",
+    "Trace",
+    "TracedHop",
+    "TracedPacket",
     "Transfer",
     "TransferFailedError",
     "UnbalancedLinkError",
@@ -159,6 +169,8 @@ __all__ = [
     "load_graph",
     "make_plan",
     "run",
+    "trace_svg",
+    "trace_text",
 ]
 
 _HOMES = {
@@ -186,15 +198,21 @@ _HOMES = {
     "PingReport": "netsim.tools.ping_measurement",
     "Reachability": "netsim.network.reachability",
     "Recording": "netsim.network.measuring",
+    "Span": "netsim.observe.time_parts",
     "Subscription": "netsim.network.events",
     "Timing": "netsim.network.timing",
     "TimingWatch": "netsim.network.timing",
     "ToolRun": "netsim.site.backend",
+    "Trace": "netsim.observe.request_trace",
+    "TracedHop": "netsim.observe.request_trace",
+    "TracedPacket": "netsim.observe.request_trace",
     "Transfer": "netsim.tools.transfer",
     "UnbalancedLinkError": "netsim.observe.link_account",
     "Zygote": "netsim.realtime.zygote",
     "load_graph": "netsim.topology.load_topology",
     "make_plan": "netsim.topology.make_plan",
     "run": "netsim.virtual.director_loop",
+    "trace_svg": "netsim.drawing.trace_svg",
+    "trace_text": "netsim.drawing.trace_text",
 }
 """Where the names of `__all__` are defined; those that are missing here are errors."""

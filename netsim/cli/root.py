@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "exec": ("netsim.cli.exec_", "Run ping, traceroute, curl, dig, ip, ss or mac-table at a node."),
     "capture": ("netsim.cli.capture", "Show what passes nodes and interfaces, as tcpdump does."),
     "pingall": ("netsim.cli.pingall", "Ping from every computer to every other one."),
+    "trace": ("netsim.cli.trace", "Follow one request through every queue and every cable."),
     "iperf": ("netsim.cli.iperf", "Measure how much one computer can send to another."),
     "link": ("netsim.cli.link", "Show or change a link: down, hold, delay, loss, bandwidth …"),
     "partition": ("netsim.cli.partition", "Take down links until two groups are cut off."),

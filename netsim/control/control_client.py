@@ -93,6 +93,16 @@ class ControlClient:
         """Every node with its kind."""
         return dict(self._ask("GET", "/v1/kinds", ANSWER_TIMEOUT))
 
+    def trace(
+        self, node: str, url: str, *, timeout: float, width: int, is_unicode: bool
+    ) -> dict[str, Any]:
+        """What `netsim trace --json` prints, and as `text` and `svg` what there is to see."""
+        words = {"node": node, "url": url, "timeout": timeout}
+        drawn = {"width": width, "unicode": is_unicode}
+        self.summary(ANSWER_TIMEOUT)  # whether anybody answers
+        patience = timeout + NODE_TIMEOUT
+        return dict(self._ask("POST", "/v1/trace", patience, {**words, "draw": drawn}))
+
     def ping_all(self, *, routers: bool, timeout: float) -> Iterator[dict[str, Any]]:
         """Each ping as it ends, `{from, to, rtt_ms, of}`, and then the totals."""
         return self._lines("POST", "/v1/pingall", {"routers": routers, "timeout": timeout})

@@ -14,6 +14,7 @@
     POST   /v1/nodes/{node}/exec         {argv, cwd, json}: run a tool; a line of JSON per output
     POST   /v1/exec                      {nodes, kind, argv, …}: at many; the lines name the node
     POST   /v1/exec/{id}/interrupt       Ctrl-C for a running tool
+    POST   /v1/trace                     {node, url, timeout, draw}: one request, hop by hop
     POST   /v1/pingall                   {routers, timeout}: a line of JSON per ping, then totals
     POST   /v1/capture                   {at, filter, count}: frames as they pass, as pcapng
     DELETE /v1/captures/{id}             end it: what has passed until then still comes
@@ -44,6 +45,7 @@ from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
 from netsim.control.requests import logs_request, pingall_request
 from netsim.control.tcp_door import Refusal, TcpDoor
+from netsim.control.traces import Traces
 from netsim.core.errors import InvalidFilterError, NetsimError, UnknownNameError
 from netsim.network.reachability import Ping, Reachability
 
@@ -58,6 +60,7 @@ class ControlServer:
         self._network = network
         self._request_stop = request_stop
         self._executions = Executions(network)
+        self._traces = Traces(network)
         self._pinging: set[asyncio.Task[Any]] = set()
         self._faults = Faults(network)
         self._captures = Captures(network)
@@ -84,6 +87,7 @@ class ControlServer:
                 web.get("/v1/logs", self._get_logs),
                 web.get("/v1/events", self._get_events),
                 *self._executions.routes(),
+                *self._traces.routes(),
                 *self._faults.routes(),
                 *self._captures.routes(),
             ]
@@ -127,6 +131,7 @@ class ControlServer:
     async def close(self) -> None:
         """End running tools and event streams, then stop listening."""
         self._executions.close()
+        self._traces.close()
         for pinging in self._pinging:
             pinging.cancel()
         for followed in list(self._followed):

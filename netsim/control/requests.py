@@ -71,6 +71,40 @@ async def pingall_request(request: web.Request) -> tuple[bool, float]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class TraceOrder:
+    """What is to be traced, and how it is drawn: in how many columns, or not at all."""
+
+    node: str
+    url: str
+    timeout: float
+    width: int | None
+    unicode: bool
+
+
+async def trace_request(request: web.Request) -> TraceOrder:
+    """What is to be traced."""
+    body = await body_of(request)
+    node, url, timeout = body.get("node"), body.get("url"), body.get("timeout", 30.0)
+    drawn = body.get("draw")
+    looks = drawn if isinstance(drawn, dict) else {}
+    width, unicode = looks.get("width", 100), looks.get("unicode", True)
+    if (
+        isinstance(node, str)
+        and isinstance(url, str)
+        and type(timeout) in (int, float)
+        and 0 < timeout <= LONGEST_WAIT
+        and (drawn is None or isinstance(drawn, dict))
+        and type(width) is int
+        and isinstance(unicode, bool)
+    ):
+        return TraceOrder(node, url, float(timeout), None if drawn is None else width, unicode)
+    raise web.HTTPBadRequest(
+        text='the body does not say what to trace; send {"node": "alice", "url": "http://web/", '
+        '"timeout": 30, "draw": {"width": 100, "unicode": true}}'
+    )
+
+
 async def partition_request(request: web.Request) -> tuple[list[str], list[str]]:
     """The two `groups`."""
     groups = (await body_of(request)).get("groups")

@@ -39,6 +39,7 @@ from netsim.topology.plan_names import check_node, node_and_interface
 if TYPE_CHECKING:
     import networkx
 
+    from netsim.observe.request_trace import Trace
     from netsim.realtime.launcher import Launcher, StartMethod
     from netsim.tools.iperf_report import IperfReport
 
@@ -273,6 +274,18 @@ class Network(RunningNetwork):
             length=length,
         )
         return await IperfRun(self, client, server, options).run()
+
+    async def trace(self, client: str, url: str, *, timeout: float = 30.0) -> Trace:
+        """One request, followed through every queue and over every cable.
+
+        The trace has its packets, hop by hop, and where the time went, whatever came of it: an
+        `error` where there was no reply within `timeout` seconds of network time. UnknownNameError,
+        InvalidValueError for what is no URL, ConnectionError when the client is or goes down.
+        """
+        from netsim.network.tracing import trace_request
+
+        check_node(self.plan, client)
+        return await trace_request(self, self._backend, client, url, timeout)
 
     async def ping_all(
         self,

@@ -150,6 +150,8 @@ COMMANDS = [
     ("netsim inspect NODE", "inspect --json alice"),
     ("netsim inspect NODE", "inspect --json s1"),
     ("netsim pingall", "pingall --routers --json"),
+    ("netsim trace", "trace alice http://web/ip --json"),
+    ("netsim trace", "trace alice http://web:81/ --json"),
     ("netsim iperf", "iperf alice web --json -t 0.4 -i 0.2 -P 2"),
     ("netsim iperf", "iperf alice web --json -t 0.2 -R -u"),
     ("netsim link", "link --json s1 r1"),

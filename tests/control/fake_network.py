@@ -10,12 +10,15 @@ from fake_links import FakeLinks, two_computers
 
 from netsim import (
     Event,
+    InvalidValueError,
     LogLine,
     NetsimError,
     NetworkPlan,
     Ping,
     Reachability,
+    Span,
     Subscription,
+    Trace,
     UnknownNameError,
 )
 from netsim.control.control_server import ControlServer
@@ -121,6 +124,33 @@ class FakeNetwork(FakeLinks):
 
     def kinds(self) -> dict[str, str]:
         return {"alice": "computer", "web": "computer"}
+
+    async def trace(self, client: str, url: str, /, *, timeout: float) -> Trace:
+        """One second of it, and no packets; a time-out of an hour is one that nobody waits for."""
+        await self.inspect_node(client)
+        if timeout == 3600:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.interrupted.set()
+        if url == "http://gone/":
+            raise ConnectionError("alice has ended")
+        if "/" not in url:
+            raise InvalidValueError(f"`{url}` is no URL; write for example `http://{url}/`")
+        error = "connection refused" if url.endswith(":81/") else ""
+        return Trace(
+            client=client,
+            url=url,
+            status=0 if error else 200,
+            reason="" if error else "OK",
+            size=5,
+            error=error,
+            started_ns=10**9,
+            ended_ns=2 * 10**9,
+            nodes=("alice", "web"),
+            packets=(),
+            spans=(Span(10**9, 2 * 10**9, "server", "hosts", "web"),),
+        )
 
     async def ping_all(self, *, routers: bool, timeout: float, on_ping: OnPing) -> Reachability:
         """Web never answers. A time-out of an hour is one that nobody waits for."""

@@ -1,0 +1,42 @@
+"""`trace` over the real control API, of a network that is only told of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from netsim_shell import FAKE_NETSIM, HOME, Shell
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path, up=FAKE_NETSIM)
+    (tmp_path / "home.yaml").write_text(HOME)
+    assert shell.run("up", "-d", "home.yaml")[0] == 0
+    yield shell
+    shell.close()
+
+
+def test_the_command_prints_draws_and_tells(shell: Shell) -> None:
+    code, out, err = shell.run("trace", "alice", "http://web/", "--svg", "web.svg")
+    assert (code, err) == (0, "")
+    assert out.startswith("GET http://web/ from alice: 200 OK")
+    assert "\x1b" not in out
+    assert (shell.folder / "web.svg").read_text().startswith("<svg ")
+    code, out, _ = shell.run("trace", "--json", "alice", "http://web:81/")
+    document = json.loads(out)
+    assert (code, document["failure"]) == (1, "connection refused")
+    assert {"text", "svg"}.isdisjoint(document)
+
+
+def test_the_command_says_what_is_wrong(shell: Shell) -> None:
+    assert shell.run("trace", "alice", "web")[::2] == (
+        2,
+        "netsim: `web` is no URL; write for example `http://web/`\n",
+    )
+    code, out, err = shell.run("trace", "alice", "http://web/", "--svg", "no/such/folder.svg")
+    assert (code, out) == (1, "")
+    assert "no/such/folder.svg: No such file or directory" in err
+    assert shell.run("trace", "alice", "http://web/", "--timeout", "0")[0] == 2
