@@ -184,6 +184,7 @@ def _load(asked: _Asked) -> list[Scenario]:
     for file in _files(asked.paths):
         try:
             scenario = load_scenario(file, time=asked.time_)
+            scenario = replace(scenario, traces_requests=asked.html is not None)
             if asked.order is not None:
                 scenario = replace(scenario, order=asked.order)
             scenarios.append(scenario)

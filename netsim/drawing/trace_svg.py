@@ -73,7 +73,7 @@ class _Drawing:
 
     def document(self) -> str:
         trace = self._trace
-        self._text("title", _MARGIN, self._y + 16, f"GET {trace.url}")
+        self._text("title", _MARGIN, self._y + 16, f"{trace.method} {trace.url}")
         outcome = f"from {trace.client}: {trace.outcome()}, {_ms(trace.elapsed_ns)} ms"
         self._text("subtitle", _MARGIN, self._y + 38, outcome)
         self._y += 60
@@ -81,7 +81,7 @@ class _Drawing:
             self._strip()
         self._ladder()
         height = self._y + _MARGIN / 2
-        title = plain(printable(f"GET {trace.url} from {trace.client}: {trace.outcome()}"))
+        title = plain(printable(trace.title()))
         return "\n".join(
             [
                 f'<svg xmlns="http://www.w3.org/2000/svg" width="{self._width:.0f}" '

@@ -42,7 +42,7 @@ class _Ladder:
 
     def lines(self) -> Iterator[str]:
         trace = self._trace
-        yield f"GET {trace.url} from {trace.client}: {trace.outcome()}, {_ms(trace.elapsed_ns)} ms"
+        yield f"{trace.title()}, {_ms(trace.elapsed_ns)} ms"
         if trace.left_out:
             yield f"{trace.left_out} observations were too many to keep: packets are missing here"
         yield ""

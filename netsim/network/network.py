@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from netsim.observe.request_trace import Trace
     from netsim.realtime.launcher import Launcher, StartMethod
+    from netsim.tools.http_exchange import Headers
+    from netsim.tools.http_reply import HttpReply
     from netsim.tools.iperf_report import IperfReport
 
 
@@ -282,10 +284,28 @@ class Network(RunningNetwork):
         `error` where there was no reply within `timeout` seconds of network time. UnknownNameError,
         InvalidValueError for what is no URL, ConnectionError when the client is or goes down.
         """
-        from netsim.network.tracing import trace_request
+        from netsim.network.tracing import TracedRequest, trace_request
 
         check_node(self.plan, client)
-        return await trace_request(self, self._backend, client, url, timeout)
+        asked = TracedRequest("GET", url, timeout=timeout)
+        return (await trace_request(self, self._backend, client, asked))[0]
+
+    async def traced_request(
+        self,
+        client: str,
+        method: str,
+        url: str,
+        *,
+        headers: Headers | None = None,
+        body: bytes | None = None,
+        timeout: float | None = None,
+    ) -> tuple[Trace, HttpReply | None]:
+        """As `NodeView.request`, followed as by `trace`, which says why there is no whole reply."""
+        from netsim.network.tracing import TracedRequest, trace_request
+
+        check_node(self.plan, client)
+        asked = TracedRequest(method, url, headers, body, timeout, keep=True)
+        return await trace_request(self, self._backend, client, asked)
 
     async def ping_all(
         self,

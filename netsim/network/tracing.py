@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from netsim.core.errors import InvalidValueError
@@ -16,13 +17,15 @@ from netsim.observe.request_trace import PacketList, Trace, beginning_of, nodes_
 from netsim.observe.tcp_packets import Segment, connection_of
 from netsim.observe.time_parts import Course, phase_at, spans_of, unanswered
 from netsim.site.backend import Backend
-from netsim.tools.http_exchange import TracedExchange, traced_exchange
+from netsim.tools.http_exchange import Headers, TracedExchange, traced_exchange
+from netsim.tools.http_reply import HttpReply
 from netsim.topology.plan import NetworkPlan
 from netsim.wire.address import format_ip
 
 _REAL_TOLERANCE: Final = 2 * MILLISECOND
 """In real time a program takes some for what follows an arrival at once."""
 _NUMBERS = count(1)
+Result = TypeVar("Result")
 
 
 class TracedNetwork(Protocol):
@@ -34,28 +37,49 @@ class TracedNetwork(Protocol):
     def __getitem__(self, name: str) -> NodeView: ...
 
 
+@dataclass(frozen=True, slots=True)
+class TracedRequest:
+    """What is asked for; `timeout` in seconds of network time."""
+
+    method: str
+    url: str
+    headers: Headers | None = None
+    body: bytes | None = None
+    timeout: float | None = None
+    keep: bool = False
+    """The reply is wanted, too."""
+
+
 async def trace_request(
-    network: TracedNetwork, backend: Backend, client: str, url: str, timeout: float
-) -> Trace:
+    network: TracedNetwork, backend: Backend, client: str, asked: TracedRequest
+) -> tuple[Trace, HttpReply | None]:
     """Errors as of `Network.trace`."""
-    port = _port_of(url)
-    if not 0 < timeout < float("inf"):
-        raise InvalidValueError(f"a time-out of {timeout:g} s; write more than 0")
+    port = _port_of(asked.url)
+    if asked.timeout is not None and not 0 < asked.timeout < float("inf"):
+        raise InvalidValueError(f"a time-out of {asked.timeout:g} s; write more than 0")
     addresses = frozenset(
         interface.address
         for interface in network.plan.node(client).interfaces
         if interface.address is not None
     )
-    exchange, batches = await _observed(
+    (exchange, reply), batches = await _observed(
         backend,
         HopFilter(addresses, port),
-        lambda: network[client].run(traced_exchange, url, timeout),
+        lambda: network[client].run(
+            traced_exchange,
+            asked.method,
+            asked.url,
+            asked.headers,
+            asked.body,
+            asked.timeout,
+            keep=asked.keep,
+        ),
     )
     macs = _macs(network.plan)
     packets = follow(event for batch in batches for event in batch.events if _is_for(event, macs))
     packets = [packet for packet in packets if packet.sent_ns >= exchange.started_ns]
     segments = connection_of(packets, addresses, port, exchange.port)
-    return _trace(network, client, url, exchange, packets, segments, batches)
+    return _trace(network, client, asked, exchange, packets, segments, batches), reply
 
 
 def _port_of(url: str) -> int:
@@ -87,28 +111,28 @@ def _is_for(event: HopEvent, macs: Mapping[str, bytes]) -> bool:
 
 
 async def _observed(
-    backend: Backend, chosen: HopFilter, work: Callable[[], Awaitable[TracedExchange]]
-) -> tuple[TracedExchange, list[HopBatch]]:
+    backend: Backend, chosen: HopFilter, work: Callable[[], Awaitable[Result]]
+) -> tuple[Result, list[HopBatch]]:
     number = next(_NUMBERS)
     batches: list[HopBatch] = []
     await backend.begin_hops(number, chosen)
     try:
-        exchange = await work()
+        result = await work()
     finally:
         batches += await backend.end_hops(number)
-    return exchange, batches
+    return result, batches
 
 
 def _trace(
     network: TracedNetwork,
     client: str,
-    url: str,
+    asked: TracedRequest,
     exchange: TracedExchange,
     packets: list[Packet],
     segments: list[Segment],
     batches: Sequence[HopBatch],
 ) -> Trace:
-    is_tls = urlsplit(url).scheme == "https"
+    is_tls = urlsplit(asked.url).scheme == "https"
     course = Course(
         client=client,
         started_ns=exchange.started_ns,
@@ -140,7 +164,8 @@ def _trace(
     client_address = network.plan.node(client).interfaces[0].address
     return Trace(
         client=client,
-        url=url,
+        method=asked.method.upper(),
+        url=asked.url,
         status=exchange.status,
         reason=exchange.reason,
         size=exchange.size,

@@ -91,6 +91,7 @@ class Trace:
     """One request. Times are network time in ns."""
 
     client: str
+    method: str
     url: str
     status: int
     """0 where there was no reply."""
@@ -134,10 +135,15 @@ class Trace:
             return self.error
         return f"{self.status} {self.reason}".rstrip() + f", {self.size} bytes"
 
+    def title(self) -> str:
+        """Who asked for what, and what came of it."""
+        return f"{self.method} {self.url} from {self.client}: {self.outcome()}"
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "client": self.client,
+            "method": self.method,
             "url": self.url,
             "status": self.status or None,
             "reason": self.reason,

@@ -11,6 +11,7 @@ from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
 from netsim.network.timing import TimingWatch, TimingWatches
 from netsim.observe.frame_log import FrameRecord
+from netsim.observe.request_trace import Trace
 from netsim.scenario.measured_series import MeasuredSeries
 from netsim.scenario.results import FaultRecord, Role, Sample, ScenarioResult, StepResult
 from netsim.scenario.scenario_model import Step
@@ -77,6 +78,7 @@ class Recording:
         expected: str = "",
         seen: str = "",
         frames: Sequence[FrameRecord] = (),
+        trace: Trace | None = None,
     ) -> None:
         """It has ended. One that held in the crowd is not kept."""
         self._open.pop(opened.index, None)
@@ -93,6 +95,7 @@ class Recording:
             expected=expected,
             seen=seen,
             frames=tuple(frames),
+            trace=trace,
             untrusted=untrusted,
         )
 

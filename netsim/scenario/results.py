@@ -10,6 +10,7 @@ from netsim.interception.drawn_order import Choice
 from netsim.network.events import Event
 from netsim.network.log_lines import LogLine
 from netsim.observe.frame_log import FrameRecord
+from netsim.observe.request_trace import Trace
 
 Role = Literal["step", "load", "invariant", "always", "errors", "limit"]
 """What was looked at: a step of the file, one beside planned faults (it counts for nothing), an
@@ -37,6 +38,8 @@ class StepResult:
     """Of what was expected; of what did not hold, where it did not."""
     frames: tuple[FrameRecord, ...] = ()
     """The packets around a step that did not hold, oldest first."""
+    trace: Trace | None = None
+    """Of an `http` that did not hold, where requests are traced."""
     untrusted: str = ""
     """Why its times may be those of a busy machine, and not of the network; empty else."""
 

@@ -140,5 +140,7 @@ class Scenario:
     faults: tuple[PlannedFault, ...] = ()
     """Where there are some, the steps are load: only invariants and the end of the run count."""
     explore: ExploreBudget | None = None
+    traces_requests: bool = False
+    """What its `http` steps ask for is followed hop by hop, for a report of those that fail."""
     sources: Mapping[str, Any] = field(default_factory=dict)
     """The file's data as it was written, for tools that write scenarios."""

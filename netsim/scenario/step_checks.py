@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from netsim.core.errors import HttpFailedError, NetsimError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import format_duration
+from netsim.observe.request_trace import Trace
 from netsim.scenario.check_words import (
     DnsWords,
     HttpWords,
@@ -55,6 +56,8 @@ class Verdict:
     """Of what does not hold only, as soon as something does not."""
     held: bool = True
     samples: list[Sample] = field(default_factory=list)
+    trace: Trace | None = None
+    """Of a request, where these are traced."""
 
     def compare(self, held: bool, expected: str, seen: str) -> None:
         """One thing that was expected, and what was seen of it."""
@@ -81,9 +84,13 @@ class _Attempt(Generic[Outcome]):
     verdict: Verdict
 
 
-async def check(step: Step, network: Network, folder: Path) -> Verdict:
+async def check(
+    step: Step, network: Network, folder: Path, *, traces_requests: bool = False
+) -> Verdict:
     """Do the check; modules are looked up in `folder` first."""
     try:
+        if step.verb == "http" and traces_requests:
+            return await _traced_http(step.words, network)
         return await _CHECKS[step.verb](step.words, network, folder)
     except Exception as error:  # noqa: BLE001  # whatever goes wrong at the node is what was seen
         verdict = Verdict()
@@ -92,14 +99,41 @@ async def check(step: Step, network: Network, folder: Path) -> Verdict:
 
 
 async def _http(words: HttpWords, network: Network, _: Path) -> Verdict:
-    expect = words.expect
+    method, options = _asked(words)
+    node = network[words.from_]
+    return await _judged_http(words, network, lambda: node.request(method, words.url, **options))
+
+
+async def _traced_http(words: HttpWords, network: Network) -> Verdict:
+    method, options = _asked(words)
+    traces = list[Trace]()
+
+    async def request() -> HttpReply:
+        trace, reply = await network.traced_request(words.from_, method, words.url, **options)
+        traces.append(trace)
+        if reply is None:
+            raise HttpFailedError(trace.method, trace.url, trace.error)
+        return reply
+
+    verdict = await _judged_http(words, network, request)
+    verdict.trace = traces[0] if traces else None
+    return verdict
+
+
+def _asked(words: HttpWords) -> tuple[str, dict[str, Any]]:
+    """The method, and what else belongs to the request."""
     method = words.method or ("GET" if words.body is None else "POST")
     body = None if words.body is None else words.body.encode()
-    patience = _patience(words.timeout, expect)
+    patience = _patience(words.timeout, words.expect)
+    return method, {"headers": words.headers, "body": body, "timeout": patience}
+
+
+async def _judged_http(
+    words: HttpWords, network: Network, request: Callable[[], Awaitable[HttpReply]]
+) -> Verdict:
+    expect = words.expect
     attempt = await _attempt(
-        lambda: network[words.from_].request(
-            method, words.url, headers=words.headers, body=body, timeout=patience
-        ),
+        request,
         network,
         expect,
         None,  # the client gives up by itself

@@ -150,7 +150,7 @@ class Runner:
     async def _check(self, step: Step, role: Role, depth: int) -> None:
         opened = self._recording.begin(step, self._network.now(), role=role, depth=depth)
         try:
-            verdict = await check(step, self._network, self._scenario.folder)
+            verdict = await self._verdict(step)
         except asyncio.CancelledError:
             self._recording.cancel(opened)
             raise
@@ -166,8 +166,21 @@ class Runner:
         self._invariant_broke |= role == "invariant"
         since = opened.result.started_ns
         frames = [] if role == "load" else await self._packets(step, since)
-        self._recording.end(opened, now, held=False, expected=expected, seen=seen, frames=frames)
+        self._recording.end(
+            opened,
+            now,
+            held=False,
+            expected=expected,
+            seen=seen,
+            frames=frames,
+            trace=verdict.trace,
+        )
         raise _DidNotHoldError
+
+    async def _verdict(self, step: Step) -> Verdict:
+        scenario = self._scenario
+        traces = scenario.traces_requests
+        return await check(step, self._network, scenario.folder, traces_requests=traces)
 
     async def _do(self, step: Step, role: Role, depth: int) -> None:
         """What is no check: it holds unless it cannot be done."""
@@ -199,6 +212,7 @@ class Runner:
                 expected=f"{expected}, within {format_duration(step.words.within)}",
                 seen=error.tries.text(),
                 frames=frames,
+                trace=None if shown.verdict is None else shown.verdict.trace,
             )
             raise _DidNotHoldError from None
         except (NetsimError, OSError) as error:
@@ -292,7 +306,7 @@ class Runner:
             tried = self._network.now()
             try:
                 async with asyncio.timeout((deadline - tried) / SECOND):
-                    verdict = await check(inner, self._network, self._scenario.folder)
+                    verdict = await self._verdict(inner)
             except TimeoutError:
                 tries.add(Try(tried, None))
                 raise _NotYetError(tries) from None

@@ -68,29 +68,44 @@ async def http_exchange(
     return await exchange.within(timeout, lambda: exchange.run(headers, body, follow_redirects))
 
 
-async def traced_exchange(url: str, timeout: float) -> TracedExchange:
-    """Ask for a page, keep none of it, and say when each part was over.
+async def traced_exchange(
+    method: str,
+    url: str,
+    headers: Headers | None = None,
+    body: bytes | None = None,
+    timeout: float | None = None,
+    *,
+    keep: bool = False,
+) -> tuple[TracedExchange, HttpReply | None]:
+    """As `http_exchange`, with when each part was over, whatever comes of it.
 
-    `timeout` as of `http_exchange`. Nothing is raised that `http_exchange` calls HttpFailedError.
+    The reply is there where it is to be kept, and whole; where `http_exchange` raises
+    HttpFailedError its reason is told.
     """
-    exchange = _Exchange("GET", url)
+    exchange = _Exchange(method.upper(), url)
     status, reason, octets, error, ended_ns = 0, "", 0, "", 0
+    reply: HttpReply | None = None
 
     async def read() -> None:
-        nonlocal status, reason, octets, ended_ns
-        async with exchange.asked(None, None, False) as response:
+        nonlocal status, reason, octets, ended_ns, reply
+        async with exchange.asked(headers, body, False) as response:
             exchange.note_first_byte()
             status, reason = response.status, response.reason or ""
+            kept = []
             async for chunk in exchange.chunks(response):
                 octets += len(chunk)
+                if keep:
+                    kept.append(chunk)
             ended_ns = computer_loop().network_now()
+            if keep:
+                reply = exchange.reply(response, b"".join(kept))
 
     try:
         await exchange.within(timeout, read)
     except HttpFailedError as failure:
         error = failure.reason
         ended_ns = computer_loop().network_now()
-    return TracedExchange(
+    traced = TracedExchange(
         started_ns=exchange.started_ns,
         resolved_ns=exchange.resolved_ns,
         connected_ns=exchange.connected_ns,
@@ -101,6 +116,7 @@ async def traced_exchange(url: str, timeout: float) -> TracedExchange:
         size=octets,
         error=error,
     )
+    return traced, reply
 
 
 class _Exchange:
@@ -134,18 +150,21 @@ class _Exchange:
     ) -> HttpReply:
         async with self.asked(headers, body, follow_redirects) as response:
             self.note_first_byte()
-            content = b"".join([chunk async for chunk in self.chunks(response)])
-            done = self._elapsed()
-            version = response.version
-            return HttpReply(
-                status=response.status,
-                reason=response.reason or "",
-                version=f"{version.major}.{version.minor}" if version else "",
-                headers=CIMultiDict(response.headers),
-                body=content,
-                url=str(response.url),
-                timings=HttpTimings(self._connected, self._sent, self._first_byte, done),
-            )
+            return self.reply(response, b"".join([each async for each in self.chunks(response)]))
+
+    def reply(self, response: aiohttp.ClientResponse, content: bytes) -> HttpReply:
+        """All of it is here."""
+        version = response.version
+        timings = HttpTimings(self._connected, self._sent, self._first_byte, self._elapsed())
+        return HttpReply(
+            status=response.status,
+            reason=response.reason or "",
+            version=f"{version.major}.{version.minor}" if version else "",
+            headers=CIMultiDict(response.headers),
+            body=content,
+            url=str(response.url),
+            timings=timings,
+        )
 
     @contextlib.asynccontextmanager
     async def asked(

@@ -140,6 +140,7 @@ class FakeNetwork(FakeLinks):
         error = "connection refused" if url.endswith(":81/") else ""
         return Trace(
             client=client,
+            method="GET",
             url=url,
             status=0 if error else 200,
             reason="" if error else "OK",

@@ -20,7 +20,9 @@ from netsim.scenario.html.markup import clean, duration, fitted, rate
 from netsim.scenario.html.page import html_report, write_html
 from netsim.scenario.html.plots import plots
 from netsim.scenario.html.timeline_chart import timeline
+from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import FaultRecord, Sample, ScenarioResult, StepResult
+from netsim.scenario.scenario_run import execute
 from netsim.topology.network_graph import topology_from_graph
 
 VOID = {"meta", "br", "hr", "img", "link"}
@@ -353,3 +355,33 @@ def test_a_link_that_is_set_is_no_outage() -> None:
     assert '<path class="shade" d=""/>' in plots(samples, [change], axis)
     outage = FaultRecord("down", "a – b", SECOND, 9 * SECOND)
     assert '<path class="shade" d="M' in plots(samples, [change, outage], axis)
+
+
+def test_a_request_that_fails_is_shown_hop_by_hop(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "name: two\nnodes: {alice: {kind: computer}, r1: {kind: router}, web: {kind: computer, "
+        "services: {80: 'netsim.services.httpbin:create_app'}}}\n"
+        "links: [{endpoints: [alice, r1], delay: 1ms}, {endpoints: [r1, web], delay: 7ms}]\n"
+    )
+    file = tmp_path / "slow.yaml"
+    file.write_text(
+        "name: slow\ntopology: net.yaml\nsteps:\n"
+        "  - http: {from: alice, url: 'http://web/ip', expect: {status: 200}}\n"
+        "  - http: {from: alice, url: 'http://web:81/', expect: {status: 200}}\n"
+    )
+    scenario = load_scenario(str(file))
+    plain, traced = execute(scenario), execute(replace(scenario, traces_requests=True))
+    assert [step.held for step in traced.steps] == [step.held for step in plain.steps]
+    assert [step.seen for step in traced.steps] == [step.seen for step in plain.steps]
+    assert [step.ended_ns for step in traced.steps] == [step.ended_ns for step in plain.steps]
+    assert [step.trace for step in plain.steps] == [None, None]
+    trace = traced.steps[1].trace
+    assert traced.steps[0].trace is None
+    assert trace is not None
+    assert (trace.nodes, trace.error) == (("alice", "r1", "web"), "connection refused")
+    page = Page(html_report([traced]))
+    (picture,) = [dict(found) for tag, found in page.elements if found.get("class") == "trace"]
+    assert picture["alt"] == "GET http://web:81/ from alice: connection refused"
+    svg = base64.b64decode((picture["src"] or "").partition(",")[2]).decode()
+    assert "Flags [R.]" in svg
+    assert 'class="trace"' not in html_report([plain])

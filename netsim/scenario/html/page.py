@@ -132,6 +132,7 @@ code{background:var(--box);padding:2px 6px;border-radius:4px;overflow-wrap:anywh
 .good-text{color:var(--good);font-weight:600}.bad-text{color:var(--bad);font-weight:600}
 .problem{border-left:4px solid var(--bad-bar);background:var(--box);padding:8px 14px;margin:10px 0}
 .network{max-width:100%;max-height:640px}
+.trace{max-width:100%}
 .scroll{overflow-x:auto;margin:6px 0}summary{cursor:pointer;color:var(--dim)}
 table{border-collapse:collapse;width:100%;font-size:14px}caption{text-align:left;font-size:13px;
 padding:2px 0}th,td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from netsim.drawing.trace_svg import trace_svg
 from netsim.network.log_lines import LogLine
+from netsim.observe.request_trace import Trace
 from netsim.scenario.html.axes import time_axis
 from netsim.scenario.html.ladder import ladder
 from netsim.scenario.html.markup import clean, count, duration, table
@@ -85,11 +88,21 @@ def _failures(number: int, result: ScenarioResult) -> Iterator[str]:
             f'<p class="dim">{clean(place)}, at {seconds(step.ended_ns)} s</p>'
             f'<div class="problem">{_expected(step)}</div>'
         )
+        if step.trace is not None:
+            yield '<p class="note">Where its time went, and its packets on every hop:</p>'
+            yield _trace_picture(step.trace)
         drawn = ladder(step.frames, f"Packets around {step.text}")
         if drawn:
             yield f'<p class="note">The packets around it, one arrow per link:</p>{drawn}'
         yield "</article>"
     yield _left_out(failures, _MOST_FAILURES)
+
+
+def _trace_picture(trace: Trace) -> str:
+    data = base64.b64encode(trace_svg(trace).encode()).decode()
+    return (
+        f'<img class="trace" alt="{clean(trace.title())}" src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def _expected(step: StepResult) -> str:
