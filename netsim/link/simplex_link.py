@@ -67,6 +67,7 @@ class SimplexLink:
         "_streams",
         "_up",
         "counters",
+        "looks_ahead",
         "on_drop",
     )
 
@@ -76,6 +77,9 @@ class SimplexLink:
         """Is shown every frame that this direction drops."""
         self._streams = streams
         self._queue = self._new_queue(attributes)
+        self.looks_ahead = self._queue.looks_ahead
+        """Whether the outcome is the same however early `dequeue` is asked for a departure. Where
+        it is not, a frame must not be asked for before its departure."""
         self._impairments = Impairments(attributes, streams)
         self._departed: list[Departure] = []
         """Frames through the transmitter that nobody has dequeued yet, in order of departure."""
@@ -109,7 +113,7 @@ class SimplexLink:
                 self._transmit(now)
             if self._free_at <= now:
                 self._remainder = 0
-                if queue.looks_ahead:
+                if self.looks_ahead:
                     self._start(frame, now)
                     return
                 # It has asked in vain as soon as it was free: some disciplines want to know.
@@ -117,7 +121,7 @@ class SimplexLink:
                 self._free_at = now
         if not queue.offer(frame, now):
             self._drop(frame, "queue", now)
-        elif not queue.looks_ahead:
+        elif not self.looks_ahead:
             self._transmit(now)
 
     def dequeue(self, until: int) -> list[Departure]:
@@ -140,14 +144,6 @@ class SimplexLink:
         if self._departed:
             return self._departed[0][0]
         return self._free_at if self._queue.packets and not self._held else None
-
-    @property
-    def looks_ahead(self) -> bool:
-        """Whether the outcome is the same however early `dequeue` is asked for a departure.
-
-        Where it is not, a frame must not be asked for before its departure.
-        """
-        return self._queue.looks_ahead
 
     def queued(self) -> int:
         """Frames that are still here."""
@@ -253,6 +249,7 @@ class SimplexLink:
         """Another discipline takes over what waits, as if it had come now."""
         frames = self._queue.empty()
         self._queue = self._new_queue(attributes)
+        self.looks_ahead = self._queue.looks_ahead
         self._queue.keep_all()
         for frame in frames:
             self._queue.offer(frame, now)

@@ -34,13 +34,6 @@ class AttachedNode(Node):
         if refusal is not None:
             self._drops[refusal] += 1
 
-    def next_timer(self) -> int | None:
-        """None: whatever waits here waits in the device."""
-        return None
-
-    def handle_timer(self, now: int) -> None:
-        """Nothing is ever due."""
-
     @property
     def has_output(self) -> bool:
         """Whether the device has given frames since the last `flush`."""

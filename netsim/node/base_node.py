@@ -1,8 +1,8 @@
 """What every kind of node is: a state machine with ports, driven with frames and the time.
 
-A runtime calls `receive_frame` and `handle_timer`, asks `next_timer`, and sends what the ports
-in `sending` have queued. The same node runs in a process of its own, in virtual time, and under
-a test without either.
+A runtime calls `receive_frame`, asks `timers` when it is to call `handle_timer`, and sends what
+the ports in `sending` have queued. The same node runs in a process of its own, in virtual time, and
+under a test without either.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 
 from netsim.node.port import Port
+from netsim.stack.timers import Timers
 
 
 class Node(ABC):
@@ -19,6 +20,8 @@ class Node(ABC):
     def __init__(self, name: str, ports: list[Port]) -> None:
         self.name = name
         self.ports = ports
+        self.timers = Timers()
+        """Those of the stack; none ever runs on a node that has no stack."""
         self.sending: dict[Port, None] = {}
         """Ports that were given frames since the runtime last looked, in that order."""
 
@@ -26,13 +29,9 @@ class Node(ABC):
     def receive_frame(self, port: Port, frame: bytes, now: int) -> None:
         """Take a frame that is due. Whatever it contains, nothing is raised."""
 
-    @abstractmethod
-    def next_timer(self) -> int | None:
-        """When `handle_timer` wants to be called; None while nothing is pending."""
-
-    @abstractmethod
     def handle_timer(self, now: int) -> None:
         """Do what is due."""
+        self.timers.fire(now)
 
     @property
     @abstractmethod

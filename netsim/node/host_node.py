@@ -43,6 +43,7 @@ class HostNode(Node):
                 congestion=congestion, ecn=ecn is not False, request_ecn=ecn is True
             ),
         )
+        self.timers = self.host.timers
 
     def receive_frame(self, port: Port, frame: bytes, now: int) -> None:
         """Hand the frame to the interface of that port."""
@@ -50,10 +51,6 @@ class HostNode(Node):
         host.receive_frame(host.interfaces[port.index], frame, now)
         if host.outbox:
             self._transmit(now)
-
-    def next_timer(self) -> int | None:
-        """The stack's earliest timer."""
-        return self.host.next_timer()
 
     def handle_timer(self, now: int) -> None:
         """Run the stack's timers."""

@@ -52,13 +52,6 @@ class Switch(Node):
                 egress.transmit(frame, now)
                 self.sending[egress] = None
 
-    def next_timer(self) -> int | None:
-        """None: entries age when they are looked up."""
-        return None
-
-    def handle_timer(self, now: int) -> None:
-        """Nothing is ever due."""
-
     @property
     def has_output(self) -> bool:
         """False: no program runs on a switch."""

@@ -19,6 +19,7 @@ from netsim.core.time import MILLISECOND
 from netsim.link.simplex_link import Departure
 from netsim.node.base_node import Node
 from netsim.node.port import Port
+from netsim.stack.timers import Timers
 
 Action = Callable[[int, Any, bytes], None]
 Entry = tuple[int, int, int, Action, Any, bytes]
@@ -27,6 +28,7 @@ Carry = Callable[[list[Departure]], None]
 """Takes the frames that leave a port, for the other end of its cable."""
 
 _ORDER: Final = itemgetter(0, 1, 2)
+_UNSEEN: Final = -1
 LOOKAHEAD: Final = 1 * MILLISECOND
 """A frame goes onto the wire at most this long before its serialisation starts, so that the
 departures of a busy link batch. Its times are logical and do not depend on it."""
@@ -94,6 +96,8 @@ class Driver:
         self._count = 0
         self._timer_dues: list[int] = []
         """When the agenda calls the node's timers: latest first, each earlier than the last."""
+        self._armed_seen = _UNSEEN
+        """How often timers had been armed when the node was last asked for the earliest."""
         self._departing: dict[int, int] = {}
         """By port: when the earliest departure in the agenda is due."""
         self._announced: dict[int, list[int]] = {}
@@ -162,15 +166,20 @@ class Driver:
             for port in node.sending:
                 self._send(port, now)
             node.sending.clear()
-        due = node.next_timer()
+        if node.timers.armed != self._armed_seen:
+            self._plan_timer(node.timers, now)
+        if self.news:
+            self.on_news()
+
+    def _plan_timer(self, timers: Timers, now: int) -> None:
+        due = timers.next_due()
+        self._armed_seen = timers.armed
         if due is not None:
             due = max(due, now)
             dues = self._timer_dues
             if not dues or due < dues[-1]:
                 dues.append(due)
                 self.schedule(due, self._fire, None)
-        if self.news:
-            self.on_news()
 
     def _change(self, now: int, change: tuple[Port, LinkCondition, int], _: bytes) -> None:
         port, condition, announced = change
@@ -197,30 +206,33 @@ class Driver:
     def _fire(self, now: int, _: None, __: bytes) -> None:
         # Entries come up earliest first: this was the last one put into the agenda.
         self._timer_dues.pop()
+        self._armed_seen = _UNSEEN
         self.node.handle_timer(now)
         self.settle(now)
 
     def _send(self, port: Port, now: int) -> None:
         self._changed[port] = None
-        ahead = LOOKAHEAD if port.egress.looks_ahead else 0
+        egress = port.egress
+        index = port.index
+        ahead = LOOKAHEAD if egress.looks_ahead else 0
         until = now + ahead
-        change = min(self._announced[port.index]) if port.index in self._announced else None
+        change = min(self._announced[index]) if index in self._announced else None
         if change is not None:
             until = min(until, change - 1)
-        departures = port.egress.dequeue(until)
+        departures = egress.dequeue(until)
         if departures:
             for tap in port.departure_taps:
                 tap(departures)
             self._cables[port](departures)
-        following = port.egress.next_departure()
+        following = egress.next_departure()
         if following is None or (change is not None and following >= change):
             # What the change leaves of it is looked at after the change.
             return
         # Half the look-ahead before it departs: it is on the wire in time, and so are the
         # frames that follow it within the other half.
         due = max(now, following - ahead // 2)
-        if due < self._departing.get(port.index, due + 1):
-            self._departing[port.index] = due
+        if due < self._departing.get(index, due + 1):
+            self._departing[index] = due
             self.schedule(due, self._depart, port)
 
     def _depart(self, now: int, port: Port, _: bytes) -> None:

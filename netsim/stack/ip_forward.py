@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from struct import Struct
 from typing import Final
 
 from netsim.stack.equal_cost import flow_key
@@ -15,6 +16,10 @@ from netsim.wire import ethernet, icmp, ipv4, ipv4_options
 _ETHERNET: Final = ethernet.HEADER_LENGTH
 _PLAIN_HEADER: Final = 0x45
 """Version 4, five words: a header without options."""
+_PLAIN_LENGTH: Final = _ETHERNET + ipv4.HEADER_LENGTH
+_PLAIN_FIELDS: Final = Struct("!BxHxxxxBBH4s4s").unpack_from
+"""Version and length, total length, TTL, protocol, checksum, source, destination."""
+_TTL_TO_CHECKSUM: Final = Struct("!BBH")
 
 
 class IpForward:
@@ -36,17 +41,20 @@ class IpForward:
         Ordinary is: no options, TTL to spare, a good checksum, a unicast destination beyond
         this router over a resolved neighbour, no larger than the next link takes.
         """
-        if len(frame) < 34 or frame[14] != _PLAIN_HEADER or frame[22] <= 1 or frame[0] & 1:
+        if len(frame) < _PLAIN_LENGTH:
             return False
-        source, destination = frame[26:30], frame[30:34]
+        kind, total, ttl, protocol, checksum, source, destination = _PLAIN_FIELDS(frame, _ETHERNET)
         own = self._own
         if (
-            destination in own
+            kind != _PLAIN_HEADER
+            or ttl <= 1
+            or frame[0] & 1
+            or destination in own
             or source in own
-            or not UNICAST[frame[26]]
-            or not UNICAST[frame[30]]
+            or not UNICAST[source[0]]
+            or not UNICAST[destination[0]]
             # The checksum is good when the words add up to a multiple of 0xFFFF (RFC 1071).
-            or int.from_bytes(frame[14:34], "big") % 0xFFFF
+            or int.from_bytes(frame[_ETHERNET:_PLAIN_LENGTH], "big") % 0xFFFF
         ):
             return False
         routes = self._fib.lookup(destination)
@@ -55,8 +63,7 @@ class IpForward:
         route = routes[0]
         if len(routes) > 1:
             ports = b"" if frame[20] & 0x3F or frame[21] else frame[34:38]
-            route = self._fib.choose(routes, flow_key(source, destination, frame[23], ports))
-        total = frame[16] << 8 | frame[17]
+            route = self._fib.choose(routes, flow_key(source, destination, protocol, ports))
         egress = route.interface
         if not ipv4.HEADER_LENGTH <= total <= len(frame) - _ETHERNET or total > egress.mtu:
             return False
@@ -64,18 +71,12 @@ class IpForward:
         if link_header is None:
             return False
         # TTL and protocol share a word: decrementing TTL takes 0x0100 off it (RFC 1624, RFC 1141).
-        checksum = (frame[24] << 8 | frame[25]) + 0x0100
+        checksum += 0x0100
         if checksum >= 0xFFFF:
             checksum -= 0xFFFF
         self.forwarded += 1
-        forwarded = b"%b%b%c%c%b%b" % (
-            link_header,
-            frame[14:22],
-            frame[22] - 1,
-            frame[23],
-            checksum.to_bytes(2, "big"),
-            frame[26 : _ETHERNET + total],
-        )
+        changed = _TTL_TO_CHECKSUM.pack(ttl - 1, protocol, checksum)
+        forwarded = link_header + frame[14:22] + changed + frame[26 : _ETHERNET + total]
         self._outbox.append((egress, forwarded))
         return True
 

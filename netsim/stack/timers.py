@@ -19,11 +19,13 @@ SLACK: Final = 256
 class Timers:
     """Every pending timer of one host; equal due times in the order they entered the heap."""
 
-    __slots__ = ("_armed", "_heap", "_sweep_at")
+    __slots__ = ("_heap", "_sweep_at", "armed")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []
-        self._armed = 0
+        self.armed = 0
+        """How often a timer was put into the heap. While it stays the same, and `fire` is not
+        called, `next_due` says the same or something later."""
         self._sweep_at = SLACK
 
     def next_due(self) -> int | None:
@@ -50,9 +52,9 @@ class Timers:
 
     def arm(self, timer: Timer, due: int) -> None:
         """Used by `Timer`: put it into the heap."""
-        self._armed += 1
+        self.armed += 1
         timer.entry = due
-        heappush(self._heap, (due, self._armed, timer))
+        heappush(self._heap, (due, self.armed, timer))
         if len(self._heap) > self._sweep_at:
             self._sweep()
 

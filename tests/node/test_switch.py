@@ -145,7 +145,7 @@ def test_a_lost_carrier_forgets_the_stations_behind_it_and_is_not_flooded_to() -
 def test_a_switch_waits_for_nothing() -> None:
     bench = Bench()
     bench.receive(0, frame(BROADCAST, A))
-    assert bench.switch.next_timer() is None
+    assert bench.switch.timers.next_due() is None
     bench.switch.handle_timer(0)
     bench.switch.flush(0)
     assert not bench.switch.has_output
