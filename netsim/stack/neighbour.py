@@ -42,6 +42,8 @@ _RANKED: Final = 128
 every packet."""
 
 _NO_MAC: Final = b"\x00" * 6
+_IN_DOUBT: Final = 1 << 62
+"""ns: there is nothing to look at when it is used."""
 
 
 class State(Enum):
@@ -66,6 +68,7 @@ class Neighbour:
         self.mac: MacAddress | None = None
         self.header: bytes | None = None
         self.fresh_until = 0
+        """A use from then on makes it doubtful; `_IN_DOUBT` while it is so already."""
         self.probes = 0
         self.waiting: deque[bytes] = deque()
         self.timer = timer
@@ -221,6 +224,7 @@ class NeighbourCache:
     def _use_stale(self, entry: Neighbour, now: int) -> None:
         if entry.state in (State.REACHABLE, State.STALE):
             entry.state = State.DELAY
+            entry.fresh_until = _IN_DOUBT
             entry.probes = 0
             entry.timer.start(now + DELAY)
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.wire.address import IpAddress
-from netsim.wire.checksum import internet_checksum, is_valid
+from netsim.wire.checksum import internet_checksum
 from netsim.wire.error import WireError
 
 ECN_MASK: Final = 0x03
@@ -105,7 +105,8 @@ def parse(frame: bytes, offset: int = 0) -> Ipv4Header:
         raise WireError("ipv4-header-length")
     if available < total:
         raise WireError("ipv4-truncated")
-    if not is_valid(frame[offset : offset + header_length]):
+    # The checksum is good when the words add up to a multiple of 0xFFFF (RFC 1071).
+    if int.from_bytes(frame[offset : offset + header_length], "big") % 0xFFFF:
         raise WireError("ipv4-checksum")
     options = frame[offset + HEADER_LENGTH : offset + header_length]
     return Ipv4Header(

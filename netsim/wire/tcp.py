@@ -23,7 +23,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-from netsim.wire.checksum import is_valid, word_sum
+from netsim.wire.checksum import word_sum
 from netsim.wire.error import WireError
 
 HEADER_LENGTH: Final = 20
@@ -157,7 +157,7 @@ def parse(data: bytes, pseudo_sum: int) -> TcpSegment:
     length = len(data)
     if length < HEADER_LENGTH:
         raise WireError("tcp-truncated")
-    if not is_valid(data, pseudo_sum + length):
+    if (word_sum(data) + pseudo_sum + length) % 0xFFFF:
         raise WireError("tcp-checksum")
     source_port, destination_port, sequence, acknowledgement, offset_flags, window = (
         _PORTS_TO_WINDOW.unpack_from(data)

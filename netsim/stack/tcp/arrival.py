@@ -203,7 +203,7 @@ def data_arrives(connection: Connection, sequence: int, segment: TcpSegment, now
                 return
     elif payload or segment.flags & FIN:
         receiver.ack_now = True  # sent again by a peer that did not get our ACK
-    if receiver.ack_now and (receiver.reassembly or receiver.duplicate):
+    if receiver.ack_now and (receiver.reassembly.octets or receiver.duplicate):
         # Alone, for the peer counts only segments without data as duplicate acknowledgements
         # (RFC 5681 2), and data leaves no room for SACK blocks.
         connection.transmitter.acknowledge(connection.sender.nxt, now)
@@ -220,7 +220,7 @@ def _take_data(connection: Connection, sequence: int, segment: TcpSegment, now: 
     readable = receiver.readable
     if (
         sequence == receiver.nxt
-        and not receiver.reassembly
+        and not receiver.reassembly.octets
         and len(payload) <= receiver.edge - sequence
     ):
         if segment.flags & FIN and connection.state is State.ESTABLISHED:

@@ -37,7 +37,7 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
         if (
             ack <= sender.nxt
             and len(payload) <= receiver.edge - sequence
-            and not (payload and (receiver.reassembly or receiver.fin_at is not None))
+            and not (payload and (receiver.reassembly.octets or receiver.fin_at is not None))
         ):
             if connection.transmitter.timestamps:
                 timestamp = segment.timestamp

@@ -18,7 +18,7 @@ _REPORTED: Final = 4
 
 
 class Reassembly:
-    """The out-of-order queue of one connection; falsy while it is empty."""
+    """The out-of-order queue of one connection; `octets` is 0 while it is empty."""
 
     __slots__ = ("_chunks", "_ends", "_recent", "_starts", "octets")
 
@@ -29,9 +29,6 @@ class Reassembly:
         self._recent: deque[int] = deque(maxlen=2 * _REPORTED)
         """Sequence numbers of the latest arrivals, newest first."""
         self.octets = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._starts)
 
     def add(self, start: int, data: bytes) -> bool | None:
         """Keep `data`, which starts at `start`; False when all of it was here already, None

@@ -215,7 +215,7 @@ class Receiver:
             return self.reassembly.add(sequence, payload)
         self.take(payload, True, now)
         self.ack_now = True
-        if self.reassembly:
+        if self.reassembly.octets:
             for chunk in self.reassembly.take(self.nxt):
                 append(self.chunks, chunk)
                 self.readable += len(chunk)

@@ -85,15 +85,11 @@ class Tcp:
         """A segment came in an IP packet; WireError if it is malformed."""
         source, destination = header.source, header.destination
         shared = self._shared
-        if shared.ip.is_broadcast(destination):
-            # One that was sent to everybody is for nobody (RFC 1122 4.2.3.10).
-            shared.drop("tcp-broadcast")
-            return
-        segment = parse(payload, pseudo_header_sum(source, destination, PROTOCOL))
-        shared.counters.segments_in += 1
         key = source + destination + payload[:4]
         connection = shared.connections.get(key)
         if connection is not None:
+            segment = parse(payload, connection.transmitter.pseudo_sum)
+            shared.counters.segments_in += 1
             if connection.transmitter.ecn and segment.payload:
                 marked = header.tos & ipv4.ECN_MASK == ipv4.CE
                 connection.transmitter.note_congestion(marked, segment.flags)
@@ -101,6 +97,12 @@ class Tcp:
             if connection.trouble is not None:
                 connection.trouble.arrived(now)
             return
+        if shared.ip.is_broadcast(destination):
+            # One that was sent to everybody is for nobody (RFC 1122 4.2.3.10).
+            shared.drop("tcp-broadcast")
+            return
+        segment = parse(payload, pseudo_header_sum(source, destination, PROTOCOL))
+        shared.counters.segments_in += 1
         port = segment.destination_port
         listener = self._listeners.get((destination, port)) or self._listeners.get((None, port))
         iss = None

@@ -85,12 +85,12 @@ class Transmitter:
         "_echo",
         "_ip",
         "_options",
-        "_pseudo_sum",
         "_source",
         "_source_port",
         "_timestamp_offset",
         "_window",
         "ecn",
+        "pseudo_sum",
         "receiver",
         "sack",
         "timestamps",
@@ -110,7 +110,8 @@ class Transmitter:
         self._drop = drop
         self._source, self._source_port = local
         self._destination, self._destination_port = remote
-        self._pseudo_sum = pseudo_header_sum(self._source, self._destination, PROTOCOL)
+        self.pseudo_sum = pseudo_header_sum(self._source, self._destination, PROTOCOL)
+        """The same in both directions."""
         self.receiver = receiver
         self._timestamp_offset = timestamp_offset
         self._counters = counters
@@ -167,7 +168,7 @@ class Transmitter:
             self._window,
             self._options,
             payload,
-            self._pseudo_sum,
+            self.pseudo_sum,
         )
         try:
             if tos:
@@ -181,7 +182,7 @@ class Transmitter:
         """A segment without data; `sequence` is SND.NXT."""
         receiver = self.receiver
         self.prepare(now)
-        if self.sack and (receiver.reassembly or receiver.duplicate):
+        if self.sack and (receiver.reassembly.octets or receiver.duplicate):
             room = _SACK_ROOM_BESIDE_TIMESTAMPS if self.timestamps else _SACK_ROOM
             blocks = receiver.sack_blocks(room)
             plain = self._options

@@ -52,7 +52,7 @@ def test_overlaps_in_any_shape(step: int) -> None:
         d.send("A", seq=1 + start, ack=1, payload=data[start : start + step * 3])
     d.send("A", seq=1, ack=1, payload=data[: step * 2])
     assert connection.receive() == data
-    assert not connection.receiver.reassembly
+    assert not connection.receiver.reassembly.octets
 
 
 def test_partly_old_data_gives_its_new_part() -> None:

@@ -167,7 +167,7 @@ def test_data_beyond_the_window_is_dropped_and_answered() -> None:
     d.send("PA", seq=65_537, ack=1, payload=b"abc")
     d.expect("A", seq=1, ack=1)
     assert d.tcp.counters.out_of_window == 1
-    assert not connection.receiver.reassembly
+    assert not connection.receiver.reassembly.octets
 
 
 def test_urgent_data_is_delivered_in_line() -> None:
