@@ -108,56 +108,61 @@ def _explore(
             progress=progress.show,
             deadline=deadline,
         )
-    report: dict[str, Any] = {
-        "file": scenario.file,
-        "name": scenario.name,
-        "seed": exploration.seed,
-        "held": exploration.faultless.held and exploration.result is None,
-        "tried": exploration.tried,
-        "kinds": list(exploration.kinds),
-        "span_ns": exploration.span_ns,
-        "faults": [fault.as_dict() for fault in exploration.faults],
-        "written": None,
-        "runs": [],
-    }
+    file, again = None, None
     if exploration.result is not None:
         file = write or default_file(scenario)
         text = found_text(scenario, exploration, Path(file).absolute().parent)
         Path(file).write_text(text, encoding="utf-8")
         again = _again(file, pool)
-        report |= {"written": file, "runs": [again.as_dict()]}
-        if not as_json:
-            _show_found(scenario, exploration, again)
-    elif not exploration.faultless.held:
-        report["runs"] = [exploration.faultless.as_dict()]
-        if not as_json:
-            _show_faultless(exploration.faultless)
-    elif not as_json:
-        assert scenario.explore is not None
-        say(
-            f"ok      {scenario.file}: {scenario.name} (held under {_sets(exploration.tried)}, "
-            f"seed {exploration.seed})"
-        )
-        say(
-            f"  tried: {', '.join(exploration.kinds)}; begun within "
-            f"{format_duration(round(exploration.span_ns, -6))}, lasting up to "
-            f"{format_duration(scenario.explore.lasting_ns)}, at most {scenario.explore.at_most} "
-            "in a run"
-        )
+    if not as_json:
+        _show(scenario, exploration, again, examples)
+    return _report(scenario, exploration, again, file)
+
+
+def _report(
+    scenario: Scenario, exploration: Exploration, again: ScenarioResult | None, file: str | None
+) -> dict[str, Any]:
+    """For JSON; `again` is what the written `file` came to."""
+    faultless = exploration.faultless
+    run = again if faultless.held else faultless
+    report: dict[str, Any] = {
+        "file": scenario.file,
+        "name": scenario.name,
+        "seed": exploration.seed,
+        "held": faultless.held and exploration.result is None,
+        "tried": exploration.tried,
+        "kinds": list(exploration.kinds),
+        "span_ns": exploration.span_ns,
+        "faults": [fault.as_dict() for fault in exploration.faults],
+        "written": file,
+        "runs": [] if run is None else [run.as_dict()],
+    }
     if exploration.is_cut_short:
         report["cut_short"] = True
-        if not as_json:
-            say(f"  note: the budget is over: {_cut_short(exploration, examples)}")
     if exploration.left_out:
-        left_out = report["left_out"] = " and ".join(exploration.left_out)
-    if exploration.left_out and not as_json:
+        report["left_out"] = " and ".join(exploration.left_out)
+    return report
+
+
+def _show(
+    scenario: Scenario, exploration: Exploration, again: ScenarioResult | None, examples: int
+) -> None:
+    if again is not None:
+        _show_found(scenario, exploration, again)
+    elif not exploration.faultless.held:
+        _show_faultless(exploration.faultless)
+    else:
+        _show_held(scenario, exploration)
+    if exploration.is_cut_short:
+        say(f"  note: the budget is over: {_cut_short(exploration, examples)}")
+    if exploration.left_out:
+        left_out = " and ".join(exploration.left_out)
         say(f"  note: around {left_out} nothing was drawn: there are too many")
-    if not as_json and exploration.faultless.held and _takes_no_time(exploration.faultless):
+    if exploration.faultless.held and _takes_no_time(exploration.faultless):
         say(
             "  note: the steps take no network time: no fault can come between packets; give "
             "links a delay"
         )
-    return report
 
 
 def _cut_short(exploration: Exploration, examples: int) -> str:
@@ -202,6 +207,20 @@ def _show_found(scenario: Scenario, exploration: Exploration, again: ScenarioRes
     for notice in again.notices:
         say(f"  note: {notice}")
     say(f"  again: netsim test {shlex.quote(again.file)}")
+
+
+def _show_held(scenario: Scenario, exploration: Exploration) -> None:
+    assert scenario.explore is not None, "nothing else is explored"
+    say(
+        f"ok      {scenario.file}: {scenario.name} (held under {_sets(exploration.tried)}, "
+        f"seed {exploration.seed})"
+    )
+    say(
+        f"  tried: {', '.join(exploration.kinds)}; begun within "
+        f"{format_duration(round(exploration.span_ns, -6))}, lasting up to "
+        f"{format_duration(scenario.explore.lasting_ns)}, at most {scenario.explore.at_most} "
+        "in a run"
+    )
 
 
 def _show_faultless(result: ScenarioResult) -> None:

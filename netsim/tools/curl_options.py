@@ -113,40 +113,7 @@ def with_scheme(url: str) -> str:
 
 def parse(argv: Sequence[str], context: Context) -> Options:
     """Read the command line; ToolExit for a mistake, CurlError for a file that is not there."""
-    parser = ToolParser(context, "curl")
-    parser.usage = "curl [options...] <url>..."
-    parser.add_argument("url", nargs="*")
-    parser.add_argument("-X", "--request", metavar="METHOD")
-    parser.add_argument("-H", "--header", action="append", default=[])
-    parser.add_argument("-d", "--data", "--data-ascii", dest="data", action="append", type=_text)
-    parser.add_argument("--data-raw", dest="data", action="append", type=_raw)
-    parser.add_argument("--data-binary", dest="data", action="append", type=_binary)
-    parser.add_argument("--json", action="append", type=_binary)
-    parser.add_argument("-F", "--form", action="append", type=_form_part, metavar="NAME=CONTENT")
-    parser.add_argument("--compressed", action="store_true")
-    parser.add_argument("-r", "--range", metavar="FIRST-LAST")
-    parser.add_argument("--resolve", action="append", default=[], type=_resolved)
-    parser.add_argument("--interface", metavar="SOURCE")
-    parser.add_argument("-T", "--upload-file", metavar="FILE")
-    parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
-    parser.add_argument("-O", "--remote-name", action="store_true")
-    parser.add_argument("-i", "--include", action="store_true")
-    parser.add_argument("-I", "--head", action="store_true")
-    parser.add_argument("-v", "--verbose", action="store_true")
-    parser.add_argument("-s", "--silent", action="store_true")
-    parser.add_argument("-S", "--show-error", action="store_true")
-    parser.add_argument("-f", "--fail", action="store_true")
-    parser.add_argument("-L", "--location", action="store_true")
-    parser.add_argument("-k", "--insecure", action="store_true")
-    parser.add_argument("-m", "--max-time", type=seconds(), metavar="SECONDS")
-    parser.add_argument("--connect-timeout", type=seconds(), metavar="SECONDS")
-    parser.add_argument("-w", "--write-out", default="", metavar="FORMAT")
-    parser.add_argument("-A", "--user-agent", default=AGENT)
-    parser.add_argument("-u", "--user", metavar="USER:PASSWORD")
-    # What is so anyway: HTTP/1.1, no buffering, no progress meter.
-    parser.add_argument("--http1.1", action="store_true")
-    parser.add_argument("-N", "--no-buffer", action="store_true")
-    parser.add_argument("--no-progress-meter", action="store_true")
+    parser = _parser(context)
     found = parser.parse_intermixed_args(list(argv))
     if not found.url:
         parser.exit(2, "curl: (2) no URL specified\n")
@@ -185,6 +152,44 @@ def parse(argv: Sequence[str], context: Context) -> Options:
         source=_source(found.interface, context),
         resolve=dict(found.resolve),
     )
+
+
+def _parser(context: Context) -> ToolParser:
+    parser = ToolParser(context, "curl")
+    parser.usage = "curl [options...] <url>..."
+    parser.add_argument("url", nargs="*")
+    parser.add_argument("-X", "--request", metavar="METHOD")
+    parser.add_argument("-H", "--header", action="append", default=[])
+    parser.add_argument("-d", "--data", "--data-ascii", dest="data", action="append", type=_text)
+    parser.add_argument("--data-raw", dest="data", action="append", type=_raw)
+    parser.add_argument("--data-binary", dest="data", action="append", type=_binary)
+    parser.add_argument("--json", action="append", type=_binary)
+    parser.add_argument("-F", "--form", action="append", type=_form_part, metavar="NAME=CONTENT")
+    parser.add_argument("--compressed", action="store_true")
+    parser.add_argument("-r", "--range", metavar="FIRST-LAST")
+    parser.add_argument("--resolve", action="append", default=[], type=_resolved)
+    parser.add_argument("--interface", metavar="SOURCE")
+    parser.add_argument("-T", "--upload-file", metavar="FILE")
+    parser.add_argument("-o", "--output", action="append", default=[], metavar="FILE")
+    parser.add_argument("-O", "--remote-name", action="store_true")
+    parser.add_argument("-i", "--include", action="store_true")
+    parser.add_argument("-I", "--head", action="store_true")
+    parser.add_argument("-v", "--verbose", action="store_true")
+    parser.add_argument("-s", "--silent", action="store_true")
+    parser.add_argument("-S", "--show-error", action="store_true")
+    parser.add_argument("-f", "--fail", action="store_true")
+    parser.add_argument("-L", "--location", action="store_true")
+    parser.add_argument("-k", "--insecure", action="store_true")
+    parser.add_argument("-m", "--max-time", type=seconds(), metavar="SECONDS")
+    parser.add_argument("--connect-timeout", type=seconds(), metavar="SECONDS")
+    parser.add_argument("-w", "--write-out", default="", metavar="FORMAT")
+    parser.add_argument("-A", "--user-agent", default=AGENT)
+    parser.add_argument("-u", "--user", metavar="USER:PASSWORD")
+    # What is so anyway: HTTP/1.1, no buffering, no progress meter.
+    parser.add_argument("--http1.1", action="store_true")
+    parser.add_argument("-N", "--no-buffer", action="store_true")
+    parser.add_argument("--no-progress-meter", action="store_true")
+    return parser
 
 
 Part = Callable[[Path], bytes]
