@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import warnings
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, Protocol, TypeVar, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar, cast
 
-from netsim.network.faults import UnusedOperations
+from netsim.network.deferred import Deferred, Result, UnusedOperations
 
-Result = TypeVar("Result")
 Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
@@ -22,44 +20,22 @@ class HasCalls(Protocol):
     """Where calls are noted until they are awaited."""
 
 
-class AwaitedCall(Coroutine[Any, Any, Result], Generic[Result]):
-    """A coroutine that begins when it is awaited, or given to a task; else a test fails."""
+class AwaitedCall(Deferred[Result]):
+    """A call of a coroutine method."""
 
     def __init__(
         self, unused: UnusedOperations, what: str, begin: Callable[[], Coroutine[Any, Any, Result]]
     ) -> None:
-        self._unused = unused
+        super().__init__(unused, what)
         self._what = what
         self._begin = begin
-        self._number = unused.add(what)
-        self._running: Coroutine[Any, Any, Result] | None = None
 
-    def __del__(self) -> None:
-        if self._unused.has(self._number):
-            warnings.warn(
-                f"`{self._what}` was not awaited; write `await {self._what}`",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+    def _make(self) -> Coroutine[Any, Any, Result]:
+        return self._begin()
 
-    def __await__(self) -> Generator[Any, Any, Result]:
-        return self._begun().__await__()
-
-    def send(self, value: Any, /) -> Any:
-        return self._begun().send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._begun().throw(*error)
-
-    def close(self) -> None:
-        if self._running is not None:
-            self._running.close()
-
-    def _begun(self) -> Coroutine[Any, Any, Result]:
-        if self._running is None:
-            self._unused.discard(self._number)
-            self._running = self._begin()
-        return self._running
+    @property
+    def _in_vain(self) -> str:
+        return f"`{self._what}` was not awaited; write `await {self._what}`"
 
 
 def awaited(method: Method) -> Method:

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Generator, Iterable
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import fields, replace
-from itertools import count
-from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Protocol
 
-from netsim.core.errors import NotAwaitedError
 from netsim.core.link_attributes import LinkAttributes, LinkCondition
 from netsim.core.time import SECOND
+from netsim.network.deferred import FAULT_IN_VAIN, WHAT_TO_WRITE, Deferred, UnusedOperations
 from netsim.topology.plan import NetworkPlan
 
 Edit = tuple[int, str, dict[str, Any]]
@@ -29,11 +25,6 @@ Edit = tuple[int, str, dict[str, Any]]
 fields of `LinkCondition` (`up`, `held`) and of `LinkAttributes` by name."""
 
 _ATTRIBUTES: Final = {field.name for field in fields(LinkAttributes)}
-_UNUSED: Final = 100
-"""Operations in vain that are kept, to be told of."""
-_IN_VAIN: Final = "a fault was neither awaited nor entered, so nothing has changed"
-_WHAT_TO_WRITE: Final = "write `await network.link(…).down()`, or `async with`"
-_OURS: Final = str(Path(__file__).parents[1])
 
 
 class LinkOperations(Protocol):
@@ -57,52 +48,17 @@ class LinkOperations(Protocol):
         """Put directions into new conditions, all at once; `condition` tells of them at once."""
 
 
-class Operation(Coroutine[Any, Any, None], ABC):
-    """A change that has not been made yet. Awaited, or given to a task, it is made.
-
-    One that never is does nothing. A RuntimeWarning says so, and when its network has stopped
-    NotAwaitedError, with the place where it was made: the test fails.
-    """
-
-    def __init__(self, unused: UnusedOperations) -> None:
-        self.unused = unused
-        self._number = unused.add()
-        self._running: Coroutine[Any, Any, None] | None = None
-
-    def discard(self) -> None:
-        """Do nothing, on purpose."""
-        self.unused.discard(self._number)
-
-    def __del__(self) -> None:
-        if self.unused.has(self._number):
-            # Not every network is entered, and its end may be far.
-            warnings.warn(f"{_IN_VAIN}; {_WHAT_TO_WRITE}", RuntimeWarning, stacklevel=2)
+class Operation(Deferred[None]):
+    """A change that has not been made yet, and is made when it is awaited."""
 
     def __await__(self) -> Generator[Any, None, None]:
+        # A fault may be made more than once.
         self.discard()
         return self._make().__await__()
 
-    @abstractmethod
-    async def _make(self) -> None:
-        """Change it for good."""
-
-    # What a task does with a coroutine.
-
-    def send(self, value: None, /) -> Any:
-        return self._begun().send(value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._begun().throw(*error)
-
-    def close(self) -> None:
-        if self._running is not None:
-            self._running.close()
-
-    def _begun(self) -> Coroutine[Any, Any, None]:
-        if self._running is None:
-            self.discard()
-            self._running = self._make()
-        return self._running
+    @property
+    def _in_vain(self) -> str:
+        return f"{FAULT_IN_VAIN}; {WHAT_TO_WRITE}"
 
 
 class Fault(Operation):
@@ -136,45 +92,6 @@ class Fault(Operation):
     @abstractmethod
     async def _leave(self) -> None:
         """Undo what `_enter` did."""
-
-
-class UnusedOperations:
-    """Where operations and calls of one network were made that are not awaited or entered yet."""
-
-    def __init__(self) -> None:
-        self._places: dict[int, tuple[str, str]] = {}
-        """Where each was made, and what it is: empty for a fault."""
-        self._numbers = count()
-
-    def add(self, call: str = "") -> int:
-        """One is made, by the nearest caller outside netsim; its number."""
-        number = next(self._numbers)
-        if len(self._places) < _UNUSED:
-            self._places[number] = _line_outside(), call
-        return number
-
-    def discard(self, number: int) -> None:
-        """It is used now."""
-        self._places.pop(number, None)
-
-    def has(self, number: int) -> bool:
-        """Whether it is not used yet."""
-        return number in self._places
-
-    def check(self) -> None:
-        """NotAwaitedError unless all were used. It tells once."""
-        places = dict.fromkeys(self._places.values())
-        self._places.clear()
-        mistakes = [
-            f"{place}: `{call}` was not awaited, so it has not begun; write `await {call}`"
-            for place, call in places
-            if call
-        ]
-        faults = [place for place, call in places if not call]
-        if faults:
-            mistakes.append(f"{_IN_VAIN}: {', '.join(faults)}; {_WHAT_TO_WRITE}")
-        if mistakes:
-            raise NotAwaitedError("\n".join(mistakes))
 
 
 class LinkFaults:
@@ -281,13 +198,6 @@ class Flap(Fault):
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running
-
-
-def _line_outside() -> str:
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
-        frame = frame.f_back
-    return "" if frame is None else f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
 def _value(condition: LinkCondition, name: str) -> Any:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from netsim.core.errors import InvalidValueError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.core.units import parse_duration
-from netsim.network.faults import Operation, UnusedOperations
+from netsim.network.deferred import UnusedOperations
+from netsim.network.faults import Operation
 from netsim.network.run_files import RunFiles
 from netsim.observe.measurement import Batch, Measurement, Watched
 from netsim.site.backend import Backend

@@ -14,9 +14,9 @@ from netsim.core.errors import NotRunningError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.network.deferred import UnusedOperations
 from netsim.network.events import Event
 from netsim.network.fault_history import FaultHistory
-from netsim.network.faults import UnusedOperations
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.network_events import NetworkEvents
 from netsim.network.outages import Outages

@@ -20,7 +20,8 @@ from netsim.core.host_faults import (
     PacketFault,
 )
 from netsim.core.units import parse_duration, parse_size
-from netsim.network.faults import Fault, UnusedOperations
+from netsim.network.deferred import UnusedOperations
+from netsim.network.faults import Fault
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.plan_names import check_node
 from netsim.wire import ipv4

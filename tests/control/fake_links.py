@@ -16,7 +16,8 @@ from netsim import (
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition, condition_words
 from netsim.core.time import SECOND
-from netsim.network.faults import LinkFaults, UnusedOperations
+from netsim.network.deferred import UnusedOperations
+from netsim.network.faults import LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link

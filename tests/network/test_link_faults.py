@@ -21,7 +21,8 @@ from netsim import (
 )
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.queue_settings import QueueLimit
-from netsim.network.faults import LinkFaults, UnusedOperations
+from netsim.network.deferred import UnusedOperations
+from netsim.network.faults import LinkFaults
 from netsim.network.link_conditions import LinkConditions
 from netsim.network.link_view import find_link
 from netsim.network.partitions import Partitions
