@@ -90,8 +90,11 @@ def forwarding() -> float:
     return HOPS * arrived / took
 
 
-async def request_often(url: str, count: int) -> int:
-    """Runs on a computer: requests one after another on one connection; how many were right."""
+async def request_often(url: str, count: int, pause: float = 0) -> int:
+    """Runs on a computer: requests one after another on one connection; how many were right.
+
+    After each there may be a `pause`, in seconds.
+    """
     import aiohttp
 
     done = 0
@@ -100,6 +103,8 @@ async def request_often(url: str, count: int) -> int:
             async with session.get(url) as response:
                 await response.read()
                 done += response.status == 200
+            if pause:
+                await asyncio.sleep(pause)
     return done
 
 

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
+
+
+async def lost_update(*others: Any) -> int:
+    """What two deposits of 10 and 20 come to: 30, if no other task comes between."""
+    balance = 0
+
+    async def deposit(amount: int) -> None:
+        nonlocal balance
+        await asyncio.sleep(1)
+        before = balance
+        await asyncio.sleep(0)
+        balance = before + amount
+
+    await asyncio.gather(deposit(10), deposit(20), *others)
+    return balance
+
 
 BANK = """\
 import asyncio

@@ -149,7 +149,26 @@ class RefuseWords(ConnectionWords):
 # Beside the steps -----------------------------------------------------------------------------
 
 
-class PlannedFaultWords(ScenarioPart):
+class TrafficFaultWords(ScenarioPart):
+    """Faults of what passes, in a step and beside the steps."""
+
+    drop: DropWords | None = None
+    """Lets packets vanish from one node to another."""
+    isolate: PartitionWords | None = None
+    """Lets packets vanish between two groups of nodes; carriers stay."""
+    reset_connections: ResetWords | None = None
+    """Resets connections to a service."""
+    cut_connections: CutWords | None = None
+    """Ends connections to a service in the middle."""
+    stall_connections: ConnectionWords | None = None
+    """Lets nothing come through connections to a service, without a word."""
+    slow_close: SlowCloseWords | None = None
+    """Has a service close its connections late."""
+    refuse_connections: RefuseWords | None = None
+    """Refuses connections to a service."""
+
+
+class PlannedFaultWords(TrafficFaultWords):
     """A fault that comes at its own time, beside the steps, and goes again."""
 
     model_config = one_of(FAULT_KINDS)
@@ -164,25 +183,10 @@ class PlannedFaultWords(ScenarioPart):
     """Packets on a link wait."""
     crash: NodeFaultWords | None = None
     """Cuts the power of a node, which starts again afterwards."""
-
     kill_program: NodeFaultWords | None = None
     """Kills what runs on a computer, which is started again afterwards."""
     pause: NodeFaultWords | None = None
     """Lets what runs on a computer stand still."""
-    drop: DropWords | None = None
-    """Lets packets vanish from one node to another."""
-    isolate: PartitionWords | None = None
-    """Lets packets vanish between two groups of nodes."""
-    reset_connections: ResetWords | None = None
-    """Resets connections to a service."""
-    cut_connections: CutWords | None = None
-    """Ends connections to a service in the middle."""
-    stall_connections: ConnectionWords | None = None
-    """Lets nothing come through connections to a service."""
-    slow_close: SlowCloseWords | None = None
-    """Has a service close its connections late."""
-    refuse_connections: RefuseWords | None = None
-    """Refuses connections to a service."""
 
     @property
     def kind(self) -> str:

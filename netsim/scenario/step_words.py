@@ -21,17 +21,12 @@ from netsim.scenario.check_words import (
     one_of,
 )
 from netsim.scenario.fault_words import (
-    ConnectionWords,
-    CutWords,
-    DropWords,
     FlapWords,
     LinkFaultWords,
     NodeFaultWords,
     PartitionWords,
-    RefuseWords,
-    ResetWords,
     SetWords,
-    SlowCloseWords,
+    TrafficFaultWords,
 )
 from netsim.topology.vocabulary import Duration
 
@@ -115,7 +110,7 @@ VERBS = (
 )  # fmt: skip
 
 
-class StepWords(CheckWords):
+class StepWords(TrafficFaultWords, CheckWords):
     """One step: a verb and its arguments."""
 
     model_config = one_of(VERBS)
@@ -142,20 +137,6 @@ class StepWords(CheckWords):
     """Cuts all paths between two groups of nodes."""
     repair: ScenarioPart | None = None
     """Ends all partitions, and what vanishes or goes wrong."""
-    drop: DropWords | None = None
-    """Lets packets vanish from one node to another."""
-    isolate: PartitionWords | None = None
-    """Lets packets vanish between two groups of nodes; carriers stay."""
-    reset_connections: ResetWords | None = None
-    """Resets connections to a service."""
-    cut_connections: CutWords | None = None
-    """Ends connections to a service in the middle."""
-    stall_connections: ConnectionWords | None = None
-    """Lets nothing come through connections to a service, without a word."""
-    slow_close: SlowCloseWords | None = None
-    """Has a service close its connections late."""
-    refuse_connections: RefuseWords | None = None
-    """Refuses connections to a service."""
     crash: NodeFaultWords | None = None
     """Cuts the power of a node."""
     stop: NodeFaultWords | None = None

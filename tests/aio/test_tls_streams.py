@@ -8,11 +8,10 @@ import ssl
 import pytest
 from certificates import make_contexts
 from protocols import Recorder
+from tls_programs import Contexts, starttls
 from virtual_computers import World, world
 
 __all__ = ["world"]
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
 
 
 @pytest.fixture(scope="module")
@@ -81,29 +80,7 @@ def test_nothing_is_readable_on_the_way(world: World, contexts: Contexts) -> Non
 
 
 def test_starttls(world: World, contexts: Contexts) -> None:
-    server_context, client_context = contexts
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert await reader.readline() == b"STARTTLS\n"
-        writer.write(b"go ahead\n")
-        await writer.drain()
-        await writer.start_tls(server_context)
-        await upper(reader, writer)
-
-    async def serve() -> None:
-        await asyncio.start_server(answer, port=587)
-
-    async def talk() -> None:
-        reader, writer = await asyncio.open_connection("web", 587)
-        writer.write(b"STARTTLS\n")
-        assert await reader.readline() == b"go ahead\n"
-        await writer.start_tls(client_context, server_hostname="web")
-        assert writer.get_extra_info("sslcontext") is client_context
-        writer.write(b"private")
-        assert await reader.readexactly(7) == b"PRIVATE"
-        writer.close()
-        await writer.wait_closed()
-
+    serve, talk = starttls(contexts)
     world.run("web", serve())
     world.run("alice", talk())
     world.run_for(1)

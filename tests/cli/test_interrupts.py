@@ -28,6 +28,15 @@ links: [[alice, web]]
 """
 
 
+def run_program(program: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("module", ["netsim.cli.completion", "netsim.cli.outcome", "click"])
 def test_ctrl_c_right_after_enter(module: str) -> None:
     program = (
@@ -41,12 +50,7 @@ def test_ctrl_c_right_after_enter(module: str) -> None:
         "sys.argv[1:] = ['ps']\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-    )
+    done = run_program(program)
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
@@ -72,12 +76,7 @@ def test_ctrl_c_when_the_command_is_done_changes_nothing_of_what_it_says() -> No
         "sys.argv[1:] = ['--version']\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        check=False,
-    )
+    done = run_program(program)
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
     assert done.stdout.startswith(b"netsim ")
 

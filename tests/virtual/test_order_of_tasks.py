@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from plans import plan_of
+from planted_orders import lost_update
 
 from netsim import Network, NetworkPlan, make_plan, run
 
@@ -17,20 +18,6 @@ from netsim import Network, NetworkPlan, make_plan, run
 @pytest.fixture
 def plan() -> NetworkPlan:
     return plan_of("app s1", "web s1 delay=1ms")
-
-
-async def lost_update() -> int:
-    balance = 0
-
-    async def deposit(amount: int) -> None:
-        nonlocal balance
-        await asyncio.sleep(1)
-        before = balance
-        await asyncio.sleep(0)
-        balance = before + amount
-
-    await asyncio.gather(deposit(10), deposit(20))
-    return balance
 
 
 async def names_of_who_ran() -> list[int]:

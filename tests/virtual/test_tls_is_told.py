@@ -4,42 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import networkx
 import pytest
 from certificates import make_contexts
+from tls_programs import Contexts, Program, starttls
 
 from netsim import Network, run
-
-Contexts = tuple[ssl.SSLContext, ssl.SSLContext]
-Program = Callable[[], Awaitable[None]]
-
-
-def starttls(contexts: Contexts) -> tuple[Program, Program]:
-    server_context, client_context = contexts
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert await reader.readline() == b"STARTTLS\n"
-        writer.write(b"go ahead\n")
-        await writer.start_tls(server_context)
-        writer.write((await reader.readexactly(7)).upper())
-        writer.close()  # or Python 3.13 warns, whenever it collects it
-
-    async def serve() -> None:
-        await asyncio.start_server(answer, port=587)
-
-    async def talk() -> None:
-        reader, writer = await asyncio.open_connection("web", 587)
-        writer.write(b"STARTTLS\n")
-        assert await reader.readline() == b"go ahead\n"
-        await writer.start_tls(client_context, server_hostname="web")
-        writer.write(b"private")
-        assert await reader.readexactly(7) == b"PRIVATE"
-        writer.close()
-
-    return serve, talk
 
 
 def through_memory(contexts: Contexts) -> tuple[Program, Program]:
@@ -82,9 +55,11 @@ def through_memory(contexts: Contexts) -> tuple[Program, Program]:
     return serve, talk
 
 
-@pytest.mark.parametrize("way", [starttls, through_memory])
+@pytest.mark.parametrize(
+    ("way", "file"), [(starttls, "tls_programs.py"), (through_memory, "test_tls_is_told.py")]
+)
 def test_it_works_and_is_told_with_the_programs_line(
-    tmp_path: Path, way: Callable[[Contexts], tuple[Program, Program]]
+    tmp_path: Path, way: Callable[[Contexts], tuple[Program, Program]], file: str
 ) -> None:
     contexts = make_contexts(tmp_path)
     graph: networkx.Graph[str] = networkx.Graph(name="tls")
@@ -103,4 +78,4 @@ def test_it_works_and_is_told_with_the_programs_line(
         "alice: used TLS, whose bytes are random",
         "web: used TLS, whose bytes are random",
     ]
-    assert all("test_tls_is_told.py:" in line for line in told)
+    assert all(f"{file}:" in line for line in told)
