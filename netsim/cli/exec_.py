@@ -12,7 +12,7 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import kind_names, node_lists, node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
-from netsim.cli.waiting import Waiting
+from netsim.cli.waiting_for_tools import Waiting
 from netsim.control.control_client import ControlClient
 from netsim.control.finding import find
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from netsim.cli.outcome import FAILED, INTERRUPTED
 from netsim.cli.printing import print_json
-from netsim.cli.waiting import Waiting
+from netsim.cli.waiting_for_tools import Waiting
 from netsim.control.control_client import ControlClient, Execution
 from netsim.control.exec_lines import Stream
 

@@ -20,7 +20,7 @@ from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import InvalidFileError, Problem
 from netsim.realtime.tap_device import TapError, open_tap
-from netsim.topology.places import place_of
+from netsim.topology.places_in_file import place_of
 from netsim.topology.plan import NetworkPlan, NodePlan, PublishedPortPlan
 from netsim.topology.yaml_source import PathTo, read_yaml
 

@@ -123,7 +123,7 @@ class Network(RunningNetwork):
         return [NodeView(self, name) for name in chosen_nodes(self.plan, names, kind)]
 
     def nodes_for(self, tool: str, names: Sequence[str], kind: str | None) -> list[str]:
-        """As `chosen_nodes.nodes_for`."""
+        """Who is to run a tool: the nodes named, without those that do not have it."""
         return nodes_for(self.plan, tool, names, kind)
 
     async def _stop(self, grace: float) -> None:
@@ -237,7 +237,7 @@ class Network(RunningNetwork):
     async def _run_tool(self, node: str, run: ToolRun) -> int:
         traits = self.plan.node(node).traits
         if run.argv[0] in ("iperf", "iperf3") and traits.has_stack and not traits.attached:
-            from netsim.network.iperf import iperf_command
+            from netsim.network.iperf_run import iperf_command
 
             return await iperf_command(self, node, run)
         return await super()._run_tool(node, run)
@@ -263,7 +263,7 @@ class Network(RunningNetwork):
         IperfFailedError, and ConnectionError when a node is or goes down; UnknownNameError,
         InvalidValueError, UnitError.
         """
-        from netsim.network.iperf import IperfOptions, IperfRun
+        from netsim.network.iperf_run import IperfOptions, IperfRun
 
         check_node(self.plan, client)
         options = IperfOptions(

@@ -140,7 +140,7 @@ class RunningNetwork(NetworkNodes):
 
     def _new_backend(self) -> Backend:
         if self.time == "virtual":
-            from netsim.topology.places import check_time_can_jump
+            from netsim.topology.places_in_file import check_time_can_jump
             from netsim.virtual.virtual_backend import VirtualBackend
 
             check_time_can_jump(self.plan)

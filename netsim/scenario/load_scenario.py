@@ -30,7 +30,7 @@ from netsim.scenario.topology_names import check_names
 from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings, report_words
 from netsim.topology.load_topology import load_topology
-from netsim.topology.places import attached_in_virtual_time
+from netsim.topology.places_in_file import attached_in_virtual_time
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 _KEYS: Final = "`name`, `topology` and `steps`"

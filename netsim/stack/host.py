@@ -18,12 +18,12 @@ from netsim.stack.interface import Interface
 from netsim.stack.ip_forward import IpForward
 from netsim.stack.ip_input import IpInput
 from netsim.stack.ip_layer import Ip
-from netsim.stack.layers import Upper
 from netsim.stack.neighbour import NeighbourCache
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
 from netsim.stack.udp_layer import Udp
+from netsim.stack.upper import Upper
 from netsim.wire import arp, ethernet, ipv4
 from netsim.wire.address import IpAddress
 from netsim.wire.error import WireError

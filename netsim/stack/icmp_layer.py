@@ -10,9 +10,9 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL, Ip
-from netsim.stack.layers import Upper
 from netsim.stack.recently_closed import RecentlyClosed
 from netsim.stack.socket_errors import AddressInUseError, SocketError
+from netsim.stack.upper import Upper
 from netsim.wire import icmp, ipv4, ipv4_options
 from netsim.wire.address import IpAddress, is_multicast_ip
 

@@ -13,9 +13,9 @@ from netsim.stack.icmp_layer import Icmp
 from netsim.stack.interface import Interface
 from netsim.stack.ip_forward import IpForward
 from netsim.stack.ip_layer import UNICAST, Ip
-from netsim.stack.layers import Upper
 from netsim.stack.packet_faults import vanishes
 from netsim.stack.timers import Timers
+from netsim.stack.upper import Upper
 from netsim.wire import ethernet, icmp, ipv4, ipv4_options
 from netsim.wire.address import (
     LIMITED_BROADCAST,

@@ -15,7 +15,7 @@ from netsim.control.preflight import check_programs_and_ports
 from netsim.realtime.tap_device import TUN_DEVICE
 from netsim.scenario.load_scenario import load_scenario
 from netsim.topology.load_topology import load_plan
-from netsim.topology.places import check_time_can_jump
+from netsim.topology.places_in_file import check_time_can_jump
 
 FILE = """\
 name: beside
