@@ -50,7 +50,7 @@ OnInterval = Callable[[Sequence[IperfRate], bool], None]
 """Takes what each stream has done in an interval, and whether that was the last one."""
 
 
-class MeasuredNetwork(Protocol):
+class NetworkToMeasure(Protocol):
     """What this needs of a network."""
 
     plan: NetworkPlan
@@ -119,7 +119,7 @@ class IperfRun:
 
     def __init__(
         self,
-        network: MeasuredNetwork,
+        network: NetworkToMeasure,
         client: str,
         server: str,
         options: IperfOptions,
@@ -263,7 +263,7 @@ def _all_of(total: tuple[int, Counted], *, sends: bool, is_udp: bool) -> IperfRa
 # As a command ---------------------------------------------------------------------------------
 
 
-async def iperf_command(network: MeasuredNetwork, node: str, run: ToolRun) -> int:
+async def iperf_command(network: NetworkToMeasure, node: str, run: ToolRun) -> int:
     """`iperf3` at a node: 0 when it has measured, 1 when not, 2 for wrong usage, 130 for Ctrl-C."""
     name, *argv = run.argv
     terminal = Terminal(
@@ -294,7 +294,7 @@ class _Asked:
     as_json: bool
 
 
-async def _command(network: MeasuredNetwork, node: str, asked: _Asked, terminal: Terminal) -> int:
+async def _command(network: NetworkToMeasure, node: str, asked: _Asked, terminal: Terminal) -> int:
     options = asked.options
     sends = not options.reverse
 

@@ -21,11 +21,11 @@ from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
 from netsim.network.link_view import LinkView, find_link
 from netsim.network.live_captures import LiveCapture
+from netsim.network.measured_network import MeasuredNetwork
 from netsim.network.measuring import OnMeasured, Recording, interval, watched_in
 from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
-from netsim.network.running_network import RunningNetwork
 from netsim.network.timing import Timing
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
@@ -39,18 +39,14 @@ from netsim.topology.plan_names import check_node, node_and_interface
 if TYPE_CHECKING:
     import networkx
 
-    from netsim.observe.request_trace import Trace
     from netsim.realtime.launcher import Launcher, StartMethod
-    from netsim.tools.http_exchange import Headers
-    from netsim.tools.http_reply import HttpReply
-    from netsim.tools.iperf_report import IperfReport
 
 
 _LAST_WORDS: Final = 10
 """Lines that `inspect` shows of a node that has died."""
 
 
-class Network(RunningNetwork):
+class Network(MeasuredNetwork):
     """A network: `async with Network("campus.yaml") as net: …`.
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
@@ -241,71 +237,6 @@ class Network(RunningNetwork):
 
             return await iperf_command(self, node, run)
         return await super()._run_tool(node, run)
-
-    async def iperf(
-        self,
-        client: str,
-        server: str,
-        *,
-        reverse: bool = False,
-        parallel: int = 1,
-        seconds: float = 10.0,
-        interval: float = 1.0,
-        udp: bool = False,
-        bitrate: str | None = None,
-        length: int | None = None,
-    ) -> IperfReport:
-        """Send from one computer to another for a while, as `iperf3` does; both ends are counted.
-
-        `server` is a name or address, where nothing has to listen; with `reverse` it sends. There
-        are `parallel` streams. `seconds` and `interval` are of network time. Over `udp` each stream
-        sends datagrams of `length` bytes (1448) at a `bitrate` (`"10mbit"`; 1 by default).
-        IperfFailedError, and ConnectionError when a node is or goes down; UnknownNameError,
-        InvalidValueError, UnitError.
-        """
-        from netsim.network.iperf_run import IperfOptions, IperfRun
-
-        check_node(self.plan, client)
-        options = IperfOptions(
-            reverse=reverse,
-            parallel=parallel,
-            seconds=seconds,
-            interval=interval,
-            udp=udp,
-            bitrate=bitrate,
-            length=length,
-        )
-        return await IperfRun(self, client, server, options).run()
-
-    async def trace(self, client: str, url: str, *, timeout: float = 30.0) -> Trace:
-        """One request, followed through every queue and over every cable.
-
-        The trace has its packets, hop by hop, and where the time went, whatever came of it: an
-        `error` where there was no reply within `timeout` seconds of network time. UnknownNameError,
-        InvalidValueError for what is no URL, ConnectionError when the client is or goes down.
-        """
-        from netsim.network.tracing import TracedRequest, trace_request
-
-        check_node(self.plan, client)
-        asked = TracedRequest("GET", url, timeout=timeout)
-        return (await trace_request(self, self._backend, client, asked))[0]
-
-    async def traced_request(
-        self,
-        client: str,
-        method: str,
-        url: str,
-        *,
-        headers: Headers | None = None,
-        body: bytes | None = None,
-        timeout: float | None = None,
-    ) -> tuple[Trace, HttpReply | None]:
-        """As `NodeView.request`, followed as by `trace`, which says why there is no whole reply."""
-        from netsim.network.tracing import TracedRequest, trace_request
-
-        check_node(self.plan, client)
-        asked = TracedRequest(method, url, headers, body, timeout, keep=True)
-        return await trace_request(self, self._backend, client, asked)
 
     async def ping_all(
         self,
