@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from netsim.network.reachability import Reachability as Reachability
     from netsim.network.timing import Timing as Timing
     from netsim.network.timing import TimingWatch as TimingWatch
+    from netsim.network.top import LinkLoad as LinkLoad
+    from netsim.network.top import Top as Top
     from netsim.network.traffic_faults import ConnectionsView as ConnectionsView
     from netsim.observe.frame_log import FrameRecord as FrameRecord
     from netsim.observe.late import Late as Late
@@ -126,6 +128,7 @@ __all__ = [
     "Late",
     "Launcher",
     "LinkAccount",
+    "LinkLoad",
     "LinkView",
     "LogLine",
     "Measurement",
@@ -154,6 +157,7 @@ __all__ = [
     "Timing",
     "TimingWatch",
     "ToolRun",
+    "Top",
     "Trace",
     "TracedHop",
     "TracedPacket",
@@ -187,6 +191,7 @@ _HOMES = {
     "Late": "netsim.observe.late",
     "Launcher": "netsim.realtime.launcher",
     "LinkAccount": "netsim.observe.link_account",
+    "LinkLoad": "netsim.network.top",
     "LinkView": "netsim.network.link_view",
     "LogLine": "netsim.network.log_lines",
     "Measurement": "netsim.observe.measurement",
@@ -203,6 +208,7 @@ _HOMES = {
     "Timing": "netsim.network.timing",
     "TimingWatch": "netsim.network.timing",
     "ToolRun": "netsim.site.backend",
+    "Top": "netsim.network.top",
     "Trace": "netsim.observe.request_trace",
     "TracedHop": "netsim.observe.request_trace",
     "TracedPacket": "netsim.observe.request_trace",

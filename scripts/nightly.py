@@ -70,6 +70,7 @@ PARTS = {
     ),
     "planted": Part("planted bugs under ten seeds", ["scripts/planted_bugs"]),
     "fuzz": Part("fuzzing, ten minutes a target", ["scripts/fuzz", "600"], ["scripts/fuzz", "5"]),
+    "prometheus": Part("Debian's Prometheus reads our metrics", ["scripts/prometheus"]),
     "soak": Part(
         "the campus under load for an hour", ["scripts/soak", "3600"], ["scripts/soak", "60"]
     ),

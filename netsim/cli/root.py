@@ -33,6 +33,8 @@ COMMANDS: Final = {
     "repair": ("netsim.cli.repair", "Heal what the four before have done."),
     "shell": ("netsim.cli.shell", "A prompt, as Mininet's: h1 ping h2, link s1 s2 down, pingall …"),
     "node": ("netsim.cli.node", "Kill, stop, start, restart or pause a node."),
+    "top": ("netsim.cli.top", "Show the busiest links, live."),
+    "metrics": ("netsim.cli.metrics", "Print what a network counts, for Prometheus."),
     "logs": ("netsim.cli.logs", "Show what the nodes and their programs logged."),
     "test": ("netsim.cli.test", "Run scenario files, in virtual time or in real time."),
     "graph": ("netsim.cli.graph", "Show a topology as a tree, or draw a picture of it."),

@@ -9,7 +9,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final, Self
 
 from netsim.control.exec_lines import Stream, decode_line
@@ -53,6 +53,15 @@ class ControlClient:
     def inspect(self) -> dict[str, Any]:
         """Everything about the network."""
         return dict(self._ask("GET", "/v1/inspect", ANSWER_TIMEOUT))
+
+    def metrics(self) -> str:
+        """What it counts, as Prometheus reads it."""
+        return self._read("GET", "/metrics", ANSWER_TIMEOUT).decode()
+
+    def top(self, interval: float, count: int | None) -> Generator[dict[str, Any], None, None]:
+        """How busy every link is: an interval after the other, until the network ends."""
+        words = f"interval={interval}" + ("" if count is None else f"&count={count}")
+        yield from self._lines("GET", f"/v1/top?{words}")
 
     def inspect_node(self, node: str) -> dict[str, Any]:
         """Everything about one node."""
@@ -192,9 +201,12 @@ class ControlClient:
         return ControlError(f"{self.name} does not answer; netsim down {self.name} ends it")
 
     def _ask(self, method: str, path: str, timeout: float | None, body: object = None) -> Any:
+        return json.loads(self._read(method, path, timeout, body))
+
+    def _read(self, method: str, path: str, timeout: float | None, body: object = None) -> bytes:
         connection = _Connection(self._place, timeout)
         try:
-            return json.loads(connection.ask(method, path, body).read())
+            return connection.ask(method, path, body).read()
         except TimeoutError:
             raise self._silent() from None
         except (http.client.HTTPException, ConnectionError):

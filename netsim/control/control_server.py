@@ -3,6 +3,8 @@
     GET    /v1/network                   one row of `netsim ps`
     DELETE /v1/network                   stop it
     GET    /v1/inspect                   everything
+    GET    /metrics                      what is counted, for Prometheus
+    GET    /v1/top                       ?interval, ?count: a line of JSON for each interval
     GET    /v1/nodes, /v1/nodes/{node}   nodes; one of them
     POST   /v1/nodes/{node}/kill, …      kill, stop, start, restart, kill-program, pause, resume
     GET    /v1/links                     links
@@ -43,10 +45,11 @@ from netsim.control.capture_streams import Captures
 from netsim.control.executions import Executions
 from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
-from netsim.control.requests import logs_request, pingall_request
+from netsim.control.requests import logs_request, pingall_request, top_request
 from netsim.control.tcp_door import Refusal, TcpDoor
 from netsim.control.traces import Traces
 from netsim.core.errors import InvalidFilterError, NetsimError, UnknownNameError
+from netsim.network.metrics import CONTENT_TYPE
 from netsim.network.reachability import Ping, Reachability
 
 _log = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ class ControlServer:
         self._pinging: set[asyncio.Task[Any]] = set()
         self._faults = Faults(network)
         self._captures = Captures(network)
+        self._closing = asyncio.Event()
         self._followed: set[Events] = set()
         """Logs that clients follow."""
         self._event_sockets: set[web.WebSocketResponse] = set()
@@ -80,6 +84,8 @@ class ControlServer:
                 web.get("/v1/network", self._get_network),
                 web.delete("/v1/network", self._delete_network),
                 web.get("/v1/inspect", self._get_inspect),
+                web.get("/metrics", self._get_metrics),
+                web.get("/v1/top", self._get_top),
                 web.get("/v1/nodes", self._get_nodes),
                 web.get("/v1/nodes/{node}", self._get_node),
                 web.post("/v1/pingall", self._post_pingall),
@@ -134,6 +140,7 @@ class ControlServer:
         self._traces.close()
         for pinging in self._pinging:
             pinging.cancel()
+        self._closing.set()
         for followed in list(self._followed):
             followed.close()
         await self._faults.close()
@@ -155,6 +162,28 @@ class ControlServer:
 
     async def _get_inspect(self, request: web.Request) -> web.Response:
         return web.json_response(await self._network.inspect())
+
+    async def _get_metrics(self, request: web.Request) -> web.Response:
+        text = await self._network.metrics()
+        return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _get_top(self, request: web.Request) -> web.StreamResponse:
+        intervals = self._network.top(*top_request(request))
+        response = await _start_lines(request)
+        closing = asyncio.create_task(self._closing.wait())
+        following: asyncio.Future[Any] = closing
+        try:
+            while True:
+                following = asyncio.ensure_future(anext(intervals, None))
+                await asyncio.wait({following, closing}, return_when=asyncio.FIRST_COMPLETED)
+                if closing.done() or (top := following.result()) is None:
+                    break
+                await _write_line(response, top.as_dict())
+            await response.write_eof()
+            return response
+        finally:
+            closing.cancel()
+            following.cancel()
 
     async def _get_nodes(self, request: web.Request) -> web.Response:
         return web.json_response((await self._network.inspect())["nodes"])

@@ -246,6 +246,17 @@ def logs_request(request: web.Request) -> LogsOrder:
     return LogsOrder(nodes, number, query.get("since"), query.get("level"), **yes)
 
 
+def top_request(request: web.Request) -> tuple[float, int | None]:
+    """`interval` in seconds, and how many; the network checks how large they are."""
+    try:
+        count = request.query.get("count")
+        return float(request.query.get("interval", "1")), None if count is None else int(count)
+    except ValueError:
+        raise web.HTTPBadRequest(
+            text="`interval` or `count` is no number; write for example /v1/top?interval=1&count=3"
+        ) from None
+
+
 async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object of a request; an empty one where there is none."""
     if not request.can_read_body:

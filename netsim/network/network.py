@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
 from netsim.network.timing import Timing
+from netsim.network.top import Sampler, Top, check_interval
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import ToolRun
@@ -169,6 +170,25 @@ class Network(MeasuredNetwork):
         said = self.logs(node["name"], _LAST_WORDS)["lines"]
         how = self.how_ended.get(node["name"], "")
         return {**node, "ended": how, "last_lines": [line["text"] for line in said]}
+
+    def top(self, interval: float = 1.0, count: int | None = None) -> AsyncIterator[Top]:
+        """How busy every link is, an interval of seconds after the other; the busiest first.
+
+        `async for each in net.top(): …`; without `count` there is no end. InvalidValueError.
+        """
+        check_interval(interval, count)
+        facts, condition = self._inspection.node, self.condition
+        sampler = Sampler(self.plan, self.now, facts, condition, self.timing_watches)
+        return sampler.run(interval, count)
+
+    async def metrics(self) -> str:
+        """What the network counts, as text that Prometheus reads; NetsimError without its client.
+
+        Nodes that do not answer are down in it, and have no counters.
+        """
+        from netsim.network.metrics import metrics_text
+
+        return metrics_text(await self.inspect())
 
     def describe(self, name: str) -> dict[str, Any]:
         """`{kind, pid, state}` of a node, without asking it; without a process `pid` is None."""

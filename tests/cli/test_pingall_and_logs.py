@@ -120,3 +120,10 @@ def test_logs_are_followed_until_the_network_ends(shell: Shell) -> None:
         shell.run("down")
         assert logs.communicate() == ("", "")
         assert logs.returncode == 0
+
+
+def test_metrics_are_printed_as_prometheus_reads_them(shell: Shell) -> None:
+    code, out, err = shell.run("metrics")
+    assert (code, err) == (0, "")
+    assert 'netsim_node_up{kind="computer",node="alice"} 1.0\n' in out
+    assert shell.run("metrics", "--name", "nowhere")[0] == 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 from fake_links import FakeLinks, two_computers
@@ -28,8 +28,10 @@ from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
 from netsim.network.live_captures import LiveCapture, LiveCaptures
 from netsim.network.log_lines import LogHistory, Wanted, event_line, level_of
+from netsim.network.metrics import metrics_text
 from netsim.network.reachability import OnPing
-from netsim.network.timing import TimingWatches
+from netsim.network.timing import Timing, TimingWatches
+from netsim.network.top import LinkLoad, Top, check_interval
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
 from netsim.observe.late import Late
@@ -70,6 +72,23 @@ class FakeNetwork(FakeLinks):
         timing = self.timing_watches.since_start.timing.as_dict()
         facts = {"nodes": nodes, "links": self.links(), "ports": [], "timing": timing}
         return {"name": "campus", **facts}
+
+    def top(self, interval: float, count: int | None, /) -> AsyncIterator[Top]:
+        check_interval(interval, count)
+        return self._intervals(interval, count)
+
+    async def _intervals(self, interval: float, count: int | None) -> AsyncIterator[Top]:
+        for number in range(count or 10**9):
+            await asyncio.sleep(min(interval, 0.1) if number else 0)
+            links = (
+                LinkLoad("alice:eth0", "web:eth0", 1_250_000.0, 0.125, 104.2, 3, 7),
+                LinkLoad("web:eth0", "alice:eth0", 0.0, None, 0.0, 0, 0),
+            )
+            timing = Timing({"web": VERY_LATE} if number else {})
+            yield Top(1_500_000_000, interval, links, ("lab",) if number else (), timing)
+
+    async def metrics(self) -> str:
+        return metrics_text(await self.inspect())
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         if name not in ("alice", "web"):
