@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from netsim.core.errors import BlockingSleepError as BlockingSleepError
     from netsim.core.errors import CopyError as CopyError
     from netsim.core.errors import DeadlockError as DeadlockError
+    from netsim.core.errors import FilterMistake as FilterMistake
     from netsim.core.errors import HttpFailedError as HttpFailedError
     from netsim.core.errors import InterceptionError as InterceptionError
     from netsim.core.errors import InvalidFileError as InvalidFileError
+    from netsim.core.errors import InvalidFilterError as InvalidFilterError
     from netsim.core.errors import InvalidGraphError as InvalidGraphError
     from netsim.core.errors import InvalidNameError as InvalidNameError
     from netsim.core.errors import InvalidValueError as InvalidValueError
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from netsim.network.faults import Fault as Fault
     from netsim.network.faults import Operation as Operation
     from netsim.network.link_view import LinkView as LinkView
+    from netsim.network.live_captures import LiveCapture as LiveCapture
     from netsim.network.log_lines import LogLine as LogLine
     from netsim.network.measuring import Recording as Recording
     from netsim.network.network import Network as Network
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from netsim.network.top import LinkLoad as LinkLoad
     from netsim.network.top import Top as Top
     from netsim.network.traffic_faults import ConnectionsView as ConnectionsView
+    from netsim.observe.captured import CapturedFrame as CapturedFrame
     from netsim.observe.frame_log import FrameRecord as FrameRecord
     from netsim.observe.late import Late as Late
     from netsim.observe.link_account import LinkAccount as LinkAccount
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from netsim.observe.request_trace import Trace as Trace
     from netsim.observe.request_trace import TracedHop as TracedHop
     from netsim.observe.request_trace import TracedPacket as TracedPacket
+    from netsim.observe.tap import Direction as Direction
     from netsim.observe.time_parts import Span as Span
     from netsim.realtime.launcher import Launcher as Launcher
     from netsim.realtime.zygote import Zygote as Zygote
@@ -106,18 +111,22 @@ def __dir__() -> list[str]:
 __all__ = [
     "AlreadyRunningError",
     "BlockingSleepError",
+    "CapturedFrame",
     "Completed",
     "ConnectionsView",
     "CopyError",
     "DeadlockError",
+    "Direction",
     "Event",
     "Fault",
+    "FilterMistake",
     "FrameRecord",
     "HttpFailedError",
     "HttpReply",
     "HttpTimings",
     "InterceptionError",
     "InvalidFileError",
+    "InvalidFilterError",
     "InvalidGraphError",
     "InvalidNameError",
     "InvalidValueError",
@@ -130,6 +139,7 @@ __all__ = [
     "LinkAccount",
     "LinkLoad",
     "LinkView",
+    "LiveCapture",
     "LogLine",
     "Measurement",
     "NetsimError",
@@ -178,8 +188,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CapturedFrame": "netsim.observe.captured",
     "Completed": "netsim.network.node_view",
     "ConnectionsView": "netsim.network.traffic_faults",
+    "Direction": "netsim.observe.tap",
     "Event": "netsim.network.events",
     "Fault": "netsim.network.faults",
     "FrameRecord": "netsim.observe.frame_log",
@@ -193,6 +205,7 @@ _HOMES = {
     "LinkAccount": "netsim.observe.link_account",
     "LinkLoad": "netsim.network.top",
     "LinkView": "netsim.network.link_view",
+    "LiveCapture": "netsim.network.live_captures",
     "LogLine": "netsim.network.log_lines",
     "Measurement": "netsim.observe.measurement",
     "Network": "netsim.network.network",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from types import TracebackType
 from typing import Final
@@ -108,17 +108,17 @@ class LiveCapture:
         self.ended = True
         self._changed.set()
 
-    def take(self, batch: CapturedBatch) -> None:
-        """What has passed at a node."""
-        for passed in batch.frames:
+    def take(self, frames: Sequence[Passed], lost: Mapping[int, int]) -> None:
+        """What has passed at a node, and how much of what it could not send."""
+        for passed in frames:
             if len(self._waiting) >= MOST_FRAMES or self._octets >= MOST_OCTETS:
                 self.dropped[passed[1]] += 1
                 continue
             self._arrived += 1
             heappush(self._waiting, (passed[0], self._arrived, passed))
             self._octets += len(passed[3])
-        for number, lost in batch.lost.items():
-            self.dropped[number] += lost
+        for number, frames_lost in lost.items():
+            self.dropped[number] += frames_lost
         self._changed.set()
 
     def _due(self, most: int) -> Iterator[CapturedFrame]:
@@ -184,7 +184,7 @@ class LiveCaptures:
     def captured(self, number: int, batch: CapturedBatch) -> None:
         """A node has told what has passed."""
         if number in self._running:
-            self._running[number].take(batch)
+            self._running[number].take(batch.frames, batch.lost)
 
     def stop(self) -> None:
         """The network has ended."""

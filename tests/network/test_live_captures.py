@@ -10,13 +10,17 @@ import pytest
 from networks import play
 from plans import chain
 
-from netsim import Network, UnknownNameError
-from netsim.core.errors import InvalidFilterError, InvalidValueError
+from netsim import (
+    CapturedFrame,
+    Direction,
+    InvalidFilterError,
+    InvalidValueError,
+    LiveCapture,
+    Network,
+    UnknownNameError,
+)
 from netsim.core.time import Time
 from netsim.network import live_captures
-from netsim.network.live_captures import LiveCapture
-from netsim.observe.captured import CapturedBatch, CapturedFrame
-from netsim.observe.tap import Direction
 
 BOTH: tuple[Time, ...] = ("virtual", "real")
 
@@ -149,7 +153,7 @@ def test_a_reader_that_does_not_read_loses_frames_and_is_told(
 def test_frames_that_a_node_could_not_send_are_counted() -> None:
     async def test(network: Network) -> None:
         async with network.live_capture("alice") as capture:
-            capture.take(CapturedBatch((), {0: 7}))
+            capture.take((), {0: 7})
         assert capture.dropped == [7]
 
     play("virtual", chain(), test)
