@@ -52,6 +52,9 @@ class Engine:
         counters: SharedCounters | None = None,
     ) -> None:
         self.clock = clock
+        self.epoch = clock.epoch
+        self.is_slow = clock.speed != 1
+        """Else network time is `time.monotonic_ns` less the epoch: no call of `wall` for that."""
         self.wall = clock.reader()
         """Network time by the clock, in ns."""
         self.alarm = clock.alarm()

@@ -61,12 +61,14 @@ class SiteSelector(selectors.BaseSelector):
         )
         agenda = engine.agenda
         # What is due comes first, each at its own time: only programs act at the clock's.
-        if engine.changed or (agenda and agenda[0][0] <= engine.wall()):
+        now = engine.wall() if engine.is_slow else time.monotonic_ns() - engine.epoch
+        if engine.changed or (agenda and agenda[0][0] <= now):
             engine.run()
         sent = False
         for driver in engine.site.drivers.values():
             if driver.node.has_output and driver not in engine.mute:
-                engine.last = max(engine.wall(), engine.last)
+                now = engine.wall() if engine.is_slow else time.monotonic_ns() - engine.epoch
+                engine.last = max(now, engine.last)
                 driver.flush(engine.last)
                 sent = True
         if sent:
@@ -194,16 +196,12 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
 
     def __init__(self, engine: Engine, node: str) -> None:
         self._engine = engine
-        self._speed = float(engine.clock.speed)
         self._node = node
         self._dispatching = False
         self.is_paused = False
         """Programs hear nothing of their sockets."""
-        super().__init__(SiteSelector(engine, self._has_news, speed=self._speed))
-
-    def time(self) -> float:
-        """As `time.monotonic`, at the pace of the network's time: programs are as slow as it."""
-        return time.monotonic() * self._speed
+        selector = SiteSelector(engine, self._has_news, speed=float(engine.clock.speed))
+        super().__init__(selector)
 
     def network_now(self) -> int:
         return self._engine.program_time()
@@ -229,6 +227,18 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
         self._dispatching = False
         if not self.is_paused:
             self.dispatch_ready()
+
+
+class SlowNodeLoop(NodeLoop):
+    """In slow motion programs are as slow as the network's time."""
+
+    def __init__(self, engine: Engine, node: str) -> None:
+        self._speed = float(engine.clock.speed)
+        super().__init__(engine, node)
+
+    def time(self) -> float:
+        """As `time.monotonic`, at the pace of the network's time."""
+        return time.monotonic() * self._speed
 
 
 def _descriptor(fileobj: Any) -> int:

@@ -29,7 +29,7 @@ from netsim.observe.measurement import Batch
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
-from netsim.realtime.event_loop import NodeLoop, SiteSelector
+from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.jobs import Jobs
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
@@ -167,7 +167,8 @@ class SiteProcess:
         node = self._node
         if not isinstance(node, HostNode):
             return asyncio.SelectorEventLoop(SiteSelector(self._engine, lambda: False))
-        loop = NodeLoop(self._engine, node.name)
+        kind_of_loop = SlowNodeLoop if self._engine.is_slow else NodeLoop
+        loop = kind_of_loop(self._engine, node.name)
         paths = self._site.paths
         loop.attach_host(node.host, paths.hosts_table_of(node.name), path_finder=paths.path)
         self._site.loops[node.name] = loop
