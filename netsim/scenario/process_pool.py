@@ -194,10 +194,10 @@ class Pool:
             limit = run.job.scenario.wall_limit_ns or 0
             problem = f"the limit of {format_duration(limit)} of real time is over; it was killed"
             return run.job.broken(problem, wall)
-        return run.job.broken(f"its process {_death(code)}{_last_words(run.said)}", wall)
+        return run.job.broken(f"its process {death(code)}{_last_words(run.said)}", wall)
 
 
-def _death(code: int) -> str:
+def death(code: int) -> str:
     if code >= 0:
         return f"ended with exit code {code}"
     try:

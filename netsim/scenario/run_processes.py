@@ -20,6 +20,7 @@ from typing import Any, Final
 from netsim.interception.drawn_order import Choice
 from netsim.interception.memory_order import HASH_SEED, without_randomisation
 from netsim.scenario.scenario_model import PlannedFault, Scenario
+from netsim.scenario.steady_imports import SteadyImports
 from netsim.scenario.user_imports import libraries
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -63,19 +64,19 @@ class RunServer:
         self._folder = folder
         # Runs are forked twice: their parents end, and they come to us.
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        self._forks = _Forks(folder / "scenarios")
-        self._prepared: dict[int, tuple[Scenario, _Forks]] = {}
+        self._forks = Forks(folder / "scenarios")
+        self._prepared: dict[int, tuple[Scenario, Forks]] = {}
         """By identity of the scenario; what was used last is last."""
         self._count = 0
         with self._forks.ends() as descriptors:
             command = [sys.executable, "-P", "-m", "netsim.scenario.run_server"]
-            command += [str(os.getpid()), *map(str, descriptors), "0"]
-            with without_randomisation(), _deaf_to_interrupts():
+            command += numbers(os.getpid(), *descriptors, 0)
+            with without_randomisation(), deaf_to_interrupts():
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     pass_fds=descriptors,
-                    env=_environment() | HASH_SEED,
+                    env=environment() | HASH_SEED,
                 )
 
     def start(self, scenario: Scenario, said: Path, trace: str | None) -> RunProcess:
@@ -99,13 +100,13 @@ class RunServer:
         self._process.wait()
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
-    def _prepare(self, scenario: Scenario) -> tuple[Scenario, _Forks]:
+    def _prepare(self, scenario: Scenario) -> tuple[Scenario, Forks]:
         """Have its runs forked by a process that has read it, and imported what it imports."""
         while len(self._prepared) >= _MOST_PREPARED:
             oldest, _ = next(iter(self._prepared.values()))
             self.forget(oldest)
         self._count += 1
-        forks = _Forks(self._folder / f"runs-{self._count}")
+        forks = Forks(self._folder / f"runs-{self._count}")
         with forks.ends() as (listener, requests):
             answers = self._forks.fork([requests, listener])
         with answers, contextlib.suppress(OSError):  # where it has ended its runs will say so
@@ -114,17 +115,22 @@ class RunServer:
         return scenario, forks
 
 
-def _environment() -> dict[str, str]:
+def numbers(*values: int) -> list[str]:
+    """As arguments of a program, all of one size in memory (a single digit is no object more)."""
+    return [f"{value:07}" for value in values]
+
+
+def environment() -> dict[str, str]:
     """The process's, without what differs from terminal to terminal, and in one order.
 
     Each variable is an object in memory, and so has an effect on where all others lie.
     """
     kept = (name for name in os.environ if not _OF_THE_CALLER.fullmatch(name))
-    return {name: os.environ[name] for name in sorted(kept)}
+    return SteadyImports.environment({name: os.environ[name] for name in sorted(kept)})
 
 
 @contextlib.contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def deaf_to_interrupts() -> Iterator[None]:
     """What is executed meanwhile does not hear Ctrl-C from its first moment on."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -133,7 +139,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-class _Forks:
+class Forks:
     """Our ends of what another process forks by: a byte for each, and a socket to talk to it."""
 
     def __init__(self, path: Path) -> None:

@@ -31,12 +31,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.steady_imports import SteadyImports
 
-_PRELOADED: Final = [
+if TYPE_CHECKING:
+    from netsim.scenario.user_imports import HasPrograms
+
+PRELOADED: Final = [
     "netsim.scenario.scenario_run",
     "netsim.scenario.load_scenario",
     "netsim.virtual.virtual_backend",
@@ -70,23 +73,21 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the pool's business
     die_with_parent(pool)
     SteadyImports.install()
-    for name in _PRELOADED:
+    for name in PRELOADED:
         importlib.import_module(name)
     if SteadyImports.compiled and not again:
-        # The arguments have the same size.
-        command = [sys.executable, "-P", "-m", "netsim.scenario.run_server"]
-        os.execv(sys.executable, [*command, *sys.argv[1:4], "1"])
+        SteadyImports.again()
     accepting = socket.socket(fileno=listener)
     os.dup2(listener, TRACE)  # so that its number is taken
     own = os.getpid()
-    _fork_for_each(requests, accepting, lambda: _look_after(accepting, pool, own), _WARMING)
+    fork_for_each(requests, accepting, lambda: _look_after(accepting, pool, own), _WARMING)
     accepting.close()
 
 
-def _fork_for_each(
+def fork_for_each(
     requests: int, accepting: socket.socket, child: Callable[[], NoReturn], warming: int = 0
 ) -> None:
-    """Fork for each byte, until there are no more."""
+    """Fork for each byte, until there are no more; `warming` times for nothing before that."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who is forked is reaped by the kernel
     gc.collect()
     gc.freeze()
@@ -102,6 +103,7 @@ def _fork_for_each(
             os._exit(0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         child()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _refuse(accepting: socket.socket, error: OSError) -> None:
@@ -132,7 +134,7 @@ def _look_after(accepting: socket.socket, pool: int, parent: int) -> NoReturn:
             os.write(begins, b"1")
             os.close(begins)
             run = partial(_leave_forker, runs, pool, scenario, plan)
-            _fork_for_each(requests, runs, run)
+            fork_for_each(requests, runs, run)
             os._exit(0)
         os.waitpid(forker, 0)
         with contextlib.suppress(BlockingIOError):
@@ -147,7 +149,7 @@ def _prepare(scenario: Any, libraries: Iterable[str]) -> Any:
 
     SteadyImports.compiled = False
     if libraries:
-        _import_all(scenario, libraries)
+        import_all(scenario.topology.layout.nodes.values(), libraries)
         if len(os.listdir("/proc/self/task")) > 1:
             os._exit(1)
     with contextlib.suppress(Exception):
@@ -155,13 +157,12 @@ def _prepare(scenario: Any, libraries: Iterable[str]) -> Any:
     return None
 
 
-def _import_all(scenario: Any, libraries: Iterable[str]) -> None:
+def import_all(nodes: Iterable[HasPrograms], libraries: Iterable[str]) -> None:
     """As the first computer would that runs a program. What fails, fails there again."""
     from netsim.core.streams import RandomStreams
     from netsim.interception.environment import Environment
     from netsim.interception.interception import Interception
 
-    nodes = scenario.topology.layout.nodes.values()
     environ = dict(os.environ)
     environ |= next((node.env for node in nodes if node.run or node.services), {})
     output = io.StringIO()

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from collections.abc import Callable, Mapping
 from importlib.machinery import FileFinder, SourceFileLoader
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
+import netsim
 from netsim.interception.unrepeatable import unwatched
 
+_LATER: Final = "NETSIM_PYTHONPATH"
 _NOT_LISTED: Final = -1
 """The age of a folder for importlib, at first and after `invalidate_caches`."""
 
@@ -23,9 +28,34 @@ class SteadyImports:
     compiled = False
     """A module had to be compiled: memory lies otherwise than when it is only read."""
 
+    _first = ""
+    """PYTHONPATH, when the process was started."""
+
     @staticmethod
-    def install() -> None:
+    def environment(environ: Mapping[str, str]) -> dict[str, str]:
+        """To start a process with: other folders of PYTHONPATH are listed after `install` only."""
+        changed = dict(environ)
+        if "PYTHONPATH" in changed:
+            changed[_LATER] = changed["PYTHONPATH"]
+            changed["PYTHONPATH"] = str(Path(netsim.__file__).parents[1])
+        return changed
+
+    @classmethod
+    def again(cls) -> NoReturn:
+        """Start this process anew, as its modules are compiled now; its last argument becomes 1."""
+        if cls._first:
+            os.environ[_LATER] = os.environ["PYTHONPATH"]
+            os.environ["PYTHONPATH"] = cls._first
+        os.execv(sys.executable, [*sys.orig_argv[:-1], f"{1:07}"])
+
+    @classmethod
+    def install(cls) -> None:
         """From now on."""
+        if _LATER in os.environ:
+            cls._first = os.environ["PYTHONPATH"]
+            os.environ["PYTHONPATH"] = os.environ.pop(_LATER)
+            place = sys.path.index(cls._first) if cls._first in sys.path else 0
+            sys.path[place : place + 1] = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
 
         def note(loader: SourceFileLoader, *args: Any, **kwargs: Any) -> Any:
             SteadyImports.compiled = True
@@ -46,13 +76,19 @@ def _fill_cache(finder: Any) -> None:
     """
     if finder._path_mtime != _NOT_LISTED:
         return
+    finder._path_cache = set(listed(finder.path, _imports))
+    finder._relaxed_path_cache = set()
+
+
+def listed(folder: str, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[str]:
+    """Names in a folder, sorted. Another process looks: what else is there leaves no trace."""
     reading, writing = os.pipe()
     with unwatched():  # the program that imports has not forked
         lister = os.fork()
     if not lister:
         try:
-            with os.scandir(finder.path) as entries:
-                names = sorted(entry.name for entry in entries if _imports(entry))
+            with os.scandir(folder) as entries:
+                names = sorted(entry.name for entry in entries if is_wanted(entry))
             os.write(writing, b"\0".join(map(os.fsencode, names)))
         finally:
             os._exit(0)
@@ -61,8 +97,7 @@ def _fill_cache(finder: Any) -> None:
         found = answer.read()
     with contextlib.suppress(ChildProcessError):
         os.waitpid(lister, 0)
-    finder._path_cache = set(map(os.fsdecode, found.split(b"\0")))
-    finder._relaxed_path_cache = set()
+    return list(map(os.fsdecode, found.split(b"\0")))
 
 
 def _imports(entry: os.DirEntry[str]) -> bool:

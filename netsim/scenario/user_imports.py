@@ -11,10 +11,10 @@ import ast
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Protocol
 
 from netsim.scenario.scenario_model import Scenario, Step
 
@@ -24,10 +24,32 @@ _STANDARD: Final = sysconfig.get_path("stdlib")
 _OURS: Final = "netsim"
 
 
+class HasPrograms(Protocol):
+    """A node, as the file or the plan has it."""
+
+    @property
+    def run(self) -> Sequence[Any]: ...
+    @property
+    def services(self) -> Sequence[Any]: ...
+    @property
+    def ready(self) -> int | str | None: ...
+    @property
+    def env(self) -> Mapping[str, str]: ...
+
+
 def libraries(scenario: Scenario) -> tuple[str, ...]:
     """Names of modules, and of what may be one (`from a import b` is `a` and `a.b`), sorted."""
-    search = _Search(_folders(scenario))
-    search.follow(_references(scenario))
+    nodes = scenario.topology.layout.nodes.values()
+    called = _called((*scenario.steps, *scenario.invariants))
+    return libraries_of(nodes, _folders(scenario), called)
+
+
+def libraries_of(
+    nodes: Iterable[HasPrograms], folders: Sequence[str], called: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """As `libraries`, of the programs of nodes, and of other modules that are `called`."""
+    search = _Search(folders)
+    search.follow([*_references(nodes), *called])
     return tuple(sorted(search.libraries))
 
 
@@ -38,15 +60,14 @@ def _folders(scenario: Scenario) -> list[str]:
     return [str(folder.absolute()) for folder in folders]
 
 
-def _references(scenario: Scenario) -> Iterator[str]:
-    """Modules that the scenario and its topology name."""
-    for node in scenario.topology.layout.nodes.values():
+def _references(nodes: Iterable[HasPrograms]) -> Iterator[str]:
+    """Modules that nodes name."""
+    for node in nodes:
         references = [program.call for program in node.run]
         references += [service.app for service in node.services if service.app is not None]
         if isinstance(node.ready, str):
             references.append(node.ready)
         yield from (reference.partition(":")[0] for reference in references)
-    yield from _called((*scenario.steps, *scenario.invariants))
 
 
 def _called(steps: Iterable[Step]) -> Iterator[str]:

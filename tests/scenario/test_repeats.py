@@ -11,47 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from memory_programs import PROGRAMS
 
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.process_pool import Job, Pool
 
-PROGRAMS = """\
-import asyncio, random, uuid, weakref
-
-class Client:
-    def __init__(self, number):
-        self.number = number
-
-MADE = uuid.uuid4()
-
-async def tell():
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(
-        asyncio.DatagramProtocol, remote_addr=("web", 9)
-    )
-    for told in [told async for told in everything()]:
-        transport.sendto(str(told).encode())
-        await asyncio.sleep(0.001)
-
-async def everything():
-    for client in {Client(number) for number in range(60)}:
-        yield client.number
-    clients = [Client(number) for number in range(60)]
-    for client in weakref.WeakSet(clients):
-        yield client.number
-    for name in {f"host-{number}" for number in range(60)}:
-        yield name
-    for key in {b"%d" % number for number in range(60)}:
-        yield key
-    for done in asyncio.as_completed([job(number) for number in range(300)]):
-        yield await done
-    yield MADE
-    yield hash("key") % 1000
-
-async def job(number):
-    await asyncio.sleep(random.random() / 100)
-    return number
-"""
 LAN = """\
 name: lan
 nodes: {alice: {kind: computer, run: "clients:tell"}, web: {kind: computer}}
@@ -84,7 +48,10 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_seed_is_the_same_run_alone_and_among_others(file: Path) -> None:
+def test_a_seed_is_the_same_run_alone_and_among_others(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(file.parent))
     (alone,) = traces(file, [304], 1)
     file.with_name("a-report-that-lies-there-now.html").touch()
     among = traces(file, range(301, 307), 3)
