@@ -39,7 +39,9 @@ class ProgressBar:
             self._bar.start()
             self._bar.add_task(self._label, total=total, rate="")
         seconds = time.monotonic() - self._started
-        rate = f"{done / seconds:.0f} {self._unit}/s" if done and seconds else ""
+        rate = (
+            f"{done / seconds:.{0 if done > 10 * seconds else 1}f} {self._unit}/s" if done else ""
+        )
         self._bar.update(0, completed=done, rate=rate, refresh=True)
 
     def close(self) -> None:

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
 from netsim.control.state_directory import NameTakenError, StateDirectory, StateError
-from netsim.core.order_words import UNDRAWN
-from netsim.core.printable import printable
 from netsim.realtime.process_tree import family
 from netsim.realtime.zygote import Zygote
 
@@ -85,8 +83,8 @@ def run_network(
             raise
         for warning in plan.warnings:
             watcher.warned(warning.as_warning())
-        if network.plan.draws_order:
-            watcher.warned(f"{printable(file)}: warning: {UNDRAWN}")
+        if plan.drawn_order is not None:
+            watcher.warned(plan.drawn_order.as_warning())
     except BaseException:
         if zygote is not None:
             zygote.kill()

@@ -117,3 +117,6 @@ class Topology:
     """What `gateway` and `routes` came to, by node."""
     warnings: tuple[Problem, ...] = ()
     """What was written in its file and hardly does what is wanted."""
+    drawn_order: Problem | None = None
+    """Where the file first wants an order of tasks that only virtual time has, and what to say of
+    it in real time."""

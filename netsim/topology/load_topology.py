@@ -7,13 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netsim.core.errors import Problem
 from netsim.core.garbage import without_collections
+from netsim.core.order_words import FIFO, UNDRAWN
 from netsim.topology.check_topology import check_topology
 from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
-from netsim.topology.yaml_source import read_yaml
+from netsim.topology.yaml_source import YamlSource, read_yaml
 
 if TYPE_CHECKING:
     import networkx
@@ -30,7 +32,24 @@ def load_topology(path: str | os.PathLike[str]) -> Topology:
     # Standard input is a file `-` here: modules and folders are beside it.
     file = Path(path).absolute()
     topology = check_topology(source.data, findings, file=str(file), folder=file.parent)
-    return replace(topology, warnings=findings.warnings)
+    return replace(topology, warnings=findings.warnings, drawn_order=_drawn_order(source))
+
+
+def _drawn_order(source: YamlSource) -> Problem | None:
+    """The first place where another order of tasks is written than asyncio's."""
+    groups = (source.data.get(name) for name in ("defaults", "kinds", "nodes"))
+    for words, path in [
+        (source.data, ("order",)),
+        *(
+            (words, (group, name, "order"))
+            for group, of_group in zip(("defaults", "kinds", "nodes"), groups, strict=True)
+            if isinstance(of_group, dict)
+            for name, words in of_group.items()
+        ),
+    ]:
+        if isinstance(words, dict) and words.get("order") not in (None, FIFO):
+            return Problem(source.file, *source.locate(path), UNDRAWN)
+    return None
 
 
 def load_plan(

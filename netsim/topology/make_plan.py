@@ -64,6 +64,7 @@ def make_plan(
         routing=topology.routing,
         convergence_ns=topology.convergence_ns,
         warnings=topology.warnings,
+        drawn_order=topology.drawn_order,
         host_jitter_ns=topology.host_jitter_ns,
     )
     routes = compute_routes(plan)

@@ -167,6 +167,9 @@ class NetworkPlan:
     """Network time between a carrier change and the new routes."""
     warnings: tuple[Problem, ...] = ()
     """What was written in the file and hardly does what is wanted."""
+    drawn_order: Problem | None = None
+    """Where the file first wants an order of tasks that only virtual time has, and what to say of
+    it in real time."""
     host_jitter_ns: int = 0
     """How long a computer takes for a packet that arrives, at most; drawn for each one."""
 

@@ -92,7 +92,7 @@ def test_an_order_that_real_time_does_not_draw_is_told_of(shell: Shell) -> None:
     code, _, err = shell.run("up", "-d", "home.yaml")
     assert code == 0
     assert err == (
-        "home.yaml: warning: the `order` of the file is drawn in virtual time only: "
+        "home.yaml:1:8: warning: the `order` of the file is drawn in virtual time only: "
         "here it is asyncio's\n"
     )
 
