@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import TransferFailedError as TransferFailedError
     from netsim.core.errors import UnitError as UnitError
     from netsim.core.errors import UnknownNameError as UnknownNameError
+    from netsim.core.errors import UnrepeatableWarning as UnrepeatableWarning
     from netsim.core.errors import UnsupportedInterpreterError as UnsupportedInterpreterError
     from netsim.core.errors import WallLimitError as WallLimitError
     from netsim.core.errors import WrongTimeError as WrongTimeError
@@ -176,6 +177,7 @@ __all__ = [
     "UnbalancedLinkError",
     "UnitError",
     "UnknownNameError",
+    "UnrepeatableWarning",
     "UnsupportedInterpreterError",
     "WallLimitError",
     "WrongTimeError",

@@ -148,6 +148,10 @@ class WrongTimeError(NetsimError):
     """A network was started on an event loop whose time is not its own."""
 
 
+class UnrepeatableWarning(UserWarning):
+    """Something in a run in virtual time will not be the same in another run."""
+
+
 class NotAwaitedError(NetsimError):
     """A fault, or another change, was neither awaited nor entered: it did nothing."""
 

@@ -23,7 +23,7 @@ from netsim.scenario.scenario_model import Scenario
 from netsim.scenario.step_runner import Runner
 from netsim.topology.make_plan import make_plan
 from netsim.topology.plan import NetworkPlan
-from netsim.virtual.director_loop import DirectorLoop, run
+from netsim.virtual.director_loop import DirectorLoop
 from netsim.virtual.timeline import TimersSeen
 
 
@@ -106,10 +106,9 @@ class _Watched:
 
 
 def _run(scenario: Scenario, main: Any) -> None:
-    if scenario.time == "real":
-        asyncio.run(main)
-        return
-    run(main)
+    # Not `netsim.run`: what may differ is in the result.
+    with asyncio.Runner(loop_factory=None if scenario.time == "real" else DirectorLoop) as runner:
+        runner.run(main)
 
 
 async def _main(
@@ -143,7 +142,8 @@ async def _main(
             ]
             if scenario.time == "real":
                 recording.notices += [text] if (text := network.timing.text) else []
-                recording.notices += [UNDRAWN] if network.plan.draws_order else []
+                drawn = network.plan.drawn_order or UNDRAWN
+                recording.notices += [str(drawn)] if network.plan.draws_order else []
             running.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await running

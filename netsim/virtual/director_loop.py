@@ -6,11 +6,13 @@ It is on no computer, and reaches no network.
 from __future__ import annotations
 
 import asyncio
+import warnings
 import weakref
 from collections.abc import Coroutine
 from typing import Any, Final, NoReturn, TypeVar
 
-from netsim.core.errors import DeadlockError, OutsideError
+from netsim.core.errors import DeadlockError, OutsideError, UnrepeatableWarning
+from netsim.core.streams import RandomStreams
 from netsim.interception.environment import Environment
 from netsim.virtual.timeline import Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop
@@ -22,12 +24,15 @@ _directors: Final[weakref.WeakSet[DirectorLoop]] = weakref.WeakSet()
 
 
 class DirectorLoop(VirtualLoop):
-    """The loop that a test runs on. Running it lets the whole network go on."""
+    """The loop that a test runs on. Running it lets the whole network go on.
 
-    def __init__(self) -> None:
+    With `streams` its own randomness is theirs, else it is the process's.
+    """
+
+    def __init__(self, streams: RandomStreams | None = None) -> None:
         super().__init__(Timeline(self), "the test")
         _directors.add(self)
-        self._environment = Environment.of_the_process(self.network_now)
+        self._environment = Environment(streams, None, self.network_now, None, None)
 
     def run_forever(self) -> None:
         """As asyncio, in virtual time."""
@@ -87,10 +92,17 @@ def run(main: Coroutine[Any, Any, Result], *, debug: bool | None = None) -> Resu
     """As `asyncio.run`, in virtual time: `netsim.run(main())`.
 
     Networks with `time="virtual"` live in it, and `asyncio.sleep(600)` takes no real time.
-    DeadlockError when nothing is left that could let `main` go on.
+    DeadlockError when nothing is left that could let `main` go on. What will not be the same in
+    another run is an UnrepeatableWarning at its end.
     """
     with asyncio.Runner(debug=debug, loop_factory=DirectorLoop) as runner:
-        return runner.run(main)
+        loop = runner.get_loop()
+        try:
+            return runner.run(main)
+        finally:
+            assert isinstance(loop, DirectorLoop)
+            for finding in loop.timeline.findings:
+                warnings.warn(f"another run may differ: {finding}", UnrepeatableWarning, 2)
 
 
 def _outside() -> OutsideError:

@@ -1,0 +1,51 @@
+"""`netsim.run` tells at its end what will not be the same in another run."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+
+import pytest
+from plans import plan_of
+
+import netsim
+
+
+def start_thread() -> None:
+    thread = threading.Thread(target=int, name="worker")
+    thread.start()
+    thread.join()
+
+
+async def work() -> None:
+    start_thread()
+
+
+async def main(fails: bool) -> int:
+    async with netsim.Network(plan_of("a b"), time="virtual") as network:
+        await network["a"].run(work)
+    if fails:
+        raise KeyError("a")
+    return 7
+
+
+def run(fails: bool) -> None:
+    with contextlib.suppress(KeyError):
+        netsim.run(main(fails))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_may_differ_is_a_warning_where_run_was_called(fails: bool) -> None:
+    with pytest.warns(netsim.UnrepeatableWarning, match="^another run may differ: ") as told:
+        run(fails)
+    (thread,) = (each for each in told if "worker" in str(each.message))
+    assert str(thread.message).startswith("another run may differ: a: started a thread (worker) (")
+    assert thread.filename == __file__
+
+
+def test_the_warning_can_be_left_out() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "another run may differ:", UserWarning)
+        assert netsim.run(main(fails=False)) == 7
