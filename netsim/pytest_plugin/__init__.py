@@ -20,8 +20,11 @@ from collections.abc import Callable, Generator
 
 import pytest
 
+from netsim.pytest_plugin.seeds import SeedServer
+
 pytest_plugins = (
     "netsim.pytest_plugin.seeds",
+    "netsim.pytest_plugin.sweeps",
     "netsim.pytest_plugin.network_fixture",
     "netsim.pytest_plugin.failure_report",
     "netsim.pytest_plugin.notices",
@@ -38,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--netsim-keep-going",
         action="store_true",
         help="run a test with seeds=… under the seeds after the first that fails, too",
+    )
+    group.addoption(
+        "--netsim-in-process",
+        action="store_true",
+        help="run a test with seeds=… in pytest's own process, for a debugger: on one core, and "
+        "with the order of sets of this process",
     )
     group.addoption(
         "--netsim-trace",
@@ -87,8 +96,11 @@ def _set_new_event_loop(function: Callable[[], asyncio.AbstractEventLoop]) -> No
 
 
 def _new_virtual_loop() -> asyncio.AbstractEventLoop:
+    from netsim.core.streams import RandomStreams
     from netsim.interception.memory_order import share_memory
     from netsim.virtual.director_loop import DirectorLoop
 
+    if SeedServer.run is not None:
+        return DirectorLoop(RandomStreams(SeedServer.run.seed or 0).below("the test"))
     share_memory()
     return DirectorLoop()

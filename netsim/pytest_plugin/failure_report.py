@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from netsim.pytest_plugin.network_fixture import NETWORK, SHOWN
-from netsim.pytest_plugin.seeds import sweep_of
+from netsim.pytest_plugin.seeds import has_seeds
 
 if TYPE_CHECKING:
     from netsim.network.network import Network
@@ -58,7 +58,7 @@ def pytest_runtest_makereport(
         if shown is None and network.state != "new":
             shown = _happened(network)
         again = f'seed {network.plan.seed}: pytest "{item.nodeid}"'
-        if sweep_of(item) is None:
+        if not has_seeds(item):
             again += f" --netsim-seed {network.plan.seed}"
         from netsim.core.printable import printable
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import zlib
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from netsim.pytest_plugin.seeds import sweep_of
+from netsim.pytest_plugin.seeds import SeedServer, sweep_of
 
 try:
     import pytest_asyncio
@@ -21,6 +22,7 @@ except ImportError:
 
 if TYPE_CHECKING:
     from netsim.network.network import Network
+    from netsim.topology.plan import NetworkPlan
 
 SHOWN: Final = 25
 """Last packets, events and log lines of a test that has failed."""
@@ -43,11 +45,10 @@ async def _network(request: pytest.FixtureRequest) -> AsyncIterator[Network]:
     await _start(network)
     try:
         network.observe_frames()
-        trace = request.config.getoption("netsim_trace")
+        own = SeedServer.run
+        trace = trace_of(item) if own is None else own.trace
         if trace is not None and network.time == "virtual":
-            folder = Path(trace)
-            folder.mkdir(parents=True, exist_ok=True)
-            network.trace_frames(folder / f"{_file_name(item.nodeid)}.jsonl")
+            network.trace_frames(trace)
         yield network
         for account in await network.accounts():
             account.check()
@@ -74,13 +75,20 @@ def _note_course(item: pytest.Item) -> None:
 
     loop = asyncio.get_running_loop()
     if isinstance(loop, DirectorLoop):
+        if SeedServer.run is not None:
+            SeedServer.run.made = tuple(sorted(loop.timeline.choices.made.items()))
         swaps = zlib.crc32(repr(loop.timeline.choices.swaps).encode())  # also in other processes
         item.stash[COURSE] = f"{loop.timeline.course} {swaps}"
 
 
 async def _start(network: Network) -> None:
     from netsim.core.errors import StartError, WrongTimeError
+    from netsim.virtual.director_loop import DirectorLoop
 
+    if SeedServer.run is not None:
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, DirectorLoop):
+            loop.timeline.choices.lengths = dict(SeedServer.run.lengths)
     try:
         await network.start()
         return
@@ -156,6 +164,40 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
     from netsim.core.errors import InvalidFileError
     from netsim.network.network import Network
 
+    topology, words = _marked(item)
+    time = words.pop("time", "virtual")
+    seed = config.getoption("netsim_seed")
+    sweep = sweep_of(item)
+    if seed is None and sweep is not None:
+        seed = sweep[1]
+    own = SeedServer.run
+    if own is not None:
+        seed = own.seed
+        if own.plan is not None:
+            topology, words = own.plan, {}
+    if seed is not None:
+        words["seed"] = seed
+    try:
+        return Network(topology, time=time, **words)
+    except (InvalidFileError, ValueError) as error:
+        mistakes = str(error)
+    pytest.fail(mistakes, pytrace=False)
+
+
+def plan_of(item: pytest.Item) -> NetworkPlan | None:
+    """Of the network of a test, to be run under any seed; None where making it warns."""
+    from netsim.topology.load_topology import load_plan
+    from netsim.topology.make_plan import make_plan
+
+    topology, words = _marked(item)
+    words.pop("time", None)
+    made = load_plan if isinstance(topology, (str, os.PathLike)) else make_plan
+    plan: NetworkPlan = made(topology, **words)
+    return None if plan.warnings else plan
+
+
+def _marked(item: pytest.Item) -> tuple[Any, dict[str, Any]]:
+    """The topology that a test's marker names, and what else it says of the network."""
     marker = item.get_closest_marker("netsim")
     unknown = set(marker.kwargs) - _WORDS if marker is not None else set()
     if unknown:
@@ -171,12 +213,6 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
         )
     words = dict(marker.kwargs)
     words.pop("seeds", None)
-    seed = config.getoption("netsim_seed")
-    sweep = sweep_of(item)
-    if seed is None and sweep is not None:
-        seed = sweep[1]
-    if seed is not None:
-        words["seed"] = seed
     topology = marker.args[0]
     if isinstance(topology, str):
         beside = item.path.parent / topology
@@ -187,12 +223,14 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
                 pytrace=False,
             )
         topology = beside if beside.exists() else topology
-    try:
-        return Network(topology, time=words.pop("time", "virtual"), **words)
-    except (InvalidFileError, ValueError) as error:
-        mistakes = str(error)
-    pytest.fail(mistakes, pytrace=False)
+    return topology, words
 
 
-def _file_name(nodeid: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", nodeid)
+def trace_of(item: pytest.Item) -> Path | None:
+    """Where its frames go, if they are wanted; the folder is there then."""
+    trace = item.config.getoption("netsim_trace")
+    if trace is None:
+        return None
+    folder = Path(trace)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / (re.sub(r"[^\w.-]+", "_", item.nodeid) + ".jsonl")

@@ -1,12 +1,14 @@
 """What a run of pytest says at its end of all its tests in networks: each thing once.
 
-What may differ in another run, what was to happen sometimes and never did, and seeds that are all
-one run. What may differ is a property of the test as well, and so in pytest's JUnit file.
+What may differ in another run, what was to happen sometimes and never did, seeds that are all one
+run, how fast the seeds of a test ran, and why if that was in pytest's own process. What may differ
+is a property of the test as well, and so in pytest's JUnit file.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from typing import Any, Final
@@ -14,7 +16,7 @@ from typing import Any, Final
 import pytest
 
 from netsim.pytest_plugin.network_fixture import COURSE, NETWORK, SHOWN
-from netsim.pytest_plugin.seeds import sweep_of, without_seed
+from netsim.pytest_plugin.seeds import IN_PROCESS, SeedServer, has_seeds, without_seed
 
 _SAID: Final = "netsim"
 """Attribute of a report, of simple types: pytest-xdist carries it from its workers."""
@@ -33,14 +35,18 @@ def pytest_runtest_makereport(
     item.user_properties += [(_NOTICE, cause) for cause in causes]
     report = yield
     said: dict[str, Any] = {"causes": causes, "happened": network.happened}
-    if sweep_of(item) is not None and COURSE in item.stash:
+    if has_seeds(item) and COURSE in item.stash:
         said["course"] = item.stash[COURSE]
+    if IN_PROCESS in item.stash:
+        said["in_process"] = item.stash[IN_PROCESS]
+    if SeedServer.run is not None:
+        said["times"] = (SeedServer.run.began, time.time())
     vars(report)[_SAID] = said
     return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Two sections, where there is something to say."""
+    """Sections, where there is something to say."""
     runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
         said = vars(report).get(_SAID) if hasattr(report, "__dict__") else None
@@ -50,6 +56,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     causes = itertools.chain.from_iterable(said["causes"] for said in everything)
     _show(terminalreporter, _NOTICE, dict.fromkeys(causes))
     _show(terminalreporter, "netsim: what seeds did not show", list(_of_sweeps(runs)))
+    _show(terminalreporter, "netsim: seeds", [*_rates(runs), *_in_process(runs)])
+
+
+def _rates(runs: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    for test, of_test in runs.items():
+        times = [said["times"] for said in of_test if "times" in said]
+        if len(times) > 1:
+            took = max(max(ended for _, ended in times) - min(began for began, _ in times), 0.001)
+            yield f"{test}: {len(times)} seeds in {took:.1f} s, {len(times) / took:.3g} a second"
+
+
+def _in_process(runs: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    for test, of_test in runs.items():
+        for why in dict.fromkeys(said["in_process"] for said in of_test if "in_process" in said):
+            yield f"{test}: ran in pytest's own process, one seed after the other: {why}"
 
 
 def _of_sweeps(runs: dict[str, list[dict[str, Any]]]) -> Iterator[str]:

@@ -1,16 +1,54 @@
-"""A test under each of many seeds."""
+"""A test under each of many seeds: which tests these are, and the first seed that fails."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Generator
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+if TYPE_CHECKING:
+    from netsim.topology.plan import NetworkPlan
+
 _SEED_ID: Final = re.compile(r"seed--?\d+")
 _SEED: Final = "_netsim_seed"
+IN_PROCESS = pytest.StashKey[str]()
+"""Why a test with seeds runs in pytest's own process."""
 _FAILED_SEEDS = pytest.StashKey[dict[str, int]]()
+
+
+@dataclass(slots=True)
+class OwnRun:
+    """What a process runs that was forked for one seed of a test."""
+
+    seed: int | None = None
+    """None: the marker's, or that of the file."""
+    lengths: tuple[tuple[str, int], ...] = ()
+    """How many choices between tasks a run has, by computer, where one has shown it."""
+    trace: str = ""
+    """Where every frame goes."""
+    plan: NetworkPlan | None = None
+    """Of the network, where it could be made before the fork."""
+    began: float = 0.0
+    """As `time.time`."""
+    made: tuple[tuple[str, int], ...] = field(default=(), init=False)
+    """Such lengths of this run."""
+
+
+class SeedServer:
+    """Whether this process is one that runs of single seeds are forked from."""
+
+    is_here = False
+    run: OwnRun | None = None
+    """What it was forked for, then."""
+
+
+def has_seeds(item: pytest.Item) -> bool:
+    """Whether a test says which seeds it runs under."""
+    marker = item.get_closest_marker("netsim")
+    return marker is not None and "seeds" in marker.kwargs
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -28,8 +66,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             "a seed: seeds=range(100)",
             pytrace=False,
         )
-    if metafunc.config.getoption("netsim_seed") is None and _SEED in metafunc.fixturenames:
-        metafunc.parametrize(_SEED, seeds, ids=[f"seed-{seed}" for seed in seeds], indirect=True)
+    if SeedServer.is_here or _SEED not in metafunc.fixturenames:
+        return
+    only = metafunc.config.getoption("netsim_seed")
+    if only is not None:
+        seeds = [only]
+    metafunc.parametrize(_SEED, seeds, ids=[f"seed-{seed}" for seed in seeds], indirect=True)
 
 
 @pytest.fixture(name=_SEED)
@@ -52,12 +94,26 @@ def without_seed(nodeid: str) -> str:
     return _SEED_ID.sub("", nodeid).replace("[]", "").replace("[-", "[").replace("-]", "]")
 
 
+def failed_before(item: pytest.Item) -> int | None:
+    """The seed that has failed, where this one is not to run any more."""
+    sweep = sweep_of(item)
+    if sweep is None or item.config.getoption("netsim_keep_going"):
+        return None
+    return item.session.stash.get(_FAILED_SEEDS, {}).get(sweep[0])
+
+
+def note_failure(item: pytest.Item) -> None:
+    """The test has failed under its seed."""
+    sweep = sweep_of(item)
+    if sweep is not None:
+        item.session.stash.setdefault(_FAILED_SEEDS, {}).setdefault(*sweep)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out the seeds after the first that has failed."""
-    sweep = sweep_of(item)
-    failed = item.session.stash.get(_FAILED_SEEDS, {})
-    if sweep is not None and sweep[0] in failed and not item.config.getoption("netsim_keep_going"):
-        pytest.skip(f"seed {failed[sweep[0]]} has failed; --netsim-keep-going runs all")
+    seed = failed_before(item)
+    if seed is not None:
+        pytest.skip(f"seed {seed} has failed; --netsim-keep-going runs all")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -66,7 +122,6 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note the first seed that fails."""
     report = yield
-    sweep = sweep_of(item)
-    if report.failed and sweep is not None:
-        item.session.stash.setdefault(_FAILED_SEEDS, {}).setdefault(*sweep)
+    if report.failed:
+        note_failure(item)
     return report

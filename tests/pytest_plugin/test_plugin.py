@@ -428,8 +428,8 @@ def test_each_seed_runs_and_the_first_that_fails_is_shown(shop: pytest.Pytester)
     result = run(shop, "-rs")
     result.assert_outcomes(passed=3, failed=1, skipped=2)
     result.stdout.fnmatch_lines(['*seed 3: pytest *test_dice[[]seed-3]"', "*seed 3 has failed*"])
-    rolled = (shop.path / "rolled").read_text().split()
-    assert [each[0] for each in rolled] == ["0", "1", "2", "3"]
+    rolled = sorted((shop.path / "rolled").read_text().split())
+    assert [each[0] for each in rolled[:4]] == ["0", "1", "2", "3"]  # later ones may have begun
     assert len({each[2] for each in rolled}) > 1
     run(shop, "--netsim-keep-going").assert_outcomes(passed=3, failed=3)
     run(shop, "--netsim-seed", "1").assert_outcomes(passed=1)
