@@ -64,13 +64,15 @@ def _facts(file: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """What is in a file that is fine, with what is doubtful in it; InvalidFileError."""
     from netsim.control.preflight import check_programs_and_ports
     from netsim.topology.check_topology import is_scenario
-    from netsim.topology.load_topology import load_plan  # pydantic takes a while
+    from netsim.topology.load_topology import load_topology  # pydantic takes a while
+    from netsim.topology.make_plan import make_plan
     from netsim.topology.yaml_source import read_yaml
 
-    if is_scenario(read_yaml(file, tolerant=True).data):
+    source = read_yaml(file, tolerant=True)
+    if is_scenario(source.data):
         from netsim.scenario.load_scenario import load_scenario
 
-        scenario = load_scenario(file)
+        scenario = load_scenario(file, source)
         layout = scenario.topology.layout
         facts = {
             "name": scenario.name,
@@ -79,7 +81,7 @@ def _facts(file: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
             "steps": len(scenario.steps),
         }
         return facts, scenario.topology.warnings
-    plan = load_plan(file)
+    plan = make_plan(load_topology(file, source))
     check_programs_and_ports(file, plan)
     facts = {"name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)}
     return facts, plan.warnings

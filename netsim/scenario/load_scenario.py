@@ -10,6 +10,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from netsim.core.errors import InvalidFileError
+from netsim.core.garbage import without_collections
 from netsim.core.order_words import FIFO
 from netsim.core.time import Time
 from netsim.scenario.check_words import CheckWords
@@ -37,18 +38,25 @@ _KEYS: Final = "`name`, `topology` and `steps`"
 REAL_ORDER: Final = (
     "the order of tasks is drawn in virtual time only; leave it out, or write `time: virtual`"
 )
+MAX_STEPS: Final = 10_000
 _DEFAULT_FAULTS: Final = 3
 _DEFAULT_LASTING_NS: Final = 30_000_000_000
 
 
-def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> Scenario:
+@without_collections()
+def load_scenario(
+    path: str | os.PathLike[str], source: YamlSource | None = None, *, time: Time | None = None
+) -> Scenario:
     """The checked scenario in the file at `path`; `time` goes before the file's.
 
-    Raises `InvalidFileError` with every mistake in it and in its topology file.
+    `source` is what has been read there already. Raises `InvalidFileError` with every mistake in it
+    and in its topology file.
     """
-    source = read_yaml(path, keys=_KEYS)
+    source = source or read_yaml(path, keys=_KEYS)
     folder = Path(path).absolute().parent
     findings = FileFindings(source)
+    findings.stop_if_any()
+    _check_number_of_steps(source.data, findings)
     words = _words(source, findings)
     topology, beside = _topology(source, folder, findings)
     if topology is not None and isinstance(source.data, dict):
@@ -91,6 +99,23 @@ def load_scenario(path: str | os.PathLike[str], *, time: Time | None = None) -> 
         explore=_budget(words.explore),
         sources=source.data,
     )
+
+
+def _check_number_of_steps(written: Any, findings: FileFindings) -> None:
+    total = _steps_in(written)
+    if total > MAX_STEPS:
+        message = f"{total} steps are too many; write at most {MAX_STEPS}, or `repeat` them"
+        findings.report(("steps",), message, at_key=True)
+        findings.stop_if_any()
+
+
+def _steps_in(written: Any) -> int:
+    """Steps, checks and faults: mappings in lists, at any depth; not arguments of functions."""
+    if isinstance(written, dict):
+        return sum(_steps_in(value) for key, value in written.items() if key != "args")
+    if isinstance(written, list):
+        return sum(isinstance(each, dict) + _steps_in(each) for each in written)
+    return 0
 
 
 def _words(source: YamlSource, findings: FileFindings) -> ScenarioWords | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ from netsim.scenario.scenario_modules import missing_module
 from netsim.scenario.step_text import endpoint_text
 from netsim.scenario.step_values import call
 from netsim.scenario.step_values import link as parse_link
-from netsim.topology.checked_topology import Topology
+from netsim.topology.checked_topology import Link, Topology
 from netsim.topology.findings import Findings
 from netsim.topology.kinds import KINDS
 from netsim.topology.naming import suggest
@@ -69,7 +70,10 @@ class _Checker:
         self._folder = folder
         self._traces = TraceFiles(Path(topology.file).parent)
         self._nodes = topology.layout.nodes
-        self._links = topology.layout.links
+        self._links: dict[frozenset[str], list[Link]] = {}
+        for link in topology.layout.links:
+            self._links.setdefault(frozenset((link.a.node, link.b.node)), []).append(link)
+        self._spelled = {name.lower(): name for name in self._nodes}
         self._interfaces = topology.layout.interfaces()
         self._domain = topology.domain
         self._findings = findings
@@ -138,17 +142,18 @@ class _Checker:
         if not isinstance(name, str):
             return False
         node = self._nodes.get(name)
-        fitting = [each.name for each in self._nodes.values() if each.kind in kinds or not kinds]
+        if node is not None and (not kinds or node.kind in kinds):
+            return True
+        fitting = (each.name for each in self._nodes.values() if each.kind in kinds or not kinds)
         if node is None:
-            message = f"there is no node `{name}`; {suggest(name, fitting)}"
-            self._findings.report(path, message)
-        elif kinds and node.kind not in kinds:
-            wanted = " or ".join(kinds)
-            some = ", ".join(f"`{each}`" for each in fitting[:4])
-            message = f"`{name}` is a {node.kind}, not a {wanted}; write for example {some}"
-            self._findings.report(path, message)
+            hint = self._findings.suggest(name, [] if self._findings.is_full else list(fitting))
+            self._findings.report(path, f"there is no node `{name}`; {hint}")
             return False
-        return node is not None
+        wanted = " or ".join(kinds)
+        some = ", ".join(f"`{each}`" for each in islice(fitting, 4))
+        message = f"`{name}` is a {node.kind}, not a {wanted}; write for example {some}"
+        self._findings.report(path, message)
+        return False
 
     def link(self, written: object, path: PathTo) -> tuple[Endpoint, Endpoint] | None:
         """The ends of a link that there is, and once."""
@@ -159,7 +164,8 @@ class _Checker:
         known = [self._end(end, (*path, place)) for place, end in enumerate(ends)]
         if not all(known):
             return None
-        found = [link for link in self._links if _joins(link.a, link.b, *ends)]
+        between = self._links.get(frozenset(node for node, _ in ends), [])
+        found = [link for link in between if _joins(link.a, link.b, *ends)]
         if len(found) == 1:
             return ends
         shown = " and ".join(f"`{endpoint_text(end)}`" for end in ends)
@@ -168,15 +174,17 @@ class _Checker:
             hint = f"`[{one.a.node}:{one.a.interface}, {one.b.node}:{one.b.interface}]`"
             message = f"{len(found)} links join {shown}; write one of them, for example {hint}"
         else:
-            message = f"no link joins {shown}; {self._links_of(ends[0][0])}"
+            hint = "" if self._findings.is_full else f"; {self._links_of(ends[0][0])}"
+            message = f"no link joins {shown}{hint}"
         self._findings.report(path, message)
         return None
 
     def _links_of(self, node: str) -> str:
         pairs = [
             f"[{node}, {(link.b if link.a.node == node else link.a).node}]"
-            for link in self._links
-            if node in (link.a.node, link.b.node)
+            for nodes, links in self._links.items()
+            if node in nodes
+            for link in links
         ]
         some = [f"`{pair}`" for pair in dict.fromkeys(pairs)][:4]
         return f"write {' or '.join(some)}" if some else "write two nodes that a link joins"
@@ -199,11 +207,12 @@ class _Checker:
         # Names resolve in any case; a URL has lost it.
         short = name.lower().removesuffix(f".{self._domain}")
         if "." not in short:
-            spelled = next((each for each in self._nodes if each.lower() == short), name)
-            self.node(spelled, path, HOSTS)
+            self.node(self._spelled.get(short, name), path, HOSTS)
             return
-        known = [f"{node.name}.{self._domain}" for node in self._nodes.values()]
-        self._findings.report(path, f"no node is called `{name}`; {suggest(name, known)}")
+        nodes = () if self._findings.is_full else self._nodes
+        known = [f"{node}.{self._domain}" for node in nodes]
+        hint = self._findings.suggest(name, known)
+        self._findings.report(path, f"no node is called `{name}`; {hint}")
 
     # One step
 

@@ -5,6 +5,8 @@ Precedence is `egress`, then the link, then `defaults.link`, word by word.
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,11 +24,10 @@ MAX_LINKS: Final = 50_000
 
 
 class _Written(NamedTuple):
-    """A link of the file with the nodes that its two ends stand for."""
+    """A link of the file."""
 
     words: LinkWords
     path: Sequence[object]
-    nodes: tuple[list[str], list[str]]
 
 
 def expand_links(
@@ -34,32 +35,43 @@ def expand_links(
 ) -> tuple[list[Link], bool]:
     """Links in file order, and whether these are all. A counted end gives a link for each node.
 
+    The links of `topology` are used up: of forty thousand only one form at a time is kept.
     Relative paths are below `folder`.
     A link that does not hold is reported and left out. Too many stop at once, before anything is
     unrolled.
     """
-    written = list(_resolve(topology, members, findings))
-    total = sum(len(link.nodes[0]) * len(link.nodes[1]) for link in written)
+    standing_for = {name: [name] for names in members.values() for name in names} | dict(members)
+    written = list(_resolve(topology, standing_for, members, findings))
+    total = sum(
+        math.prod(len(standing_for[name]) for name, _ in words.endpoints) for words, _ in written
+    )
     if total > MAX_LINKS:
         message = f"{total} links are too many; write at most {MAX_LINKS}"
         findings.report(("links",), message, at_key=True)
         findings.stop_if_any()
-    names = _InterfaceNames(written, findings)
+    names = _InterfaceNames(written, standing_for, findings)
     default = topology.defaults.link if topology.defaults else None
     traces = TraceFiles(folder)
     links = []
-    for words, path, (firsts, seconds) in written:
-        (_, first_interface), (_, second_interface) = words.endpoints
+    alike: dict[LinkAttributes, LinkAttributes] = {}
+    is_whole = len(written) == len(topology.links or [])
+    if topology.links is not None:
+        topology.links.clear()
+    written.reverse()
+    while written:
+        words, path = written.pop()
+        (first_name, first_interface), (second_name, second_interface) = words.endpoints
         a_to_b, b_to_a = (
             _attributes(_egress(words, end), words, default, traces, path=path, findings=findings)
             for end in words.endpoints
         )
-        for first in firsts:
-            for second in seconds:
+        a_to_b, b_to_a = alike.setdefault(a_to_b, a_to_b), alike.setdefault(b_to_a, b_to_a)
+        for first in standing_for[first_name]:
+            for second in standing_for[second_name]:
                 a = names.end(first, first_interface)
                 b = names.end(second, second_interface)
                 links.append(Link(a, b, a_to_b, b_to_a, path))
-    return links, len(written) == len(topology.links or [])
+    return links, is_whole
 
 
 # Ends -----------------------------------------------------------------------------------------
@@ -72,28 +84,30 @@ _OUTSIDE: Final = dict.fromkeys(
 
 
 def _resolve(
-    topology: TopologyWords, members: Mapping[str, list[str]], findings: Findings
+    topology: TopologyWords,
+    standing_for: Mapping[str, list[str]],
+    members: Mapping[str, list[str]],
+    findings: Findings,
 ) -> Iterator[_Written]:
-    anyone = {name: [name] for names in members.values() for name in names} | dict(members)
     for index, words in enumerate(topology.links or []):
         path = ("links", index)
         unknown = not words.endpoints  # its words were refused already
         for place, (name, _) in enumerate(words.endpoints):
-            if name not in anyone:
+            if name not in standing_for:
                 instead = _OUTSIDE.get(name) or findings.suggest(name, members)
                 message = f"there is no node `{name}`; {instead}"
                 findings.report((*path, "endpoints", place), message)
                 unknown = True
         if unknown:
             continue
-        first, second = (anyone[name] for name, _ in words.endpoints)
+        first, second = (standing_for[name] for name, _ in words.endpoints)
         mistake = _mistake_in_ends(words, first, second)
         if mistake is not None:
             place, message = mistake
             findings.report((*path, "endpoints", place), message)
             continue
         _check_egress(words, path, findings)
-        yield _Written(words, path, (first, second))
+        yield _Written(words, path)
 
 
 def _mistake_in_ends(
@@ -129,12 +143,17 @@ def _is_end(written: Endpoint, end: Endpoint) -> bool:
 class _InterfaceNames:
     """Gives every end its interface: the name that is written, else the next free ethN."""
 
-    def __init__(self, written: list[_Written], findings: Findings) -> None:
+    def __init__(
+        self,
+        written: list[_Written],
+        standing_for: Mapping[str, list[str]],
+        findings: Findings,
+    ) -> None:
         self._taken: set[End] = set()
         self._next: dict[str, int] = {}
-        for words, path, ends in written:
-            for place, (_, interface) in enumerate(words.endpoints):
-                for node in ends[place] if interface is not None else []:
+        for words, path in written:
+            for place, (name, interface) in enumerate(words.endpoints):
+                for node in standing_for[name] if interface is not None else []:
                     end = End(node, interface or "")
                     if end in self._taken:
                         what = f"`{node}` has another link at its `{interface}`"
@@ -146,10 +165,16 @@ class _InterfaceNames:
         if interface is not None:
             return End(node, interface)
         number = self._next.get(node, 0)
-        while (end := End(node, f"eth{number}")) in self._taken:
+        while (end := End(node, _numbered(number))) in self._taken:
             number += 1
         self._next[node] = number + 1
         return end
+
+
+@functools.lru_cache(None)
+def _numbered(number: int) -> str:
+    """One object for all nodes."""
+    return f"eth{number}"
 
 
 # Attributes -----------------------------------------------------------------------------------
@@ -172,12 +197,7 @@ def _attributes(
     findings: Findings,
 ) -> LinkAttributes:
     layers = [layer for layer in (egress, link, default) if layer is not None]
-    chosen = {
-        word: value
-        for layer in reversed(layers)
-        for word in LinkDefaultWords.words()
-        if (value := getattr(layer, word, None)) is not None
-    }
+    chosen = {word: value for layer in reversed(layers) for word, value in layer.written()}
     attributes = LinkAttributes(
         **{each.field: chosen[each.word] for each in LINK_ATTRIBUTES if each.word in chosen}
     )

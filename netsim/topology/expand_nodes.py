@@ -6,6 +6,7 @@ everything else is taken whole.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,19 +22,10 @@ from netsim.topology.kinds import (
 )
 from netsim.topology.plan import ProgramPlan, Restart, ServicePlan
 from netsim.topology.topology_words import NodeWords, ProgramWords, TopologyWords
-from netsim.topology.values import MAX_NODES
 
 
 def count_members(topology: TopologyWords, findings: Findings) -> dict[str, list[str]]:
-    """The nodes that each name in the file stands for: itself, or NAME-1, NAME-2 …
-
-    Too many nodes stop at once, before anything is unrolled.
-    """
-    total = sum(words.count or 1 for words in topology.nodes.values())
-    if total > MAX_NODES:
-        message = f"{total} nodes are too many; write at most {MAX_NODES}"
-        findings.report(("nodes",), message, at_key=True)
-        findings.stop_if_any()
+    """The nodes that each name in the file stands for: itself, or NAME-1, NAME-2 …"""
     members: dict[str, list[str]] = {}
     taken: set[str] = set()
     seen: dict[str, str] = {}
@@ -149,8 +141,8 @@ class _Programs:
         for port, service in (words.services or {}).items():
             files = None
             if service.files is not None:
-                files = str((folder / service.files).resolve())
-                if not Path(files).is_dir():
+                files = os.path.realpath(folder / service.files)
+                if not os.path.isdir(files):
                     findings.report(
                         (*path, "services", port, "files"),
                         f"there is no folder {files}; write a path relative to the file",

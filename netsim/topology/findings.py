@@ -76,7 +76,7 @@ class FileFindings(Findings):
         self._source = source
         self._problems: set[Problem] = set(source.problems)
         self.incomplete = bool(source.problems)
-        self.found = len(self._problems)
+        self.found = len(self._problems) + source.more_problems
         self._warnings: set[Problem] = set()
 
     @property

@@ -27,16 +27,30 @@ def without_mistakes(written: Any, error: ValidationError) -> tuple[TopologyWord
     A link that is lost leaves one without endpoints in its place. None where nothing can be made
     of the rest.
     """
-    rest = copy.deepcopy(written)
-    if not isinstance(rest, dict):
+    if not isinstance(written, dict):
         return None
+    rest = dict(written)
     whole = True
     for mistake in error.errors(include_url=False, include_context=False, include_input=False):
+        _copy_along(rest, mistake["loc"][:-1])
         whole &= _take_out(rest, mistake["loc"])
     try:
         return TopologyWords.model_validate(rest), whole
     except ValidationError:
         return None
+
+
+def _copy_along(rest: Any, path: Sequence[Any]) -> None:
+    """Have what is at `path` for itself, and leave what was written as it is."""
+    for step in path:
+        try:
+            inner = rest[step]
+        except (KeyError, IndexError, TypeError):
+            return
+        if not isinstance(inner, (dict, list)):
+            return
+        rest[step] = inner = copy.copy(inner)
+        rest = inner
 
 
 def _take_out(rest: dict[Any, Any], path: Sequence[Any]) -> bool:

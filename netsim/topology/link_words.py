@@ -157,6 +157,10 @@ class DirectionWords(_Directed):
         "attach": "leave it out",
     }
 
+    def written(self) -> Iterable[tuple[str, Any]]:
+        """The words that are there, with their values."""
+        return self.__dict__.items()
+
 
 class LinkDefaultWords(DirectionWords, _Shared):
     """What both directions of a link share."""

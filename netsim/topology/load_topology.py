@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 @without_collections()
-def load_topology(path: str | os.PathLike[str]) -> Topology:
+def load_topology(path: str | os.PathLike[str], source: YamlSource | None = None) -> Topology:
     """The checked topology in the file at `path`, or on standard input for `-`.
 
+    `source` is what has been read there already, with its mistakes.
     Raises `InvalidFileError` with every mistake in it, in the file's order.
     """
-    source = read_yaml(path, tolerant=True)
+    source = source or read_yaml(path, tolerant=True)
     findings = FileFindings(source)
     # Standard input is a file `-` here: modules and folders are beside it.
     file = Path(path).absolute()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from netsim.topology.checked_topology import Layout, Node
 from netsim.topology.findings import Findings
+
+_MOST_SHOWN: Final = 12
+"""Nodes of a circle, so that its line can be read."""
 
 
 def check_given_addresses_differ(layout: Layout, findings: Findings) -> None:
@@ -80,7 +84,7 @@ def check_no_switch_loop(layout: Layout, findings: Findings) -> None:
         if not (layout.nodes[a].traits.bridges and layout.nodes[b].traits.bridges):
             continue
         if groups.joined(a, b):
-            circle = "–".join([*_path(neighbours, a, b), a])
+            circle = "…" if findings.is_full else _shown_circle(_path(neighbours, a, b))
             findings.report(
                 link.path,
                 f"this link closes a loop of switches ({circle}) and there is no spanning tree "
@@ -102,13 +106,14 @@ def check_connected(layout: Layout, findings: Findings) -> None:
     for name in layout.nodes:
         parts.setdefault(groups.leader(name), []).append(name)
     largest = max(parts.values(), key=len, default=[])
+    carrier = _nearest_carrier(largest, layout) if len(parts) > 1 else None
     for part in parts.values():
         if part is not largest:
             who = ", ".join(f"`{name}`" for name in part[:4]) + (", …" if len(part) > 4 else "")
             findings.report(
                 layout.nodes[part[0]].path,
                 f"no links lead from {who} to `{largest[0]}`; write a link between them, for "
-                f"example `[{part[0]}, {_nearest_carrier(largest, layout)}]`",
+                f"example `[{part[0]}, {carrier}]`",
                 at_key=True,
             )
 
@@ -140,6 +145,12 @@ class _Groups:
 
     def join(self, a: str, b: str) -> None:
         self._above[self.leader(b)] = self.leader(a)
+
+
+def _shown_circle(names: list[str]) -> str:
+    if len(names) > _MOST_SHOWN:
+        names = [*names[: _MOST_SHOWN // 2], "…", *names[-_MOST_SHOWN // 2 :]]
+    return "–".join([*names, names[0]])
 
 
 def _path(neighbours: dict[str, list[str]], start: str, goal: str) -> list[str]:

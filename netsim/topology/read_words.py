@@ -16,17 +16,20 @@ from netsim.core.errors import MOST_PROBLEMS
 from netsim.topology.findings import Findings, report_words
 from netsim.topology.leave_out_mistakes import without_mistakes
 from netsim.topology.topology_words import TopologyWords
+from netsim.topology.values import MAX_NODES, count
 
 PIECE: Final = 1_000
 """Nodes or links."""
+_SECTIONS: Final = (("nodes", dict), ("links", list))
 
 
 def read_words(written: Any, findings: Findings) -> tuple[TopologyWords, bool]:
     """The vocabulary's view of `written`, and whether all nodes and links are in it.
 
     Mistakes go to `findings`, which raises them where nothing can be made of the rest, and where
-    they are more than a person reads.
+    they are more than a person reads. Too many nodes are refused before anything is made of them.
     """
+    _check_number_of_nodes(written, findings)
     try:
         return TopologyWords.model_validate(_with_long_sections_read(written, findings)), True
     except ValidationError as error:
@@ -72,15 +75,43 @@ def _with_long_sections_read(written: Any, findings: Findings) -> Any:
     return written if wrong else written | {"nodes": nodes, "links": links}
 
 
+def _check_number_of_nodes(written: Any, findings: Findings) -> None:
+    nodes = written.get("nodes") if isinstance(written, dict) else None
+    if isinstance(nodes, dict):
+        total = sum(map(_number_of, nodes.values()))
+        if total > MAX_NODES:
+            message = f"{total} nodes are too many; write at most {MAX_NODES}"
+            findings.report(("nodes",), message, at_key=True)
+            findings.stop_if_any()
+
+
+def _number_of(node: Any) -> int:
+    """For how many it stands; one where that is wrong, which the words tell."""
+    written = node.get("count") if isinstance(node, dict) else None
+    try:
+        return 1 if written is None else count(written)
+    except ValueError:
+        return 1
+
+
 def _is_long(written: dict[Any, Any]) -> bool:
-    nodes, links = written.get("nodes"), written.get("links") or []
-    return isinstance(nodes, dict) and isinstance(links, list) and len(nodes) + len(links) > PIECE
+    return sum(len(_in(written, section, kind)) for section, kind in _SECTIONS) > PIECE
+
+
+def _in(written: dict[Any, Any], section: str, kind: type[Any]) -> Any:
+    """What is in a section; nothing where it is no such thing, which the words tell."""
+    found = written.get(section)
+    return found if isinstance(found, kind) else kind()
 
 
 def _pieces(written: dict[Any, Any]) -> Iterator[tuple[dict[Any, Any], int]]:
     """Topologies that together hold what `written` does, each with the number of its first link."""
-    yield written | {"nodes": {}, "links": []}, 0
-    nodes, links = iter(written["nodes"].items()), written.get("links") or []
+    nodes, links = (_in(written, *section) for section in _SECTIONS)
+    empty: dict[str, Any] = {
+        name: kind() for name, kind in _SECTIONS if isinstance(written.get(name), kind)
+    }
+    yield written | empty, 0
+    nodes = iter(nodes.items())
     while some := dict(islice(nodes, PIECE)):
         yield {"name": "piece", "nodes": some, "links": []}, 0
     for first in range(0, len(links), PIECE):

@@ -6,6 +6,7 @@ ValueError whose text says what is wrong and what to write instead.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import Final, TypeAlias
@@ -107,14 +108,20 @@ def network_name(written: object) -> str:
 def endpoint(written: object) -> Endpoint:
     """`s1` or `r1:eth0`."""
     if isinstance(written, str):
-        node, colon, interface = written.partition(":")
-        return check_node_name(node), check_interface(interface) if colon else None
+        return _endpoint(written)
     if isinstance(written, int) and not isinstance(written, bool):
         return str(written), None
     if isinstance(written, dict) and {"node", "interface"} <= set(written):
         end = f"{written['node']}:{written['interface']}"[:80]
         raise ValueError(f"an end of a link is one word; write `{end}`")
     raise ValueError("an end of a link is a node; write `s1`, or `r1:eth0` with the interface")
+
+
+@functools.lru_cache(MAX_NODES)
+def _endpoint(text: str) -> Endpoint:
+    """One object for an end that is named many times."""
+    node, colon, interface = text.partition(":")
+    return check_node_name(node), check_interface(interface) if colon else None
 
 
 def interface_name(written: object) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final
+import functools
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -22,8 +23,18 @@ from netsim.topology import naming, values
 _WRITTEN: Final = "__pydantic_fields_set__"
 
 
+@functools.lru_cache(1000)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """One object for all models in which the same words are written."""
+    return names
+
+
 class Words(BaseModel):
-    """A mapping with a fixed vocabulary. A key without a value counts as not written."""
+    """A mapping with a fixed vocabulary. A key without a value counts as not written.
+
+    Of some forty words of a step or a node two or three are written, and there may be ten thousands
+    of them: a model keeps no more than these.
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
@@ -47,6 +58,13 @@ class Words(BaseModel):
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state | {_WRITTEN: set(state[_WRITTEN])})
 
+    if not TYPE_CHECKING:  # whose own eyes see the fields
+
+        def __getattr__(self, name: str) -> Any:
+            """What holds for a word that is not written."""
+            field = type(self).__pydantic_fields__.get(name)
+            return super().__getattr__(name) if field is None else field.default
+
     @classmethod
     def words(cls) -> dict[str, FieldInfo]:
         """Its fields by what is written for them."""
@@ -67,6 +85,14 @@ class Words(BaseModel):
         if isinstance(written, dict):
             return {key: value for key, value in written.items() if value is not None}
         return written
+
+    @model_validator(mode="after")
+    def _keep_what_is_written(self) -> Self:
+        names = _shared(frozenset(self.model_fields_set))
+        kept = {name: value for name, value in self.__dict__.items() if name in names}
+        object.__setattr__(self, "__dict__", kept)
+        object.__setattr__(self, _WRITTEN, names)
+        return self
 
 
 def _reference(written: object) -> str:

@@ -13,12 +13,13 @@ import contextlib
 import math
 import os
 import re
+from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import yaml
 
-from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
 from netsim.core.garbage import without_collections
 from netsim.topology.file_text import Position, invalid, position_after, read_text, shown_name
 
@@ -50,52 +51,89 @@ _UNPRINTABLE: Final = re.compile(
 )
 
 
-class _Value:
-    """A mapping, a list or nothing, with the place where it is written."""
-
-    __slots__ = ("closed", "data", "items", "keys", "place", "size")
-
-    def __init__(self, place: int, data: Any = None, *, closed: bool = False) -> None:
-        self.place = place
-        self.data = data
-        self.size = 1
-        """Values in it, with aliases followed."""
-        self.keys: dict[object, tuple[int, _Part]] | None = None
-        """Of a mapping: key to (place of the key, value)."""
-        self.items: list[_Part | tuple[int, _Part]] | None = None
-        """Of a list; with its own place where it is an alias."""
-        self.closed = closed
-        """False while its end has not been read: an alias to it would recurse."""
-
-    def find(self, step: object) -> tuple[int, _Part] | None:
-        """The place of a key, or of an item, and the value there."""
-        if self.keys is not None:
-            return self.keys.get(step) or self.keys.get(str(step))
-        if self.items is None or not isinstance(step, int) or step >= len(self.items):
-            return None
-        item = self.items[step]
-        return item if isinstance(item, tuple) else (_place_of(item), item)
-
-
-_Part: TypeAlias = "_Value | int"
-"""Of text and numbers nothing but the place: there may be half a million in a file."""
 _COLUMNS: Final = 1 << 32
 """A place is line and column, both from 0, in one number: line * _COLUMNS + column."""
+_LEFT_OUT: Final = (1 << 64) - 1
+"""Instead of a place."""
+_FEW: Final = 100
+"""Entries of a mapping or list that are counted again for each question."""
+_MOST_TEXTS: Final = 20_000
+"""Different ones, of which equal ones share one object."""
+
+
+class _Places:
+    """Where everything stands, in twelve bytes for each key and value.
+
+    There may be half a million in a file, and hardly ever does anybody ask. All are in the order
+    of the file, a mapping or list in front of what is in it.
+    """
+
+    def __init__(self) -> None:
+        self.at = array("Q")
+        self.end = array("I")
+        """The number of the first that is neither this one nor in it."""
+        self.targets: dict[int, int] = {}
+        """Of an alias: the value that it stands for."""
+        self._children: dict[int, dict[object, int]] = {}
+
+    def add(self, place: int) -> int:
+        """The number of what stands at `place`."""
+        number = len(self.at)
+        self.at.append(place)
+        self.end.append(number + 1)
+        return number
+
+    def close(self, number: int) -> None:
+        """All that is in it has been added."""
+        self.end[number] = len(self.at)
+
+    def leave_out(self, number: int) -> None:
+        """The key is not in the data."""
+        self.at[number] = _LEFT_OUT
+
+    def value(self, number: int) -> int:
+        """The value, where it may be an alias."""
+        return self.targets.get(number, number)
+
+    def children(self, number: int, data: Any) -> dict[object, int]:
+        """The keys of a mapping, or the items of a list by index, in the value `data`."""
+        if number in self._children:
+            return self._children[number]
+        found: dict[object, int] = {}
+        is_mapping = isinstance(data, dict)
+        keys = iter(data)
+        child, end = number + 1, self.end[number]
+        while child < end:
+            value = self.end[child] if is_mapping else child
+            if not is_mapping:
+                found[len(found)] = child
+            elif self.at[child] != _LEFT_OUT:
+                found[next(keys, None)] = child
+            child = self.end[value]
+        if len(found) > _FEW:
+            self._children[number] = found
+        return found
 
 
 class YamlSource:
     """A file's data and the place of each key and value in it."""
 
-    def __init__(self, file: str, root: _Value, problems: Sequence[Problem] = ()) -> None:
+    def __init__(
+        self,
+        file: str,
+        data: Any,
+        places: _Places,
+        problems: Sequence[Problem] = (),
+        more: int = 0,
+    ) -> None:
         self.file = file
+        self.data = data
+        """Mappings, lists, text, numbers, booleans and None. Aliases share one object."""
         self.problems = problems
         """Mistakes in what was left out of the data."""
-        self._root = root
-
-    @property
-    def data(self) -> Any:
-        """Mappings, lists, text, numbers, booleans and None. Aliases share one object."""
-        return self._root.data
+        self.more_problems = more
+        """Those that are not kept."""
+        self._places = places
 
     def locate(self, path: PathTo, *, at_key: bool = False) -> Position:
         """Where the value at `path` is written; with `at_key`, where its key is.
@@ -104,15 +142,21 @@ class YamlSource:
         that misses it, and what stands in a short form is found there (`[alice, s1]` has no key
         `endpoints`, its parts are the ends; a list of one may be written without brackets).
         """
-        part: _Part = self._root
-        place, missing = self._root.place, False
+        places = self._places
+        data, key, value = self.data, 0, 0
+        missing = False
         for step in path:
-            found = part.find(step) if isinstance(part, _Value) else None
+            found = None
+            if isinstance(data, (dict, list)):
+                children = places.children(value, data)
+                found = next((each for each in (step, str(step)) if each in children), None)
             missing = found is None and not isinstance(step, int)
             if found is not None:
-                place, part = found
-        lacks_it = missing and isinstance(part, _Value) and not isinstance(part.data, list)
-        return _position_at(place if at_key or lacks_it else _place_of(part))
+                key = children[found]
+                value = places.value(places.end[key] if isinstance(data, dict) else key)
+                data = data[found]
+        lacks_it = missing and (data is None or isinstance(data, dict))
+        return _position_at(places.at[key if at_key or lacks_it else value])
 
 
 def read_yaml(
@@ -147,7 +191,7 @@ def parse_yaml(
     composer = _Composer(file, keys)
     try:
         with without_collections():
-            root = composer.compose(text)
+            data = composer.compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         if mark is not None and mark.index > composer.read_to + MAX_DEPTH:
@@ -163,8 +207,18 @@ def parse_yaml(
         message = f"this is not YAML ({error}); save the file as plain text"
         raise invalid(file, (1, 1), " ".join(message.split())) from None
     if composer.problems and not (tolerant and composer.is_usable):
-        raise InvalidFileError(sorted(composer.problems))
-    return YamlSource(file, root, composer.problems)
+        raise InvalidFileError(sorted(composer.problems), composer.more_problems)
+    return YamlSource(file, data, composer.places, composer.problems, composer.more_problems)
+
+
+class _Anchored(NamedTuple):
+    """A value that aliases may stand for."""
+
+    data: Any
+    number: int
+    """Among the places."""
+    size: int | None
+    """Values in it; None while its end has not been read: an alias to it would recurse."""
 
 
 class _Composer:
@@ -172,34 +226,38 @@ class _Composer:
 
     def __init__(self, file: str, keys: str) -> None:
         self.problems: list[Problem] = []
+        self.more_problems = 0
         self.is_usable = True
         """False when a whole section is lost: the rest would be blamed for it."""
         self.too_deep: InvalidFileError | None = None
         self.read_to = 0
         """Characters of the text in front of the value that was read last."""
+        self.places = _Places()
         self._file = file
         self._keys = keys
-        self._anchors: dict[str, tuple[Any, _Part]] = {}
+        self._anchors: dict[str, _Anchored] = {}
+        self._texts: dict[str, str] = {}
 
-    def compose(self, text: str) -> _Value:
+    def compose(self, text: str) -> Any:
         events: Iterator[yaml.Event] = yaml.parse(
             text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         )
-        root: _Value | None = None
+        is_read = False
         data: Any = None
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if root is not None:
+                if is_read:
                     message = "a second document starts here; write one document for each file"
                     raise self._invalid(_place(event), message)
-                data, part = self._value(next(events), events, 1)
-                root = part if isinstance(part, _Value) else _Value(part, data, closed=True)
-        if root is None or data is None:
+                data, _ = self._value(next(events), events, 1)
+                is_read = True
+        if data is None:
             message = f"the file is empty; write at least the keys {self._keys}"
             raise self._invalid(0, message)
-        return root
+        return data
 
-    def _value(self, event: Any, events: Iterator[Any], depth: int) -> tuple[Any, _Part]:
+    def _value(self, event: Any, events: Iterator[Any], depth: int) -> tuple[Any, int]:
+        """The value, and how many values are in it with aliases followed."""
         mark = event.start_mark
         place = mark.line * _COLUMNS + mark.column
         self.read_to = mark.index
@@ -209,84 +267,108 @@ class _Composer:
             message = f"nested more than {MAX_DEPTH} levels deep; write it flatter"
             self.too_deep = self._invalid(place, message)
             raise self.too_deep
+        number = self.places.add(place)
         if type(event) is yaml.ScalarEvent:
-            data = self._scalar(event, place)
-            part: _Part = place if data is not None else _Value(place, closed=True)
+            scalar = self._scalar(event, place)
             if event.anchor:
-                self._anchors[event.anchor] = data, part
-            return data, part
+                self._anchors[event.anchor] = _Anchored(scalar, number, 1)
+            return scalar, 1
         is_list = type(event) is yaml.SequenceStartEvent
-        value = _Value(place, [] if is_list else {})
+        data: Any = [] if is_list else {}
         if event.anchor:
-            self._anchors[event.anchor] = value.data, value
+            self._anchors[event.anchor] = _Anchored(data, number, None)
         self._check_tag(event.tag, place, "seq" if is_list else "map")
-        (self._sequence if is_list else self._mapping)(value, events, depth)
-        value.closed = True
-        return value.data, value
+        if is_list:
+            size = self._sequence(data, events, depth)
+            self.places.close(number)
+        else:
+            size, twice = self._mapping(data, events, depth)
+            self.places.close(number)
+            self._report_twice(twice, number, data)
+        if event.anchor:
+            self._anchors[event.anchor] = _Anchored(data, number, size)
+        return data, size
 
-    def _alias(self, anchor: str, place: int) -> tuple[Any, _Part]:
+    def _alias(self, anchor: str, place: int) -> tuple[Any, int]:
         target = self._anchors.get(anchor)
         if target is None:
             raise self._invalid(
                 place, f"`*{anchor}` has no anchor; write `&{anchor}` at a value above"
             )
-        if isinstance(target[1], _Value) and not target[1].closed:
+        if target.size is None:
             message = f"`*{anchor}` stands inside the value it refers to; write the value out"
             raise self._invalid(place, message)
-        return target
+        self.places.targets[self.places.add(place)] = target.number
+        return target.data, target.size
 
-    def _sequence(self, value: _Value, events: Iterator[Any], depth: int) -> None:
-        data = value.data
-        value.items = items = []
+    def _sequence(self, data: list[Any], events: Iterator[Any], depth: int) -> int:
+        size = 1
         for event in events:
             if type(event) is yaml.SequenceEndEvent:
-                return
-            datum, part = self._value(event, events, depth + 1)
-            place = _place(event)
-            items.append(part if _place_of(part) == place else (place, part))
+                break
+            datum, inside = self._value(event, events, depth + 1)
             data.append(datum)
-            self._grow(value, part, place)
+            size += inside
+            self._check_size(size, data, event)
+        return size
 
-    def _mapping(self, value: _Value, events: Iterator[Any], depth: int) -> None:
-        data = value.data
-        keys: dict[object, tuple[int, _Part]] = {}
-        value.keys = keys
+    def _mapping(
+        self, data: dict[Any, Any], events: Iterator[Any], depth: int
+    ) -> tuple[int, list[tuple[int, Any]]]:
+        """How many values are in it, and the places of keys that are there already."""
+        size = 1
+        twice: list[tuple[int, Any]] = []
         for event in events:
             if type(event) is yaml.MappingEndEvent:
-                return
-            place = _place(event)
+                break
+            place, number = _place(event), len(self.places.at)
             key, _ = self._value(event, events, depth + 1)
-            datum, part = self._value(next(events), events, depth + 1)
-            if _is_plain(event) and (meant := _with_space(str(key), datum)) is not None:
-                self.is_usable = False  # what was meant stands in the key
-                self._report(place, f"there is no space after `:`; write `{meant}`")
-                continue
-            if isinstance(key, (dict, list)) or key is None:
-                self._report(place, "a key is plain text or a number; write it without brackets")
-                continue
-            if key in data:
-                first, _ = _position_at(keys[key][0])
-                self._report(place, f"the key `{key}` is already on line {first}; keep one of them")
+            datum, inside = self._value(next(events), events, depth + 1)
+            if self._is_no_key(event, key, datum, place):
+                self.places.leave_out(number)
+            elif key in data:
+                self.places.leave_out(number)
                 self.is_usable &= depth > 1 or not isinstance(datum, (dict, list))
-                continue
-            keys[key] = place, part
-            data[key] = datum
-            self._grow(value, part, place)
+                if len(twice) < MOST_PROBLEMS:
+                    twice.append((place, key))
+                else:
+                    self.more_problems += 1
+            else:
+                data[key] = datum
+                size += inside
+                self._check_size(size, data, event)
+        return size, twice
 
-    def _grow(self, value: _Value, part: _Part, place: int) -> None:
+    def _is_no_key(self, event: Any, key: Any, datum: Any, place: int) -> bool:
+        if _is_plain(event) and (meant := _with_space(str(key), datum)) is not None:
+            self.is_usable = False  # what was meant stands in the key
+            self._report(place, f"there is no space after `:`; write `{meant}`")
+            return True
+        if isinstance(key, (dict, list)) or key is None:
+            self._report(place, "a key is plain text or a number; write it without brackets")
+            return True
+        return False
+
+    def _report_twice(self, twice: list[tuple[int, Any]], number: int, data: Any) -> None:
+        first = self.places.children(number, data) if twice else {}
+        for place, key in twice:
+            line, _ = _position_at(self.places.at[first[key]])
+            self._report(place, f"the key `{key}` is already on line {line}; keep one of them")
+
+    def _check_size(self, size: int, data: Any, event: Any) -> None:
         # Sizes are added up, never followed, so an anchor that explodes costs nothing to refuse.
-        value.size += part.size if isinstance(part, _Value) else 1
-        if value.size > MAX_VALUES:
+        if size > MAX_VALUES:
             message = f"more than {MAX_VALUES} values once aliases are followed; write fewer"
-            raise self._invalid(place, message)
-        if len(value.data) > MAX_ENTRIES:
+            raise self._invalid(_place(event), message)
+        if len(data) > MAX_ENTRIES:
             message = f"more than {MAX_ENTRIES} entries in one list or mapping; write fewer"
-            raise self._invalid(place, message)
+            raise self._invalid(_place(event), message)
 
     def _scalar(self, event: yaml.ScalarEvent, place: int) -> object:
         tag = event.tag
         if tag is None:
-            return _plain_scalar(event.value) if event.implicit[0] else event.value
+            data = _plain_scalar(event.value) if event.implicit[0] else event.value
+            return self._once(data) if type(data) is str else data
         kind = tag.removeprefix(_TAG)
         if tag == "!" or kind == "str":
             return event.value
@@ -294,6 +376,12 @@ class _Composer:
             return _plain_scalar(event.value)
         self._refuse_tag(tag, place)
         return event.value
+
+    def _once(self, text: str) -> str:
+        """The same object for equal texts: words and names come again and again."""
+        if len(self._texts) < _MOST_TEXTS:
+            return self._texts.setdefault(text, text)
+        return self._texts.get(text, text)
 
     def _check_tag(self, tag: str | None, place: int, kind: str) -> None:
         if tag is not None and tag not in ("!", _TAG + kind):
@@ -308,7 +396,10 @@ class _Composer:
         )
 
     def _report(self, place: int, message: str) -> None:
-        self.problems.append(Problem(self._file, *_position_at(place), message))
+        if len(self.problems) >= MOST_PROBLEMS:
+            self.more_problems += 1
+        else:
+            self.problems.append(Problem(self._file, *_position_at(place), message))
 
     def _invalid(self, place: int, message: str) -> InvalidFileError:
         return invalid(self._file, _position_at(place), message)
@@ -366,10 +457,6 @@ def _with_space(key: str, value: object) -> str | None:
         return None
     begun = {"{": "{…}", "[": "[…]"}.get(joined[2][0])
     return f"{joined[1]}: {begun or joined[2]}" if begun or value is None else None
-
-
-def _place_of(part: _Part) -> int:
-    return part.place if isinstance(part, _Value) else part
 
 
 def _place(event: Any) -> int:

@@ -1,0 +1,72 @@
+"""What a wrong file of nearly a MiB costs whoever has it checked: within 100 MB."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_MOST_MEMORY = 100_000_000
+_SIZE = (1 << 20) - 200
+TWO = "name: n\nnodes: {a: {kind: switch}, b: {kind: switch}}\nlinks:\n"
+STEPS = "name: s\ntopology: beside.yaml\nsteps:\n"
+
+
+def filled(line: str, *, head: str = "", tail: str = "", most: int = 45_000) -> str:
+    """As many of these lines as fit into the largest file; `#` in them is their number."""
+    lines: list[str] = []
+    left = _SIZE - len(head) - len(tail)
+    while len(lines) < most and left > len(line) + 5:
+        lines.append(line.replace("#", str(len(lines))))
+        left -= len(lines[-1])
+    return head + "".join(lines) + tail
+
+
+FILES = {
+    "right links and one wrong": filled(
+        " - {endpoints: [a, b]}\n", head=TWO, tail=" - [a, nobody]\n", most=40_000
+    ),
+    "links to nobody": filled(" - {endpoints: [nobody, b], delay: 1ms}\n", head=TWO),
+    "links that close loops": filled(" - {endpoints: [a, b]}\n", head=TWO),
+    "one link with many ends": filled(
+        "q#: {delay: 1ms}, ", head=TWO + " - {endpoints: [a, b], egress: {", tail="}}\n"
+    ),
+    "numbers as links": "links: [" + "1," * 49_000 + "]",
+    "nodes without number": filled(
+        " n#: {run: 'm#:f'}\n", head="name: n\nnodes:\n", tail="links: [[n0, nobody]]\n"
+    ),
+    "nodes with a wrong word": filled(" n#: {kind: computer, x: 1}\n", head="name: n\nnodes:\n"),
+    "nested lists": filled("- " + "[" * 29 + "]" * 29 + "\n"),
+    "one key": filled("k: 1\n", most=1 << 20),
+    "lists as keys": filled("? [a]\n", most=1 << 20),
+    "steps without number": filled("  - parallel: [{wait: x}, {wait: x}]\n", head=STEPS),
+    "wrong steps": filled(f"  - ping: {{from: a, t: {'b' * 60}}}\n", head=STEPS, most=9_900),
+    "right steps and one wrong": filled(
+        f"  - http: {{from: a, url: 'http://b/{'b' * 60}'}}\n",
+        head=STEPS,
+        tail="  - ping: {from: a, to: nobody}\n",
+        most=9_900,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_wrong_large_file_is_told_in_little_memory(case: str, tmp_path: Path) -> None:
+    (tmp_path / "beside.yaml").write_text(
+        "name: n\nnodes: {a: {kind: computer}, b: {kind: computer}}\nlinks: [[a, b]]\n"
+    )
+    file = tmp_path / "large.yaml"
+    file.write_text(FILES[case])
+    with (tmp_path / "said").open("w") as said:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "netsim", "validate", str(file)], stdout=said, stderr=said
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    text = (tmp_path / "said").read_text()
+    assert child.returncode == 2, text
+    assert 1 <= len(text.splitlines()) <= 101
+    assert usage.ru_maxrss * 1024 < _MOST_MEMORY
