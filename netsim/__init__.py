@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import Problem as Problem
     from netsim.core.errors import StandstillError as StandstillError
     from netsim.core.errors import StartError as StartError
+    from netsim.core.errors import StuckError as StuckError
     from netsim.core.errors import TransferFailedError as TransferFailedError
     from netsim.core.errors import UnitError as UnitError
     from netsim.core.errors import UnknownNameError as UnknownNameError
@@ -164,6 +165,7 @@ __all__ = [
     "Span",
     "StandstillError",
     "StartError",
+    "StuckError",
     "Subscription",
     "Timing",
     "TimingWatch",

@@ -225,6 +225,10 @@ class WallLimitError(NetsimError):
     """The run has taken more real time than it may."""
 
 
+class StuckError(NetsimError):
+    """A program computes and never waits, so that nothing else runs; the text says where."""
+
+
 class OutsideError(NetsimError, OSError):
     """The test's own loop is on no computer of the network."""
 

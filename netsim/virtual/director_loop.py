@@ -14,6 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from netsim.core.errors import DeadlockError, OutsideError, UnrepeatableWarning
 from netsim.core.streams import RandomStreams
 from netsim.interception.environment import Environment
+from netsim.virtual.stuck_watch import StuckWatch
 from netsim.virtual.timeline import Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop
 
@@ -36,7 +37,7 @@ class DirectorLoop(VirtualLoop):
 
     def run_forever(self) -> None:
         """As asyncio, in virtual time."""
-        with self.timeline.interception:
+        with StuckWatch(self.timeline), self.timeline.interception:
             super().run_forever()
 
     def step(self) -> None:

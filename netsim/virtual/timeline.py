@@ -173,6 +173,15 @@ class Timeline(Schedule):
         self.wall_limit = seconds
         self._wall_started = _real_seconds()
 
+    def is_wall_time_over(self) -> bool:
+        """Whether the run has taken all the real time that it has."""
+        limit = self.wall_limit
+        return limit is not None and _real_seconds() - self._wall_started > limit
+
+    def step_mark(self) -> tuple[int, int, int]:
+        """Another one after every step."""
+        return self._steps_to_look, self._looks, self.now
+
     def note_frame(self, record: FrameRecord) -> None:
         """What became of a frame is known."""
         self.course = hash((self.course, record.time_ns, record.link, len(record.frame)))
@@ -213,7 +222,7 @@ class Timeline(Schedule):
 
     def _look_around(self) -> None:
         self._steps_to_look = _LOOK_AROUND
-        if self.wall_limit is not None and _real_seconds() - self._wall_started > self.wall_limit:
+        if self.is_wall_time_over():
             raise WallLimitError(
                 f"the limit of {self.wall_limit:g} s of real time is over, at "
                 f"{format_duration(self.now)} of network time"
