@@ -42,7 +42,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
             message += f", or name its topology: `{beside}`"
         findings.report((), message)
         findings.stop_if_any()
-    words, no_word_lost = read_words(written, findings)
+    words, no_word_lost = read_words(_without_nesting(written, findings), findings)
     members = count_members(words, findings)
     nodes = expand_nodes(words, members, folder, findings)
     links, no_link_lost = expand_links(words, members, folder, findings)
@@ -80,6 +80,20 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
         secondary=secondary,
         routes=routes,
     )
+
+
+def _without_nesting(written: Any, findings: Findings) -> Any:
+    """What stands below `topology`, where containerlab has it, as if it stood at the left.
+
+    So its other words are answered in the same go.
+    """
+    inner = written.get("topology") if isinstance(written, dict) else None
+    if not isinstance(inner, dict) or inner.keys().isdisjoint(("nodes", "links")):
+        return written
+    message = "`topology` is containerlab's; write `nodes` and `links` without it, not indented"
+    findings.report(("topology",), message, at_key=True)
+    findings.nest("topology", inner)
+    return {key: value for key, value in written.items() if key != "topology"} | inner
 
 
 def is_scenario(written: Any) -> bool:

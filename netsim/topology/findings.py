@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -39,6 +39,7 @@ class Findings(ABC):
 
     incomplete = False
     """Whether something that was written could not even be read."""
+    _below: tuple[str, frozenset[object]] = "", frozenset()
     found = 0
     """How many there are, those included that are not kept."""
 
@@ -68,6 +69,14 @@ class Findings(ABC):
     def stop_if_any(self) -> None:
         """Raise what was found."""
 
+    def nest(self, below: str, keys: Iterable[object]) -> None:
+        """From now on, paths that begin with one of these keys are `below` in what was written."""
+        self._below = below, frozenset(keys)
+
+    def _written_path(self, path: PathTo) -> PathTo:
+        below, keys = self._below
+        return (below, *path) if path and path[0] in keys else path
+
 
 class FileFindings(Findings):
     """Mistakes in a file, each with its line and column."""
@@ -88,14 +97,14 @@ class FileFindings(Findings):
         if len(self._problems) >= MOST_PROBLEMS:
             self.found += 1
             return
-        line, column = self._source.locate(path, at_key=at_key)
+        line, column = self._source.locate(self._written_path(path), at_key=at_key)
         problem = Problem(self._source.file, line, column, message)
         self.found += problem not in self._problems
         self._problems.add(problem)
 
     def warn(self, path: PathTo, message: str) -> None:
         if len(self._warnings) < MOST_PROBLEMS:
-            line, column = self._source.locate(path)
+            line, column = self._source.locate(self._written_path(path))
             self._warnings.add(Problem(self._source.file, line, column, message))
 
     def report_elsewhere(self, error: InvalidFileError) -> None:
@@ -190,20 +199,8 @@ def meant_word(key: str, model: type[Words]) -> str | None:
 
 def _meant(mistake: Any, root: type[Words]) -> str | None:
     *above, key = mistake["loc"]
-    if _is_nested(str(key), mistake["input"], root) and not above:
-        return "nodes"
     model = _model_at(root, above)
     return None if model is None else meant_word(str(key), model)
-
-
-def _is_nested(key: str, written: object, model: type[Words]) -> bool:
-    """Whether the network stands below a key of its own, as containerlab has it."""
-    return (
-        model is TopologyWords
-        and key == "topology"
-        and isinstance(written, dict)
-        and ("nodes" in written or "links" in written)
-    )
 
 
 def _is_empty(written: Any, path: PathTo) -> bool:
@@ -251,8 +248,6 @@ def _unknown_key(key: str, written: object, model: type[Words] | None) -> str:
     if key == "<<":
         return "merge keys (`<<`) are not YAML 1.2; write the keys out, or use `defaults`"
     words = list(model.words())
-    if _is_nested(key, written, model):
-        return "`topology` is containerlab's; write `nodes` and `links` without it, not indented"
     if model is TopologyWords and isinstance(written, dict) and "kind" in written:
         return f"unknown {model.noun} `{key}`; indent it below `nodes`, if it is a node"
     meant = meant_word(key, model)

@@ -71,8 +71,14 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "misspelt nodes": ("name: x\n▶nods:\n  a: {kind: computer}\n", ["`nods`; write `nodes`"]),
     "misspelt kind": (LAN.replace("a: {kind", "a: {▶knd"), ["`knd`; write `kind`"]),
     "the nesting of containerlab": (
-        "name: x\n▶topology:\n  nodes:\n    a: {kind: linux}\n  links: []\n",
-        ["`topology` is containerlab's; write `nodes` and `links` without it, not indented"],
+        "name: x\n▶topology:\n  nodes:\n    a: {kind: ▶linux, ▶image: alpine}\n"
+        '  links: [{endpoints: ["a:eth1", ▶"b:eth1"]}]\n',
+        [
+            "`topology` is containerlab's; write `nodes` and `links` without it, not indented",
+            "`linux` is no kind; write `computer`, or `router`",
+            "`image` is another tool's; leave it out",
+            "there is no node `b`",
+        ],
     ),
     "kind not indented": (
         "name: x\nnodes:\n  ▶a:\n  kind: ▶computer\n",
