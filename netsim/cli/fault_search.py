@@ -137,7 +137,7 @@ def _report(
         "written": file,
         "runs": [] if run is None else [run.as_dict()],
     }
-    if exploration.is_cut_short:
+    if exploration.is_cut_short or not exploration.is_shrunk_enough:
         report["cut_short"] = True
     if exploration.left_out:
         report["left_out"] = " and ".join(exploration.left_out)
@@ -155,6 +155,13 @@ def _show(
         _show_held(scenario, exploration)
     if exploration.is_cut_short:
         say(f"  note: the budget is over: {_cut_short(exploration, examples)}")
+    if not exploration.is_shrunk_enough:
+        from netsim.scenario.explore import MOST_TO_SHRINK
+
+        say(
+            f"  note: {MOST_TO_SHRINK} smaller sets were tried, and no more; fewer or shorter "
+            "faults may do"
+        )
     if exploration.left_out:
         left_out = " and ".join(exploration.left_out)
         say(f"  note: around {left_out} nothing was drawn: there are too many")

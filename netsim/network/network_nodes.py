@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from netsim.core.errors import AlreadyRunningError, InvalidValueError, StartError
+from netsim.core.process_end import how_it_ended
 from netsim.network.events import Event
 from netsim.network.network_events import ERRORS
 from netsim.network.network_in_force import NetworkInForce
@@ -197,8 +198,9 @@ class NetworkNodes(NetworkInForce):
         elif self.is_running and node not in self._outages.nodes:
             text = f"{node} {how}"
             if exit_code:
-                # A program's own end with an error, like an exception that nobody caught.
-                self.logged(node, logging.ERROR, f"ended with exit code {exit_code}")
+                # A program's own end with an error, like an exception that nobody caught; a signal
+                # that nobody here has sent is one, too: most come from C code.
+                self.logged(node, logging.ERROR, how_it_ended(exit_code))
                 if len(self.exits) < ERRORS:
                     self.exits.append(Event(self.now(), "node-died", node, text))
             self._gone(node, "node-died", text)

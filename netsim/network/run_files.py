@@ -18,6 +18,8 @@ class RunFiles:
 
     def __init__(self, *, beside: bool) -> None:
         self._beside = beside
+        self.are_kept = True
+        """False: what is captured and recorded goes nowhere."""
         self.mark = ""
         """Of this run, in the names of its files: `out.seed-3.csv` with `seed-3`."""
 
@@ -25,13 +27,15 @@ class RunFiles:
         """What to open for a file that is to be at `path`."""
         if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
             return path
+        if not self.are_kept:
+            return os.devnull
         if not self._beside:
             return self._marked(path)
         return f"{path}.{os.getpid()}-{next(_numbers)}"
 
     def put_in_place(self, written: str, path: str) -> None:
         """It is whole."""
-        if self._beside and written != path:
+        if self._beside and written not in (path, os.devnull):
             os.replace(written, self._marked(path))
 
     def _marked(self, path: str) -> str:

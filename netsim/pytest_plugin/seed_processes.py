@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import pytest
 
+from netsim.core.process_end import how_it_ended
 from netsim.interception.memory_order import HASH_SEED, without_randomisation
 from netsim.pytest_plugin.seed_server import SeedAnswer, SeedOrder
-from netsim.scenario.process_pool import death
 from netsim.scenario.run_processes import Forks, environment, numbers
 
 _OPTIONS_OF_THE_SESSION: Final = frozenset(
@@ -162,7 +162,7 @@ class _Running:
                 self.handle = os.pidfd_open(said)
         elif isinstance(said, tuple):
             if self.answer is None:
-                self.answer = f"its process {death(said[0])}"
+                self.answer = f"its process {how_it_ended(said[0])}"
             return True
         else:
             self.answer = said

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from netsim.core.process_end import how_it_ended
 from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.channel import Channel
 from netsim.site import messages
@@ -43,6 +43,8 @@ class NodeHandle:
         """It is ready, has failed, or has ended."""
         self.stopped = False
         """It was told to shut down."""
+        self.killed = False
+        """Its power was cut on purpose."""
         self.counters = -1
         """Descriptor of the memory that its counters are in, until it has ended."""
         self._channel: Channel | None = None
@@ -91,9 +93,7 @@ class NodeHandle:
         """For a person to read; it has `ended`."""
         if self.exit_code is None:
             return "ended with the zygote"
-        if self.exit_code < 0:
-            return f"was killed by {signal.Signals(-self.exit_code).name}"
-        return f"ended with exit code {self.exit_code}"
+        return how_it_ended(self.exit_code)
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Tell the node something; without effect when it is gone.

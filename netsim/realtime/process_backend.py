@@ -360,6 +360,7 @@ class ProcessBackend:
 
     async def crash(self, node: str) -> None:
         """SIGKILL its process."""
+        self._fleet.nodes[node].killed = True
         await self._fleet.kill_node(node)
         self._report_end(self._fleet.nodes[node])
 
@@ -418,9 +419,8 @@ class ProcessBackend:
         self._report_end(node)
 
     def _report_end(self, node: NodeHandle) -> None:
-        code = node.exit_code
-        exit_code = None if code is None or code < 0 else code
-        self._reports.node_ended(node.name, f"(pid {node.pid}) {node.how_it_ended}", exit_code)
+        how = f"(pid {node.pid}) {node.how_it_ended}"
+        self._reports.node_ended(node.name, how, None if node.killed else node.exit_code)
 
 
 def _new_launcher(method: StartMethod) -> Launcher:

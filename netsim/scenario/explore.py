@@ -33,7 +33,7 @@ Progress = Callable[[int, bool], None]
 """Told how many sets of faults were tried, and whether one that fails is being shrunk."""
 
 _MINUTE: Final = 60 * SECOND
-_MOST_TO_SHRINK: Final = 200
+MOST_TO_SHRINK: Final = 200
 """Sets of faults, after one has failed."""
 
 
@@ -64,6 +64,8 @@ class Exploration:
     """Of the run without faults, what was more than a search looks at, in words."""
     is_cut_short: bool = False
     """Time was over before all sets were tried, or before the smallest that fails was known."""
+    is_shrunk_enough: bool = True
+    """False: as many sets were tried to shrink what was found as are; smaller ones may do."""
 
 
 def explore(
@@ -111,6 +113,7 @@ def explore(
         exploration,
         faults=smallest,
         result=trials.failed[smallest],
+        is_shrunk_enough=trials.is_shrunk_enough,
         is_cut_short=trials.is_cut_short,
     )
 
@@ -120,7 +123,7 @@ def _faultless(
 ) -> tuple[ScenarioResult, FaultlessRun]:
     with tempfile.TemporaryDirectory(prefix="netsim-explore-") as folder:
         trace = Path(folder, "trace.jsonl")
-        job = Job(scenario, seed, trace=os.fspath(trace), watches_timers=True)
+        job = Job(scenario, seed, trace=os.fspath(trace), watches_timers=True, keeps_files=False)
         result = _run(pool, job)
         plan = make_plan(scenario.topology, seed=result.seed)
         return result, learn(result, trace, plan)
@@ -150,6 +153,7 @@ class _Trials:
         self._progress = progress
         self._deadline = deadline
         self.is_cut_short = False
+        self.is_shrunk_enough = True
 
     def try_all(self, sets: Sequence[FaultSet]) -> None:
         """Several at a time, until one fails and all that were drawn before it are done."""
@@ -181,8 +185,9 @@ class _Trials:
         known = dict.fromkeys(self.failed, True) | dict.fromkeys(self._held, False)
         before = frozenset(known)
         while True:
-            smallest, asked = _questions(shrink, before, known, self._pool.workers)
+            smallest, asked, is_enough = _questions(shrink, before, known, self._pool.workers)
             if smallest is not None:
+                self.is_shrunk_enough = is_enough
                 return smallest
             for index, result in self._pool.run([self._job(faults) for faults in asked]):
                 known[asked[index]] = not result.held
@@ -203,6 +208,7 @@ class _Trials:
             faults=faults,
             time_limit_ns=self._limit_ns,
             lengths=self._lengths,
+            keeps_files=False,
         )
 
 
@@ -217,22 +223,28 @@ def _questions(
     free: Set[FaultSet],
     known: Mapping[FaultSet, bool],
     count: int,
-) -> tuple[FaultSet | None, list[FaultSet]]:
+) -> tuple[FaultSet | None, list[FaultSet], bool]:
     """What `shrink` comes to, or up to `count` sets that it may ask about next, most likely first.
 
-    Sets that are not `free` count as tried.
+    Sets that are not `free` count as tried; the last of the answer is whether it could ask about
+    all that it wanted to.
     """
     found: dict[FaultSet, None] = {}
     guesses: deque[dict[FaultSet, bool]] = deque([{}])
     while guesses and len(found) < count:
         guess = guesses.popleft()
         tried: set[FaultSet] = set()
+        refused: set[FaultSet] = set()
 
         def fails(
-            faults: FaultSet, guess: dict[FaultSet, bool] = guess, tried: set[FaultSet] = tried
+            faults: FaultSet,
+            guess: dict[FaultSet, bool] = guess,
+            tried: set[FaultSet] = tried,
+            refused: set[FaultSet] = refused,
         ) -> bool:
             if faults not in free and faults not in tried:
-                if len(tried) >= _MOST_TO_SHRINK:
+                if len(tried) >= MOST_TO_SHRINK:
+                    refused.add(faults)
                     return False
                 tried.add(faults)
             answer = known.get(faults, guess.get(faults))
@@ -247,8 +259,8 @@ def _questions(
             guesses += ({**guess, unknown.faults: answer} for answer in (False, True))
         else:
             if not guess:
-                return smallest, []
-    return None, list(found)
+                return smallest, [], not refused
+    return None, list(found), True
 
 
 def _run(pool: Pool, job: Job) -> ScenarioResult:

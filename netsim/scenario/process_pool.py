@@ -8,7 +8,6 @@ limit or does not answer is the failure of its scenario only.
 
 from __future__ import annotations
 
-import signal
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final
 
+from netsim.core.process_end import how_it_ended
 from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 from netsim.interception.drawn_order import Choice
@@ -49,6 +49,8 @@ class Job:
     """Choices to be made, and no others."""
     has_own_files: bool = False
     """What it captures and records goes to files with its seed in their names."""
+    keeps_files: bool = True
+    """False: what it captures and records goes nowhere, as other runs do the same."""
     lengths: tuple[tuple[str, int], ...] = ()
     """How many choices a run has, for PCT."""
 
@@ -61,6 +63,7 @@ class Job:
             self.watches_timers,
             self.script,
             self.has_own_files,
+            self.keeps_files,
             self.lengths,
         )
 
@@ -194,16 +197,7 @@ class Pool:
             limit = run.job.scenario.wall_limit_ns or 0
             problem = f"the limit of {format_duration(limit)} of real time is over; it was killed"
             return run.job.broken(problem, wall)
-        return run.job.broken(f"its process {death(code)}{_last_words(run.said)}", wall)
-
-
-def death(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was killed by signal {-code}"
+        return run.job.broken(f"its process {how_it_ended(code)}{_last_words(run.said)}", wall)
 
 
 def _last_words(said: Path) -> str:

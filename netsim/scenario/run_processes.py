@@ -52,6 +52,7 @@ class RunOrder:
     script: tuple[tuple[Choice, int], ...] | None
     """Of choices between tasks; None: as the scenario says."""
     has_own_files: bool = False
+    keeps_files: bool = True
     """What it captures and records goes to files with its seed in their names."""
     lengths: tuple[tuple[str, int], ...] = ()
     """How many choices between tasks a run has, by computer, where one has shown it."""

@@ -222,6 +222,7 @@ def _run(accepting: socket.socket, scenario: Any, plan: Any) -> NoReturn:
             watches_timers=order.watches_timers,
             script=order.script,
             has_own_files=order.has_own_files,
+            keeps_files=order.keeps_files,
             lengths=order.lengths,
         )
         answers.send((result, SteadyImports.compiled))

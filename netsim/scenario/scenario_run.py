@@ -37,6 +37,7 @@ def execute(
     watches_timers: bool = False,
     script: Sequence[tuple[Choice, int]] | None = None,
     has_own_files: bool = False,
+    keeps_files: bool = True,
     lengths: Sequence[tuple[str, int]] = (),
     new_network: Callable[..., Network] = Network,
 ) -> ScenarioResult:
@@ -45,7 +46,8 @@ def execute(
     `plan` is that of the scenario's topology, where it was made before. `trace` is a file for every
     frame. `faults` come at times of their own, beside the steps. Timers of programs can be watched
     in virtual time. With a `script` no order of tasks is drawn; what it says is chosen.
-    `has_own_files` puts the seed into the names of what it captures and records.
+    `has_own_files` puts the seed into the names of what it captures and records, which goes nowhere
+    without `keeps_files`.
     `lengths` are those of another run, in choices by computer, for PCT.
     Whatever goes wrong is in the result. It runs an event loop: none may be running.
     """
@@ -57,6 +59,7 @@ def execute(
     started = time.monotonic()
     network = new_network(plan, time=scenario.time)
     recording = Recording(network.timing_watches if scenario.time == "real" else None)
+    network.run_files.are_kept = keeps_files
     if has_own_files:
         network.run_files.mark = f"seed-{plan.seed}"
     watched = _Watched(TimersSeen() if watches_timers else None)

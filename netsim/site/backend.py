@@ -234,5 +234,6 @@ class Reports(Protocol):
     def node_ended(self, node: str, how: str, exit_code: int | None) -> None:
         """A node has ended without having been told to stop; `how` is for a person to read.
 
-        `exit_code` is that with which a program has ended it; None when it was killed.
+        `exit_code` is as of `os.waitstatus_to_exitcode`, negative for a signal; None where it has
+        lost its power, or it is not known.
         """

@@ -64,6 +64,25 @@ def test_sys_exit_says_the_same_in_both_times(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_process_that_dies_by_itself_fails_the_run_and_a_crash_does_not(tmp_path: Path) -> None:
+    (tmp_path / "dying.py").write_text(
+        "import os, signal\nasync def die():\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    (tmp_path / "net.yaml").write_text(
+        "name: two\nnodes:\n  a: {kind: computer}\n  b: {kind: computer, run: 'dying:die'}\n"
+        "links: [[a, b]]\n"
+    )
+
+    async def test(network: Network) -> None:
+        await until(network, lambda: network.describe("b")["state"] == "dead")
+        await network["a"].crash()
+
+    network = play("real", tmp_path / "net.yaml", test)
+    logged = [(each.node, each.text) for each in network.errors]
+    assert logged == [("b", "was killed by SIGSEGV")]
+    assert [event.node for event in network.exits] == ["b"]
+
+
 async def reach_web(network: Network) -> None:
     async with asyncio.timeout(20):
         while not (await network["alice"].ping("web", count=1)).received:

@@ -61,6 +61,7 @@ def test_two_faults_that_break_it_together_are_found_and_fail_again(
     assert {fault.lasting_ns for fault in found.faults} == {SECOND // 100}
     assert {fault.at_ns for fault in found.faults} <= {SECOND, SECOND + SECOND // 10}
 
+    assert found.is_shrunk_enough
     assert found.result is not None
     written = file.with_name("stores.found.yaml")
     written.write_text(found_text(load_scenario(file), found, file.parent))
@@ -175,3 +176,23 @@ def test_faults_of_every_kind_are_written_as_they_are_read(tmp_path: Path, pool:
     assert done.problem == ""
     assert [fault.kind for fault in done.faults] == list(kinds)
     assert all(fault.ended_ns is not None for fault in done.faults)
+
+
+def test_what_runs_record_is_not_left(tmp_path: Path, pool: Pool) -> None:
+    file = write_stores(tmp_path)
+    scenario = file.read_text()
+    assert "\nsteps:\n" in scenario
+    record = "\nsteps:\n  - record: {at: a, to: out.csv}\n"
+    file.write_text(scenario.replace("\nsteps:\n", record))
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert search(file, pool, examples=2).tried
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == before
+
+
+def test_that_shrinking_has_ended_early_is_told(
+    file: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netsim.scenario.explore.MOST_TO_SHRINK", 1)
+    exploration = search(file, pool)
+    assert exploration.faults
+    assert not exploration.is_shrunk_enough
