@@ -11,8 +11,9 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names, peer_names
 from netsim.cli.link_tables import seen_from, show_changes, show_link, show_links
+from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
-from netsim.control.control_client import ControlClient
+from netsim.control.control_client import ControlClient, ControlError
 from netsim.control.finding import find
 from netsim.core.attribute import Attribute
 from netsim.core.errors import InvalidFileError
@@ -134,7 +135,7 @@ def _attribute_options(command: Command) -> Command:
 @click.argument("b", metavar="NODE", required=False, shell_complete=peer_names)
 def command(
     a: str | None, b: str | None, every: bool, as_json: bool, name: str | None, **asked: Any
-) -> None:
+) -> int:
     """Change the link between two nodes while it runs; without options, show it.
 
     Without nodes, list all links, and what of them is not as in the file. Only what is named
@@ -150,8 +151,8 @@ def command(
         raise click.UsageError("a link has two ends: write NODE NODE")
     client = ControlClient(find(name))
     if every:
-        _reset_all(client, as_json)
-    elif a is None or b is None:
+        return _reset_all(client, as_json)
+    if a is None or b is None:
         links = client.links()
         print_json(links) if as_json else show_links(links)
     else:
@@ -162,22 +163,30 @@ def command(
             show_changes(seen_from(a, document))
         else:
             show_link(seen_from(a, document))
+    return FINE
 
 
-def _reset_all(client: ControlClient, as_json: bool) -> None:
-    """One after the other; all are tried although one may fail."""
+def _reset_all(client: ControlClient, as_json: bool) -> int:
+    """One after the other; all are tried although one may fail. Returns the exit code."""
     changed = [link for link in client.links() if link["changes"] or link["flaps"]]
     documents = []
+    failures = []
     for link in changed:
         a, b = (f"{link[end]['node']}:{link[end]['interface']}" for end in ("a", "b"))
-        documents.append(client.change_link(a, b, {"reset": True}))
+        try:
+            documents.append(client.change_link(a, b, {"reset": True}))
+        except (ControlError, TimeoutError) as error:
+            failures.append(f"{a} – {b}: {error}")
     if as_json:
         print_json(documents)
-        return
-    for document in documents:
-        show_changes(document)
-    if not documents:
-        say("every link is as in the file")
+    else:
+        for document in documents:
+            show_changes(document)
+        if not changed:
+            say("every link is as in the file")
+    for failure in failures:
+        say(failure, err=True, fg="red")
+    return FAILED if failures else FINE
 
 
 def _instead(a: str, b: str, beyond: list[str]) -> str:

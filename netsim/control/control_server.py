@@ -161,7 +161,9 @@ class ControlServer:
         return web.json_response({**self._network.summary(), "state": "stopping"}, status=202)
 
     async def _get_inspect(self, request: web.Request) -> web.Response:
-        return web.json_response(await self._network.inspect())
+        found = await self._network.inspect()
+        links = [self._faults.with_flaps(link) for link in found["links"]]
+        return web.json_response(found | {"links": links})
 
     async def _get_metrics(self, request: web.Request) -> web.Response:
         text = await self._network.metrics()

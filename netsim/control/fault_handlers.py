@@ -66,9 +66,7 @@ class Faults:
     # Links
 
     async def _get_links(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            [link | self._flaps(link["index"]) for link in self._network.links()]
-        )
+        return web.json_response([self.with_flaps(link) for link in self._network.links()])
 
     async def _get_link(self, request: web.Request) -> web.Response:
         link = self._link(request)
@@ -115,6 +113,10 @@ class Faults:
     def _directions(self, link: Link) -> list[dict[str, Any]]:
         flaps = self._flaps(link.index)
         return [direction | flaps for direction in self._network.conditions_of(link.index)]
+
+    def with_flaps(self, link: dict[str, Any]) -> dict[str, Any]:
+        """What is known of a link, and whether it flaps."""
+        return link | self._flaps(link["index"])
 
     def _flaps(self, link: int) -> dict[str, bool]:
         return {"flaps": link in self._flapping}

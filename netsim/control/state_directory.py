@@ -210,7 +210,8 @@ class StateDirectory:
         with _exclusive(self.path.parent):
             if self._is_held():
                 return False
-            self._remove()
+            if is_of_a_network(self.path):
+                self._remove()
         return True
 
     def _is_held(self) -> bool:
@@ -229,7 +230,15 @@ class StateDirectory:
         return False
 
     def _take(self) -> None:
-        """Make the directory and hold it; whatever a crash has left there goes."""
+        """Make the directory and hold it; whatever a crash has left there goes.
+
+        NameTakenError where somebody else has put something there.
+        """
+        if not is_of_a_network(self.path):
+            raise NameTakenError(
+                f"{self.path} is no network's, and in the way; move it, or give this network "
+                "another name with --name"
+            )
         self._remove()
         _make_private(self.path)
         self._lock = _create(self.path / _LOCK, os.O_RDWR)
@@ -252,7 +261,8 @@ class StateDirectory:
 def survey() -> tuple[list[StateDirectory], list[StateDirectory]]:
     """Directories of live and of crashed networks, each by name.
 
-    Stale ones stay for `discard_if_stale`; only drafts of logs that nobody writes go.
+    Stale ones stay for `discard_if_stale`; only drafts of logs that nobody writes go. What somebody
+    else has put there stays, and is nothing of ours.
     """
     root = state_root()
     alive: list[StateDirectory] = []
@@ -261,12 +271,22 @@ def survey() -> tuple[list[StateDirectory], list[StateDirectory]]:
         return alive, stale
     with _exclusive(root):
         for path in sorted(root.iterdir()):
-            if path.is_dir():
+            if path.is_dir() and is_of_a_network(path):
                 state = StateDirectory(path)
                 (alive if state._is_held() else stale).append(state)
-            elif not Path("/proc", path.suffix[1:]).exists():
+            elif path.stem == _LOG and not Path("/proc", path.suffix[1:]).exists():
                 path.unlink()
     return alive, stale
+
+
+def is_of_a_network(path: Path) -> bool:
+    """Whether nothing is there, or what a network has made, or a crash has left of that."""
+    if not os.path.lexists(path):
+        return True
+    if path.is_symlink() or not path.is_dir():
+        return False
+    found = {entry.name for entry in path.iterdir()}
+    return not found or not found.isdisjoint((_LOCK, _SUMMARY, _CONTROL, _LOG))
 
 
 def running() -> list[StateDirectory]:

@@ -204,6 +204,9 @@ async def _ping(words: PingWords, network: Network, _: Path) -> Verdict:
 def _ping_text(report: PingReport) -> str:
     """`9 of 10 replies, rtt min/avg/max 5.61/6.1/11.2 ms: 11.2, 5.61, …`"""
     shown = f"{report.received} of {report.sent} replies"
+    if report.received and (lost := report.lost):
+        more = ", …" if len(lost) > _MOST_TIMES else ""
+        shown += f", none to {', '.join(map(str, lost[:_MOST_TIMES]))}{more}"
     if report.errors:
         shown += f", {report.errors[0]}"
     times = [f"{rtt / MILLISECOND:.3g}" for rtt in report.rtts_ns]

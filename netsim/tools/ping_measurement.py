@@ -30,6 +30,8 @@ class PingReport:
     """The network time at the end of each of `rtts_ns`."""
     ttls: tuple[int, ...] = ()
     """The TTL with which each of them arrived."""
+    lost: tuple[int, ...] = ()
+    """Numbers of the requests, from 1, that were not answered in time."""
     untrusted: str = ""
     """Why its times may be those of a busy machine, and not of the network; empty else."""
 
@@ -76,6 +78,7 @@ async def ping(to: str, count: int, interval: float, timeout: float, size: int) 
     await Pings(series, report, loop, wall_clock=loop.network_now).exchange()
     in_time = [reply for reply in report.replies if reply.rtt_ns <= timeout * SECOND]
     first = [reply for reply in in_time if not reply.is_duplicate]
+    answered = {reply.sequence for reply in first}
     return PingReport(
         sent=report.transmitted,
         received=len(first),
@@ -84,6 +87,7 @@ async def ping(to: str, count: int, interval: float, timeout: float, size: int) 
         arrived_at=tuple(reply.arrived_at for reply in first),
         ttls=tuple(reply.ttl for reply in first),
         errors=tuple(map(_error_text, report.failures)),
+        lost=tuple(number for number in range(1, report.transmitted + 1) if number not in answered),
     )
 
 

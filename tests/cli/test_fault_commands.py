@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from netsim_shell import FAKE_NETSIM, HOME, Shell
 
-from netsim.cli.outcome import MISUSED, explain
+from netsim.cli.outcome import FAILED, MISUSED, explain
 from netsim.cli.root import netsim
+from netsim.control.control_client import ControlClient, ControlError
 
 TWINS = """\
 name: home
@@ -98,6 +100,8 @@ def test_what_is_not_as_in_the_file_is_listed_with_the_links_and_reset_at_once(
         assert all(row[-1].endswith(", for 7s") for row in rows[1:])
     said(shell, "link", "alice:eth1", "web", "--flap", "1h", *twins)
     assert said(shell, "link", *twins).splitlines()[2].endswith("down, flapping")
+    (row,) = (line for line in said(shell, "inspect", *twins).splitlines() if "flapping" in line)
+    assert row.split()[:2] == ["alice:eth1", "web:eth1"]
     reset = said(shell, "link", "--reset", "--all", *twins).splitlines()
     assert reset == [
         "alice:eth0 → web:eth0  delay 80ms → 2ms",
@@ -105,6 +109,31 @@ def test_what_is_not_as_in_the_file_is_listed_with_the_links_and_reset_at_once(
         "alice:eth1 – web:eth1  state down, held, flapping → up",
     ]
     assert "Not as in the file" not in said(shell, "link", *twins)
+
+
+def test_all_links_are_reset_although_one_cannot_be(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shell.folder / "twins.yaml").write_text(TWINS)
+    assert shell.run("up", "-d", "--name", "twins", "twins.yaml")[0] == 0
+    twins = ("--name", "twins")
+    for interface in ("eth0", "eth1"):
+        said(shell, "link", f"alice:{interface}", "web", "--down", *twins)
+    change = ControlClient.change_link
+
+    def change_but_the_first(self: ControlClient, a: str, b: str, order: Any) -> Any:
+        if a == "alice:eth0":
+            raise ControlError("a node at one of the links does not answer")
+        return change(self, a, b, order)
+
+    monkeypatch.setattr(ControlClient, "change_link", change_but_the_first)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", shell.environment["XDG_RUNTIME_DIR"])
+    result = CliRunner().invoke(netsim, ["link", "--reset", "--all", *twins], standalone_mode=False)
+    assert result.return_value == FAILED
+    assert result.stdout.splitlines() == ["alice:eth1 – web:eth1  state down → up"]
+    assert result.stderr.splitlines() == [
+        "alice:eth0 – web:eth0: a node at one of the links does not answer"
+    ]
 
 
 def test_a_link_is_shown_and_a_node_that_is_down_as_well(shell: Shell) -> None:

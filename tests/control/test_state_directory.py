@@ -236,11 +236,16 @@ def test_whatever_somebody_puts_there_breaks_nothing(runtime_directory: Path) ->
     (held.path / "link").symlink_to(outside)
     (held.path.parent / "stray").mkdir()
     (held.path.parent / "stray" / "file").touch()
+    (held.path.parent / "notes.txt").touch()
     assert [found.name for found in state_directory.running()] == ["campus"]
     held.release()
     assert state_directory.running() == []
     assert (outside / "data").exists(), "no link is followed"
-    assert list(runtime_directory.iterdir()) == [outside]
+    left = sorted(path.name for path in held.path.parent.iterdir())
+    assert left == ["notes.txt", "stray"], "what is not ours stays"
+    with pytest.raises(NameTakenError, match="is no network's, and in the way; move it"):
+        StateDirectory.claim("stray")
+    assert (held.path.parent / "stray" / "file").exists()
 
 
 @pytest.mark.parametrize("umask", [0, 0o077, 0o777])
