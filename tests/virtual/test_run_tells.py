@@ -49,3 +49,15 @@ def test_the_warning_can_be_left_out() -> None:
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "another run may differ:", UserWarning)
         assert netsim.run(main(fails=False)) == 7
+
+
+async def nothing() -> None:
+    async with netsim.Network(plan_of("a b"), time="virtual") as network:
+        assert any("the order of sets" in text for text in network.unrepeatable)
+
+
+def test_that_sets_may_have_another_order_is_no_warning_in_every_script() -> None:
+    """Under pytest plain objects always lie elsewhere (`share_memory`)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        netsim.run(nothing())
