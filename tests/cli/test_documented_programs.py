@@ -20,7 +20,7 @@ PROGRAMS = {
 
 
 def test_both_pages_have_a_program_and_a_test() -> None:
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 6
     assert sum("def test_" in program for program in PROGRAMS.values()) == 2
 
 
