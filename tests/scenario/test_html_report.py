@@ -357,6 +357,21 @@ def test_a_link_that_is_set_is_no_outage() -> None:
     assert '<path class="shade" d="M' in plots(samples, [change, outage], axis)
 
 
+def test_which_task_ran_before_which_is_shown_with_their_stacks() -> None:
+    swap = {
+        "time_ns": 5 * MILLISECOND,
+        "node": "bank",
+        "ran": {"task": HOSTILE, "stack": ["bank.py:8 in deposit"]},
+        "before": [{"task": "Task-2", "stack": ["bank.py:10 in deposit"]}],
+        "passed": 1,
+    }
+    text = "".join(Page(html_report([failing(swaps=(swap,))])).text)
+    assert "Order of tasks" in text
+    assert "Task-2: bank.py:10 in deposit" in text
+    assert " before Task-2\n" in text
+    assert "Order of tasks" not in html_report([failing()])
+
+
 def test_a_request_that_fails_is_shown_hop_by_hop(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(
         "name: two\nnodes: {alice: {kind: computer}, r1: {kind: router}, web: {kind: computer, "

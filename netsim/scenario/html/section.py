@@ -16,7 +16,7 @@ from netsim.scenario.html.markup import clean, count, duration, table
 from netsim.scenario.html.plots import plots
 from netsim.scenario.html.timeline_chart import step_name, timeline
 from netsim.scenario.results import ScenarioResult, StepResult
-from netsim.scenario.text_report import again, seconds
+from netsim.scenario.text_report import again, seconds, swap_lines
 
 _MOST_FAILURES: Final = 20
 _MOST_STEPS: Final = 600
@@ -60,6 +60,10 @@ def _body(number: int, result: ScenarioResult, drawing: str) -> Iterator[str]:
     if drawn:
         yield f"<h3>Measured</h3>{drawn}"
     yield from _failures(number, result)
+    if result.swaps:
+        head, *lines = swap_lines(result.swaps)
+        swaps = "\n".join(clean(line.removeprefix("    ")) for line in lines)
+        yield f"<h3>Order of tasks</h3><p>{clean(head.strip())}</p><pre>{swaps}</pre>"
     if result.steps:
         yield f"<h3>Steps</h3>{_steps(number, result)}"
     if result.errors:
