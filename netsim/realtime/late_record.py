@@ -82,6 +82,13 @@ class LateReaders:
             self._add_to(taken, node)
         return taken
 
+    def close(self) -> None:
+        """Read the last, and let go of the memory; `take` still tells what it was."""
+        for node, reader in self._readers.items():
+            self._add_to(self._before, node)
+            reader.close()
+        self._readers.clear()
+
     def _add_to(self, sums: dict[str, Late], node: str) -> None:
         if (late := self._readers[node].read()) is not None:
             sums[node] = sums.get(node, Late()) + late
@@ -94,6 +101,10 @@ class _Reader:
         self._memory = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
         self._offset = len(self._memory) - SIZE
         self._seen = (0, 0, 0, 0)
+
+    def close(self) -> None:
+        """The memory has a descriptor of its own, which would stay as long as this object."""
+        self._memory.close()
 
     def read(self) -> Late | None:
         """What is new; None where nothing is."""

@@ -143,6 +143,7 @@ class Launches:
         for tap in self._taps.values():
             os.close(tap.descriptor)
         self._taps.clear()
+        self.late.close()
         self.cabling.close()
 
     def carrier_lost(self, name: str) -> None:

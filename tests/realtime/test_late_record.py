@@ -71,6 +71,17 @@ def test_a_site_that_has_ended_is_read_to_its_end(memory: int) -> None:
     os.close(again)
 
 
+def test_what_was_late_at_the_end_is_told_when_the_memory_is_let_go(memory: int) -> None:
+    readers = LateReaders()
+    before = len(os.listdir("/proc/self/fd"))
+    readers.open("s1", memory)
+    assert len(os.listdir("/proc/self/fd")) == before + 1, "the mapping's own"
+    SharedCounters(os.dup(memory)).late.handled(1_000, 2, 0, 30)
+    readers.close()
+    assert readers.take() == {"s1": Late(2, 0, 0, 30, 1_000)}
+    assert readers.take() == {}
+
+
 def test_counters_and_record_keep_out_of_each_others_way(memory: int) -> None:
     readers = LateReaders()
     readers.open("s1", memory)

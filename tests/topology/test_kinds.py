@@ -14,6 +14,8 @@ PACKAGE = Path(netsim.__file__).parent
 TABLES = ("topology/kinds.py", "drawing/looks.py")
 OF_OTHERS = ("cli/other_words.py",)
 """Words of other tools, which happen to be the same."""
+WRITERS = ("topology/generators.py",)
+"""What writes files says which nodes they have; it compares nothing."""
 
 
 def test_every_kind_is_in_every_table() -> None:
@@ -24,7 +26,7 @@ def test_nobody_else_writes_the_name_of_a_kind() -> None:
     found = [
         f"{module}:{node.lineno}"
         for file in PACKAGE.rglob("*.py")
-        if (module := file.relative_to(PACKAGE).as_posix()) not in TABLES + OF_OTHERS
+        if (module := file.relative_to(PACKAGE).as_posix()) not in TABLES + OF_OTHERS + WRITERS
         for node in ast.walk(ast.parse(file.read_bytes()))
         if isinstance(node, ast.Constant) and node.value in KINDS
     ]

@@ -19,6 +19,7 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.interception.task_order import StableFuture, StableOrder, StableTask
 from netsim.network.events import Event
 from netsim.network.fault_history import PastFault
+from netsim.network.log_lines import LogLine
 from netsim.site.driver import Driver
 from netsim.site.site import Site
 from netsim.stack.host import Host
@@ -277,9 +278,10 @@ async def crash_in_the_middle(network: Network) -> None:
 
 
 def test_a_crash_leaves_nothing_but_what_the_program_held() -> None:
-    """Of netsim that is the loop without its time and its stack, and what programs wait for."""
+    """Of netsim that is the loop without its time and its stack, and what programs wait for;
+    and what is told of it, in a log that has a limit."""
     kept = {ComputerLoop, Schedule, StableOrder, StableTask, StableFuture, Timer}
-    kept |= {Server, StreamTransport, Event, PastFault}
+    kept |= {Server, StreamTransport, Event, PastFault, LogLine}
 
     async def test(network: Network) -> None:
         await crash_in_the_middle(network)
