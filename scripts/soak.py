@@ -161,7 +161,7 @@ class Soak:
         return {
             "seconds": self.seconds,
             "done": dict(sorted(self.load.done.items())),
-            "disturbances": dict(sorted(self.disturbances.done.items())),
+            "disturbances": dict(sorted((self.disturbances.done + self.load.disturbed).items())),
             "killed": self.killed,
             "audits": self.audits,
             "frames": dict(self.frames),

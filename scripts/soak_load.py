@@ -1,14 +1,14 @@
-"""What `scripts/soak` does to a network: clients that must get every answer, and disturbances."""
+"""What `scripts/soak` does to a network: clients that must get every answer, and disturbances.
+
+What needs only the port of the network is done by a process of its own (soak_clients.py).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
-import socket
-import struct
 import subprocess
 import sys
 from collections import Counter
@@ -32,6 +32,8 @@ class Load(Repeated):
         self._random = random
         self._base = f"http://{network.ports()[0]['listen']}"
         self._clients: asyncio.subprocess.Process | None = None
+        self.disturbed: Counter[str] = Counter()
+        """Disturbances by clients, by kind."""
 
     async def start(self) -> None:
         """Begin."""
@@ -52,6 +54,7 @@ class Load(Repeated):
             return
         told_of = json.loads(told)
         self.done.update(told_of["done"])
+        self.disturbed.update(told_of["disturbed"])
         self.failures += told_of["failures"]
 
     async def once(self) -> None:
@@ -89,7 +92,10 @@ class Load(Repeated):
 
 
 class Disturbances:
-    """Small misfortunes, one after the other, drawn from a seeded random."""
+    """Small misfortunes of nodes and tools, one after the other, drawn from a seeded random.
+
+    Those of clients, and the hog of a processor, are in the process of the clients.
+    """
 
     def __init__(self, load: Load, random: Random) -> None:
         self.done: Counter[str] = Counter()
@@ -99,21 +105,15 @@ class Disturbances:
         """Held while a node is stopped, so that nobody asks it anything."""
         self._load = load
         self._random = random
-        host, _, port = load.network.ports()[0]["listen"].rpartition(":")
-        self._entrance = (host, int(port))
 
     async def run(self) -> None:
         """Until cancelled."""
         choices: list[Callable[[], Awaitable[None]]] = [
             self.stop_a_node,
-            self.hog_a_processor,
-            self.burst_of_connections,
-            self.abort_a_download,
-            self.abort_an_upload,
             self.interrupt_a_ping,
         ]
         while True:
-            await asyncio.sleep(self._random.uniform(0.1, 1.0))
+            await asyncio.sleep(self._random.uniform(0.1, 3.0))
             choice = self._random.choice(choices)
             await choice()
             self.done[choice.__name__.replace("_", " ")] += 1
@@ -127,55 +127,6 @@ class Disturbances:
                 await asyncio.sleep(self._random.uniform(0.005, 0.4))
             finally:
                 os.kill(pid, signal.SIGCONT)
-
-    async def hog_a_processor(self) -> None:
-        """Somebody else needs the CPU for a second."""
-        code = "import time; end = time.time() + 1\nwhile time.time() < end: pass"
-        hog = await asyncio.create_subprocess_exec(sys.executable, "-S", "-c", code)
-        try:
-            await hog.wait()
-        finally:
-            if hog.returncode is None:
-                hog.kill()
-                await hog.wait()
-
-    async def burst_of_connections(self) -> None:
-        """Opened all at once and reset, some with half a request sent."""
-        sockets = []
-        loop = asyncio.get_running_loop()
-        for _ in range(self._random.randint(5, 60)):
-            sock = socket.socket()
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            sockets.append(sock)
-        try:
-            await asyncio.gather(*(loop.sock_connect(sock, self._entrance) for sock in sockets))
-            for sock in sockets[::2]:
-                await loop.sock_sendall(sock, b"GET /bytes/100000 HTTP/1.1\r\nHost: w")
-            for sock in sockets[::4]:
-                await loop.sock_sendall(sock, b"eb\r\n\r\n")
-            await asyncio.sleep(self._random.uniform(0, 0.1))
-        finally:
-            for sock in sockets:
-                sock.close()
-
-    async def abort_a_download(self) -> None:
-        """The client goes away in the middle."""
-        reader, writer = await asyncio.open_connection(*self._entrance)
-        writer.write(b"GET /bytes/50000000 HTTP/1.1\r\nHost: web\r\n\r\n")
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            await reader.readexactly(self._random.randint(1, 500_000))
-        writer.transport.abort()
-
-    async def abort_an_upload(self) -> None:
-        """The client goes away before it has sent what it promised."""
-        _, writer = await asyncio.open_connection(*self._entrance)
-        writer.write(b"PUT /upload HTTP/1.1\r\nHost: web\r\nContent-Length: 50000000\r\n\r\n")
-        with contextlib.suppress(ConnectionError):
-            for _ in range(self._random.randint(1, 20)):
-                writer.write(bytes(10_000))
-                await writer.drain()
-        writer.transport.abort()
 
     async def interrupt_a_ping(self) -> None:
         """Ctrl-C at a tool."""
