@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from netsim import AlreadyRunningError, FrameRecord, HttpFailedError, LogLine, NetworkPlan
 from netsim.network.events import Event
 from netsim.network.log_lines import LogHistory
+from netsim.network.run_files import RunFiles
 from netsim.scenario.fault_steps import PlannedFault
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.results import ScenarioResult
@@ -56,6 +57,11 @@ class FakePings:
     @property
     def received(self) -> int:
         return len(self.rtts_ns)
+
+    @property
+    def lost(self) -> list[int]:
+        """The last ones."""
+        return list(range(self.received + 1, self.sent + 1))
 
 
 @dataclass
@@ -109,6 +115,7 @@ class FakeNetwork:
         self.world = world
         self.errors: list[LogLine] = []
         self.exits: list[Event] = []
+        self.run_files = RunFiles(beside=True)
         self._logs = LogHistory()
         self.broken: set[str] = set()
         self.observed = False
@@ -147,8 +154,8 @@ class FakeNetwork:
         assert self.observed
         return [FrameRecord(self.now(), 0, "alice:eth0", "r1:eth0", bytes(60), "delivered")]
 
-    async def capture(self, where: str, path: Path) -> None:
-        self.do(f"capture {where} {path.name}")
+    async def capture(self, where: str, path: Path, *, filter: str = "") -> None:
+        self.do(f"capture {where} {path.name}{filter and f' ({filter})'}")
 
     async def partition(self, first: list[str], second: list[str]) -> None:
         self.broken.add("partition")

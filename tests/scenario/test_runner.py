@@ -153,7 +153,7 @@ def test_errors_may_be_expected(tmp_path: Path, error: str, held: bool) -> None:
             "ping: {from: alice, to: web, count: 4, expect: {loss: 0%}}",
             1,
             "loss 0%",
-            "loss 25% (3 of 4 replies, rtt min/avg/max 5/6/7 ms: 5, 6, 7)",
+            "loss 25% (3 of 4 replies, none to 4, rtt min/avg/max 5/6/7 ms: 5, 6, 7)",
         ),
         ("ping: {from: alice, to: web, count: 4, expect: {loss: 25%, rtt: 6ms}}", 1, "", ""),
         (
@@ -172,7 +172,7 @@ def test_errors_may_be_expected(tmp_path: Path, error: str, held: bool) -> None:
             "ping: {from: alice, to: web, count: 12, expect: {rtt: < 6ms}}",
             1,
             "rtt < 6ms",
-            "rtt 10ms (11 of 12 replies, rtt min/avg/max 5/10/15 ms: "
+            "rtt 10ms (11 of 12 replies, none to 12, rtt min/avg/max 5/10/15 ms: "
             "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, …)",
         ),
         ("ping: {from: alice, to: web, expect: {ttl: 62}}", 0, "", ""),
@@ -180,7 +180,7 @@ def test_errors_may_be_expected(tmp_path: Path, error: str, held: bool) -> None:
             "ping: {from: alice, to: web, expect: {ttl: < 62}}",
             2,
             "ttl < 62",
-            "ttl 62 (1 of 3 replies)",
+            "ttl 62 (1 of 3 replies, none to 2, 3)",
         ),
         (
             "ping: {from: alice, to: web, expect: {ttl: 62}}",
