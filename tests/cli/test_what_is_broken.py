@@ -51,7 +51,12 @@ def test_inspect_lists_faults_in_force(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_inspect_tells_which_programs_have_ended(capsys: pytest.CaptureFixture[str]) -> None:
-    failed = {"call": "shop:main", "state": "failed", "failure": "LookupError: no stock"}
+    failed = {
+        "call": "shop:main",
+        "state": "failed",
+        "failure": "LookupError: no stock",
+        "traceback": ["in main"],
+    }
     web = node_of("web", programs=[failed, failed | {"state": "running"}])
     show_network(network_of(web))
     ended = "run: shop:main has ended with LookupError: no stock"

@@ -200,7 +200,7 @@ def test_what_is_lost_is_waited_for_as_long_as_was_asked(world: World) -> None:
     world.network.port("web", "eth0").egress.change(LinkAttributes(loss=1.0), world.now)
     started = world.now
     report = world.run("alice", ping("web", 2, 0.5, 3.0, 56))
-    assert report == PingReport(2, 0, 0, ())
+    assert report == PingReport(2, 0, 0, (), lost=(1, 2))
     assert world.now - started == 3.5 * SECOND
 
 
