@@ -336,7 +336,9 @@ def test_tshark_objects_to_nothing_but_losses(lab: Lab, tmp_path: Path) -> None:
             lab.netsim("link", "lab", "r1", "--loss", "0%")
     assert put.stdout == "1000000"
     assert matching(lab, capture, "tcp.analysis.retransmission").count("\n") > 5
-    assert matching(lab, capture, BROKEN) == ""
+    # For tshark a body of which a part came twice is an error: "New fragment overlaps old data".
+    overlaps = f"_ws.malformed.reassembly && ({SUSPICIOUS})"
+    assert matching(lab, capture, f"({BROKEN}) && !({overlaps})") == ""
     unexplained = f"_ws.expert.severity >= 6291456 && !({EXPLAINED_BY_LOSS})"  # warnings and worse
     assert matching(lab, capture, f"tcp && {unexplained}") == ""
 
