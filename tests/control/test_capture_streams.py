@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from fake_network import FakeNetwork, Served
+from fake_network import Served
 
 from netsim.control.control_client import ControlClient
-from netsim.control.state_directory import StateDirectory
 from netsim.core.errors import InvalidFilterError
 from netsim.network import live_captures
 from netsim.observe.captured import CapturedBatch
 from netsim.observe.pcapng import Packet, PcapngReader, Statistics, read_block
 from netsim.observe.tap import Direction
 
+pytest_plugins = ("served_network",)
+
 FRAME = bytes(12) + b"\x08\x06" + bytes(1400)
-
-
-@pytest_asyncio.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    served = Served(FakeNetwork(), StateDirectory.claim("campus"))
-    await served.server.start(served.state.listen())
-    yield served
-    await served.server.close()
-    served.state.release()
-
-
-@pytest_asyncio.fixture
-async def http(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.UnixConnector(str(served.state.path / "control.sock"))
-    async with aiohttp.ClientSession("http://netsim", connector=connector) as session:
-        yield session
 
 
 def frames(number: int, dropped: str = "") -> CapturedBatch:

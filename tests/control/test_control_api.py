@@ -3,36 +3,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from fake_network import VERY_LATE, FakeNetwork, Served
+from fake_network import VERY_LATE, Served
 
 from netsim import Timing, UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError
-from netsim.control.state_directory import StateDirectory
 from netsim.network.events import BACKLOG
 
-
-@pytest_asyncio.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    served = Served(FakeNetwork(), StateDirectory.claim("campus"))
-    await served.server.start(served.state.listen())
-    yield served
-    await served.server.close()
-    served.state.release()
-
-
-@pytest_asyncio.fixture
-async def http(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.UnixConnector(str(served.state.path / "control.sock"))
-    async with aiohttp.ClientSession("http://netsim", connector=connector) as session:
-        yield session
+pytest_plugins = ("served_network",)
 
 
 def client_of(served: Served) -> ControlClient:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from fake_network import FakeNetwork, Served
+from fake_network import Served
 
 from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError, RefusedError
-from netsim.control.state_directory import StateDirectory
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkAttributes
 from netsim.core.queue_settings import QueueLimit
+
+pytest_plugins = ("served_network",)
 
 pytestmark = pytest.mark.asyncio
 FIRST = ("/v1/links/alice:eth0/web", "/v1/links/web/alice:eth0")
@@ -36,24 +35,6 @@ AS_PLANNED = {
     "queue": 1000,
     "mtu": 1500,
 }
-
-
-@pytest_asyncio.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    served = Served(FakeNetwork(), StateDirectory.claim("campus"))
-    await served.server.start(served.state.listen())
-    yield served
-    served.network.released.set()
-    await served.server.close()
-    served.state.release()
-
-
-@pytest_asyncio.fixture
-async def http(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.UnixConnector(str(served.state.path / "control.sock"))
-    async with aiohttp.ClientSession("http://netsim", connector=connector) as session:
-        yield session
 
 
 async def change(served: Served, order: dict[str, Any], a: str = "alice:eth0") -> dict[str, Any]:

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from fake_network import FakeNetwork, Served
+from fake_network import Served
 
 from netsim import UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError, RefusedError
-from netsim.control.state_directory import StateDirectory
 
-
-@pytest_asyncio.fixture
-async def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    served = Served(FakeNetwork(), StateDirectory.claim("campus"))
-    await served.server.start(served.state.listen())
-    yield served
-    await served.server.close()
-    served.state.release()
-
-
-@pytest_asyncio.fixture
-async def http(served: Served) -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.UnixConnector(str(served.state.path / "control.sock"))
-    async with aiohttp.ClientSession("http://netsim", connector=connector) as session:
-        yield session
+pytest_plugins = ("served_network",)
 
 
 async def trace(served: Served, url: str, **given: Any) -> dict[str, Any]:
