@@ -20,7 +20,6 @@ from netsim.tools import iperf_ends as ends
 from netsim.tools import iperf_text as text
 from netsim.tools.arguments import Refusal, ToolExit, ToolParser, seconds, whole
 from netsim.tools.context import INTERRUPTED, Terminal
-from netsim.tools.iperf_ends import Address, Counted, Counts, EndOrder
 from netsim.tools.iperf_report import (
     IperfRate,
     IperfReport,
@@ -28,6 +27,7 @@ from netsim.tools.iperf_report import (
     rate_of,
     rates_between,
 )
+from netsim.tools.iperf_streams import Address, Counted, Counts, EndOrder
 from netsim.topology.plan import NetworkPlan
 
 MOST_STREAMS: Final = 128

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netsim.core.time import SECOND
-from netsim.tools.iperf_ends import Address, Counted, Counts
+from netsim.tools.iperf_streams import Address, Counted, Counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

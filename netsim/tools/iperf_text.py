@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
-from netsim.tools.iperf_ends import Address
 from netsim.tools.iperf_report import IperfRate, IperfReport, sum_of
+from netsim.tools.iperf_streams import Address
 
 RULE: Final = " ".join("-" * 25)
 _FIRST_NUMBER: Final = 5
