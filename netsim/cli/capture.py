@@ -18,7 +18,7 @@ from netsim.cli.outcome import FINE
 from netsim.cli.printing import say
 from netsim.control.control_client import CaptureStream, ControlClient
 from netsim.control.finding import find
-from netsim.observe.capture_filter import WORDS
+from netsim.observe.filter_tokens import WORDS
 from netsim.observe.frame_lines import FrameLines
 from netsim.observe.pcapng import PcapngReader
 

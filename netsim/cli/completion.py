@@ -72,7 +72,7 @@ def capture_words(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Nodes, and behind the first one the words of filters."""
-    from netsim.observe.capture_filter import WORDS
+    from netsim.observe.filter_tokens import WORDS
 
     words = _kinds(ctx)
     if ctx.params.get("words"):

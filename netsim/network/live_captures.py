@@ -15,9 +15,10 @@ from typing import Final
 
 from netsim.core.errors import InvalidValueError
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.observe.capture_filter import Names, parse_filter
+from netsim.observe.capture_filter import parse_filter
 from netsim.observe.captured import CapturedBatch, CapturedFrame, Passed, Points
 from netsim.observe.filter_expression import Expression
+from netsim.observe.filter_tokens import Names
 from netsim.site.backend import Backend
 from netsim.topology.plan import NetworkPlan
 from netsim.topology.plan_names import node_and_interface
