@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
-from netsim.control.state_directory import NameTakenError, StateDirectory, StateError
+from netsim.control.private_files import StateError
+from netsim.control.state_directory import NameTakenError, StateDirectory
 from netsim.realtime.process_tree import family
 from netsim.realtime.zygote import Zygote
 

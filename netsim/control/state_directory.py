@@ -26,12 +26,12 @@ import fcntl
 import json
 import os
 import socket
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from netsim.control.private_files import create_private, exclusive, make_private, remove_tree
 from netsim.core.errors import NetsimError, NotRunningError
 from netsim.topology.naming import check_network_name, suggest
 
@@ -45,10 +45,6 @@ _SUN_PATH: Final = 107
 
 _held: set[int] = set()
 """Descriptors of the locks that this process holds."""
-
-
-class StateError(NetsimError):
-    """The place for state directories is not private to this user."""
 
 
 class NameTakenError(NetsimError):
@@ -87,7 +83,7 @@ class StateDirectory:
         Processes forked from this one do not hold it. Raises NameTakenError.
         """
         check_network_name(name)
-        with _exclusive(state_root()) as root:
+        with exclusive(state_root()) as root:
             state = cls(root / name)
             if state._is_held():
                 pid = state.summary().get("supervisor_pid", "unknown")
@@ -110,7 +106,7 @@ class StateDirectory:
         `listen` and `publish` have to be called again. NameTakenError when another network has
         taken the name meanwhile.
         """
-        with _exclusive(self.path.parent):
+        with exclusive(self.path.parent):
             if self._is_ours():
                 return
             if self._is_held():
@@ -124,13 +120,13 @@ class StateDirectory:
     def publish(self, summary: Mapping[str, Any]) -> None:
         """Write `network.json`, at once and whole for whoever reads it meanwhile."""
         draft = self.path / f"{_SUMMARY}.new"
-        with open(_create(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
+        with open(create_private(draft, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as file:
             file.write(json.dumps(summary) + "\n")
         draft.replace(self.path / _SUMMARY)
 
     def keep_token(self, token: str) -> None:
         """Write the token of the control API over TCP, for this user alone."""
-        with open(_create(self.token_path, os.O_WRONLY | os.O_TRUNC), "w") as file:
+        with open(create_private(self.token_path, os.O_WRONLY | os.O_TRUNC), "w") as file:
             file.write(token + "\n")
 
     def summary(self) -> dict[str, Any]:
@@ -190,7 +186,7 @@ class StateDirectory:
         if self._lock not in _held:  # not ours, or not ours any more
             return
         if self._is_ours():  # else somebody has removed it, and it may be a successor's
-            with _exclusive(self.path.parent):
+            with exclusive(self.path.parent):
                 self._remove()
         _held.remove(self._lock)
         os.close(self._lock)
@@ -200,14 +196,14 @@ class StateDirectory:
         """Whether the supervisor lives."""
         if not self.path.exists():
             return False
-        with _exclusive(self.path.parent):
+        with exclusive(self.path.parent):
             return self._is_held()
 
     def discard_if_stale(self) -> bool:
         """Remove what a crashed supervisor left; True if none lives, False while one does."""
         if not self.path.exists():
             return True
-        with _exclusive(self.path.parent):
+        with exclusive(self.path.parent):
             if self._is_held():
                 return False
             if is_of_a_network(self.path):
@@ -240,8 +236,8 @@ class StateDirectory:
                 "another name with --name"
             )
         self._remove()
-        _make_private(self.path)
-        self._lock = _create(self.path / _LOCK, os.O_RDWR)
+        make_private(self.path)
+        self._lock = create_private(self.path / _LOCK, os.O_RDWR)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _held.add(self._lock)
 
@@ -255,7 +251,7 @@ class StateDirectory:
 
     def _remove(self) -> None:
         if not self.path.is_symlink() and self.path.is_dir():
-            _remove_tree(self.path)
+            remove_tree(self.path)
 
 
 def survey() -> tuple[list[StateDirectory], list[StateDirectory]]:
@@ -269,7 +265,7 @@ def survey() -> tuple[list[StateDirectory], list[StateDirectory]]:
     stale: list[StateDirectory] = []
     if not root.is_dir():
         return alive, stale
-    with _exclusive(root):
+    with exclusive(root):
         for path in sorted(root.iterdir()):
             if path.is_dir() and is_of_a_network(path):
                 state = StateDirectory(path)
@@ -317,15 +313,15 @@ def find(name: str | None) -> StateDirectory:
 
 def draft_log() -> Path:
     """A new file for the output of a supervisor that does not know its network's name yet."""
-    with _exclusive(state_root()) as root:
+    with exclusive(state_root()) as root:
         path = root / f"{_LOG}.{os.getpid()}"
-        os.close(_create(path, os.O_WRONLY | os.O_TRUNC))
+        os.close(create_private(path, os.O_WRONLY | os.O_TRUNC))
     return path
 
 
 def discard_log(path: Path) -> None:
     """Remove a draft that no network has adopted; without effect when one has."""
-    with _exclusive(state_root()):
+    with exclusive(state_root()):
         path.unlink(missing_ok=True)
 
 
@@ -343,60 +339,6 @@ def state_root() -> Path:
     import tempfile  # 10 ms, and most desktops have a runtime directory
 
     return Path(tempfile.gettempdir()) / f"netsim-{os.getuid()}"
-
-
-def _create(path: Path, flags: int) -> int:
-    """Open a file of the user's own, made if need be: mode 0600 whatever the umask."""
-    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return descriptor
-
-
-def _remove_tree(path: Path) -> None:
-    """The directory and all that is in it, whoever has put it there; no link is followed."""
-    path.chmod(0o700)
-    for entry in path.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            _remove_tree(entry)
-        else:
-            entry.unlink()
-    path.rmdir()
-
-
-def _make_private(path: Path) -> None:
-    """Make the directory, or refuse one that somebody else could read or replace."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-        path.chmod(0o700)  # whatever the umask
-    found = path.lstat()
-    private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-    if not private or stat.S_IMODE(found.st_mode) & 0o077:
-        raise StateError(
-            f"{path} is not a private directory of yours; remove it, or set XDG_RUNTIME_DIR to one"
-        )
-
-
-@contextmanager
-def _exclusive(root: Path) -> Iterator[Path]:
-    """Hold the directory above the state directories; the last one out removes it when empty."""
-    while True:
-        _make_private(root)
-        try:
-            descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:  # its last user was faster
-            continue
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        with suppress(FileNotFoundError):
-            if os.stat(root).st_ino == os.fstat(descriptor).st_ino:
-                break
-        os.close(descriptor)
-    try:
-        yield root
-    finally:
-        with suppress(OSError):  # not empty
-            root.rmdir()
-        os.close(descriptor)
 
 
 @contextmanager
