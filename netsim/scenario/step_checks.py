@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from netsim.core.errors import HttpFailedError, NetsimError
+from netsim.core.errors import HttpFailedError
 from netsim.core.time import MILLISECOND, SECOND
-from netsim.core.units import format_duration
 from netsim.observe.request_trace import Trace
 from netsim.scenario.check_words import (
     DnsWords,
     HttpWords,
-    OutcomeWords,
     PathWords,
     PingWords,
     RunWords,
     TransferWords,
 )
-from netsim.scenario.expectation import Expectation
 from netsim.scenario.results import Sample
 from netsim.scenario.scenario_model import Step
 from netsim.scenario.scenario_modules import call_beside
+from netsim.scenario.step_verdicts import (
+    Verdict,
+    attempt_it,
+    compare_time,
+    error_text,
+    patience_of,
+    rounded,
+)
 from netsim.tools.http_reply import HttpReply
 from netsim.tools.ping_measurement import PingReport
 from netsim.tools.transfer import Transfer
@@ -35,53 +36,10 @@ from netsim.tools.transfer import Transfer
 if TYPE_CHECKING:
     from netsim.network.network import Network
 
-Outcome = TypeVar("Outcome")
-
-_LATE_NS: Final = SECOND
-"""What is late is waited for so much longer than it may take, so that it can be shown."""
 _MOST_TIMES: Final = 10
 """Round trips that are shown."""
 _SHOWN: Final = 200
 """Characters of a body."""
-_PLACE: Final = re.compile(r'^ *File "(.+)", line (\d+), in (\S+)$', re.MULTILINE)
-"""A line of a traceback."""
-
-
-@dataclass(slots=True)
-class Verdict:
-    """Whether a check holds, and why not."""
-
-    expected: list[str] = field(default_factory=list)
-    seen: list[str] = field(default_factory=list)
-    """Of what does not hold only, as soon as something does not."""
-    held: bool = True
-    samples: list[Sample] = field(default_factory=list)
-    trace: Trace | None = None
-    """Of a request, where these are traced."""
-
-    def compare(self, held: bool, expected: str, seen: str) -> None:
-        """One thing that was expected, and what was seen of it."""
-        if self.held and not held:
-            self.held = False
-            self.expected.clear()
-            self.seen.clear()
-        if held == self.held:
-            self.expected.append(expected)
-            self.seen.append(seen)
-
-    def number(self, what: str, expected: Expectation | None, seen: float) -> None:
-        """A number that may be expected to be something."""
-        if expected is not None:
-            shown = expected.show(seen)
-            self.compare(expected.holds(seen), f"{what} {expected.text}", f"{what} {shown}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Attempt(Generic[Outcome]):
-    """The outcome, None where it is an error; and the verdict so far."""
-
-    outcome: Outcome | None
-    verdict: Verdict
 
 
 async def check(
@@ -94,7 +52,7 @@ async def check(
         return await _CHECKS[step.verb](step.words, network, folder)
     except Exception as error:  # noqa: BLE001  # whatever goes wrong at the node is what was seen
         verdict = Verdict()
-        verdict.compare(False, _PLAIN[step.verb], _error_text(error))
+        verdict.compare(False, _PLAIN[step.verb], error_text(error))
         return verdict
 
 
@@ -124,7 +82,7 @@ def _asked(words: HttpWords) -> tuple[str, dict[str, Any]]:
     """The method, and what else belongs to the request."""
     method = words.method or ("GET" if words.body is None else "POST")
     body = None if words.body is None else words.body.encode()
-    patience = _patience(words.timeout, words.expect)
+    patience = patience_of(words.timeout, words.expect)
     return method, {"headers": words.headers, "body": body, "timeout": patience}
 
 
@@ -132,7 +90,7 @@ async def _judged_http(
     words: HttpWords, network: Network, request: Callable[[], Awaitable[HttpReply]]
 ) -> Verdict:
     expect = words.expect
-    attempt = await _attempt(
+    attempt = await attempt_it(
         request,
         network,
         expect,
@@ -160,7 +118,7 @@ async def _judged_http(
         held = header is not None and value in header
         shown = "missing" if header is None else repr(header)
         verdict.compare(held, f"header {name} with {value!r}", f"header {name} {shown}")
-    _time(verdict, expect, reply.elapsed_ns)
+    compare_time(verdict, expect, reply.elapsed_ns)
     return verdict
 
 
@@ -240,11 +198,11 @@ async def _dns(words: DnsWords, network: Network, _: Path) -> Verdict:
 
 async def _transfer(words: TransferWords, network: Network, _: Path) -> Verdict:
     expect = words.expect
-    attempt = await _attempt(
+    attempt = await attempt_it(
         lambda: network[words.from_].transfer(words.to, words.size),
         network,
         expect,
-        _patience(words.timeout, expect),
+        patience_of(words.timeout, expect),
         "completion",
         _transfer_text,
     )
@@ -255,7 +213,7 @@ async def _transfer(words: TransferWords, network: Network, _: Path) -> Verdict:
     verdict.samples += [Sample(at, "goodput", label, bps) for at, bps in transfer.rates()]
     if expect is not None and expect.error is None:
         verdict.number("goodput", expect.goodput, transfer.goodput_bps)
-        _time(verdict, expect, transfer.elapsed_ns)
+        compare_time(verdict, expect, transfer.elapsed_ns)
     return verdict
 
 
@@ -263,11 +221,11 @@ async def _run(words: RunWords, network: Network, folder: Path) -> Verdict:
     expect = words.expect
     started = network.now()
     node = network[words.host]
-    attempt = await _attempt(
+    attempt = await attempt_it(
         lambda: _boxed(node.run(call_beside, str(folder), words.call, words.args or {})),
         network,
         expect,
-        _patience(words.timeout, expect),
+        patience_of(words.timeout, expect),
         "a return",
         _return_text,
         folder,
@@ -278,7 +236,7 @@ async def _run(words: RunWords, network: Network, folder: Path) -> Verdict:
     if "returns" in expect.model_fields_set:
         held = outcome[0] == expect.returns
         verdict.compare(held, f"it returns {expect.returns!r}", _return_text(outcome))
-    _time(verdict, expect, network.now() - started)
+    compare_time(verdict, expect, network.now() - started)
     return verdict
 
 
@@ -306,96 +264,17 @@ async def _boxed(outcome: Awaitable[Any]) -> tuple[Any]:
     return (await outcome,)
 
 
-async def _attempt(
-    start: Callable[[], Awaitable[Outcome]],
-    network: Network,
-    expect: OutcomeWords | None,
-    timeout: float | None,
-    what: str,
-    describe: Callable[[Outcome], str],
-    folder: Path | None = None,
-) -> _Attempt[Outcome]:
-    """Try it, and compare whether there is an outcome with whether there was to be one.
-
-    Where programs of `folder` are tried, an error says at which of their lines it was raised.
-    """
-    verdict = Verdict()
-    wanted = expect.error if expect is not None else None
-    within = expect.within if expect is not None else None
-    started = network.now()
-    try:
-        async with asyncio.timeout(timeout):
-            outcome = await start()
-    except Exception as error:  # noqa: BLE001  # whatever goes wrong at the node is what was seen
-        seen = _error_text(error)
-        if isinstance(error, TimeoutError) and not str(error):
-            seen = f"no {what.removeprefix('a ')} within {_rounded(network.now() - started)}"
-        if wanted is None:
-            within_text = f" within {format_duration(within)}" if within is not None else ""
-            verdict.compare(False, what + within_text, seen + _origin(error, folder))
-        else:
-            expected = f"an error with {wanted!r}" if wanted else "an error"
-            verdict.compare(wanted in seen, expected, seen)
-        return _Attempt(None, verdict)
-    if wanted is not None:
-        expected = f"an error with {wanted!r}" if wanted else "an error"
-        verdict.compare(False, expected, f"none: {describe(outcome)}")
-    elif expect is None or not (expect.model_fields_set - {"error"}):
-        verdict.compare(True, what, describe(outcome))
-    return _Attempt(outcome, verdict)
-
-
-def _patience(timeout_ns: int | None, expect: OutcomeWords | None) -> float | None:
-    """Seconds after which a check gives up; None where only the network does."""
-    if timeout_ns is None and expect is not None and expect.within is not None:
-        timeout_ns = expect.within + _LATE_NS
-    return None if timeout_ns is None else timeout_ns / SECOND
-
-
-def _time(verdict: Verdict, expect: OutcomeWords, elapsed_ns: int) -> None:
-    if expect.within is not None:
-        text = f"within {format_duration(expect.within)}"
-        verdict.compare(elapsed_ns <= expect.within, text, f"after {_rounded(elapsed_ns)}")
-    verdict.number("time", expect.time, elapsed_ns)
-
-
 def _reply_text(reply: HttpReply) -> str:
-    return f"status {reply.status} after {_rounded(reply.elapsed_ns)}"
+    return f"status {reply.status} after {rounded(reply.elapsed_ns)}"
 
 
 def _transfer_text(transfer: Transfer) -> str:
-    return f"all bytes after {_rounded(transfer.elapsed_ns)}"
+    return f"all bytes after {rounded(transfer.elapsed_ns)}"
 
 
 def _return_text(outcome: tuple[Any]) -> str:
     return f"it returns {outcome[0]!r}"[:_SHOWN]
 
 
-def _rounded(ns: int) -> str:
-    return format_duration(round(float(f"{ns:.4g}")))
-
-
 def _names(names: list[str]) -> str:
     return f"[{', '.join(names)}]"
-
-
-def _origin(error: Exception, folder: Path | None) -> str:
-    """The last line of a program beside the scenario that an error went through."""
-    if folder is None:
-        return ""
-    # In the formatted text, since an error from another process carries its traceback as text.
-    trace = "".join(traceback.format_exception(error))
-    places = _PLACE.findall(trace)
-    own = [place for place in places if Path(place[0]).is_relative_to(folder)]
-    return f" ({Path(own[-1][0]).name}:{own[-1][1]}, in {own[-1][2]})" if own else ""
-
-
-def _error_text(error: Exception) -> str:
-    """What is wrong; of errors that are not netsim's own the kind, too."""
-    if isinstance(error, HttpFailedError):
-        return error.reason
-    text = " ".join(str(error).split())
-    kind = type(error).__name__
-    if isinstance(error, NetsimError):
-        return text or kind
-    return f"{kind}: {text}" if text else kind

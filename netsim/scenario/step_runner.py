@@ -18,9 +18,10 @@ from netsim.scenario.fault_steps import Faults, PlannedFault
 from netsim.scenario.recording import Recording
 from netsim.scenario.results import Role
 from netsim.scenario.scenario_model import Scenario, Step
-from netsim.scenario.step_checks import Verdict, check
+from netsim.scenario.step_checks import check
 from netsim.scenario.step_packets import packets_around
 from netsim.scenario.step_text import endpoint_text
+from netsim.scenario.step_verdicts import Verdict
 from netsim.scenario.tries import Tries, Try
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netsim.core.units import format_moment
-from netsim.scenario.step_checks import Verdict
+from netsim.scenario.step_verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
