@@ -73,11 +73,11 @@ if TYPE_CHECKING:
     from netsim.observe.link_account import LinkAccount as LinkAccount
     from netsim.observe.link_account import UnbalancedLinkError as UnbalancedLinkError
     from netsim.observe.measurement import Measurement as Measurement
+    from netsim.observe.request_phases import Span as Span
     from netsim.observe.request_trace import Trace as Trace
     from netsim.observe.request_trace import TracedHop as TracedHop
     from netsim.observe.request_trace import TracedPacket as TracedPacket
     from netsim.observe.tap import Direction as Direction
-    from netsim.observe.time_parts import Span as Span
     from netsim.realtime.launcher import Launcher as Launcher
     from netsim.realtime.zygote import Zygote as Zygote
     from netsim.site.backend import ToolRun as ToolRun
@@ -220,7 +220,7 @@ _HOMES = {
     "PingReport": "netsim.tools.ping_measurement",
     "Reachability": "netsim.network.reachability",
     "Recording": "netsim.network.measuring",
-    "Span": "netsim.observe.time_parts",
+    "Span": "netsim.observe.request_phases",
     "Subscription": "netsim.network.events",
     "Timing": "netsim.network.timing",
     "TimingWatch": "netsim.network.timing",

@@ -13,8 +13,8 @@ from netsim.core.printable import printable
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.drawing.geometry import text_width
 from netsim.drawing.svg_elements import plain
+from netsim.observe.request_phases import KINDS, Kind, Phase
 from netsim.observe.request_trace import Trace, TracedHop, TracedPacket
-from netsim.observe.time_parts import KINDS, Kind, Phase
 
 MOST_PACKETS: Final = 400
 _MARGIN: Final = 32.0

@@ -8,8 +8,8 @@ from typing import Final
 
 from netsim.core.printable import printable
 from netsim.core.time import MICROSECOND, MILLISECOND
+from netsim.observe.request_phases import KINDS, Phase
 from netsim.observe.request_trace import Trace, TracedHop, TracedPacket
-from netsim.observe.time_parts import KINDS, Phase
 
 NARROWEST: Final = 60
 WIDEST: Final = 160

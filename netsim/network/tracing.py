@@ -13,9 +13,10 @@ from netsim.core.time import MILLISECOND
 from netsim.network.node_view import NodeView, owner_of
 from netsim.observe.hop_events import HopBatch, HopEvent, HopFilter
 from netsim.observe.packet_paths import Packet, follow
+from netsim.observe.request_phases import Course, phase_at
 from netsim.observe.request_trace import PacketList, Trace, beginning_of, nodes_on_the_way
 from netsim.observe.tcp_packets import Segment, connection_of
-from netsim.observe.time_parts import Course, phase_at, spans_of, unanswered
+from netsim.observe.time_parts import spans_of, unanswered
 from netsim.site.backend import Backend
 from netsim.tools.http_exchange import Headers, TracedExchange, traced_exchange
 from netsim.tools.http_reply import HttpReply

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from netsim.observe.frame_lines import FrameLines
 from netsim.observe.packet_paths import Hop, Packet, way_of
+from netsim.observe.request_phases import KINDS, PHASES, Kind, Phase, Span
 from netsim.observe.tcp_packets import Segment
-from netsim.observe.time_parts import KINDS, PHASES, Kind, Phase, Span
 from netsim.wire.address import IpAddress
 from netsim.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from netsim.wire.icmp import ECHO_REPLY, ECHO_REQUEST

@@ -116,3 +116,24 @@ def _overlap(one: Segment, other: Segment) -> bool:
     if offset < 0x80000000:
         return offset < one.span
     return (one.sequence - other.sequence) & 0xFFFFFFFF < other.span
+
+
+def last_arrival(
+    segments: Sequence[Segment],
+    node: str,
+    *,
+    until: int,
+    only_data: bool = True,
+) -> tuple[Segment, Hop] | None:
+    """The latest that came to a node by `until`, of those that brought something new."""
+    latest: tuple[Segment, Hop] | None = None
+    for segment in segments:
+        hop = segment.arrival_at(node)
+        if hop is None or (hop.arrived_ns or 0) > until or (only_data and not segment.span):
+            continue
+        first = None if segment.resends is None else segment.resends.arrival_at(node)
+        if first is not None and (first.arrived_ns or 0) < (hop.arrived_ns or 0):
+            continue
+        if latest is None or (hop.arrived_ns or 0) > (latest[1].arrived_ns or 0):
+            latest = segment, hop
+    return latest

@@ -10,60 +10,18 @@ whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from netsim.observe.packet_paths import Hop, Packet
-from netsim.observe.tcp_packets import Segment
+from netsim.observe.request_phases import Course, Kind, Span, Wait, in_phases
+from netsim.observe.tcp_packets import Segment, last_arrival
 from netsim.wire import arp
 from netsim.wire.error import WireError
 from netsim.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from netsim.wire.ethernet import HEADER_LENGTH as _ETHERNET
 from netsim.wire.ipv4 import PROTOCOL_ICMP
 
-Phase: TypeAlias = Literal[
-    "name lookup", "ARP", "handshake", "TLS", "request", "server", "response"
-]
-PHASES: Final[tuple[Phase, ...]] = (
-    *("name lookup", "ARP", "handshake", "TLS", "request", "server", "response"),
-)  # fmt: skip
-Kind: TypeAlias = Literal["propagation", "serialisation", "queueing", "waiting", "hosts"]
-KINDS: Final[tuple[Kind, ...]] = (
-    *("propagation", "serialisation", "queueing", "waiting", "hosts"),
-)  # fmt: skip
 _MOST_STEPS: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """What a request waited for during some time; ns of network time."""
-
-    start_ns: int
-    end_ns: int
-    phase: Phase
-    kind: Kind
-    """On cables, onto cables, in queues; `waiting` for something to be sent again, or for an answer
-    that never came; `hosts` is all that nodes and programs took."""
-    where: str
-    """A node, or the interface whose queue or cable it was."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """What is known of a request beside its packets. Times are network time in ns."""
-
-    client: str
-    started_ns: int
-    ended_ns: int
-    resolved_ns: int | None
-    """The name had an address; None where it got none."""
-    tls_ns: int | None = None
-    """TLS was ready; None without it, or where it never was."""
-    is_tls: bool = False
-    has_reply: bool = True
-    """Whether the whole reply was there."""
-    tolerance_ns: int = 0
-    """Within which what follows an arrival at a node is its consequence."""
 
 
 def spans_of(course: Course, segments: Sequence[Segment], packets: Sequence[Packet]) -> list[Span]:
@@ -94,12 +52,6 @@ def _is_answered(request: Packet, packets: Sequence[Packet]) -> bool:
     )
 
 
-def phase_at(spans: Sequence[Span], at: int) -> Phase:
-    """In which phase something was sent, ARP apart."""
-    phases = [span.phase for span in spans if span.phase != "ARP" and span.start_ns <= at]
-    return phases[-1] if phases else "name lookup"
-
-
 class _Walk:
     def __init__(
         self, course: Course, segments: Sequence[Segment], packets: Sequence[Packet]
@@ -107,8 +59,8 @@ class _Walk:
         self._course = course
         self._cursor = course.ended_ns
         """From here to the end it is known where the time went."""
-        self._found: list[tuple[int, int, Kind, str, bool]] = []
-        """Latest first; the last is whether it is about ARP."""
+        self._found: list[Wait] = []
+        """Latest first."""
         in_time = [each for each in segments if each.packet.sent_ns <= course.ended_ns]
         self._out = [each for each in in_time if each.packet.origin == course.client]
         self._back = [each for each in in_time if each.packet.origin != course.client]
@@ -125,7 +77,7 @@ class _Walk:
         else:
             self._from_failure()
         self._to(self._course.started_ns, "hosts", self._course.client)
-        return self._in_phases()
+        return in_phases(reversed(self._found), self._course, self._out, self._back, self._server)
 
     # The path back
 
@@ -274,19 +226,8 @@ class _Walk:
         until: int | None = None,
         only_data: bool = True,
     ) -> tuple[Segment, Hop] | None:
-        """The latest that came to a node, of those that brought something new."""
         until = self._course.ended_ns if until is None else until
-        latest: tuple[Segment, Hop] | None = None
-        for segment in segments:
-            hop = segment.arrival_at(node)
-            if hop is None or (hop.arrived_ns or 0) > until or (only_data and not segment.span):
-                continue
-            first = None if segment.resends is None else segment.resends.arrival_at(node)
-            if first is not None and (first.arrived_ns or 0) < (hop.arrived_ns or 0):
-                continue
-            if latest is None or (hop.arrived_ns or 0) > (latest[1].arrived_ns or 0):
-                latest = segment, hop
-        return latest
+        return last_arrival(segments, node, until=until, only_data=only_data)
 
     # Requests without a reply
 
@@ -358,53 +299,6 @@ class _Walk:
         ways = [hop for each in self._out for hop in each.packet.hops if hop.arrived_ns]
         last = max(ways, key=lambda hop: hop.arrived_ns or 0, default=None)
         return self._course.client if last is None else last.receiver_node
-
-    # Phases
-
-    def _in_phases(self) -> list[Span]:
-        borders = self._borders()
-        spans: list[Span] = []
-        for start, end, kind, where, is_arp in reversed(self._found):
-            if is_arp:
-                spans.append(Span(start, end, "ARP", kind, where))
-                continue
-            for phase, until in borders:
-                if start < until and start < end:
-                    cut = min(end, until)
-                    spans.append(Span(start, cut, phase, kind, where))
-                    start = cut
-        return spans
-
-    def _borders(self) -> list[tuple[Phase, int]]:
-        """Each phase with the time at which it was over; the last one never is."""
-        course, never = self._course, self._course.ended_ns + 1
-        opened = self._last_arrival([each for each in self._back if each.is_syn], course.client)
-        borders: list[tuple[Phase, int | None]] = [
-            ("name lookup", course.resolved_ns),
-            ("handshake", None if opened is None else opened[1].arrived_ns),
-        ]
-        since = 0
-        if course.is_tls:
-            borders.append(("TLS", course.tls_ns))
-            since = course.tls_ns or never
-        asked = [each for each in self._out if each.length and each.packet.sent_ns >= since]
-        came = [hop.arrived_ns or 0 for each in asked if (hop := each.arrival_at(self._server))]
-        first = min(came, default=never)
-        answers = [
-            each.packet.sent_ns
-            for each in self._back
-            if each.length and each.packet.sent_ns >= first
-        ]
-        answered = min(answers, default=None)
-        request = self._last_arrival(asked, self._server, until=answered)
-        borders.append(("request", None if request is None else request[1].arrived_ns))
-        borders += [("server", answered), ("response", None)]
-        found: list[tuple[Phase, int]] = []
-        for phase, until in borders:
-            found.append((phase, never if until is None else until))
-            if until is None:
-                break
-        return found
 
 
 def _ethertype(frame: bytes) -> int:

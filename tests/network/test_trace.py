@@ -25,7 +25,7 @@ from netsim import (
 )
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.observe.packet_paths import key_of
-from netsim.observe.time_parts import KINDS
+from netsim.observe.request_phases import KINDS
 
 GOLDEN = Path(__file__).parent / "golden"
 LOSSY = """\
