@@ -54,7 +54,7 @@ def command(
     if as_json:
         print_json({key: trace[key] for key in trace if key not in ("text", "svg")})
     else:
-        _show(trace["text"])
+        _show(trace["text"], trace["untrusted"])
     return FAILED if trace["failure"] else FINE
 
 
@@ -66,8 +66,9 @@ def _shows_unicode() -> bool:
     return True
 
 
-def _show(text: str) -> None:
+def _show(text: str, warning: str) -> None:
     for line in text.rstrip("\n").split("\n"):
         is_bad = "✗" in line or " lost: " in line
         is_head = line.startswith(("GET ", "Where ", "── "))
-        say(line, fg="red" if is_bad else None, bold=is_head)
+        colour = "red" if is_bad else "yellow" if line == warning else None
+        say(line, fg=colour, bold=is_head)

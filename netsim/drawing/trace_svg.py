@@ -77,6 +77,9 @@ class _Drawing:
         outcome = f"from {trace.client}: {trace.outcome()}, {_ms(trace.elapsed_ns)} ms"
         self._text("subtitle", _MARGIN, self._y + 38, outcome)
         self._y += 60
+        if trace.untrusted:
+            self._text("bad", _MARGIN, self._y, trace.untrusted)
+            self._y += 24
         if trace.elapsed_ns:
             self._strip()
         self._ladder()

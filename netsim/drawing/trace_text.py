@@ -45,6 +45,8 @@ class _Ladder:
         yield f"{trace.title()}, {_ms(trace.elapsed_ns)} ms"
         if trace.left_out:
             yield f"{trace.left_out} observations were too many to keep: packets are missing here"
+        if trace.untrusted:
+            yield trace.untrusted
         yield ""
         yield from self._heads()
         yield from self._packets()

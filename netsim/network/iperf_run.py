@@ -7,7 +7,8 @@ import contextlib
 import json
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -15,6 +16,7 @@ from netsim.core.errors import InvalidValueError, IperfFailedError, NetsimError,
 from netsim.core.time import SECOND
 from netsim.core.units import parse_rate
 from netsim.network.node_view import NodeView, owner_of
+from netsim.network.timing import TimingWatch
 from netsim.site.backend import ToolRun
 from netsim.tools import iperf_ends as ends
 from netsim.tools import iperf_text as text
@@ -58,6 +60,7 @@ class NetworkToMeasure(Protocol):
     def __getitem__(self, name: str) -> NodeView: ...
     def now(self) -> int: ...
     def lead_ns(self, nodes: int) -> int: ...
+    def watch_timing(self) -> AbstractContextManager[TimingWatch]: ...
     async def call(
         self, node: str, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...] = ()
     ) -> Any: ...
@@ -142,7 +145,9 @@ class IperfRun:
     async def run(self) -> IperfReport:
         """Measure; errors as of `Network.iperf`."""
         try:
-            return await self._run()
+            with self._network.watch_timing() as watch:
+                report = await self._run()
+            return replace(report, untrusted=watch.timing.text)
         finally:
             for node, number in self._open:
                 with contextlib.suppress(ConnectionError, NetsimError):

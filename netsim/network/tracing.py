@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from netsim.core.errors import InvalidValueError
 from netsim.core.time import MILLISECOND
 from netsim.network.node_view import NodeView, owner_of
+from netsim.network.timing import TimingWatch
 from netsim.observe.hop_events import HopBatch, HopEvent, HopFilter
 from netsim.observe.packet_paths import Packet, follow
 from netsim.observe.request_phases import Course, phase_at
@@ -36,6 +38,7 @@ class TracedNetwork(Protocol):
     time: Any
 
     def __getitem__(self, name: str) -> NodeView: ...
+    def watch_timing(self) -> AbstractContextManager[TimingWatch]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +66,26 @@ async def trace_request(
         for interface in network.plan.node(client).interfaces
         if interface.address is not None
     )
-    (exchange, reply), batches = await _observed(
-        backend,
-        HopFilter(addresses, port),
-        lambda: network[client].run(
-            traced_exchange,
-            asked.method,
-            asked.url,
-            asked.headers,
-            asked.body,
-            asked.timeout,
-            keep=asked.keep,
-        ),
-    )
+    with network.watch_timing() as watch:
+        (exchange, reply), batches = await _observed(
+            backend,
+            HopFilter(addresses, port),
+            lambda: network[client].run(
+                traced_exchange,
+                asked.method,
+                asked.url,
+                asked.headers,
+                asked.body,
+                asked.timeout,
+                keep=asked.keep,
+            ),
+        )
     macs = _macs(network.plan)
     packets = follow(event for batch in batches for event in batch.events if _is_for(event, macs))
     packets = [packet for packet in packets if packet.sent_ns >= exchange.started_ns]
     segments = connection_of(packets, addresses, port, exchange.port)
-    return _trace(network, client, asked, exchange, packets, segments, batches), reply
+    trace = _trace(network, client, asked, exchange, packets, segments, batches)
+    return replace(trace, untrusted=watch.timing.text), reply
 
 
 def _port_of(url: str) -> int:

@@ -111,6 +111,8 @@ class Trace:
     """What was waited for, one after the other: all of the time."""
     left_out: int = 0
     """Observations that were too many to keep: then packets are missing."""
+    untrusted: str = ""
+    """Why its times may be those of a busy machine, and not of the network; empty else."""
 
     @property
     def elapsed_ns(self) -> int:
@@ -169,6 +171,7 @@ class Trace:
                 for phase in self.phases
             },
             "left_out": self.left_out,
+            "untrusted": self.untrusted,
         }
 
 

@@ -75,6 +75,8 @@ class IperfReport:
     """Bytes of a datagram; 0 over TCP."""
     streams: tuple[IperfStream, ...]
     is_interrupted: bool = False
+    untrusted: str = ""
+    """Why its times may be those of a busy machine, and not of the network; empty else."""
 
     @property
     def intervals(self) -> tuple[IperfRate, ...]:

@@ -173,6 +173,7 @@ def document(report: IperfReport) -> dict[str, Any]:
             "sum_sent": _rate_document(report.sent, sender=True),
             "sum_received": _rate_document(report.received, sender=False),
         },
+        "untrusted": report.untrusted,
     }
 
 

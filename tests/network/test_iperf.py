@@ -197,7 +197,8 @@ def test_the_lines_are_iperf3s() -> None:
 
 def test_the_json_has_iperf3s_keys() -> None:
     found = json.loads(command("-c", "web", "-t", "2", "-i", "0", "-J").stdout)
-    assert list(found) == ["start", "intervals", "end"]
+    assert list(found) == ["start", "intervals", "end", "untrusted"]
+    assert found["untrusted"] == ""
     assert found["start"]["test_start"]["protocol"] == "TCP"
     (interval,) = found["intervals"]
     assert interval["sum"]["bytes"] == interval["streams"][0]["bytes"]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import struct
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -416,6 +417,15 @@ def test_nothing_is_watched_any_more() -> None:
 
 
 # Text --------------------------------------------------------------------------------------------
+
+
+def test_text_and_picture_say_that_timing_cannot_be_trusted() -> None:
+    trace = on(CAMPUS, lambda net: net.trace("alice", "http://web/ip"))
+    told = replace(trace, untrusted="timing cannot be trusted: 1 frame 40 ms late, at s1")
+    assert trace_text(told).splitlines()[1] == told.untrusted
+    assert f">{told.untrusted}<" in trace_svg(told)
+    assert told.as_dict()["untrusted"] == told.untrusted
+    assert (trace.untrusted, "trusted" in trace_text(trace) + trace_svg(trace)) == ("", False)
 
 
 def test_the_text_is_as_narrow_as_it_may_be_and_prints_everywhere() -> None:
