@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from netsim.core.process_end import how_it_ended
 from netsim.observe.pcapng import CaptureTarget
@@ -14,6 +14,9 @@ from netsim.realtime.channel import Channel
 from netsim.site import messages
 from netsim.site.accounting import NodeCounters
 from netsim.site.backend import ToolRun
+
+ANSWER_TIMEOUT: Final = 2.0
+"""Seconds after which a node that does not answer is reported as not responding."""
 
 
 class NodeHandle:

@@ -16,17 +16,17 @@ from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
-from netsim.observe.frame_log import RECENT_FRAMES, FrameRecord
+from netsim.observe.frame_log import FrameRecord
 from netsim.observe.hop_events import HopBatch, HopFilter
 from netsim.observe.late import Late
 from netsim.observe.link_account import LinkAccount
 from netsim.observe.measurement import Batch, Watched
-from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.fleet import Fleet
+from netsim.realtime.fleet_observations import FleetObservations
 from netsim.realtime.launcher import Launcher, StartMethod
 from netsim.realtime.multiprocess_launcher import MultiprocessLauncher
 from netsim.realtime.network_clock import NetworkClock
-from netsim.realtime.node_handle import NodeHandle
+from netsim.realtime.node_handle import ANSWER_TIMEOUT, NodeHandle
 from netsim.realtime.standing import line_of
 from netsim.realtime.zygote import Zygote
 from netsim.site import messages
@@ -46,8 +46,6 @@ NODE_IN_ROUTES: Final = 50
 """As many routes take the time of a message."""
 LONGEST_GRACE: Final = 8.0
 """Seconds of the machine's clock that slow motion makes of the time to shut down, at most."""
-ANSWER_TIMEOUT: Final = 2.0
-"""Seconds after which a node that does not answer is reported as not responding."""
 
 
 class ProcessBackend:
@@ -74,15 +72,9 @@ class ProcessBackend:
         self._clock = NetworkClock(time.monotonic_ns(), speed)
         self.now = self._clock.reader()
         """Network time in ns."""
-        self._capture_epochs: dict[str, int] = {}
-        """By file: the wall time at network time 0, ns since the Unix epoch."""
         self._cutting = asyncio.Lock()
         self._cuts = 0
-        self._observing = False
-        self._recordings: dict[int, tuple[Watched, int, int]] = {}
-        """What is measured, how often, and since when."""
-        self._captures: dict[int, tuple[Points, Expression | None]] = {}
-        """What is captured live, and which frames."""
+        self._observations = FleetObservations(self._fleet, lambda: self.now())
         self._untold: deque[tuple[str, int, RouteChange | None, frozenset[int]]] = deque()
         """Who has still to be told what about routes, and when it comes into force."""
 
@@ -214,49 +206,37 @@ class ProcessBackend:
         return []
 
     def observe_frames(self) -> None:
-        """What a node has seen is lost when it goes down."""
-        if not self._observing:
-            self._observing = True
-            for node in self._fleet.nodes.values():
-                if node.up:
-                    node.send(messages.ObserveFrames())
+        self._observations.observe_frames()
 
     async def recent_frames(self) -> list[FrameRecord]:
-        """Nodes that do not answer are left out."""
-        nodes = [node for node in self._fleet.nodes.values() if node.up]
-        answers = await asyncio.gather(
-            *(node.ask(messages.AskFrames(node.next_number()), ANSWER_TIMEOUT) for node in nodes),
-            return_exceptions=True,
-        )
-        records = [
-            record
-            for answer in answers
-            if not isinstance(answer, BaseException)
-            for record in answer
-        ]
-        records.sort(key=lambda record: record.time_ns)
-        return records[-RECENT_FRAMES:]
+        return await self._observations.recent_frames()
 
     async def begin_hops(self, number: int, chosen: HopFilter) -> None:
-        nodes = [node for node in self._fleet.nodes.values() if node.up]
-        await asyncio.gather(
-            *(
-                node.ask(messages.BeginHops(node.next_number(), number, chosen), ANSWER_TIMEOUT)
-                for node in nodes
-            ),
-            return_exceptions=True,
-        )
+        await self._observations.begin_hops(number, chosen)
 
     async def end_hops(self, number: int) -> list[HopBatch]:
-        nodes = [node for node in self._fleet.nodes.values() if node.up]
-        answers = await asyncio.gather(
-            *(
-                node.ask(messages.EndHops(node.next_number(), number), ANSWER_TIMEOUT)
-                for node in nodes
-            ),
-            return_exceptions=True,
-        )
-        return [answer for answer in answers if isinstance(answer, HopBatch)]
+        return await self._observations.end_hops(number)
+
+    def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
+        self._observations.record(recording, watched, every_ns, at)
+
+    async def end_recording(self, recording: int) -> list[Batch]:
+        return await self._observations.end_recording(recording)
+
+    def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:
+        self._observations.begin_capture(capture, points, expression)
+
+    async def end_capture(self, capture: int) -> list[CapturedBatch]:
+        return await self._observations.end_capture(capture)
+
+    async def capture(
+        self,
+        node: str,
+        path: str,
+        numbers: Mapping[str, int],
+        expression: Expression | None,
+    ) -> None:
+        await self._observations.capture(node, path, numbers, expression)
 
     def trace_frames(self, path: str) -> None:
         """In real time no trace repeats, and no two nodes share a file."""
@@ -285,76 +265,6 @@ class ProcessBackend:
         if planned.traits.attached:
             raise NetsimError(f"{node} is attached to tap:{planned.tap}: call programs elsewhere")
         return unpack_outcome(await self._fleet.nodes[node].call(pack_call(function, args, kwargs)))
-
-    def record(self, recording: int, watched: Watched, every_ns: int, at: int) -> None:
-        self._recordings[recording] = (watched, every_ns, at)
-        for name in watched:
-            if self._fleet.nodes[name].up:
-                self._tell_recordings(name, recording)
-
-    def _tell_recordings(self, node: str, *recordings: int) -> None:
-        for recording in recordings:
-            watched, every_ns, at = self._recordings[recording]
-            if node in watched:
-                # A node that starts later keeps to the same times.
-                missed = max(0, -(-(self.now() - at) // every_ns))
-                own = {node: watched[node]}
-                question = messages.Record(recording, own, every_ns, at + missed * every_ns)
-                self._fleet.nodes[node].send(question)
-
-    async def end_recording(self, recording: int) -> list[Batch]:
-        watched, _, _ = self._recordings.pop(recording)
-        nodes = [self._fleet.nodes[name] for name in watched if self._fleet.nodes[name].up]
-        answers = await asyncio.gather(
-            *(
-                node.ask(messages.EndRecording(node.next_number(), recording), ANSWER_TIMEOUT)
-                for node in nodes
-            ),
-            return_exceptions=True,
-        )
-        return [answer for answer in answers if isinstance(answer, Batch)]
-
-    def begin_capture(self, capture: int, points: Points, expression: Expression | None) -> None:
-        self._captures[capture] = points, expression
-        for name in points:
-            if self._fleet.nodes[name].up:
-                self._tell_captures(name, capture)
-
-    def _tell_captures(self, node: str, *captures: int) -> None:
-        for capture in captures:
-            points, expression = self._captures[capture]
-            if node in points:
-                message = messages.BeginCapture(capture, {node: points[node]}, expression)
-                self._fleet.nodes[node].send(message)
-
-    async def end_capture(self, capture: int) -> list[CapturedBatch]:
-        points, _ = self._captures.pop(capture)
-        nodes = [self._fleet.nodes[name] for name in points if self._fleet.nodes[name].up]
-        answers = await asyncio.gather(
-            *(
-                node.ask(messages.EndCapture(node.next_number(), capture), ANSWER_TIMEOUT)
-                for node in nodes
-            ),
-            return_exceptions=True,
-        )
-        return [answer for answer in answers if isinstance(answer, CapturedBatch)]
-
-    async def capture(
-        self,
-        node: str,
-        path: str,
-        numbers: Mapping[str, int],
-        expression: Expression | None,
-    ) -> None:
-        handle = self._fleet.nodes[node]
-        # One for all nodes, so that their times in a file can be compared.
-        epoch_ns = self._capture_epochs.setdefault(path, time.time_ns() - self.now())
-        target = CaptureTarget(path, numbers, epoch_ns, expression)
-        question = messages.Capture(handle.next_number(), node, target)
-        failure = await handle.ask(question, ANSWER_TIMEOUT)
-        if failure is not None:
-            raise OSError(failure)
-        handle.captures.append(target)
 
     # Nodes that go and come
 
@@ -390,10 +300,7 @@ class ProcessBackend:
         """It has a new process and new wires."""
 
         async def observe_and_connect() -> None:
-            if self._observing:
-                self._fleet.nodes[node].send(messages.ObserveFrames())
-            self._tell_recordings(node, *self._recordings)
-            self._tell_captures(node, *self._captures)
+            self._observations.go_on_at(node)
             await connect()
 
         await self._fleet.start_node(node, conditions, observe_and_connect)

@@ -19,13 +19,10 @@ from typing import Any, Final
 import setproctitle
 
 from netsim.core.errors import NetsimError
-from netsim.core.time import MILLISECOND
 from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
-from netsim.observe.captured import CapturedBatch
-from netsim.observe.measurement import Batch
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
@@ -34,6 +31,7 @@ from netsim.realtime.jobs import Jobs
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.shared_counters import SharedCounters
+from netsim.realtime.site_observations import SiteObservations
 from netsim.realtime.standing import tell_when_asked
 from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
@@ -44,8 +42,6 @@ from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.topology.plan import NetworkPlan
 
-CAPTURED_EVERY: Final = 20 * MILLISECOND
-"""What live captures have seen is told so often: a message for each frame would cost more."""
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
 _CLOSING: Final = 0.3
@@ -117,6 +113,7 @@ class SiteProcess:
             socket.socket(fileno=channel), self._loop, self._handle, self._loop.stop
         )
         self._jobs = Jobs(self._site, self._channel, self._spawn)
+        self._observations = SiteObservations(self._site, self._channel)
         self._programs = self._new_programs()
         self._published: list[PublishedPort] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -202,6 +199,13 @@ class SiteProcess:
         listening = tuple(port.listen for port in self._published)
         self._channel.send(messages.Ready(self._boot.node, listening))
 
+    def _continue_captures(self) -> None:
+        for target in self._boot.captures:
+            try:
+                self._site.capture(self._boot.node, target)
+            except OSError as error:
+                self._log(logging.WARNING, f"the capture ends: {target.path}: {error.strerror}")
+
     async def _stop(self) -> None:
         for port in self._published:
             port.close()
@@ -240,15 +244,15 @@ class SiteProcess:
             messages.Pause: self._pause,
             messages.InstallRoutes: self._install_routes,
             messages.AskFacts: self._tell_facts,
-            messages.Capture: self._capture,
-            messages.BeginCapture: self._begin_capture,
-            messages.EndCapture: self._end_capture,
-            messages.BeginHops: self._begin_hops,
-            messages.EndHops: self._end_hops,
-            messages.Record: self._record,
-            messages.EndRecording: self._end_recording,
-            messages.ObserveFrames: self._observe_frames,
-            messages.AskFrames: self._tell_frames,
+            messages.Capture: self._observations.capture,
+            messages.BeginCapture: self._observations.begin_capture,
+            messages.EndCapture: self._observations.end_capture,
+            messages.BeginHops: self._observations.begin_hops,
+            messages.EndHops: self._observations.end_hops,
+            messages.Record: self._observations.record,
+            messages.EndRecording: self._observations.end_recording,
+            messages.ObserveFrames: self._observations.observe_frames,
+            messages.AskFrames: self._observations.tell_frames,
             messages.Cut: self._cut,
             messages.RunTool: self._jobs.run_tool,
             messages.OutputTaken: self._jobs.output_taken,
@@ -339,61 +343,6 @@ class SiteProcess:
             interface["tx"]["dropped"] |= reasons
         facts["lateness"] = {**self._engine.lateness.summary(), "resynced": self._engine.resynced}
         self._answer(message.number, facts)
-
-    def _capture(self, message: messages.Capture) -> None:
-        try:
-            self._site.capture(message.node, message.target)
-        except OSError as error:
-            self._answer(message.number, f"{message.target.path}: {error.strerror}")
-        else:
-            self._answer(message.number, None)
-
-    def _continue_captures(self) -> None:
-        for target in self._boot.captures:
-            try:
-                self._site.capture(self._boot.node, target)
-            except OSError as error:
-                self._log(logging.WARNING, f"the capture ends: {target.path}: {error.strerror}")
-
-    def _begin_capture(self, message: messages.BeginCapture) -> None:
-        capture = message.capture
-
-        def tell(batch: CapturedBatch) -> bool:
-            if self._channel.congested:
-                return False
-            self._channel.send(messages.Captured(capture, batch))
-            return True
-
-        self._site.live_taps.begin(
-            capture, message.points, message.expression, tell, lambda now: now + CAPTURED_EVERY
-        )
-
-    def _end_capture(self, message: messages.EndCapture) -> None:
-        self._answer(message.number, self._site.live_taps.end(message.capture))
-
-    def _begin_hops(self, message: messages.BeginHops) -> None:
-        self._site.begin_hops(message.trace, message.chosen)
-        self._answer(message.number, None)
-
-    def _end_hops(self, message: messages.EndHops) -> None:
-        self._answer(message.number, self._site.end_hops(message.trace))
-
-    def _record(self, message: messages.Record) -> None:
-        recording = message.recording
-
-        def tell(batch: Batch) -> None:
-            self._channel.send(messages.Recorded(recording, batch))
-
-        self._site.recorder.begin(recording, message.watched, message.every_ns, message.at, tell)
-
-    def _end_recording(self, message: messages.EndRecording) -> None:
-        self._answer(message.number, self._site.recorder.end(message.recording))
-
-    def _observe_frames(self, message: messages.ObserveFrames) -> None:
-        self._site.observe_frames()
-
-    def _tell_frames(self, message: messages.AskFrames) -> None:
-        self._answer(message.number, self._site.watch.recent_frames())
 
     def _cut(self, message: messages.Cut) -> None:
         self._engine.cut(message.number)
