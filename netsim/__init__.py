@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from netsim.network.events import Subscription as Subscription
     from netsim.network.faults import Fault as Fault
     from netsim.network.faults import Operation as Operation
+    from netsim.network.link_loads import LinkLoad as LinkLoad
+    from netsim.network.link_loads import Top as Top
     from netsim.network.link_view import LinkView as LinkView
     from netsim.network.live_captures import LiveCapture as LiveCapture
     from netsim.network.log_lines import LogLine as LogLine
@@ -64,8 +66,6 @@ if TYPE_CHECKING:
     from netsim.network.reachability import Reachability as Reachability
     from netsim.network.timing import Timing as Timing
     from netsim.network.timing import TimingWatch as TimingWatch
-    from netsim.network.top import LinkLoad as LinkLoad
-    from netsim.network.top import Top as Top
     from netsim.network.traffic_faults import ConnectionsView as ConnectionsView
     from netsim.observe.captured import CapturedFrame as CapturedFrame
     from netsim.observe.frame_log import FrameRecord as FrameRecord
@@ -207,7 +207,7 @@ _HOMES = {
     "Late": "netsim.observe.late",
     "Launcher": "netsim.realtime.launcher",
     "LinkAccount": "netsim.observe.link_account",
-    "LinkLoad": "netsim.network.top",
+    "LinkLoad": "netsim.network.link_loads",
     "LinkView": "netsim.network.link_view",
     "LiveCapture": "netsim.network.live_captures",
     "LogLine": "netsim.network.log_lines",
@@ -225,7 +225,7 @@ _HOMES = {
     "Timing": "netsim.network.timing",
     "TimingWatch": "netsim.network.timing",
     "ToolRun": "netsim.site.backend",
-    "Top": "netsim.network.top",
+    "Top": "netsim.network.link_loads",
     "Trace": "netsim.observe.request_trace",
     "TracedHop": "netsim.observe.request_trace",
     "TracedPacket": "netsim.observe.request_trace",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, Protocol
 
+from netsim.network.link_loads import Top
 from netsim.network.live_captures import LiveCapture
 from netsim.network.reachability import OnPing, Reachability
 from netsim.network.timing import TimingWatches
-from netsim.network.top import Top
 from netsim.network.traffic_faults import ConnectionsView, IpProtocol
 from netsim.observe.request_trace import Trace
 from netsim.site.backend import ToolRun

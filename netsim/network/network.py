@@ -19,6 +19,7 @@ from netsim.network.capture_files import CaptureFiles
 from netsim.network.chosen_nodes import chosen_nodes, nodes_for
 from netsim.network.faults import Fault, LinkFaults
 from netsim.network.inspection import Inspection
+from netsim.network.link_loads import Sampler, Top, check_interval
 from netsim.network.link_view import LinkView, find_link
 from netsim.network.live_captures import LiveCapture
 from netsim.network.measured_network import MeasuredNetwork
@@ -27,7 +28,6 @@ from netsim.network.node_view import NodeView
 from netsim.network.partitions import Partitions
 from netsim.network.reachability import OnPing, PingAll, Reachability
 from netsim.network.timing import Timing
-from netsim.network.top import Sampler, Top, check_interval
 from netsim.observe.frame_log import FrameRecord
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import ToolRun
@@ -186,7 +186,7 @@ class Network(MeasuredNetwork):
 
         Nodes that do not answer are down in it, and have no counters.
         """
-        from netsim.network.metrics import metrics_text
+        from netsim.network.metrics_text import metrics_text
 
         return metrics_text(await self.inspect())
 

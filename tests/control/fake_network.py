@@ -26,12 +26,12 @@ from netsim.control.state_directory import StateDirectory
 from netsim.core.units import parse_duration
 from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
+from netsim.network.link_loads import LinkLoad, Top, check_interval
 from netsim.network.live_captures import LiveCapture, LiveCaptures
 from netsim.network.log_lines import LogHistory, Wanted, event_line, level_of
-from netsim.network.metrics import metrics_text
+from netsim.network.metrics_text import metrics_text
 from netsim.network.reachability import OnPing
 from netsim.network.timing import Timing, TimingWatches
-from netsim.network.top import LinkLoad, Top, check_interval
 from netsim.observe.captured import CapturedBatch, Points
 from netsim.observe.filter_expression import Expression
 from netsim.observe.late import Late

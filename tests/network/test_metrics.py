@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
 from netsim import NetsimError, Network, run
-from netsim.network.metrics import REASONS, metrics_text
+from netsim.network.metrics_text import REASONS, metrics_text
 
 SMALL = """
 name: small

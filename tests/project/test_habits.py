@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -33,6 +34,13 @@ def test_ci_of_others_runs_every_python_that_we_promise() -> None:
     (job,) = workflow["jobs"].values()
     assert promised <= set(job["strategy"]["matrix"]["python"])
     assert job["steps"][-1]["run"].endswith("scripts/test")
+
+
+def test_no_two_modules_have_one_name() -> None:
+    """A tab of an editor, and a line of a traceback, show no more than that."""
+    names = Counter(path.name for path in (ROOT / "netsim").rglob("*.py"))
+    del names["__init__.py"]
+    assert [name for name, number in names.items() if number > 1] == []
 
 
 def test_what_fast_leaves_out_is_told() -> None:
