@@ -20,21 +20,24 @@ Edge: TypeAlias = tuple[int, int]
 DOWN: Final = 1
 UP: Final = -1
 
-_CROSSING: Final = 4.0
-_OVER_FIGURE: Final = 7.0
-_THROUGH_TRAY: Final = 6.0
+_CROSSING: Final = 2.0
+_OVER_FIGURE: Final = 12.0
+_THROUGH_TRAY: Final = 12.0
 _SLANT: Final = 0.9
 """For a line that is neither level nor upright."""
+_STEEP: Final = 1.1
+"""Cells to the side for each up or down, below which a line meets the leaves at its own end."""
+_WIDER: Final = 2.4
 _TRAY_UP: Final = 0.4
 _TRAY_HEIGHT: Final = 0.8
-_FEW: Final = 9
+_FEW: Final = 30
 _HOT: Final = 4.0
 _WARM: Final = 1.2
 _COLD: Final = 0.02
 _STRETCH: Final = 1.2
 """Cells between neighbours at the start."""
 _WORK: Final = 800_000
-"""About how many pairs of lines are looked at in all: a second or two."""
+"""About how many pairs of lines are looked at in all: under a second."""
 
 
 class Spot(NamedTuple):
@@ -43,6 +46,19 @@ class Spot(NamedTuple):
     column: int
     row: int
     side: int = DOWN
+
+
+class _Line(NamedTuple):
+    """A straight line between two spots: its edges, where it starts, and how far it leads."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    x: int
+    y: int
+    across: int
+    along: int
 
 
 class Placement(NamedTuple):
@@ -108,6 +124,7 @@ class _Annealing:
         self._random = random
         self.spots = spots
         self._taken = {spot[:2]: figure for figure, spot in enumerate(self.spots)}
+        self._lines = [self._line(number) for number in range(len(self._edges))]
 
     def cool(self, hottest: float) -> None:
         """Move figures about, less and less daringly; keep the best."""
@@ -159,6 +176,16 @@ class _Annealing:
         for figure, spot in moved.items():
             self.spots[figure] = spot
             self._taken[spot[:2]] = figure
+        for figure in moved:
+            for number in self._own[figure]:
+                self._lines[number] = self._line(number)
+
+    def _line(self, number: int) -> _Line:
+        a, b = self._edges[number]
+        (x, y, _), (to_x, to_y, _) = self.spots[a], self.spots[b]
+        left, right = (x, to_x) if x < to_x else (to_x, x)
+        top, bottom = (y, to_y) if y < to_y else (to_y, y)
+        return _Line(left, right, top, bottom, x, y, to_x - x, to_y - y)
 
     def cost(self, moved: Iterable[int]) -> float:
         """What of the whole cost can change when these figures move."""
@@ -166,10 +193,9 @@ class _Annealing:
         cost = self._cost_of_outline()
         for number in touched:
             cost += self._cost_of_edge(number) + self._cost_of_crossings(number, touched)
-            cost += self._cost_of_passing(number, range(len(self.spots)))
-        for number in range(len(self._edges)):
-            if number not in touched:
-                cost += self._cost_of_passing(number, moved)
+            cost += self._cost_of_passing(number)
+        for figure in moved:
+            cost += self._cost_of_being_passed(figure, touched)
         return cost
 
     def _cost_of_outline(self) -> float:
@@ -179,7 +205,7 @@ class _Annealing:
             tops.append(row - _TRAY_HEIGHT if tray and side == UP else row)
             bottoms.append(row + _TRAY_HEIGHT if tray and side == DOWN else row)
         width, height = max(columns) - min(columns) + 1, max(bottoms) - min(tops) + 1
-        cost = 0.12 * (width + height) + 0.2 * abs(width - 1.6 * height)
+        cost = 0.12 * (width + height) + 0.2 * abs(width - _WIDER * height)
         for figure, spot in enumerate(self.spots):
             if spot.side == UP and self._trays[figure]:
                 cost += _TRAY_UP
@@ -187,65 +213,75 @@ class _Annealing:
 
     def _cost_of_edge(self, number: int) -> float:
         a, b = self._edges[number]
-        first, second = self.spots[a], self.spots[b]
-        across, along = second.column - first.column, second.row - first.row
+        *_, across, along = self._lines[number]
         cost = math.hypot(across, along)
         if across and along:
             cost += _SLANT
-        if along:
+        if abs(across) < _STEEP * abs(along):
             down = 1 if along > 0 else -1
-            cost += _THROUGH_TRAY * (self._trays[a] and first.side == down)
-            cost += _THROUGH_TRAY * (self._trays[b] and second.side == -down)
+            cost += _THROUGH_TRAY * (self._trays[a] and self.spots[a].side == down)
+            cost += _THROUGH_TRAY * (self._trays[b] and self.spots[b].side == -down)
         return cost
 
-    def _cost_of_passing(self, number: int, figures: Iterable[int]) -> float:
+    def _cost_of_passing(self, number: int) -> float:
         """For a line that runs over figures, or over the leaves in their trays."""
-        a, b = self._edges[number]
-        first, second = self.spots[a], self.spots[b]
-        left, right = sorted((first.column, second.column))
-        top, bottom = sorted((first.row, second.row))
+        line = self._lines[number]
+        left, right, above, below = line.left, line.right, line.top - 1, line.bottom + 1
+        ends = self._edges[number]
         cost = 0.0
-        for figure in figures:
-            column, row, side = self.spots[figure]
-            if not (left <= column <= right and top - 1 <= row <= bottom + 1) or figure in (a, b):
-                continue
-            if _distance(first, second, column, row) < 0.45 or (
-                self._trays[figure] and _distance(first, second, column, row + 0.5 * side) < 0.4
-            ):
-                cost += _OVER_FIGURE
+        for figure, (column, row, _) in enumerate(self.spots):
+            if left <= column <= right and above <= row <= below and figure not in ends:
+                cost += self._cost_of_meeting(line, figure)
         return cost
+
+    def _cost_of_being_passed(self, figure: int, touched: Collection[int]) -> float:
+        """For the lines that run over a figure, without those in `touched`."""
+        column, row, _ = self.spots[figure]
+        cost = 0.0
+        for number, line in enumerate(self._lines):
+            left, right, top, bottom, *_ = line
+            if left <= column <= right and top - 1 <= row <= bottom + 1 and number not in touched:
+                cost += self._cost_of_meeting(line, figure)
+        return cost
+
+    def _cost_of_meeting(self, line: _Line, figure: int) -> float:
+        column, row, side = self.spots[figure]
+        if _distance(line, column, row) < 0.45 or (
+            self._trays[figure] and _distance(line, column, row + 0.5 * side) < 0.4
+        ):
+            return _OVER_FIGURE
+        return 0.0
 
     def _cost_of_crossings(self, number: int, touched: Collection[int]) -> float:
         """With all other lines; with those in `touched` counted at one of the two."""
-        spots = self.spots
-        a, b = self._edges[number]
-        p, q = spots[a], spots[b]
-        left, right = sorted((p.column, q.column))
-        top, bottom = sorted((p.row, q.row))
+        left, right, top, bottom, x, y, across, along = self._lines[number]
         cost = 0.0
-        for other, (c, d) in enumerate(self._edges):
-            r, s = spots[c], spots[d]
-            if (
-                (r.column > right and s.column > right)
-                or (r.column < left and s.column < left)
-                or (r.row > bottom and s.row > bottom)
-                or (r.row < top and s.row < top)
-            ):
+        for other, (o_left, o_right, o_top, o_bottom, o_x, o_y, o_across, o_along) in enumerate(
+            self._lines
+        ):
+            if o_left > right or o_right < left or o_top > bottom or o_bottom < top:
                 continue
-            if a in (c, d) or b in (c, d) or (other < number and other in touched):
+            if other < number and other in touched:
                 continue
-            if _turn(p, q, r) * _turn(p, q, s) < 0 and _turn(r, s, p) * _turn(r, s, q) < 0:
+            # On which side of each line the other one starts and ends; 0 where they share an end.
+            start = across * (o_y - y) - along * (o_x - x)
+            end = start + across * o_along - along * o_across
+            if start * end >= 0:
+                continue
+            start = o_across * (y - o_y) - o_along * (x - o_x)
+            end = start + o_across * along - o_along * across
+            if start * end < 0:
                 cost += _CROSSING
         return cost
 
 
-def _turn(a: Spot, b: Spot, c: Spot) -> int:
-    return (b.column - a.column) * (c.row - a.row) - (b.row - a.row) * (c.column - a.column)
-
-
-def _distance(a: Spot, b: Spot, x: float, y: float) -> float:
-    """From a point to the stretch between two spots, in cells."""
-    across, along = b.column - a.column, b.row - a.row
-    part = ((x - a.column) * across + (y - a.row) * along) / (across**2 + along**2)
-    part = min(1.0, max(0.0, part))
-    return math.hypot(x - a.column - part * across, y - a.row - part * along)
+def _distance(line: _Line, x: float, y: float) -> float:
+    """From a point to a line, in cells."""
+    across, along = line.across, line.along
+    x, y = x - line.x, y - line.y
+    part = (x * across + y * along) / (across * across + along * along)
+    if part > 1.0:
+        part = 1.0
+    elif part < 0.0:
+        part = 0.0
+    return math.hypot(x - part * across, y - part * along)

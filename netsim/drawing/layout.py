@@ -20,7 +20,9 @@ from netsim.drawing.layers import layered
 from netsim.drawing.looks import LOOKS
 from netsim.drawing.packing import Extent, Packing
 from netsim.drawing.picture import Line, Picture
+from netsim.drawing.rows import in_rows
 from netsim.drawing.tray import (
+    LEAF_MARGIN,
     NAME_SIZE,
     Tray,
     hang,
@@ -32,6 +34,8 @@ CAPTION_HEIGHT: Final = 28.0
 """Of the prefix at the outer edge of a region."""
 _ATTEMPTS: Final = 6
 """The grid knows nothing of sizes: a slanting line may yet run over a wide tray."""
+_LIKE_A_SLIDE: Final = 1.0
+"""Between 1.1 and 2.9 times as wide as high."""
 _STEEPNESS: Final = 0.22
 """Height between two layers of a fabric, as a part of its width."""
 _FEW: Final = 24
@@ -45,10 +49,30 @@ class Beside(Enum):
     ABOVE = enum.auto()
     RIGHT = enum.auto()
     LEFT = enum.auto()
-    CORNER = enum.auto()
-    """Down to the right, between lines."""
+    BELOW_RIGHT = enum.auto()
+    """At a corner, between lines, where every side has one."""
+    BELOW_LEFT = enum.auto()
+    ABOVE_RIGHT = enum.auto()
+    ABOVE_LEFT = enum.auto()
     STEM = enum.auto()
     """At a switch: left of the stem of its tray."""
+
+
+_SIDES: Final = (
+    (math.pi / 2, Beside.BELOW),
+    (-math.pi / 2, Beside.ABOVE),
+    (math.pi, Beside.LEFT),
+    (0.0, Beside.RIGHT),
+)
+"""By the angle at which text would stand, from the right clockwise."""
+_CORNERS: Final = (
+    (math.pi / 4, Beside.BELOW_RIGHT),
+    (math.pi * 3 / 4, Beside.BELOW_LEFT),
+    (-math.pi / 4, Beside.ABOVE_RIGHT),
+    (-math.pi * 3 / 4, Beside.ABOVE_LEFT),
+)
+_FREE: Final = 0.6
+"""Of the angle to the next line, on either hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +93,16 @@ class Item:
     def place(self) -> Point:
         """The middle of its icon."""
         return self.x, self.y
+
+    def are_leaves_crossed(self, to: Point) -> bool:
+        """Whether a straight line from here to there runs over the leaves in the tray."""
+        if not self.tray.rows:
+            return False
+        half = self.tray.width / 2 - LEAF_MARGIN
+        near, far = sorted(
+            (self.y + self.side * self.tray.rows[0].bus, self.y + self.side * self.tray.depth)
+        )
+        return Box(self.x - half, near, self.x + half, far).is_crossed(self.place, to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +126,12 @@ class Layout:
         )
 
     def faults(self) -> int:
-        """The same for all lines."""
-        return sum(map(self.boxes_under, self.lines))
+        """The same for all lines, and how often one runs over the leaves at its own ends."""
+        return sum(map(self.boxes_under, self.lines)) + sum(
+            self.items[figure].are_leaves_crossed(self.items[other].place)
+            for line in self.lines
+            for figure, other in ((line.a, line.b), (line.b, line.a))
+        )
 
     def outline(self) -> Box:
         """Around all items."""
@@ -118,16 +156,18 @@ def lay_out(picture: Picture) -> Layout:
     number = {figure: place for place, figure in enumerate(trunk)}
     edges = [(number[line.a], number[line.b]) for line in lines]
     hung = [bool(trays[figure].rows) for figure in trunk]
+    if spots := in_rows(len(trunk), edges):
+        return _placed(picture, trays, lines, Placement(spots, 0.0))
     if layers := layered(len(trunk), edges, hung):
         return _placed(picture, trays, lines, Placement(layers.spots, 0.0), layers.is_fabric)
     attempts = _ATTEMPTS if len(trunk) <= _FEW else 1
-    return min(
-        (
-            _placed(picture, trays, lines, place(len(trunk), edges, hung, attempt))
-            for attempt in range(attempts)
-        ),
-        key=lambda layout: (layout.faults(), layout.cost + _unlike_a_slide(layout)),
-    )
+    tried = []
+    for attempt in range(attempts):
+        placement = place(len(trunk), edges, hung, attempt)
+        tried.append(_placed(picture, trays, lines, placement))
+        if not tried[-1].faults() and _unlike_a_slide(tried[-1]) < _LIKE_A_SLIDE:
+            break
+    return min(tried, key=lambda layout: (layout.faults(), layout.cost + _unlike_a_slide(layout)))
 
 
 def _placed(
@@ -215,16 +255,14 @@ def _beside(
         if figure in (line.a, line.b):
             other = spots[line.b if line.a == figure else line.a]
             ways.append(math.atan2(other.row - own.row, other.column - own.column))
-    sides = (
-        (math.pi / 2, Beside.BELOW),
-        (-math.pi / 2, Beside.ABOVE),
-        (math.pi, Beside.LEFT),
-        (0.0, Beside.RIGHT),
-    )
-    for angle, side in sides:
-        if all(abs(math.remainder(angle - way, math.tau)) > 0.6 for way in ways):
+
+    def free(angle: float) -> float:
+        return min((abs(math.remainder(angle - way, math.tau)) for way in ways), default=math.pi)
+
+    for angle, side in _SIDES:
+        if free(angle) > _FREE:
             return side
-    return Beside.CORNER
+    return max(_CORNERS, key=lambda corner: free(corner[0]))[1]
 
 
 def _beside_in_layers(picture: Picture, figure: int, spots: dict[int, Spot], tray: Tray) -> Beside:
@@ -249,10 +287,16 @@ def _extent(picture: Picture, figure: int, tray: Tray, side: int, beside: Beside
             left += width + 14
         case Beside.RIGHT:
             right += width + 14
-        case Beside.CORNER:
-            right, down = max(right, 26 + width), down + height
+        case Beside.BELOW_RIGHT | Beside.ABOVE_RIGHT:
+            right = max(right, 26 + width)
+        case Beside.BELOW_LEFT | Beside.ABOVE_LEFT:
+            left = max(left, 26 + width)
         case Beside.STEM:
             left = right = max(half_width, width + 16)
+    if beside in (Beside.BELOW_RIGHT, Beside.BELOW_LEFT):
+        down += height
+    elif beside in (Beside.ABOVE_RIGHT, Beside.ABOVE_LEFT):
+        up += height
     if tray.rows:
         left, right = max(left, tray.width / 2), max(right, tray.width / 2)
         up, down = (up, tray.depth) if side == DOWN else (tray.depth, down)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from netsim.drawing import captions
 from netsim.drawing.canvas import Canvas
 from netsim.drawing.geometry import Point
-from netsim.drawing.grid import UP
+from netsim.drawing.grid import DOWN, UP
 from netsim.drawing.layout import Beside, Item, Layout
 from netsim.drawing.looks import LOOKS, ink_of
 from netsim.drawing.picture import Figure, Line, Picture
@@ -72,19 +72,26 @@ class _Figures:
         figure = self._picture.figures[item.figure]
         half = LOOKS[figure.kind].half_height
         lines = texts(figure)
-        middle = item.y + 4 - (len(lines) - 1) * LINE_HEIGHT / 2
+        rise = (len(lines) - 1) * LINE_HEIGHT
+        middle = item.y + 4 - rise / 2
         match item.beside:
             case Beside.BELOW:
                 x, y, anchor = item.x, item.y + half + 15, "middle"
             case Beside.ABOVE:
-                y = item.y - half - 8 - (len(lines) - 1) * LINE_HEIGHT
+                y = item.y - half - 8 - rise
                 x, anchor = item.x, "middle"
             case Beside.RIGHT:
                 x, y, anchor = item.x + 38, middle, "start"
             case Beside.LEFT:
                 x, y, anchor = item.x - 38, middle, "end"
-            case Beside.CORNER:
+            case Beside.BELOW_RIGHT:
                 x, y, anchor = item.x + 24, item.y + half + 11, "start"
+            case Beside.BELOW_LEFT:
+                x, y, anchor = item.x - 24, item.y + half + 11, "end"
+            case Beside.ABOVE_RIGHT:
+                x, y, anchor = item.x + 24, item.y - half - 4 - rise, "start"
+            case Beside.ABOVE_LEFT:
+                x, y, anchor = item.x - 24, item.y - half - 4 - rise, "end"
             case Beside.STEM:
                 x, y, anchor = item.x - 9, item.y + (-30 if item.side == UP else 38), "end"
         for style, words in lines:
@@ -116,7 +123,10 @@ class _Figures:
         figure = self._picture.figures[leaf.figure]
         self._draw_icon(leaf.figure, x, y)
         if len(figure.members) > 1:
-            self._canvas.badge(f"×{len(figure.members)}", x + 31, y - 22)
+            # Away from the words, which stand above a tray that stands up.
+            self._canvas.badge(
+                f"×{len(figure.members)}", x + 31, y - 22 if side == DOWN else y + 14
+            )
         lines = texts(figure)
         baseline = y + ICON_HEIGHT / 2 + 15
         if side == UP:

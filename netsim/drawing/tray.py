@@ -22,6 +22,8 @@ LINE_HEIGHT: Final = 14.5
 BUS_DEPTH: Final = 70
 """From the middle of the figure to the line that its leaves hang on."""
 _IN_A_ROW: Final = 6
+LEAF_MARGIN: Final = 7.0
+"""Free on both sides of a leaf."""
 _NARROWEST: Final = 84.0
 _DROP: Final = 16.0
 _WRAP: Final = 20
@@ -104,7 +106,11 @@ def hang(picture: Picture, leaves: list[tuple[int, Line]]) -> Tray:
     is_shared = is_switched and all(label == labels[0] for label in labels)
     shared = labels[0] if is_shared else []
     widths = [
-        max(_NARROWEST, texts_size(picture.figures[figure])[0] + 18, label_width(label) + 14)
+        max(
+            _NARROWEST,
+            texts_size(picture.figures[figure])[0] + 18,
+            label_width(label) + 2 * LEAF_MARGIN,
+        )
         for (figure, _), label in zip(leaves, labels, strict=True)
     ]
     in_a_row = len(leaves)

@@ -21,6 +21,7 @@ from netsim.drawing.geometry import Box, text_width
 from netsim.drawing.layout import lay_out
 from netsim.drawing.picture import picture_of
 from netsim.drawing.svg import MOST_FIGURES, TooLargeError, to_svg
+from netsim.topology.generators import generate
 from netsim.topology.load_topology import load_plan
 from netsim.topology.make_plan import make_plan
 
@@ -32,6 +33,10 @@ BOLD = {"title", "name", "prefix", "subnet", "count"}
 FILES = {
     name: load_plan(ROOT / "topologies" / f"{name}.yaml")
     for name in ("home", "office", "campus", "wan")
+}
+GENERATED = {
+    f"{kind} {size}": generate(kind, [size])
+    for kind, size in (("linear", 20), ("ring", 7), ("random", 16))
 }
 RING = [f"r{n} r{(n + 1) % 6} delay=2ms" for n in range(6)]
 PLANS = FILES | {
@@ -48,6 +53,7 @@ PLANS = FILES | {
     "many leaves": plan_of("s1 r1", *(f"{letter}x s1 delay=1ms" for letter in "abcdefghijklm")),
     "at two networks": plan_of("m s1", "m s2", "a s1", "b s2", "s1 r1", "s2 r1"),
     "grid": make_plan(networkx.grid_2d_graph(3, 3)),
+    **{name: plan_of(*map(" ".join, shape.links)) for name, shape in GENERATED.items()},
 }
 
 
