@@ -71,7 +71,7 @@ class Lines(Output):
                     "time_ns": time_ns,
                     "interface": interface,
                     "direction": packet.direction.name.lower(),
-                    "dropped": packet.comment.removeprefix("dropped: ") or None,
+                    "dropped": packet.dropped or None,
                     "length": len(packet.frame),
                     "text": words,
                     "frame": packet.frame.hex(),
@@ -79,7 +79,7 @@ class Lines(Output):
             )
             return
         where = f"{interface} {_WAYS[packet.direction]} " if len(self.interfaces) > 1 else ""
-        fate = f" [{packet.comment}]" if packet.comment else ""
+        fate = f" [dropped: {packet.dropped}]" if packet.dropped else ""
         first, *more = words.split("\n")
         sys.stdout.write(f"{time_ns / 1e9:.6f} {where}{first}")
         sys.stdout.write("".join(f"\n{line}" for line in more) + f"{fate}\n")

@@ -88,7 +88,7 @@ def _blocks(passed: Sequence[CapturedFrame], numbers: dict[str, int], epoch_ns: 
             epoch_ns + each.time_ns,
             each.frame,
             each.direction,
-            f"dropped: {each.dropped}" if each.dropped else "",
+            each.dropped,
         )
         for each in passed
     )

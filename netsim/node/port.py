@@ -70,11 +70,14 @@ class Port:
         return self.received - self.delivered - sum(self.ingress_dropped.values())
 
     def transmit(self, frame: bytes, now: int) -> None:
-        """Put a frame into the queue of the cable; taps are shown it as it enters the queue."""
+        """Put a frame into the queue of the cable, and show it to taps.
+
+        Where the queue does not take it whoever watches losses has been shown it before.
+        """
+        self.egress.enqueue(frame, now)
         if self.up:
             for tap in self.taps:
                 tap.frame_passed(now, self.name, Direction.OUTBOUND, frame)
-        self.egress.enqueue(frame, now)
 
     def deliver(self, frame: bytes, now: int) -> bool:
         """Account for a frame that is due; False when there is no carrier to receive it."""

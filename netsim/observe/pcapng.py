@@ -57,7 +57,8 @@ Enhanced packet (type 6), one for each frame:
 |   opt_comment (1): why the frame went no further             |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
-Interface statistics (type 5), at the end of a live capture for each interface:
+Interface statistics (type 5), at the end of a live capture for each interface, and of a file for
+each that has lost any:
 
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 |      interface, counted from 0 in order of description        |
@@ -65,7 +66,7 @@ Interface statistics (type 5), at the end of a live capture for each interface:
 |              timestamp, upper half, lower half                |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 |   options: isb_ifdrop (5): frames that the reader was too    |
-|   slow for, 64 bits                                           |
+|   slow for, or the disk too full, 64 bits                     |
 +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 
 An option is a 16-bit code, a 16-bit length without padding, and its value; code 0 ends a list.
@@ -78,12 +79,13 @@ from __future__ import annotations
 
 import logging
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
+from netsim.observe.captured import Passed
 from netsim.observe.filter_expression import Expression
-from netsim.observe.frame_match import matcher
 from netsim.observe.tap import Direction
 
 _log = logging.getLogger("netsim.capture")
@@ -106,6 +108,7 @@ _IF_TSRESOL: Final = 9
 _EPB_FLAGS: Final = 2
 _ISB_IFDROP: Final = 5
 _COMMENT: Final = 1
+_DROPPED: Final = "dropped: "
 _END_OF_OPTIONS: Final = bytes(4)
 
 _BLOCK_START = struct.Struct("<II")
@@ -132,33 +135,39 @@ class CaptureTarget:
     """Of the frames that are wanted; None for all."""
 
 
-class PcapngTap:
-    """Appends the frames of one node's interfaces to a binary file that is not buffered.
+class PcapngAppender:
+    """Appends frames of one node to a binary file that is not buffered.
 
-    What a full disk, or a pipe that nobody empties, does not take is lost: `lost` says how many.
-    Closing the file is the caller's.
+    What a full disk, or a pipe that nobody empties, does not take is lost, and counted in `lost`
+    by interface. Closing the file is the caller's.
     """
 
     def __init__(self, file: BinaryIO, target: CaptureTarget) -> None:
-        self.lost = 0
+        self.lost: Counter[int] = Counter()
         self._file = file
         self._path = target.path
-        self._numbers = target.numbers
         self._epoch_ns = target.epoch_ns
-        self._matches = matcher(target.expression)
+        self._last_ns = 0
+        """Network time of the last frame."""
         self._rest = b""
         """Of a block that was written in part: without it nothing that follows could be read."""
 
-    def frame_passed(
-        self, time_ns: int, interface: str, direction: Direction, frame: bytes
-    ) -> None:
-        if not self._matches(frame):
-            return
-        block = packet(self._numbers[interface], self._epoch_ns + time_ns, frame, direction)
+    def add(self, passed: Passed) -> None:
+        """Append a frame."""
+        self._last_ns, number, direction, frame, dropped = passed
+        block = packet(number, self._epoch_ns + self._last_ns, frame, direction, dropped)
         if self._rest:
             self._write(self._rest)
         if self._rest or not self._write(block):
-            self.lost += 1
+            self.lost[number] += 1
+
+    def finish(self) -> None:
+        """Append how many are lost of each interface that has lost any, if there is room now."""
+        if self._rest:
+            self._write(self._rest)
+        for number, lost in self.lost.items():
+            if not self._rest:
+                self._write(statistics(number, self._epoch_ns + self._last_ns, lost))
 
     def _write(self, block: bytes) -> bool:
         """Whether it is in the file now, or its beginning is."""
@@ -192,20 +201,23 @@ def interface(name: str) -> bytes:
 
 
 def packet(
-    number: int, timestamp_ns: int, frame: bytes, direction: Direction, comment: str = ""
+    number: int, timestamp_ns: int, frame: bytes, direction: Direction, dropped: str = ""
 ) -> bytes:
-    """The block of one frame at an interface; `timestamp_ns` counts from 1970-01-01 UTC."""
+    """The block of one frame at an interface; `timestamp_ns` counts from 1970-01-01 UTC.
+
+    Why it was `dropped`, if it was, is its comment.
+    """
     length = len(frame)
     upper, lower = timestamp_ns >> 32, timestamp_ns & 0xFFFFFFFF
     body = _PACKET_BODY.pack(number, upper, lower, length, length)
     options = _option(_EPB_FLAGS, _FLAGS.pack(direction))
-    if comment:
-        options += _text(_COMMENT, comment)
+    if dropped:
+        options += _text(_COMMENT, f"{_DROPPED}{dropped}")
     return _block(_ENHANCED_PACKET, body + _padded(frame) + options + _END_OF_OPTIONS)
 
 
 def statistics(number: int, timestamp_ns: int, dropped: int) -> bytes:
-    """The block that says how many frames of an interface the reader was too slow for."""
+    """The block that says how many frames of an interface are not there, for want of room."""
     body = _STATISTICS_BODY.pack(number, timestamp_ns >> 32, timestamp_ns & 0xFFFFFFFF)
     options = _option(_ISB_IFDROP, _COUNTER.pack(dropped))
     return _block(_INTERFACE_STATISTICS, body + options + _END_OF_OPTIONS)
@@ -224,7 +236,8 @@ class Packet:
     """Since 1970-01-01 UTC."""
     frame: bytes
     direction: Direction
-    comment: str
+    dropped: str
+    """The reason why it went no further; empty where it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +283,8 @@ def read_block(block: bytes) -> Packet | Statistics | str | None:
         options = _options(block, start + length + -length % 4)
         flags = _FLAGS.unpack(options[_EPB_FLAGS])[0]
         frame, comment = block[start : start + length], options.get(_COMMENT, b"").decode()
-        return Packet(number, upper << 32 | lower, frame, Direction(flags), comment)
+        dropped = comment.removeprefix(_DROPPED)
+        return Packet(number, upper << 32 | lower, frame, Direction(flags), dropped)
     if kind == _INTERFACE_STATISTICS:
         number, upper, lower = _STATISTICS_BODY.unpack_from(block, start)
         options = _options(block, start + _STATISTICS_BODY.size)

@@ -214,7 +214,7 @@ class SiteProcess:
                 await self._programs.stop()
         await self._close_connections()
         self._site.live_taps.flush()
-        self._site.watch.tell_losses()
+        self._site.watch.finish_captures()
         await self._channel.drain()
         self._loop.stop()
 

@@ -9,8 +9,10 @@ from functools import partial
 from netsim.link.simplex_link import Departure
 from netsim.node.base_node import Node
 from netsim.node.port import Port
-from netsim.observe.hop_events import MOST_EVENTS, HopBatch, HopEvent, HopFilter
-from netsim.observe.tap import Direction, forget_losses, watch_losses
+from netsim.observe.captured import Passed
+from netsim.observe.hop_events import MOST_EVENTS, HopBatch, HopEvent, HopFilter, What
+from netsim.observe.tap import Direction
+from netsim.site.port_tap import PortTap
 
 
 class HopWatch:
@@ -76,37 +78,24 @@ class _WatchedPort:
         here, there = f"{node}:{port.name}", f"{port.peer}:{port.peer_port}"
         self._out = (link, here, there)
         self._in = (link, there, here)
-        port.taps.append(self)
+        self._tap = PortTap(port, link, chosen, self._passed)
         port.departure_taps.append(self._left)
-        watch_losses(port, self._lost)
-        watch_losses(port.egress, self._dropped)
 
     def detach(self) -> None:
-        port = self._port
-        port.taps.remove(self)
-        port.departure_taps.remove(self._left)
-        forget_losses(port, self._lost)
-        forget_losses(port.egress, self._dropped)
+        self._tap.detach()
+        self._port.departure_taps.remove(self._left)
 
-    def frame_passed(
-        self, time_ns: int, interface: str, direction: Direction, frame: bytes
-    ) -> None:
-        if self._chosen(frame):
-            if direction is Direction.OUTBOUND:
-                self._note(HopEvent("queued", time_ns, *self._out, frame))
-            else:
-                self._note(HopEvent("arrived", time_ns, *self._in, frame))
+    def _passed(self, passed: Passed) -> None:
+        time_ns, _, direction, frame, reason = passed
+        if direction is Direction.OUTBOUND:
+            what: What = "dropped" if reason else "queued"
+            self._note(HopEvent(what, time_ns, *self._out, frame, reason=reason))
+        else:
+            what = "lost" if reason else "arrived"
+            self._note(HopEvent(what, time_ns, *self._in, frame, reason=reason))
 
     def _left(self, departures: list[Departure]) -> None:
         for departs_at, deliver_at, frame in departures:
             if self._chosen(frame):
                 end = self._port.egress.serialised_at(len(frame), departs_at, deliver_at)
                 self._note(HopEvent("left", departs_at, *self._out, frame, end, deliver_at))
-
-    def _dropped(self, frame: bytes, reason: str, now: int) -> None:
-        if self._chosen(frame):
-            self._note(HopEvent("dropped", now, *self._out, frame, reason=reason))
-
-    def _lost(self, frame: bytes, reason: str, now: int) -> None:
-        if self._chosen(frame):
-            self._note(HopEvent("lost", now, *self._in, frame, reason=reason))

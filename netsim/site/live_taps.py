@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final, TypeAlias
 
 from netsim.node.base_node import Node
-from netsim.node.port import Port
 from netsim.observe.captured import CapturedBatch, Passed, Points
 from netsim.observe.filter_expression import Expression
 from netsim.observe.frame_match import matcher
-from netsim.observe.tap import Direction, forget_losses, watch_losses
+from netsim.site.port_tap import PortTap
 
 MOST_FRAMES: Final = 500
 MOST_OCTETS: Final = 1 << 18
 """Of one batch: what has more is sent before its time."""
-_JUST_SENT: Final = 8
-"""Frames among which one is looked for that is dropped as it enters its queue."""
 
 Deliver: TypeAlias = Callable[[CapturedBatch], bool]
 """Takes a batch; False when it has no room for it."""
@@ -91,9 +87,9 @@ class _LiveCapture:
     def __init__(self, points: Points, expression: Expression | None, deliver: Deliver) -> None:
         self.points = points
         self.send_soon: Callable[[int], None] = lambda now: None
-        self.matches = matcher(expression)
+        self._matches = matcher(expression)
         self._deliver = deliver
-        self._taps: list[_PortTap] = []
+        self._taps: list[PortTap] = []
         self._frames: list[Passed] = []
         self._octets = 0
         self._lost: Counter[int] = Counter()
@@ -102,7 +98,8 @@ class _LiveCapture:
         numbers = self.points[node.name]
         for port in node.ports:
             if port.name in numbers:
-                self._taps.append(_PortTap(self, port, numbers[port.name]))
+                tap = PortTap(port, numbers[port.name], self._matches, self.add)
+                self._taps.append(tap)
 
     def detach(self) -> None:
         for tap in self._taps:
@@ -117,20 +114,6 @@ class _LiveCapture:
         self._octets += len(passed[3])
         if len(frames) >= MOST_FRAMES or self._octets >= MOST_OCTETS:
             self.send(passed[0], None, b"")
-
-    def mark_dropped(self, number: int, frame: bytes, reason: str) -> bool:
-        """Whether the frame was noted just now, on its way into the queue: it is dropped there."""
-        frames = self._frames
-        for place in range(len(frames) - 1, max(-1, len(frames) - 1 - _JUST_SENT), -1):
-            time_ns, interface, direction, sent, dropped = frames[place]
-            if sent is frame and (interface, direction, dropped) == (
-                number,
-                Direction.OUTBOUND,
-                "",
-            ):
-                frames[place] = time_ns, number, direction, frame, reason
-                return True
-        return False
 
     def batch(self) -> CapturedBatch:
         """What there is, and no more of it here."""
@@ -147,38 +130,3 @@ class _LiveCapture:
         if not self._deliver(batch):
             self._lost.update(batch.lost)
             self._lost.update(number for _, number, _, _, _ in batch.frames)
-
-
-class _PortTap:
-    """One interface of one capture."""
-
-    def __init__(self, capture: _LiveCapture, port: Port, number: int) -> None:
-        self._capture = capture
-        self._matches = capture.matches
-        self._port = port
-        self._number = number
-        self._on_arrival = partial(self._lost, Direction.INBOUND)
-        self._on_departure = partial(self._lost, Direction.OUTBOUND)
-        port.taps.append(self)
-        watch_losses(port, self._on_arrival)
-        watch_losses(port.egress, self._on_departure)
-
-    def detach(self) -> None:
-        self._port.taps.remove(self)
-        forget_losses(self._port, self._on_arrival)
-        forget_losses(self._port.egress, self._on_departure)
-
-    def frame_passed(
-        self, time_ns: int, interface: str, direction: Direction, frame: bytes
-    ) -> None:
-        if self._matches(frame):
-            self._capture.add((time_ns, self._number, direction, frame, ""))
-
-    def _lost(self, direction: Direction, frame: bytes, reason: str, now: int) -> None:
-        if not self._matches(frame):
-            return
-        just_sent = direction is Direction.OUTBOUND and self._capture.mark_dropped(
-            self._number, frame, reason
-        )
-        if not just_sent:
-            self._capture.add((now, self._number, direction, frame, reason))

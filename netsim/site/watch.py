@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
 from netsim.node.base_node import Node
 from netsim.node.port import Port
+from netsim.observe.captured import Passed
 from netsim.observe.frame_log import (
     DELIVERED,
     RECENT_FRAMES,
@@ -18,8 +20,10 @@ from netsim.observe.frame_log import (
     Observer,
     RecentFrames,
 )
-from netsim.observe.pcapng import CaptureTarget, PcapngTap
-from netsim.observe.tap import Direction, Tap, watch_losses
+from netsim.observe.frame_match import matcher
+from netsim.observe.pcapng import CaptureTarget, PcapngAppender
+from netsim.observe.tap import Direction
+from netsim.site.port_tap import PortTap
 
 _log = logging.getLogger("netsim.capture")
 
@@ -31,10 +35,8 @@ class Watch:
         self._files: list[IO[Any]] = []
         self._captured: dict[str, BinaryIO] = {}
         """Files of captures, by path."""
-        self._captures: dict[str, list[tuple[Collection[str], Tap]]] = {}
-        """By node: interfaces, and what writes."""
-        self._taps: list[tuple[str, PcapngTap]] = []
-        """Those of captures, with the path of the file."""
+        self._captures: dict[str, list[_FileCapture]] = {}
+        """By node."""
         self.never_waits = False
         """For whoever reads a pipe: real time goes on."""
         self._recent = RecentFrames(RECENT_FRAMES)
@@ -49,15 +51,14 @@ class Watch:
             file = open(target.path, "ab", buffering=0, opener=self._open)  # noqa: SIM115  # see `close`
             self._captured[target.path] = file
             self._files.append(file)
-        tap = PcapngTap(file, target)
-        self._taps.append((target.path, tap))
-        self._captures.setdefault(node.name, []).append((target.numbers, tap))
-        _attach(tap, node, target.numbers)
+        capture = _FileCapture(target, PcapngAppender(file, target))
+        self._captures.setdefault(node.name, []).append(capture)
+        capture.attach(node)
 
     def resume(self, node: Node) -> None:
         """A node has started again here: its captures go on."""
-        for interfaces, tap in self._captures.get(node.name, ()):
-            _attach(tap, node, interfaces)
+        for capture in self._captures.get(node.name, ()):
+            capture.attach(node)
 
     def trace(self, path: str) -> FrameTrace:
         """Write the fate of every frame as lines of JSON; OSError when the file cannot be made."""
@@ -71,25 +72,27 @@ class Watch:
         """Look at every frame of a node; `links` are the indices of the links at its ports."""
         self.is_observing = True
         for port, link in zip(node.ports, links, strict=True):
-            _PortObserver(node.name, port, link, self._observe)
+            _watch_port(node.name, port, link, self._observe)
 
     def recent_frames(self) -> list[FrameRecord]:
         """The last frames observed, oldest first."""
         return self._recent.records()
 
-    def tell_losses(self) -> None:
-        """Log how many packets files of captures have had no room for, once."""
+    def finish_captures(self) -> None:
+        """Files of captures have all that they get; log how much they had no room for."""
         lost: Counter[str] = Counter()
-        for path, tap in self._taps:
-            lost[path] += tap.lost
+        for each in self._captures.values():
+            for capture in each:
+                capture.appender.finish()
+                lost[capture.target.path] += capture.appender.lost.total()
         for path, packets in lost.items():
             if packets:
                 _log.warning("%s lacks %d packets that it had no room for", path, packets)
-        self._taps.clear()
+        self._captures.clear()
 
     def close(self) -> None:
         """Nothing is written any more."""
-        self.tell_losses()
+        self.finish_captures()
         for file in self._files:
             file.close()
         self._files.clear()
@@ -102,35 +105,29 @@ class Watch:
             observer(record)
 
 
-def _attach(tap: Tap, node: Node, interfaces: Collection[str]) -> None:
-    for port in node.ports:
-        if port.name in interfaces:
-            port.taps.append(tap)
+@dataclass(frozen=True, slots=True)
+class _FileCapture:
+    """What one node appends to one file."""
+
+    target: CaptureTarget
+    appender: PcapngAppender
+
+    def attach(self, node: Node) -> None:
+        matches = matcher(self.target.expression)
+        for port in node.ports:
+            if (number := self.target.numbers.get(port.name)) is not None:
+                PortTap(port, number, matches, self.appender.add)
 
 
-class _PortObserver:
-    """Watches one port: what arrives there, and what its own direction drops."""
+def _watch_port(node: str, port: Port, link: int, observer: Observer) -> None:
+    """Show what arrives at a port, and what its own direction drops."""
+    here, there = f"{node}:{port.name}", f"{port.peer}:{port.peer_port}"
 
-    def __init__(self, node: str, port: Port, link: int, observer: Observer) -> None:
-        self._link = link
-        self._here = f"{node}:{port.name}"
-        self._there = f"{port.peer}:{port.peer_port}"
-        self._observer = observer
-        port.taps.append(self)
-        watch_losses(port, self._lost_on_arrival)
-        watch_losses(port.egress, self._dropped)
-
-    def frame_passed(
-        self, time_ns: int, interface: str, direction: Direction, frame: bytes
-    ) -> None:
+    def tell(passed: Passed) -> None:
+        time_ns, _, direction, frame, reason = passed
         if direction is Direction.INBOUND:
-            self._arrived(time_ns, frame, DELIVERED)
+            observer(FrameRecord(time_ns, link, there, here, frame, reason or DELIVERED))
+        elif reason:
+            observer(FrameRecord(time_ns, link, here, there, frame, reason))
 
-    def _lost_on_arrival(self, frame: bytes, reason: str, now: int) -> None:
-        self._arrived(now, frame, reason)
-
-    def _arrived(self, now: int, frame: bytes, fate: str) -> None:
-        self._observer(FrameRecord(now, self._link, self._there, self._here, frame, fate))
-
-    def _dropped(self, frame: bytes, reason: str, now: int) -> None:
-        self._observer(FrameRecord(now, self._link, self._here, self._there, frame, reason))
+    PortTap(port, link, lambda frame: True, tell)

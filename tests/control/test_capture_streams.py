@@ -46,7 +46,7 @@ async def test_frames_come_as_they_pass_and_losses_at_the_end(
         stream += await response.read()
     section, *interfaces, packet, one, other = blocks_of(stream)
     assert (section, interfaces) == (None, ["alice:eth0", "web:eth0"])
-    assert packet == Packet(0, epoch_ns + 1000, FRAME, Direction.OUTBOUND, "dropped: queue")
+    assert packet == Packet(0, epoch_ns + 1000, FRAME, Direction.OUTBOUND, "queue")
     assert isinstance(one, Statistics)
     assert isinstance(other, Statistics)
     assert (one.dropped, other.dropped) == (0, 3)

@@ -15,10 +15,17 @@ import pytest
 from networks import play, until
 from plans import chain
 
-from netsim import Network, run
+from netsim import CapturedFrame, Network, run
 from netsim.core.errors import InvalidFilterError
 from netsim.core.time import Time
-from netsim.observe.pcapng import CaptureTarget, PcapngReader, PcapngTap
+from netsim.observe.pcapng import (
+    CaptureTarget,
+    Packet,
+    PcapngAppender,
+    PcapngReader,
+    Statistics,
+    read_block,
+)
 from netsim.observe.tap import Direction
 
 FIELDS = ("-e", "frame.interface_name", "-e", "frame.time_epoch", "-e", "icmp.type")
@@ -191,6 +198,37 @@ def test_a_filter_says_which_packets(time: Time, tmp_path: Path) -> None:
     assert [kind for _, _, kind in pings_in(file)] == ["0", "0"]
 
 
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_a_file_says_of_each_frame_what_a_live_capture_says(time: Time, tmp_path: Path) -> None:
+    file = tmp_path / "lossy.pcapng"
+    live: list[CapturedFrame] = []
+
+    async def test(network: Network) -> None:
+        await network["alice"].ping("web", count=1)
+        await network.capture("alice", file, filter="icmp")
+        async with network.live_capture("alice", filter="icmp") as capture:
+            async with network.link("alice", "s1").set(loss="100%", from_="alice"):
+                await network["alice"].ping("web", count=1, timeout=0.2)
+            async with network.link("alice", "s1").set(queue="2000B", bandwidth="1mbit"):
+                await network["alice"].exec("ping", "-c1", "-s", "9000", "-W", "1", "web")
+            async with network.link("alice", "s1").set(loss="100%", from_="s1"):
+                await network["alice"].ping("web", count=1, timeout=0.2)
+        live.extend([passed async for passed in capture])
+
+    play(time, chain(), test)
+    written = [
+        packet
+        for block in PcapngReader().blocks(file.read_bytes())
+        if isinstance(packet := read_block(block), Packet)
+    ]
+    told = [(each.time_ns - live[0].time_ns, each.direction, each.dropped) for each in live]
+    first = written[0].timestamp_ns
+    assert [(each.timestamp_ns - first, each.direction, each.dropped) for each in written] == told
+    assert [each.frame for each in written] == [each.frame for each in live]
+    assert {dropped for _, _, dropped in told} == {"", "loss", "queue"}
+    assert (Direction.OUTBOUND, "queue") in [told[1:] for told in told]
+
+
 def test_a_pipe_that_nobody_empties_holds_up_no_node(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -226,11 +264,14 @@ def test_a_full_disk_leaves_whole_blocks(rest: int, tmp_path: Path) -> None:
             return super().write(fits)
 
     disk = Disk()
-    tap = PcapngTap(disk, CaptureTarget("x", {"eth0": 0}, 0))
+    appender = PcapngAppender(disk, CaptureTarget("x", {"eth0": 0}, 0))
     for room in (10_000, rest, 0, 10_000, 10_000):
         disk.room = room
-        tap.frame_passed(5, "eth0", Direction.INBOUND, bytes(60) + bytes([room & 0xFF]))
-    assert tap.lost == (1 if rest else 2)
+        appender.add((5, 0, Direction.INBOUND, bytes(60) + bytes([room & 0xFF]), ""))
+    lost = 1 if rest else 2
+    assert appender.lost == {0: lost}
+    appender.finish()
     blocks = list(PcapngReader().blocks(disk.getvalue()))
     assert sum(map(len, blocks)) == len(disk.getvalue())
-    assert len(blocks) == 3 + bool(rest)
+    assert len(blocks) == 4 + bool(rest)
+    assert read_block(blocks[-1]) == Statistics(0, 5, lost)

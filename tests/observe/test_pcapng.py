@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from netsim.observe import pcapng
-from netsim.observe.pcapng import CaptureTarget, PcapngTap
+from netsim.observe.pcapng import CaptureTarget, PcapngAppender
 from netsim.observe.tap import Direction
 from netsim.wire import ethernet, icmp, ipv4
 
@@ -50,16 +50,16 @@ def fields(path: Path, *names: str) -> list[list[str]]:
 def test_tshark_reads_frames_times_interfaces_and_directions(tmp_path: Path) -> None:
     path = tmp_path / "out.pcapng"
     seen = [
-        (0, "eth0", Direction.OUTBOUND, ping_frame(1)),
-        (1, "eth1", Direction.INBOUND, ping_frame(2, 57)),
-        (5_599_999_999, "eth0", Direction.INBOUND, ping_frame(3, 58)),
-        (10**15, "eth1", Direction.OUTBOUND, ping_frame(4, 1472)),
+        (0, 0, Direction.OUTBOUND, ping_frame(1), ""),
+        (1, 1, Direction.INBOUND, ping_frame(2, 57), ""),
+        (5_599_999_999, 0, Direction.INBOUND, ping_frame(3, 58), "loss"),
+        (10**15, 1, Direction.OUTBOUND, ping_frame(4, 1472), "queue"),
     ]
     with path.open("wb") as file:
         file.write(pcapng.section("alice") + pcapng.interface("eth0") + pcapng.interface("eth1"))
-        tap = PcapngTap(file, CaptureTarget("", {"eth0": 0, "eth1": 1}, EPOCH_NS))
-        for time_ns, interface, direction, frame in seen:
-            tap.frame_passed(time_ns, interface, direction, frame)
+        appender = PcapngAppender(file, CaptureTarget("", {"eth0": 0, "eth1": 1}, EPOCH_NS))
+        for passed in seen:
+            appender.add(passed)
 
     rows = fields(
         path,
@@ -70,12 +70,14 @@ def test_tshark_reads_frames_times_interfaces_and_directions(tmp_path: Path) -> 
         "frame.cap_len",
         "icmp.seq",
         "icmp.checksum.status",
+        "frame.comment",
     )
     expected = []
-    for sequence, (time_ns, interface, direction, frame) in enumerate(seen, 1):
+    for sequence, (time_ns, number, direction, frame, dropped) in enumerate(seen, 1):
         seconds, fraction = divmod(EPOCH_NS + time_ns, 10**9)
         size = str(len(frame))
-        expected.append([f"{seconds}.{fraction:09}", interface, size, size, str(sequence), "1"])
+        at, comment = f"{seconds}.{fraction:09}", f"dropped: {dropped}" if dropped else ""
+        expected.append([at, f"eth{number}", size, size, str(sequence), "1", comment])
         assert int(rows[sequence - 1].pop(2), 0) == direction
     assert rows == expected
 
@@ -84,7 +86,7 @@ def test_tshark_reads_frames_times_interfaces_and_directions(tmp_path: Path) -> 
         tshark(path, "-T", "json", "-x"), object_pairs_hook=dict
     )
     raw = [packet["_source"]["layers"]["frame_raw"][0] for packet in packets]
-    assert raw == [frame.hex() for _, _, _, frame in seen]
+    assert raw == [frame.hex() for _, _, _, frame, _ in seen]
 
 
 def test_capinfos_names_the_network(tmp_path: Path) -> None:
@@ -125,8 +127,8 @@ def test_each_packet_is_one_write_so_that_those_of_several_processes_never_mix()
             return super().write(block)
 
     pipe = Pipe()
-    tap = PcapngTap(pipe, CaptureTarget("", {"eth0": 0}, 0))
-    tap.frame_passed(5, "eth0", Direction.INBOUND, ping_frame(1))
-    tap.frame_passed(6, "eth0", Direction.INBOUND, ping_frame(2))
+    appender = PcapngAppender(pipe, CaptureTarget("", {"eth0": 0}, 0))
+    appender.add((5, 0, Direction.INBOUND, ping_frame(1), ""))
+    appender.add((6, 0, Direction.INBOUND, ping_frame(2), ""))
     assert len(writes) == 2
     assert sum(writes) == len(pipe.getvalue())

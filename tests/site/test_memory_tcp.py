@@ -15,6 +15,7 @@ from tcp_streams import Flow, reassemble
 
 from netsim.core.time import MICROSECOND, SECOND
 from netsim.observe import pcapng
+from netsim.site.port_tap import PortTap
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -109,10 +110,9 @@ def test_tshark_finds_nothing_wrong_with_a_whole_exchange(tmp_path: Path) -> Non
     with file.open("wb") as stream, running(chain("delay=2ms bandwidth=20mbit")) as network:
         port = network.port("r1", "eth0")
         stream.write(pcapng.section("r1") + pcapng.interface("eth0"))
-        port.taps += [
-            pcapng.PcapngTap(stream, pcapng.CaptureTarget("", {"eth0": 0}, 1_700_000_000 * SECOND)),
-            ring,
-        ]
+        target = pcapng.CaptureTarget("", {"eth0": 0}, 1_700_000_000 * SECOND)
+        PortTap(port, 0, lambda frame: True, pcapng.PcapngAppender(stream, target).add)
+        port.taps.append(ring)
         ping(network, "alice", "web")
         ping(network, "alice", "web", ttl=1)
         udp = network.host("alice").udp.bind(None, 0)
