@@ -64,6 +64,25 @@ _WORDS: Final = {
     "xterm": "`exec NODE COMMAND`",
 }
 """Mininet's, containerlab's, netlab's and docker's words."""
+_NO_TERMINAL: Final = (
+    "a node has no window; write `NODE COMMAND`, in a second `netsim shell` beside it"
+)
+_NO_PYTHON: Final = "Python does all of this in a program of yours (docs/python.md)"
+_AT_THE_PROMPT: Final = {
+    "dpctl": "switches learn by themselves and have no flows; write `SWITCH mac-table`",
+    "EOF": "write `exit`",
+    "gterm": _NO_TERMINAL,
+    "iperfudp": "write `iperf NODE NODE -u -b 10mbit`",
+    "noecho": "nothing is echoed; write `NODE COMMAND`",
+    "ports": "write `intfs`, or `net`",
+    "px": _NO_PYTHON,
+    "py": _NO_PYTHON,
+    "switch": "write `node SWITCH stop`, or `start`",
+    "wait": "a switch has no controller that it would have to wait for; leave it out",
+    "x": _NO_TERMINAL,
+    "xterm": _NO_TERMINAL,
+}
+"""Of Mininet's prompt, what ours has not."""
 
 
 _LINK_OPTIONS: Final = {
@@ -105,6 +124,11 @@ def option_here(command: str, option: str) -> str | None:
         "up": _FILE_OPTIONS,
     }
     return known.get(command.removeprefix("netsim "), {}).get(option)
+
+
+def prompt_words_here(word: str) -> str | None:
+    """What to write instead of a word of Mininet's prompt; None where it has no such word."""
+    return _AT_THE_PROMPT.get(word)
 
 
 def words_here(arguments: Sequence[str]) -> str | None:

@@ -20,10 +20,12 @@ Document = dict[str, Any]
 @click.command(
     epilog="\b\nExamples:\n"
     "  netsim pingall\n"
+    "  netsim pingall --full\n"
     "  netsim pingall --routers --timeout 5\n"
     "  netsim pingall --json | jq '.pings[] | select(.rtt_ms == null)'",
 )
 @click.option("--routers", is_flag=True, help="Ping from and to routers as well.")
+@click.option("--full", is_flag=True, help="Show each round trip.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
@@ -34,7 +36,7 @@ Document = dict[str, Any]
 )
 @options.as_json
 @options.network_name
-def command(routers: bool, timeout: float, as_json: bool, name: str | None) -> int:
+def command(routers: bool, full: bool, timeout: float, as_json: bool, name: str | None) -> int:
     """Ping from every computer to every other one, once.
 
     A row for each computer says whom it reaches; X stands for one it does not. The exit code is
@@ -57,12 +59,12 @@ def command(routers: bool, timeout: float, as_json: bool, name: str | None) -> i
         nodes = totals.pop("nodes")
         print_json({"nodes": nodes, "pings": pings, **totals})
     else:
-        _show(totals, pings)
+        _show(totals, pings, full)
     warn_of_timing(totals["timing"])
     return FINE if totals["received"] == totals["sent"] else FAILED
 
 
-def _show(totals: Document, pings: list[Document]) -> None:
+def _show(totals: Document, pings: list[Document], full: bool) -> None:
     """Row by row as Mininet prints it; then the totals, which scripts look for."""
     say("*** Ping: who reaches whom")
     width = max(map(len, totals["nodes"]), default=0)
@@ -73,6 +75,9 @@ def _show(totals: Document, pings: list[Document]) -> None:
     if not totals["sent"]:
         say("*** Warning: there is only one node, and so nothing to ping")
         return
+    for ping in pings if full else ():
+        answer = "no answer" if ping["rtt_ms"] is None else f"rtt {ping['rtt_ms']:.3f} ms"
+        click.echo(f" {ping['from']}->{ping['to']}: {answer}")
     times = [ping["rtt_ms"] for ping in pings if ping["rtt_ms"] is not None]
     if times:
         average = sum(times) / len(times)

@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -22,18 +23,24 @@ HELP: Final = {
     "NODE COMMAND": "run ping, traceroute, curl, dig, ip, ss … at a node: h1 ping -c3 h2",
     "nodes": "the nodes, by kind",
     "net": "which interface leads where",
+    "intfs": "the interfaces of every node",
     "links": "the links and what they do",
     "dump": "nodes with addresses and processes, and links",
     "link A B down": "pull a cable; up, hold, release, reset; link A B --delay 80ms",
-    "pingall": "everybody pings everybody",
-    "iperf A B": "how much A can send to B",
+    "pingall": "everybody pings everybody; pingallfull shows each round trip",
+    "pingpair": "the first two computers ping each other",
+    "iperf A B": "how much A can send to B; without A and B, the first computer to the last",
+    "time LINE": "how long a line takes",
     "source FILE": "do the lines of a file",
     "sh COMMAND": "a command of your own shell",
     "help [COMMAND]": "this list, or what a command takes",
     "exit": "leave; the network goes on (Ctrl-D does the same)",
 }
 """Of the words that are the prompt's own; netsim's commands have their own help."""
-OWN_WORDS: Final = ("nodes", "net", "links", "dump", "source", "sh", "help", "exit", "quit")
+OWN_WORDS: Final = (
+    *("nodes", "net", "intfs", "links", "dump", "pingallfull", "pingpair", "pingpairfull"),
+    *("time", "source", "sh", "help", "exit", "quit"),
+)
 LINK_VERBS: Final = ("down", "up", "hold", "release", "reset")
 _OF_A_SHELL: Final = frozenset(("|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1"))
 _APART: Final = frozenset(("up", "test"))
@@ -55,12 +62,18 @@ class ShellWords:
         self._own: dict[str, Callable[[Sequence[str]], int | None]] = {
             "nodes": self._nodes,
             "net": self._net,
+            "intfs": self._intfs,
             "links": lambda rest: self._command(["link", *rest]),
             "dump": lambda rest: self._command(["inspect", *rest]),
             "link": self._link,
+            "pingallfull": lambda rest: self._command(["pingall", "--full", *rest]),
+            "pingpair": self._pingpair,
+            "pingpairfull": self._pingpair,
+            "iperf": self._iperf,
             "down": self._down,
             "source": self._source,
             "help": self._help,
+            "?": self._help,
             "exit": self._exit,
             "quit": self._exit,
         }
@@ -86,8 +99,11 @@ class ShellWords:
         text = line.strip()
         if not text or text.startswith("#"):
             return None
-        if text == "sh" or text.startswith("sh "):
-            return _own_shell(text[2:].strip())
+        first, _, rest = text.partition(" ")
+        if first == "sh":
+            return _own_shell(rest.strip())
+        if first == "time":
+            return self._time(rest, where)
         try:
             words = shlex.split(text)
         except ValueError as error:
@@ -97,8 +113,8 @@ class ShellWords:
         odd = next((word for word in words if word in _OF_A_SHELL), None)
         if odd is not None:
             return _misused(
-                f"{where}there is no `{odd}` here: a line is one command; "
-                f"write `sh netsim {'exec ' * (words[0] in self.kinds)}…` for your own shell's"
+                f"{where}there is no `{odd}` here: a line is one command; your own shell has it: "
+                f"write `sh netsim {'exec ' * (words[0] in self.kinds)}{text}`"
             )
         return self._run(words, where)
 
@@ -119,7 +135,7 @@ class ShellWords:
 
     def _instead(self, words: list[str]) -> str:
         """Of a line that begins with no word of ours."""
-        from netsim.cli.other_words import words_here
+        from netsim.cli.other_words import prompt_words_here, words_here
         from netsim.cli.root import COMMANDS
         from netsim.tools import HOST_TOOLS
         from netsim.topology.naming import nearest, suggest
@@ -127,6 +143,8 @@ class ShellWords:
         first = words[0]
         if len(words) > 1 and words[1] in HOST_TOOLS:
             return f"{self.network} has no node `{first}`; {suggest(first, self.kinds)}"
+        if theirs := prompt_words_here(first):
+            return f"there is no `{first}`; {theirs}"
         near = nearest(first, [*self.kinds, *COMMANDS, *OWN_WORDS])
         if near is None and (theirs := words_here(words)):
             return f"there is no `{first}`; {theirs}"
@@ -173,6 +191,43 @@ class ShellWords:
         click.echo(columns(("NODE", "INTERFACE", "PEER"), rows))
         return FINE
 
+    def _intfs(self, rest: Sequence[str]) -> int:
+        names: dict[str, list[str]] = {node: [] for node in self.kinds}
+        for link in self._client.links():
+            for end in (link["a"], link["b"]):
+                names[end["node"]].append(end["interface"])
+        for node, interfaces in names.items():
+            say(f"{node}: {','.join(sorted(interfaces, key=_by_number))}")
+        return FINE
+
+    def _pingpair(self, rest: Sequence[str]) -> int | None:
+        """Both ways, as Mininet's: between the first two computers."""
+        computers = self._computers()
+        if len(computers) < 2:
+            return _misused("there are no two computers; write `NODE ping ADDRESS`")
+        a, b = computers[:2]
+        there = self._command(["exec", a, "ping", "-c", "1", b])
+        return there or self._command(["exec", b, "ping", "-c", "1", a])
+
+    def _iperf(self, rest: Sequence[str]) -> int:
+        """Between the first computer and the last where none is named, as Mininet's."""
+        computers = self._computers()
+        if not rest and len(computers) > 1:
+            rest = [computers[0], computers[-1]]
+            say(f"*** Iperf: from {computers[0]} to {computers[-1]}")
+        return self._command(["iperf", *rest])
+
+    def _computers(self) -> list[str]:
+        return [node for node, kind in self.kinds.items() if kind == "computer"]
+
+    def _time(self, line: str, where: str) -> int | None:
+        start = time.monotonic()
+        code = self.run(line, where)
+        if code is None:
+            return _misused(f"{where}time takes a line; write `time h1 ping -c1 h2`")
+        say(f"*** Elapsed time: {time.monotonic() - start:.3f} s")
+        return code
+
     def _source(self, rest: Sequence[str]) -> int:
         if len(rest) != 1:
             return _misused("source takes one file; write `source FILE`")
@@ -202,6 +257,12 @@ def _goes_to_a_network(name: str) -> bool:
     command = netsim.get_command(click.Context(netsim), name)
     parameters: list[Any] = [] if command is None else command.params
     return any(getattr(each, "help", None) == options.NETWORK_HELP for each in parameters)
+
+
+def _by_number(interface: str) -> tuple[str, int]:
+    """So that eth2 stands before eth10."""
+    stem = interface.rstrip("0123456789")
+    return stem, int(interface[len(stem) :] or 0)
 
 
 def _own_shell(text: str) -> int:

@@ -33,6 +33,12 @@ def test_pingall_shows_rows_and_totals(shell: Shell) -> None:
     )
 
 
+def test_pingall_shows_each_round_trip_where_it_is_asked_to(shell: Shell) -> None:
+    code, out, _ = shell.run("pingall", "--full")
+    assert code == 1
+    assert "\n alice->web: no answer\n web->alice: rtt 1.500 ms\n***" in out
+
+
 def test_pingall_as_json_is_in_the_order_of_the_nodes(shell: Shell) -> None:
     code, out, err = shell.run("pingall", "--json", "--name", "home")
     assert (code, err) == (1, "")

@@ -68,6 +68,18 @@ def test_words_of_mininet(pair: Shell) -> None:
     ]
 
 
+def test_words_of_mininet_that_take_no_nodes(pair: Shell) -> None:
+    code, out, err = script(pair, "intfs\npingpair\ntime pingallfull\n")
+    assert (code, err) == (0, "")
+    assert out.startswith("alice: eth0\nweb: eth0\ns1: eth0,eth1\nPING web (")
+    assert "PING alice (" in out
+    assert re.search(r"\n alice->web: rtt [\d.]+ ms\n web->alice: rtt [\d.]+ ms\n", out)
+    assert re.search(r"\n\*\*\* Elapsed time: \d+\.\d{3} s\n$", out)
+    _, out, err = script(pair, "link alice s1 down\niperf\nlink alice s1 up\n")
+    assert "\n*** Iperf: from alice to web\n" in out
+    assert err.startswith("iperf3: error - ")
+
+
 def test_every_command_is_there_and_goes_to_this_network(pair: Shell) -> None:
     code, out, err = script(pair, "ps\ninspect web\npingall\ndump\nlinks\nlogs\n", "pair")
     assert (code, err) == (0, "")
@@ -118,8 +130,14 @@ def test_a_script_does_as_sh_does(pair: Shell, lines: str, options: list[str], c
         ("wbe ping alice", "-:1: pair has no node `wbe`; write `web`"),
         ("pnigall", "-:1: there is no node or command `pnigall`; write `pingall`"),
         ("alice", "-:1: what is alice to do? write `alice ping …`"),
-        ("alice ping web | wc", "write `sh netsim exec …` for your own shell's"),
-        ("py h1", "there is no `py`; write a program in Python"),
+        ("alice ping web | wc", "write `sh netsim exec alice ping web | wc`"),
+        ("pingall > x", "write `sh netsim pingall > x`"),
+        ("py h1", "-:1: there is no `py`; Python does all of this in a program of yours"),
+        ("xterm alice", "there is no `xterm`; a node has no window; write `NODE COMMAND`"),
+        ("dpctl dump-flows", "write `SWITCH mac-table`"),
+        ("iperfudp 10M alice web", "write `iperf NODE NODE -u -b 10mbit`"),
+        ("noecho alice ping web", "nothing is echoed; write `NODE COMMAND`"),
+        ("time", "-:1: time takes a line; write `time h1 ping -c1 h2`"),
         ('alice ping "web', '-:1: no closing quotation in `alice ping "web`; close it'),
         ("shell", "this is the prompt; `exit` leaves it"),
         ("source", "source takes one file; write `source FILE`"),
