@@ -56,7 +56,7 @@ def _first_words(
 )
 @options.as_json
 @options.network_name
-@click.argument("node", shell_complete=_first_words)
+@click.argument("node", metavar="NODE", required=False, shell_complete=_first_words)
 @click.argument(
     "tool", metavar="CMD...", nargs=-1, type=click.UNPROCESSED, shell_complete=tool_words
 )
@@ -67,7 +67,7 @@ def command(
     kind: str | None,
     as_json: bool,
     name: str | None,
-    node: str,
+    node: str | None,
     tool: tuple[str, ...],
 ) -> int:
     """Run CMD at NODE: ping, traceroute, curl, dig, ip or ss; mac-table at a switch.
@@ -78,10 +78,14 @@ def command(
     Options of netsim stand before NODE. Ctrl-C ends the tool, which may still say its last
     words. The exit code is the tool's own, or 130 after Ctrl-C.
     """
-    nodes = None if everywhere or kind else node
-    argv = [node, *tool] if nodes is None else list(tool)
+    words = [] if node is None else [node, *tool]
+    nodes = words.pop(0) if words and not (everywhere or kind) else None
+    argv = words[1:] if words[:1] == ["--"] else words  # kubectl's users write it
     if not argv:
-        raise click.MissingParameter(ctx=ctx, param=ctx.command.params[-1])
+        is_missing_node = nodes is None and not (everywhere or kind)
+        raise click.MissingParameter(
+            ctx=ctx, param=ctx.command.params[-2 if is_missing_node else -1]
+        )
     client = ControlClient(find(name))
     if argv[0] == "tcpdump":
         return _tcpdump(client, nodes, kind, argv[1:], as_json)

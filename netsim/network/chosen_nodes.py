@@ -49,7 +49,8 @@ def nodes_for(plan: NetworkPlan, tool: str, written: Sequence[str], kind: str | 
     """
     chosen = chosen_nodes(plan, written, kind)
     if not chosen:
-        raise UnknownNameError(f"{plan.name} has no {kind} of that name")
+        named = f" that is called {', '.join(written)}" if written else ""
+        raise UnknownNameError(f"{plan.name} has no {kind}{named}; netsim inspect lists its nodes")
     if written and kind is None and not any(map(_is_pattern, written)):
         return chosen
 

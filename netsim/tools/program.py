@@ -62,7 +62,7 @@ def _refuse(name: str, argv: Sequence[str], context: Context | SwitchContext) ->
             else f"{name}: {node} is no switch; ip neigh shows the MAC addresses it knows"
         )
         return WRONG_KIND
-    tools = tuple(SWITCH_TOOLS if at_switch else TOOLS)
+    tools = tuple(SWITCH_TOOLS) if at_switch else HOST_TOOLS
     hint = instead_of(name, argv, node, tools)
     context.print_error(f"{name}: no such tool at {node}; {hint}")
     return UNKNOWN

@@ -87,11 +87,18 @@ def test_mistakes(star: Shell) -> None:
         "netsim: 'hub' is no kind of node; write computer, switch, router\n",
     )
     code, _, err = star.run("exec", "--kind", "router", "ping", "web")
-    assert (code, err) == (1, "netsim: star has no router of that name\n")
+    assert (code, err) == (1, "netsim: star has no router; netsim inspect lists its nodes\n")
+    assert "Missing argument 'NODE'" in star.run("exec")[2]
     code, _, err = star.run("exec", "--all")
     assert code == 2
-    assert "Missing argument 'NODE'" in err
+    assert "Missing argument 'CMD...'" in err
     assert "Missing argument 'CMD...'" in star.run("exec", "h-*")[2]
+
+
+def test_the_hyphens_of_kubectl_may_stand_before_the_tool(star: Shell) -> None:
+    for chosen in (["web"], ["web,s1"], ["--kind", "computer"]):
+        out = star.run("exec", *chosen, "--", "ip", "-br", "link", "show", "eth0")[1]
+        assert "eth0" in out
 
 
 def test_json_is_one_list(star: Shell) -> None:

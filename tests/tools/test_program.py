@@ -21,7 +21,7 @@ def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
     outcome = make_lab(chain()).run("r1", "frobnicate", "web")
     assert (outcome.code, outcome.stdout) == (127, b"")
     assert outcome.stderr == (
-        "frobnicate: no such tool at r1; there are curl, dig, ip, ping, ss, traceroute\n"
+        "frobnicate: no such tool at r1; there are curl, dig, ip, iperf3, ping, ss, traceroute\n"
     )
     outcome = make_lab(chain()).run("s1", "frobnicate", "web")
     assert outcome.stderr == ("frobnicate: no such tool at s1; there is mac-table\n")
@@ -78,7 +78,7 @@ def test_a_tool_that_does_not_exist(make_lab: MakeLab) -> None:
             "`run: module:function` in the topology file (docs/services.md)",
         ),
         ("web", "iptables -A INPUT", "write `netsim drop web PEER`, which lets packets vanish"),
-        ("r1", "bridge", "there are curl, dig, ip, ping, ss, traceroute"),
+        ("r1", "bridge", "there are curl, dig, ip, iperf3, ping, ss, traceroute"),
     ],
 )
 def test_tools_known_from_elsewhere(
