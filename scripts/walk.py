@@ -183,7 +183,10 @@ async def walk_link(time_: Any) -> None:
     """Print what happens here; in real time the nodes' part is in their processes."""
     from netsim import Network
 
-    async with Network(CAMPUS, time=time_) as network:
+    file = Path(CAMPUS.name)  # in a folder of our own
+    file.write_text(CAMPUS.read_text().replace(":8080:", ":0:"))  # any port that is free
+    Path("site").symlink_to(CAMPUS.parent / "site")
+    async with Network(file, time=time_) as network:
         await asyncio.sleep(0.5)
         RECORDER.start()
         await network.link("r1", "r2").down()
@@ -192,8 +195,14 @@ async def walk_link(time_: Any) -> None:
         RECORDER.start()
         await asyncio.sleep(1)
         RECORDER.stop()
-        show("until the routes have followed", RECORDER.calls)
+        show("until the routes have followed", to_the_event(RECORDER.calls))
         assert any("route" in str(event) for event in network.timeline), "routes have followed"
+
+
+def to_the_event(calls: list[Call]) -> list[Call]:
+    """Up to the event that tells of the routes: what comes after is done every so often."""
+    told = max(i for i, call in enumerate(calls) if call.name == "EventHub.publish")
+    return calls[: told + 1]
 
 
 def show(title: str, calls: list[Call], cable: Call | None = None) -> None:

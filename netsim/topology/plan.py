@@ -134,10 +134,12 @@ class NodePlan:
     tap: str | None = None
     """The TAP device of this machine whose holder takes its place."""
 
-    @property
-    def traits(self) -> Traits:
-        """What its kind does, or what is left to do where its place is taken."""
-        return KINDS[self.kind] if self.tap is None else ATTACHED
+    traits: Traits = field(init=False, repr=False, compare=False)
+    """What its kind does, or what is left to do where its place is taken."""
+
+    def __post_init__(self) -> None:
+        traits = KINDS[self.kind] if self.tap is None else ATTACHED
+        object.__setattr__(self, "traits", traits)
 
 
 @dataclass(frozen=True, slots=True)
