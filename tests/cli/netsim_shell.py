@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -75,6 +77,20 @@ class Shell:
     def close(self) -> None:
         """Leave nothing running."""
         self._watchdog.close()
+
+
+@contextmanager
+def network_up(folder: Path, topology: str, up: list[str] = NETSIM) -> Iterator[Shell]:
+    """A shell in `folder`, where this network is up; its file is called as the network."""
+    shell = Shell(folder, up)
+    try:
+        file = f"{topology.split()[1]}.yaml"
+        (folder / file).write_text(topology)
+        code, _, err = shell.run("up", "-d", file)
+        assert code == 0, err
+        yield shell
+    finally:
+        shell.close()
 
 
 def of_the_network(text: str) -> str:

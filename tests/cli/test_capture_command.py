@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from netsim_shell import Command, Shell
+from netsim_shell import Command, Shell, network_up
 from networks import NETSIM
 
 PAIR = """\
@@ -30,12 +30,8 @@ LIMIT = 20_000
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    shell = Shell(tmp_path_factory.mktemp("pair"))
-    (shell.folder / "pair.yaml").write_text(PAIR)
-    code, _, err = shell.run("up", "-d", "pair.yaml")
-    assert code == 0, err
-    yield shell
-    shell.close()
+    with network_up(tmp_path_factory.mktemp("pair"), PAIR) as shell:
+        yield shell
 
 
 @contextmanager

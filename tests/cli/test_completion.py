@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netsim_shell import FAKE_NETSIM, HOME, Shell
+from netsim_shell import FAKE_NETSIM, HOME, Shell, network_up
 from networks import NETSIM, ROOT
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """With a network called home."""
-    folder = tmp_path_factory.mktemp("running")
-    shell = Shell(folder, up=FAKE_NETSIM)
-    (folder / "home.yaml").write_text(HOME)
-    assert shell.run("up", "-d", "home.yaml")[0] == 0
-    yield shell
-    shell.close()
+    with network_up(tmp_path_factory.mktemp("running"), HOME, FAKE_NETSIM) as shell:
+        yield shell
 
 
 @pytest.fixture

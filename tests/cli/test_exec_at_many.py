@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netsim_shell import Shell, of_the_network
+from netsim_shell import Shell, network_up, of_the_network
 
 STAR = """\
 name: star
@@ -24,12 +24,8 @@ links: [[h, s1], [web, s1]]
 @pytest.fixture(scope="module")
 def star(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A running network, and nobody takes anything down in it for good."""
-    folder = tmp_path_factory.mktemp("star")
-    shell = Shell(folder)
-    (folder / "star.yaml").write_text(STAR)
-    assert shell.run("up", "-d", "star.yaml")[0] == 0
-    yield shell
-    shell.close()
+    with network_up(tmp_path_factory.mktemp("star"), STAR) as shell:
+        yield shell
 
 
 def test_lines_stand_behind_the_names_of_their_nodes(star: Shell) -> None:

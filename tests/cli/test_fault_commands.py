@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from netsim_shell import FAKE_NETSIM, HOME, Shell
+from netsim_shell import Shell
 
 from netsim.cli.outcome import FAILED, MISUSED, explain
 from netsim.cli.root import netsim
 from netsim.control.control_client import ControlClient, ControlError
+
+pytest_plugins = ("told_network",)
 
 TWINS = """\
 name: home
@@ -24,15 +25,6 @@ links:
   - {endpoints: [alice, web], delay: 2ms, loss: {gilbert_elliott: {p: 1%, r: 20%}}}
   - {endpoints: [alice, web], bandwidth: 1mbit, queue: 64KiB}
 """
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path, up=FAKE_NETSIM)
-    (tmp_path / "home.yaml").write_text(HOME)
-    assert shell.run("up", "-d", "home.yaml")[0] == 0
-    yield shell
-    shell.close()
 
 
 def said(shell: Shell, *arguments: str) -> str:

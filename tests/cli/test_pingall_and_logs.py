@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-from netsim_shell import FAKE_NETSIM, HOME, Shell
+from netsim_shell import Shell
 
 from netsim.network.timing import Timing
 
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path, up=FAKE_NETSIM)
-    (tmp_path / "home.yaml").write_text(HOME)
-    assert shell.run("up", "-d", "home.yaml")[0] == 0
-    yield shell
-    shell.close()
+pytest_plugins = ("told_network",)
 
 
 def test_pingall_shows_rows_and_totals(shell: Shell) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from netsim_shell import Shell
+from netsim_shell import Shell, network_up
 from networks import NETSIM
 
 PAIR = """\
@@ -31,12 +31,8 @@ links: [[alice, s1], [web, s1]]
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    folder = tmp_path_factory.mktemp("pair")
-    shell = Shell(folder)
-    (folder / "pair.yaml").write_text(PAIR)
-    assert shell.run("up", "-d", "pair.yaml")[0] == 0
-    yield shell
-    shell.close()
+    with network_up(tmp_path_factory.mktemp("pair"), PAIR) as shell:
+        yield shell
 
 
 def script(shell: Shell, text: str, *options: str) -> tuple[int, str, str]:

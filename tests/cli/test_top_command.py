@@ -7,12 +7,12 @@ import os
 import pty
 import signal
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from netsim_shell import FAKE_NETSIM, HOME, Shell
+from netsim_shell import Shell
 from networks import NETSIM
+
+pytest_plugins = ("told_network",)
 
 HEAD = "FROM        TO        RATE         USED  FRAMES/S  QUEUED  DROPPED\n"
 FIRST = (
@@ -20,15 +20,6 @@ FIRST = (
     + HEAD
     + "alice:eth0  web:eth0  1.25 Mbit/s  12%   104       3       7\n"
 )
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path, up=FAKE_NETSIM)
-    (tmp_path / "home.yaml").write_text(HOME)
-    assert shell.run("up", "-d", "home.yaml")[0] == 0
-    yield shell
-    shell.close()
 
 
 def test_plain_tables_in_a_pipe(shell: Shell) -> None:
