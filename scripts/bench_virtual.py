@@ -12,13 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import networkx
 import simpy
 from ns.packet.dist_generator import DistPacketGenerator
 from ns.packet.sink import PacketSink
 from ns.port.port import Port
 from ns.port.wire import Wire
-from virtual_workloads import request_often
+from virtual_workloads import HOPS, chain, request_often
 
 from netsim import Network, make_plan, run
 from netsim.core.time import MILLISECOND, SECOND
@@ -28,23 +27,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from memory_network import MemoryNetwork  # noqa: E402
 
-ROUTERS = 8
-HOPS = ROUTERS + 1
 SIZE = 1000
 """Bytes of a packet."""
 CAMPUS = ROOT / "topologies" / "campus.yaml"
-
-
-def chain() -> MemoryNetwork:
-    """a – r0 – … – r7 – b, links of 1 Gbit/s and 1 ms."""
-    names = ["a", *(f"r{index}" for index in range(ROUTERS)), "b"]
-    graph: networkx.Graph[str] = networkx.path_graph(names)
-    for name in names:
-        graph.nodes[name]["kind"] = "router" if name.startswith("r") else "computer"
-    for end in graph.edges:
-        graph.edges[end].update(delay="1ms", bandwidth="1gbit")
-    graph.graph["name"] = "bench"
-    return MemoryNetwork(make_plan(graph))
 
 
 def delivered(network: MemoryNetwork) -> int:
@@ -56,7 +41,7 @@ def delivered(network: MemoryNetwork) -> int:
 
 def forwarding() -> float:
     """UDP datagrams through the chain: frame-hops/s."""
-    network = chain()
+    network = MemoryNetwork(make_plan(chain()))
     destination = (network.plan.hosts["b"], 6000)
     sender = network.host("a").udp.bind(None, 5000)
     receiver = network.host("b").udp.bind(None, 6000)
@@ -73,7 +58,7 @@ def forwarding() -> float:
 
 def tcp() -> float:
     """One TCP connection in bulk through the chain, checksums and all: frame-hops/s."""
-    network = chain()
+    network = MemoryNetwork(make_plan(chain()))
     listener = network.host("b").tcp.listen(None, 80)
     client = network.host("a").tcp.connect((network.plan.hosts["b"], 80), network.now)
     network.run_for(SECOND)

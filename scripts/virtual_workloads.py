@@ -21,7 +21,7 @@ BULK = 8 << 20
 """Bytes."""
 
 
-def _chain() -> Any:
+def chain() -> Any:
     """a – r0 – … – r7 – b, links of 1 Gbit/s and 1 ms."""
     import networkx
 
@@ -78,7 +78,7 @@ def forwarding() -> float:
 
     async def main() -> None:
         nonlocal arrived
-        async with Network(_chain(), time="virtual") as network:
+        async with Network(chain(), time="virtual") as network:
             arrived, _ = await asyncio.gather(
                 network["b"].run(count_datagrams, 1.0), network["a"].run(send_datagrams)
             )
@@ -173,7 +173,7 @@ def bulk() -> float:
 
     async def main() -> None:
         nonlocal received
-        async with Network(_chain(), time="virtual") as network:
+        async with Network(chain(), time="virtual") as network:
             received, _ = await asyncio.gather(
                 network["b"].run(receive_bulk), network["a"].run(send_bulk)
             )
