@@ -34,7 +34,13 @@ import pytest
 from netsim.pytest_plugin import steady_collection
 from netsim.pytest_plugin.seeds import OwnRun, SeedServer
 from netsim.realtime.process_tree import die_with_parent
-from netsim.scenario.run_server import PRELOADED, TRACE, fork_for_each, import_all
+from netsim.scenario.run_server import (
+    PRELOADED,
+    TRACE,
+    fork_for_each,
+    fork_until_one_begins,
+    import_all,
+)
 from netsim.scenario.steady_imports import SteadyImports
 from netsim.scenario.user_imports import libraries_of
 
@@ -165,33 +171,24 @@ def _look_after(items: dict[str, pytest.Item], accepting: socket.socket, parent:
         talk.send(f"{name} is not among the tests of its file when these are collected alone")
         os._exit(1)
     runs = socket.socket(fileno=listener)
-    own = os.getpid()
-    has_begun, begins = os.pipe()
-    os.set_blocking(has_begun, False)
-    for shares in (True, False):
-        forker = os.fork()
-        if not forker:
-            die_with_parent(own)
-            plan = _prepare(item, shares)
-            if _threads():  # which a fork does not have
-                if shares:
-                    _tear_down(item)
-                    os._exit(1)
-                talk.send(f"importing the libraries of its programs starts {_threads()}")
+
+    def fork_runs(shares: bool, begin: Callable[[], None]) -> NoReturn:
+        plan = _prepare(item, shares)
+        if _threads():  # which a fork does not have
+            if shares:
+                _tear_down(item)
                 os._exit(1)
-            os.write(begins, b"1")
-            os.close(begins)
-            talk.send((_draws_by_pct(plan),))
-            fork_for_each(requests, runs, partial(_leave_forker, item, runs, plan))
-            runs.close()
-            with contextlib.suppress(OSError):
-                talk.send(_tear_down(item))
-            os._exit(0)
-        os.waitpid(forker, 0)
-        with contextlib.suppress(BlockingIOError):
-            os.read(has_begun, 1)
-            break
-    os._exit(0)
+            talk.send(f"importing the libraries of its programs starts {_threads()}")
+            os._exit(1)
+        begin()
+        talk.send((_draws_by_pct(plan),))
+        fork_for_each(requests, runs, partial(_leave_forker, item, runs, plan))
+        runs.close()
+        with contextlib.suppress(OSError):
+            talk.send(_tear_down(item))
+        os._exit(0)
+
+    fork_until_one_begins((True, False), fork_runs)
 
 
 def _prepare(item: pytest.Item, shares: bool) -> Any:

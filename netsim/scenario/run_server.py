@@ -31,13 +31,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.steady_imports import SteadyImports
 
 if TYPE_CHECKING:
     from netsim.scenario.user_imports import HasPrograms
+
+Attempt = TypeVar("Attempt")
 
 PRELOADED: Final = [
     "netsim.scenario.scenario_run",
@@ -106,6 +108,30 @@ def fork_for_each(
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
+def fork_until_one_begins(
+    attempts: Iterable[Attempt], child: Callable[[Attempt, Callable[[], None]], NoReturn]
+) -> NoReturn:
+    """Fork for one attempt after the other, each to its end, until a child says that it begins."""
+    own = os.getpid()
+    has_begun, begins = os.pipe()
+    os.set_blocking(has_begun, False)
+
+    def begin() -> None:
+        os.write(begins, b"1")
+        os.close(begins)
+
+    for attempt in attempts:
+        forker = os.fork()
+        if not forker:
+            die_with_parent(own)
+            child(attempt, begin)
+        os.waitpid(forker, 0)
+        with contextlib.suppress(BlockingIOError):
+            os.read(has_begun, 1)
+            break
+    os._exit(0)
+
+
 def _refuse(accepting: socket.socket, error: OSError) -> None:
     connected, _ = accepting.accept()
     Connection(connected.detach()).send(f"no process for it: {error.strerror} (fork)")
@@ -123,24 +149,14 @@ def _look_after(accepting: socket.socket, pool: int, parent: int) -> NoReturn:
     scenario, libraries = orders.recv()
     orders.close()
     runs = socket.socket(fileno=listener)
-    own = os.getpid()
-    has_begun, begins = os.pipe()
-    os.set_blocking(has_begun, False)
-    for names in (libraries, ()):
-        forker = os.fork()
-        if not forker:
-            die_with_parent(own)
-            plan = _prepare(scenario, names)
-            os.write(begins, b"1")
-            os.close(begins)
-            run = partial(_leave_forker, runs, pool, scenario, plan)
-            fork_for_each(requests, runs, run)
-            os._exit(0)
-        os.waitpid(forker, 0)
-        with contextlib.suppress(BlockingIOError):
-            os.read(has_begun, 1)
-            break
-    os._exit(0)
+
+    def fork_runs(names: Iterable[str], begin: Callable[[], None]) -> NoReturn:
+        plan = _prepare(scenario, names)
+        begin()
+        fork_for_each(requests, runs, partial(_leave_forker, runs, pool, scenario, plan))
+        os._exit(0)
+
+    fork_until_one_begins((libraries, ()), fork_runs)
 
 
 def _prepare(scenario: Any, libraries: Iterable[str]) -> Any:
