@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from aiohttp import web
 
 from netsim.control.link_order import LinkOrder, read_order
-from netsim.control.operations import Link, Operations
+from netsim.control.operations import LinkOperations, Operations
 from netsim.control.requests import (
     body_of,
     connection_request,
@@ -86,12 +86,12 @@ class Faults:
             {"link": self._facts(link), "before": before, "after": self._directions(link)}
         )
 
-    def _start_flapping(self, link: Link, order: LinkOrder) -> None:
+    def _start_flapping(self, link: LinkOperations, order: LinkOrder) -> None:
         flapping = asyncio.create_task(_flap(link, order))
         self._flapping[link.index] = flapping
         flapping.add_done_callback(lambda task: self._flapped(link.index, task))
 
-    async def _stop_flapping(self, link: Link) -> None:
+    async def _stop_flapping(self, link: LinkOperations) -> None:
         flapping = self._flapping.get(link.index)
         if flapping is not None:
             flapping.cancel()
@@ -104,13 +104,13 @@ class Faults:
         if not flapping.cancelled() and (error := flapping.exception()) is not None:
             _log.error("a link does not flap any more", exc_info=error)
 
-    def _link(self, request: web.Request) -> Link:
+    def _link(self, request: web.Request) -> LinkOperations:
         return self._network.link(request.match_info["a"], request.match_info["b"])
 
-    def _facts(self, link: Link) -> dict[str, Any]:
+    def _facts(self, link: LinkOperations) -> dict[str, Any]:
         return self._network.links()[link.index]
 
-    def _directions(self, link: Link) -> list[dict[str, Any]]:
+    def _directions(self, link: LinkOperations) -> list[dict[str, Any]]:
         flaps = self._flaps(link.index)
         return [direction | flaps for direction in self._network.conditions_of(link.index)]
 
@@ -197,7 +197,7 @@ class Faults:
             task.exception()  # reported to whoever is still there
 
 
-async def _flap(link: Link, order: LinkOrder) -> None:
+async def _flap(link: LinkOperations, order: LinkOrder) -> None:
     """Without `times`, until it is cancelled."""
     period, times = order.words["period"], order.words["times"]
     await link.flap(period=period, times=times or 1)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from netsim.control.operations import Link
+from netsim.control.operations import LinkOperations
 from netsim.core.errors import NetsimError
 from netsim.core.units import parse_duration
 
@@ -33,7 +33,7 @@ class LinkOrder:
     words: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the verb."""
 
-    def carry_out(self, link: Link) -> Awaitable[Any]:
+    def carry_out(self, link: LinkOperations) -> Awaitable[Any]:
         """Done when it is in force, or with `flap` when the link has come up for the last time."""
         done: Awaitable[Any] = getattr(link, self.verb)(**self.words)
         return done

@@ -74,7 +74,7 @@ class NodeFaultWords(ScenarioPart):
     """Its name."""
 
 
-Port = Annotated[int, PlainValidator(step_values.port), WithJsonSchema(step_values.PORT)]
+PortNumber = Annotated[int, PlainValidator(step_values.port), WithJsonSchema(step_values.PORT)]
 ByteCount = Annotated[int, PlainValidator(step_values.byte_count), WithJsonSchema(SIZE.form)]
 
 
@@ -89,7 +89,7 @@ class DropWords(ScenarioPart):
     """`true`: those that come back, too."""
     protocol: Literal["tcp", "udp", "icmp"] | None = None
     """Only those of it."""
-    port: Port | None = None
+    port: PortNumber | None = None
     """Only those of TCP and UDP from or to this port."""
 
     @model_validator(mode="after")
@@ -106,7 +106,7 @@ class ConnectionWords(ScenarioPart):
 
     to: NodeName = Field(examples=["web"])
     """Whose service it is."""
-    port: Port = Field(examples=["80"])
+    port: PortNumber = Field(examples=["80"])
     """Its port."""
     from_: NodeName | None = None
     """Only those from this node; from everywhere where it is left out."""

@@ -19,7 +19,7 @@ MOST_NODES: Final = 10_000
 _EXTRA_LINKS: Final = 2
 """Of a random network, one for so many routers beside those that keep it in one piece."""
 
-Link: TypeAlias = tuple[str, str]
+Cable: TypeAlias = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class Shape:
     about: str
     """What it is, for the head of the file."""
     nodes: dict[Kind, list[str]] = field(default_factory=dict)
-    links: list[Link] = field(default_factory=list)
+    links: list[Cable] = field(default_factory=list)
 
     def add(self, kind: Kind, stem: str, count: int) -> list[str]:
         """`count` more nodes: `h1`, `h2` …"""
