@@ -37,7 +37,7 @@ class Environment:
     """Clock, randomness, environment and output of one computer.
 
     `network_time` returns ns. The same streams give the same random numbers. `name` is the
-    computer's, for findings. See `of_the_process` for one who shares all but the clock.
+    computer's, for findings. What is None stays what the process has.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Environment:
         self.stdout = stdout
         self.stderr = stderr
         self.environ: dict[bytes, bytes] | None = None
-        """As `os.environ` keeps it; None: the process's."""
+        """As `os.environ` keeps it."""
         if environ is not None:
             self.environ = {os.fsencode(key): os.fsencode(environ[key]) for key in environ}
         self.urandom: Random | None = None
@@ -75,11 +75,6 @@ class Environment:
         self._network_time = network_time
         self._slept_ns = 0
         self._may_sleep = False
-
-    @classmethod
-    def of_the_process(cls, network_time: Callable[[], int]) -> Environment:
-        """Of code on no computer: network time, and otherwise what the process has."""
-        return cls(None, None, network_time, None, None)
 
     def now_ns(self) -> int:
         """Network time, and what the function that runs in an executor has slept, ns."""

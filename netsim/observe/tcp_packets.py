@@ -10,7 +10,7 @@ from netsim.wire.address import IpAddress
 from netsim.wire.ethernet import ETHERTYPE_IPV4
 from netsim.wire.ethernet import HEADER_LENGTH as _ETHERNET
 from netsim.wire.ipv4 import PROTOCOL_TCP
-from netsim.wire.tcp import ACK, FIN, RST, SYN
+from netsim.wire.tcp import FIN, RST, SYN
 
 Socket = tuple[IpAddress, int]
 
@@ -46,10 +46,6 @@ class Segment:
     @property
     def is_reset(self) -> bool:
         return bool(self.flags & RST)
-
-    @property
-    def has_ack(self) -> bool:
-        return bool(self.flags & ACK)
 
     def arrival_at(self, node: str) -> Hop | None:
         return self.packet.arrival_at(node)

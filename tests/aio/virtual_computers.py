@@ -53,7 +53,7 @@ class World:
         self._loops: dict[str, _Loop] = {}
         for name, node in self.network.nodes.items():
             if isinstance(node, HostNode):
-                around = Environment.of_the_process(lambda: timeline.now)
+                around = Environment(None, None, lambda: timeline.now, None, None)
                 driver = self.network.site.drivers[name]
                 loop = _Loop(timeline, node, driver, around, finder)
                 loop.set_exception_handler(lambda _, context: self.problems.append(context))

@@ -184,7 +184,7 @@ def test_the_process_draws_from_the_kernel() -> None:
 
 
 def test_code_on_no_computer_has_the_randomness_of_the_process(installed: Interception) -> None:
-    here = Environment.of_the_process(SetClock())
+    here = Environment(None, None, SetClock(), None, None)
     assert on(installed, here, uuid4) != on(installed, here, uuid4)
     state = getstate()
     on(installed, here, random_by_name)

@@ -79,7 +79,7 @@ def test_other_threads_have_that_of_the_process(installed: Interception) -> None
 
 
 def test_code_on_no_computer_changes_that_of_the_process(installed: Interception) -> None:
-    installed.enter(Environment.of_the_process(lambda: 0))
+    installed.enter(Environment(None, None, lambda: 0, None, None))
     os.environ[NAME] = "test"
     assert in_child_process() == "test"
     installed.uninstall()

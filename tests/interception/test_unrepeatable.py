@@ -188,7 +188,7 @@ def test_a_signature_is_told_where_it_is_drawn(libraries: Path, findings: Findin
 
 def test_nothing_is_noted_off_the_computers(installed: Interception, findings: Findings) -> None:
     start_thread()
-    installed.enter(Environment.of_the_process(SetClock()))
+    installed.enter(Environment(None, None, SetClock(), None, None))
     start_thread()
     installed.leave()
     installed.uninstall()
