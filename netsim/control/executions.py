@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from itertools import count
 from typing import Any, Final
@@ -61,45 +62,19 @@ class Executions:
     ) -> web.StreamResponse:
         """Run it at nodes, each with what its lines call it; one id interrupts all."""
         number = str(next(self._ids))
-        lines: asyncio.Queue[bytes | None] = asyncio.Queue()
-        interrupt = self._interrupts[number] = asyncio.Event()
-        running: set[asyncio.Task[int]] = set()
-        codes: list[int] = []
         watch = self._network.timing_watches.begin()
 
-        def ended(shown: str | None, task: asyncio.Task[int]) -> None:
-            running.discard(task)
-            self._executions.discard(task)
-            if not running and (text := self._network.timing_watches.end(watch).text):
-                # What was measured may be the machine's time.
-                lines.put_nowait(encode_output("stderr", f"netsim: {text}\n".encode()))
-            if not task.cancelled():
-                codes.append(FAILED if task.exception() is not None else task.result())
-                lines.put_nowait(_end_of(task, shown))
-            if not running:
-                self._interrupts.pop(number, None)
-                if len(codes) < len(nodes):
-                    lines.put_nowait(encode_error("stopping", "the network is stopping"))
-                elif None not in nodes.values():
-                    lines.put_nowait(encode_exit(max(codes)))
-                lines.put_nowait(None)
+        def all_ended() -> str:
+            self._interrupts.pop(number, None)
+            return self._network.timing_watches.end(watch).text
 
-        if None not in nodes.values():
-            lines.put_nowait(json.dumps({"nodes": list(nodes)}).encode() + b"\n")
-        for node, shown in nodes.items():
-            tool = ToolRun(
-                argv=order.argv,
-                cwd=order.cwd,
-                output=partial(_put, lines, shown),
-                taken=lines.join,
-                interrupt=interrupt,
-                json=order.json,
-            )
-            execution = asyncio.create_task(self._network.exec(node, tool))
-            running.add(execution)
-            self._executions.add(execution)
-            execution.add_done_callback(partial(ended, shown))
-        first = next(iter(running))
+        execution = _Execution(nodes, all_ended)
+        self._interrupts[number] = execution.interrupt
+        execution.start(order, self._network.exec)
+        for task in execution.running:
+            self._executions.add(task)
+            task.add_done_callback(self._executions.discard)
+        first = next(iter(execution.running))
         await asyncio.sleep(0)  # its first step: an unknown node is noticed there
         if first.done() and isinstance(first.exception(), UnknownNameError):
             raise UnknownNameError(str(first.exception()))
@@ -109,18 +84,18 @@ class Executions:
                 headers={"Content-Type": "application/x-ndjson", "Netsim-Exec": number}
             )
             await response.prepare(request)
-            while (line := await lines.get()) is not None:
+            while (line := await execution.lines.get()) is not None:
                 try:
                     await response.write(line)
                 finally:
-                    lines.task_done()
+                    execution.lines.task_done()
             await response.write_eof()
             return response
         finally:
             # The client may have gone; the tools get their Ctrl-C and end in their own time.
-            interrupt.set()
-            if running:
-                forgetting = asyncio.create_task(_forget(lines))
+            execution.interrupt.set()
+            if execution.running:
+                forgetting = asyncio.create_task(_forget(execution.lines))
                 self._executions.add(forgetting)
                 forgetting.add_done_callback(self._executions.discard)
 
@@ -132,16 +107,63 @@ class Executions:
         return web.json_response({})
 
 
+class _Execution:
+    """A tool at some nodes, and the lines by which its client is told of it."""
+
+    def __init__(self, nodes: Mapping[str, str | None], all_ended: Callable[[], str]) -> None:
+        self.interrupt = asyncio.Event()
+        self.lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        """None behind the last."""
+        self.running: set[asyncio.Task[int]] = set()
+        self._nodes = nodes
+        """What lines call each; None where there is but one."""
+        self._are_many = None not in nodes.values()
+        self._all_ended = all_ended
+        """Returns what there is to say of the machine's time."""
+        self._codes: list[int] = []
+
+    def start(
+        self, order: ExecOrder, execute: Callable[[str, ToolRun], Coroutine[Any, Any, int]]
+    ) -> None:
+        """Run it at all of them."""
+        if self._are_many:
+            self.lines.put_nowait(json.dumps({"nodes": list(self._nodes)}).encode() + b"\n")
+        for node, shown in self._nodes.items():
+            tool = ToolRun(
+                argv=order.argv,
+                cwd=order.cwd,
+                output=partial(self._put, shown),
+                taken=self.lines.join,
+                interrupt=self.interrupt,
+                json=order.json,
+            )
+            task = asyncio.create_task(execute(node, tool))
+            self.running.add(task)
+            task.add_done_callback(partial(self._ended, shown))
+
+    def _put(self, shown: str | None, stream: Stream, data: bytes) -> None:
+        self.lines.put_nowait(encode_output(stream, data, shown))
+
+    def _ended(self, shown: str | None, task: asyncio.Task[int]) -> None:
+        self.running.discard(task)
+        if not self.running and (text := self._all_ended()):
+            # What was measured may be the machine's time.
+            self._put(None, "stderr", f"netsim: {text}\n".encode())
+        if not task.cancelled():
+            self._codes.append(FAILED if task.exception() is not None else task.result())
+            self.lines.put_nowait(_end_of(task, shown))
+        if not self.running:
+            if len(self._codes) < len(self._nodes):
+                self.lines.put_nowait(encode_error("stopping", "the network is stopping"))
+            elif self._are_many:
+                self.lines.put_nowait(encode_exit(max(self._codes)))
+            self.lines.put_nowait(None)
+
+
 async def _forget(lines: asyncio.Queue[bytes | None]) -> None:
     """Take what a tool prints and nobody reads any more, lest it wait for ever."""
     while await lines.get() is not None:
         lines.task_done()
-
-
-def _put(
-    lines: asyncio.Queue[bytes | None], shown: str | None, stream: Stream, data: bytes
-) -> None:
-    lines.put_nowait(encode_output(stream, data, shown))
 
 
 def _end_of(execution: asyncio.Task[int], shown: str | None) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.interface import Interface
 from netsim.stack.socket_errors import AddressNotAvailableError, NoRouteError
 from netsim.tools.arguments import Refusal, ToolExit, ToolParser, seconds, whole
 from netsim.tools.context import Context, is_numeric
@@ -157,16 +158,7 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     parser.add_argument("host")
     parser.add_argument("-I", metavar="SOURCE", help="an address of this node, or an interface")
     found = parser.parse_args(list(argv))
-    source = through = None
-    if found.I is not None:
-        try:
-            source, through = source_of(context.host, found.I)
-        except AddressNotAvailableError:
-            context.print_error("ping: bind: Cannot assign requested address")
-            raise ToolExit(2) from None
-        except NoSuchInterfaceError:
-            context.print_error(f"ping: SO_BINDTODEVICE {found.I}: No such device")
-            raise ToolExit(2) from None
+    source, through = _source(found.I, context)
     if found.f and found.i is None:
         found.i = FLOOD_INTERVAL
     return Options(
@@ -186,3 +178,16 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         quiet=found.q or found.f,
         numeric=found.n or is_numeric(found.host),
     )
+
+
+def _source(written: str | None, context: Context) -> tuple[IpAddress | None, Interface | None]:
+    """The address and the interface that -I means; ToolExit where they are not this node's."""
+    if written is None:
+        return None, None
+    try:
+        return source_of(context.host, written)
+    except AddressNotAvailableError:
+        context.print_error("ping: bind: Cannot assign requested address")
+    except NoSuchInterfaceError:
+        context.print_error(f"ping: SO_BINDTODEVICE {written}: No such device")
+    raise ToolExit(2)
