@@ -44,7 +44,7 @@ with atheris.instrument_imports(include=["netsim"], enable_loader_override=False
     from netsim.topology.load_topology import load_plan
     from netsim.wire import arp, ethernet, icmp, ipv4, ipv4_options, tcp, udp
     from netsim.wire.checksum import internet_checksum
-    from netsim.wire.error import WireError
+    from netsim.wire.wire_error import WireError
 
 MOST_STEPS = 64
 RAW, WAIT, MUTATED, FRAGMENTS, SEGMENT, ACT, OPTIONS, READDRESSED = range(8)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from netsim.wire import ethernet, ipv4, tcp
 from netsim.wire.address import IpAddress
 from netsim.wire.checksum import pseudo_header_sum
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 
 class Flow(NamedTuple):

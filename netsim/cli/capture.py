@@ -16,8 +16,8 @@ from netsim.cli.capture_output import CaptureFile, Lines, Output
 from netsim.cli.completion import capture_words
 from netsim.cli.outcome import FINE
 from netsim.cli.printing import say
+from netsim.control.chosen_network import find
 from netsim.control.control_client import CaptureStream, ControlClient
-from netsim.control.finding import find
 from netsim.observe.filter_tokens import WORDS
 from netsim.observe.frame_lines import FrameLines
 from netsim.observe.pcapng import PcapngReader

@@ -108,8 +108,8 @@ def _links(ctx: click.Context) -> list[dict[str, Any]]:
 
 
 def _client(ctx: click.Context) -> ControlClient:
+    from netsim.control.chosen_network import find
     from netsim.control.control_client import ControlClient
-    from netsim.control.finding import find
 
     # Behind the command, or before it.
     return ControlClient(find(ctx.params.get("name") or ctx.find_root().params.get("name")))

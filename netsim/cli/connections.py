@@ -9,8 +9,8 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.printing import print_in_force
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 
 _WORDS: Final = {
     "reset": ("after", False),

@@ -9,8 +9,8 @@ import click
 from netsim.cli.completion import network_names
 from netsim.cli.outcome import FINE, report
 from netsim.cli.printing import say
+from netsim.control.chosen_network import find, remote
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find, remote
 from netsim.control.shutdown import shut_down
 from netsim.control.state_directory import StateDirectory, survey
 from netsim.control.state_directory import find as find_here

@@ -13,8 +13,8 @@ from netsim.cli import options
 from netsim.cli.completion import kind_names, node_lists, node_names, tool_words
 from netsim.cli.outcome import FAILED, INTERRUPTED
 from netsim.cli.waiting_for_tools import Waiting
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

@@ -8,8 +8,8 @@ from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.fact_tables import show_network, show_node
 from netsim.cli.printing import print_json, warn_of_timing
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 
 
 @click.command(

@@ -13,8 +13,8 @@ from netsim.cli.completion import node_names, peer_names
 from netsim.cli.link_tables import seen_from, show_changes, show_link, show_links
 from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient, ControlError
-from netsim.control.finding import find
 from netsim.core.attribute import Attribute
 from netsim.core.errors import InvalidFileError
 from netsim.core.link_attributes import LINK_ATTRIBUTES, LinkAttributes

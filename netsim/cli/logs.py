@@ -10,8 +10,8 @@ import click
 from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.printing import print_json, print_json_line
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 from netsim.core.printable import printable
 
 _STYLES: Final = {"debug": "bright_black", "warning": "yellow", "error": "red", "critical": "red"}

@@ -10,8 +10,8 @@ from netsim.cli import options
 from netsim.cli.completion import node_names
 from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 
 _OF_PROGRAMS: Final = {
     "kill-program": "what ran there was killed",

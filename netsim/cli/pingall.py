@@ -11,8 +11,8 @@ from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE
 from netsim.cli.printing import print_json, say, warn_of_timing
 from netsim.cli.progress import ProgressBar
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 
 Document = dict[str, Any]
 

@@ -8,8 +8,8 @@ import click
 
 from netsim.cli import options
 from netsim.cli.printing import counted, print_json, print_table
+from netsim.control.chosen_network import remote
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import remote
 from netsim.control.state_directory import StateDirectory, running
 from netsim.core.errors import NetsimError
 

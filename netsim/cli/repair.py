@@ -6,8 +6,8 @@ import click
 
 from netsim.cli import options
 from netsim.cli.printing import link_ends, print_json, say
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 
 
 @click.command(epilog="\b\nExamples:\n  netsim repair")

@@ -13,8 +13,8 @@ from netsim.cli.completion import network_names
 from netsim.cli.outcome import FINE, INTERRUPTED, MISUSED, report
 from netsim.cli.printing import say
 from netsim.cli.shell_words import ShellWords
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient
-from netsim.control.finding import find
 from netsim.core.errors import NetsimError
 
 _NESTED: Final = 10

@@ -47,7 +47,7 @@ from netsim.control.fault_handlers import Faults
 from netsim.control.operations import Events, Operations
 from netsim.control.requests import logs_request, pingall_request, top_request
 from netsim.control.tcp_door import Refusal, TcpDoor
-from netsim.control.traces import Traces
+from netsim.control.trace_handlers import Traces
 from netsim.core.errors import InvalidFilterError, NetsimError, UnknownNameError
 from netsim.network.metrics_text import CONTENT_TYPE
 from netsim.network.reachability import Ping, Reachability

@@ -3,10 +3,10 @@
 All are in `netsim`, too: `from netsim import StartError`. Those of a room that no caller of the
 Python API gets to see (of the control API, of sockets inside a node) are in that room.
 
-Three kinds of wrong are kept apart. Bad input from the wire raises `netsim.wire.error.WireError`
-inside a node, which counts, traces and drops it; it never reaches a caller. Misuse of the API
-and mistakes in files raise a `NetsimError`, whose text says what to do. A broken invariant is
-an assertion.
+Three kinds of wrong are kept apart. Bad input from the wire raises `WireError`
+(`netsim.wire.wire_error`) inside a node, which counts, traces and drops it; it never reaches a
+caller. Misuse of the API and mistakes in files raise a `NetsimError`, whose text says what to do. A
+broken invariant is an assertion.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Final
 
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import format_ip
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 _UNREACHABLE: Final = {
     icmp.NETWORK_UNREACHABLE: "net {} unreachable",

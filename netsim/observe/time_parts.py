@@ -16,10 +16,10 @@ from netsim.observe.packet_paths import Hop, Packet
 from netsim.observe.request_phases import Course, Kind, Span, Wait, in_phases
 from netsim.observe.tcp_packets import Segment, last_arrival
 from netsim.wire import arp
-from netsim.wire.error import WireError
 from netsim.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from netsim.wire.ethernet import HEADER_LENGTH as _ETHERNET
 from netsim.wire.ipv4 import PROTOCOL_ICMP
+from netsim.wire.wire_error import WireError
 
 _MOST_STEPS: Final = 100_000
 

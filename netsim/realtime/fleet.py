@@ -12,9 +12,9 @@ from netsim.core.link_attributes import LinkCondition
 from netsim.observe.late import Late
 from netsim.realtime import cabling
 from netsim.realtime.launcher import Launcher
-from netsim.realtime.launches import Launches
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.node_handle import NodeHandle
+from netsim.realtime.node_launches import Launches
 from netsim.realtime.shared_counters import read_counters
 from netsim.realtime.standing import line_of
 from netsim.site import messages

@@ -18,7 +18,7 @@ from netsim.core.time import MICROSECOND, MILLISECOND, SECOND
 from netsim.scenario.results import ScenarioResult
 from netsim.topology.plan import NetworkPlan
 from netsim.wire import ethernet, ipv4
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 UNITS: Final = (
     *(10 * SECOND, SECOND, 100 * MILLISECOND, 10 * MILLISECOND, MILLISECOND),

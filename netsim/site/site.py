@@ -43,7 +43,7 @@ from netsim.site.programs import Programs
 from netsim.site.recorder import Recorder
 from netsim.site.watch import Watch
 from netsim.tools.context import Context, SwitchContext
-from netsim.tools.program import WRONG_KIND, run_tool
+from netsim.tools.named_tools import WRONG_KIND, run_tool
 from netsim.topology.plan import NetworkPlan, RouteChange
 
 _log = logging.getLogger("netsim.tools")

@@ -6,9 +6,9 @@ from dataclasses import replace
 from enum import Enum
 from typing import Final
 
-from netsim.wire.error import WireError
 from netsim.wire.ipv4 import MAX_PACKET, MORE_FRAGMENTS, OFFSET_MASK, Ipv4Header
 from netsim.wire.ipv4_options import of_later_fragments
+from netsim.wire.wire_error import WireError
 
 UNIT: Final = 8
 """Offsets count in these octets."""

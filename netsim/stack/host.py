@@ -26,7 +26,7 @@ from netsim.stack.udp_layer import Udp
 from netsim.stack.upper import Upper
 from netsim.wire import arp, ethernet, ipv4
 from netsim.wire.address import IpAddress
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 _IPV4 = ethernet.ETHERTYPE_IPV4.to_bytes(2, "big")
 _ARP = ethernet.ETHERTYPE_ARP.to_bytes(2, "big")

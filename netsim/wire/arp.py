@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.wire.address import IpAddress, MacAddress
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 REQUEST: Final = 1
 REPLY: Final = 2

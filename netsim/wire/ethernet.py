@@ -22,7 +22,7 @@ import struct
 from typing import Final
 
 from netsim.wire.address import MacAddress
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 HEADER_LENGTH: Final = 14
 ETHERTYPE_IPV4: Final = 0x0800

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.wire.checksum import internet_checksum, is_valid
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 HEADER_LENGTH: Final = 8
 

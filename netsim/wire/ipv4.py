@@ -25,7 +25,7 @@ from typing import Final
 
 from netsim.wire.address import IpAddress
 from netsim.wire.checksum import internet_checksum
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 ECN_MASK: Final = 0x03
 """Of the TOS octet: the two bits of RFC 3168 5."""

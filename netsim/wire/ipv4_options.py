@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Final
 
 from netsim.wire.address import IpAddress
-from netsim.wire.error import WireError
 from netsim.wire.ipv4 import HEADER_LENGTH
+from netsim.wire.wire_error import WireError
 
 END: Final = 0
 NO_OPERATION: Final = 1

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.wire.checksum import word_sum
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 HEADER_LENGTH: Final = 20
 MAX_OPTIONS: Final = 40

@@ -15,7 +15,7 @@ import struct
 from typing import Final, NamedTuple
 
 from netsim.wire.checksum import internet_checksum, is_valid
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 HEADER_LENGTH: Final = 8
 _HEADER = struct.Struct("!HHHH")

@@ -16,8 +16,8 @@ from fake_network import FakeNetwork, Served
 
 from netsim import InvalidValueError
 from netsim.control import tcp_door
+from netsim.control.chosen_network import find
 from netsim.control.control_client import ControlClient, ControlError
-from netsim.control.finding import find
 from netsim.control.places import RemotePlace
 from netsim.control.state_directory import StateDirectory
 from netsim.control.tcp_door import TcpDoor, open_door

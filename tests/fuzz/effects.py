@@ -8,7 +8,7 @@ from netsim.node.port import Port
 from netsim.node.switch import Switch
 from netsim.stack.host import Host
 from netsim.wire import arp, ethernet, icmp, ipv4
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 
 def watch(node: Node) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from netsim.wire import arp, ethernet, icmp, ipv4, tcp
 from netsim.wire.checksum import pseudo_header_sum
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 PORT = 80
 PEER_PORT = 4000

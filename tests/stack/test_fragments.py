@@ -30,8 +30,8 @@ from netsim.stack.fragmentation import PathMtuDiscovery, fragments
 from netsim.stack.udp_layer import UdpSocket
 from netsim.wire import icmp, ipv4
 from netsim.wire.address import BROADCAST_MAC, IpAddress, parse_ip
-from netsim.wire.error import WireError
 from netsim.wire.ipv4_options import record_route
+from netsim.wire.wire_error import WireError
 
 with warnings.catch_warnings():
     # scapy and the cryptography it imports warn about their own deprecations.

@@ -22,7 +22,7 @@ from virtual_computers import ComputerLoop, World
 from netsim import NetworkPlan
 from netsim.site.paths import PathFinder
 from netsim.tools.context import Context, SwitchContext
-from netsim.tools.program import run_tool
+from netsim.tools.named_tools import run_tool
 
 Result = TypeVar("Result")
 

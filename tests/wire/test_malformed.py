@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from netsim.wire import arp, ethernet, icmp, ipv4, tcp, udp
 from netsim.wire.checksum import internet_checksum, pseudo_header_sum
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 A, B = b"\x0a\0\0\1", b"\x0a\0\0\2"
 UDP_SUM = pseudo_header_sum(A, B, ipv4.PROTOCOL_UDP)

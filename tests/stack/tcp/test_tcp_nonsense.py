@@ -30,7 +30,7 @@ from netsim.core.time import MILLISECOND
 from netsim.stack.socket_errors import NotConnectedError
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_socket import TcpSocket
-from netsim.wire.error import WireError
+from netsim.wire.wire_error import WireError
 
 FACTORIES: list[Callable[[TcpSettings], tuple[Dialogue, TcpSocket]]] = [
     syn_sent,

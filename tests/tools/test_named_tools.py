@@ -12,7 +12,7 @@ from tool_lab import MakeLab, make_lab
 
 from netsim import tools
 from netsim.tools.context import Context
-from netsim.tools.program import SWITCH_TOOLS, TOOLS
+from netsim.tools.named_tools import SWITCH_TOOLS, TOOLS
 
 __all__ = ["make_lab"]
 
@@ -165,5 +165,5 @@ def test_what_a_program_raises_is_passed_on(make_lab: MakeLab) -> None:
 
 
 def test_only_curl_imports_aiohttp() -> None:
-    code = "import sys, netsim.tools.program; sys.exit('aiohttp' in sys.modules)"
+    code = "import sys, netsim.tools.named_tools; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
