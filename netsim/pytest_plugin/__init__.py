@@ -17,18 +17,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
+from typing import Final
 
 import pytest
 
-from netsim.pytest_plugin.seeds import SeedServer
+from netsim.pytest_plugin import failure_report, network_fixture, notices, seeds, sweeps
 
-pytest_plugins = (
-    "netsim.pytest_plugin.seeds",
-    "netsim.pytest_plugin.sweeps",
-    "netsim.pytest_plugin.network_fixture",
-    "netsim.pytest_plugin.failure_report",
-    "netsim.pytest_plugin.notices",
-)
+_PARTS: Final = (seeds, sweeps, network_fixture, failure_report, notices)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,13 +51,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker of netsim, and quick imports."""
+    """The marker of netsim, its parts, and quick imports."""
     config.addinivalue_line(
         "markers",
         'netsim(file, *, seed=None, seeds=None, order=None, time="virtual", name=None): the '
         "network of the fixture `network`; time is virtual or real, and seeds=range(100) runs the "
         "test under each",
     )
+    # Not as `pytest_plugins`: before pytest 8.4 that warns of parts that are imported already.
+    for part in _PARTS:
+        config.pluginmanager.register(part, part.__name__)
     # pytest rewrites assertions in all modules of an installed package that has a plugin, which
     # takes longer than to import them. netsim's own assertions are for its own tests.
     hook = config.pluginmanager.rewrite_hook
@@ -100,7 +98,7 @@ def _new_virtual_loop() -> asyncio.AbstractEventLoop:
     from netsim.interception.memory_order import share_memory
     from netsim.virtual.director_loop import DirectorLoop
 
-    if SeedServer.run is not None:
-        return DirectorLoop(RandomStreams(SeedServer.run.seed or 0).below("the test"))
+    if seeds.SeedServer.run is not None:
+        return DirectorLoop(RandomStreams(seeds.SeedServer.run.seed or 0).below("the test"))
     share_memory()
     return DirectorLoop()

@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from netsim.pytest_plugin import steady_collection
 from netsim.pytest_plugin.seeds import OwnRun, SeedServer
@@ -102,8 +103,19 @@ def main() -> None:
     # Plugins are to leave alone what belongs to the whole session: its report, its cache.
     vars(config)["workerinput"] = {"workerid": "netsim", "workercount": 1, "testrunuid": "netsim"}
     vars(config)["workeroutput"] = {}
+    config.pluginmanager.register(_NoTerminal(), "terminalreporter")
     config.pluginmanager.register(_Serving(serve), "netsim-seed-server")
     config.hook.pytest_cmdline_main(config=config)
+
+
+class _NoTerminal:
+    """What plugins find that write to a terminal, or ask it for colours.
+
+    pytest-timeout does, and pytest itself before 9.1 for the two sides of an `assert`.
+    """
+
+    def __init__(self) -> None:
+        self._tw = TerminalWriter(open(os.devnull, "w"))  # noqa: SIM115 (as long as the process)
 
 
 class _Serving:

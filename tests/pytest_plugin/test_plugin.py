@@ -554,7 +554,7 @@ def test_assertions_of_netsim_itself_are_not_rewritten(pytestconfig: pytest.Conf
     assert is_rewritten()
     hook = AssertionRewritingHook(pytestconfig)
     hook.mark_rewrite("netsim")
-    manager = SimpleNamespace(rewrite_hook=hook)
+    manager = SimpleNamespace(rewrite_hook=hook, register=lambda *plugin: None)
     config: Any = SimpleNamespace(addinivalue_line=lambda *line: None, pluginmanager=manager)
     pytest_configure(config)
     assert not is_rewritten()

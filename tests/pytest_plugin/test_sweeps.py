@@ -77,6 +77,7 @@ def noisy():
 @pytest.mark.netsim("lan.yaml", seeds=range(4))
 async def test_it(network, request, record_property):
     print("hello from", request.node.name)
+    request.config.get_terminal_writer().line("as pytest-timeout does")
     record_property("number", network.plan.seed)
     if network.plan.seed == 1:
         warnings.warn("be warned")
@@ -103,7 +104,7 @@ def test_what_is_told_is_what_pytest_tells_of_its_own_process(lan: pytest.Pytest
             "hello from test_it?seed-3?",
             'seed 3: pytest "test_it.py::test_it?seed-3?"',
             "broken: drop alice → web, *",
-            "*test_it.py:14: UserWarning: be warned",
+            "*test_it.py:15: UserWarning: be warned",
         ]
     )
     cases = list(ElementTree.parse(lan.path / "junit.xml").iter("testcase"))
