@@ -28,6 +28,7 @@ from netsim.observe.pcapng import PcapngReader
     "  netsim capture r1\n"
     "  netsim capture r1:eth0 web 'tcp port 80 and not host alice'\n"
     "  netsim capture alice arp or icmp -c 10\n"
+    "  netsim capture web -A 'tcp[tcpflags] & tcp-push != 0'\n"
     "  netsim capture r1 -w r1.pcapng\n"
     "  netsim capture r1 -w - | wireshark -k -i -",
 )
@@ -36,6 +37,10 @@ from netsim.observe.pcapng import PcapngReader
 @click.option("-e", "link", is_flag=True, help="Print the MAC addresses, too.")
 @click.option("-v", "verbose", is_flag=True, help="Print the IP header, and heads of HTTP.")
 @click.option("-S", "absolute", is_flag=True, help="Print sequence numbers as they are.")
+@click.option("-q", "quick", is_flag=True, help="Print less of TCP, UDP and DNS.")
+@click.option("-X", "both", count=True, help="Print the bytes, too, and as characters.")
+@click.option("-x", "hexadecimal", count=True, help="Print the bytes, too.")
+@click.option("-A", "characters", count=True, help="Print the bytes as characters, too.")
 @click.option("-n", is_flag=True, hidden=True, help="Addresses are never turned into names.")
 @options.as_json
 @options.network_name
@@ -52,6 +57,10 @@ def command(
     link: bool,
     verbose: bool,
     absolute: bool,
+    quick: bool,
+    both: int,
+    hexadecimal: int,
+    characters: int,
     n: bool,
     as_json: bool,
     name: str | None,
@@ -60,14 +69,26 @@ def command(
     """Show every packet that passes a node, or some of its interfaces, as tcpdump does.
 
     FILTER has tcpdump's words: host, net, port, portrange, src, dst, tcp, udp, icmp, arp, ether
-    host, and, or, not, parentheses. It goes on until Ctrl-C, after N packets, or with the network,
-    and says then how many packets it has lost because they were not taken in time. Times are the
-    network's, in seconds.
+    host, tcp[13] & 2 != 0, and, or, not, parentheses. It goes on until Ctrl-C, after N packets, or
+    with the network, and says then how many packets it has lost because they were not taken in
+    time. Times are the network's, in seconds.
     """
     client = ControlClient(find(name))
     at, filter_words = _divided(client, words)
-    lines = FrameLines(link=link, verbose=verbose, absolute=absolute)
+    lines = FrameLines(
+        link=link,
+        verbose=verbose,
+        absolute=absolute,
+        quick=quick,
+        dump=dump_for(both, hexadecimal, characters),
+    )
     return capture(client, at, filter_words, count, file=file, lines=lines, as_json=as_json)
+
+
+def dump_for(both: int, hexadecimal: int, characters: int) -> str:
+    """How bytes are printed, by how often -X, -x and -A are written: the first of these counts."""
+    written = "X" * both or "x" * hexadecimal or "A" * characters
+    return written[:2]
 
 
 def capture(

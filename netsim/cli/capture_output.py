@@ -83,6 +83,7 @@ class Lines(Output):
         first, *more = words.split("\n")
         sys.stdout.write(f"{time_ns / 1e9:.6f} {where}{first}")
         sys.stdout.write("".join(f"\n{line}" for line in more) + f"{fate}\n")
+        sys.stdout.write(self._words.bytes_of(packet.frame))
 
 
 class CaptureFile(Output):

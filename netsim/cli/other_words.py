@@ -27,7 +27,7 @@ _WORDS: Final = {
     "deploy": _UP,
     "destroy": _DOWN,
     "dpctl": "`exec SWITCH mac-table`",
-    "events": "`logs --follow`",
+    "events": "`logs --events -f`",
     "exit": "`down`",
     "help": "`--help`",
     "intfs": "`inspect`",

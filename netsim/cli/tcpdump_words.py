@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getopt
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 import click
 
-from netsim.cli.capture import capture
+from netsim.cli.capture import capture, dump_for
 from netsim.control.control_client import ControlClient
 from netsim.observe.frame_lines import FrameLines
 
@@ -28,13 +29,9 @@ _SAME: Final = {
 _WITHOUT_EFFECT: Final = frozenset(("-n", "-l", "-U", "-s", "-p", "-K", "-B"))
 """Addresses are never turned into names, lines and packets come at once, frames are whole."""
 _INSTEAD: Final = {
-    "-A": "the bytes are not printed; write `-w FILE`, and `tshark -x -r FILE`",
-    "-x": "the bytes are not printed; write `-w FILE`, and `tshark -x -r FILE`",
-    "-X": "the bytes are not printed; write `-w FILE`, and `tshark -x -r FILE`",
     "-D": "write `netsim exec NODE ip link`, which lists the interfaces",
     "-r": "a file is read outside; write `tcpdump -r FILE` without `netsim exec`",
     "-t": "times are the network's, in seconds; leave it out",
-    "-q": "lines have one form; leave it out",
     "-h": "write `netsim capture --help`",
     "--help": "write `netsim capture --help`",
 }
@@ -48,6 +45,7 @@ def tcpdump(client: ControlClient, nodes: Sequence[str], argv: Sequence[str], as
         raise click.UsageError(f"tcpdump: {error.msg}; netsim capture --help lists them") from None
     interfaces: list[str] = []
     given: dict[str, str] = {}
+    dumps = Counter[str]()
     count = None
     for written, value in options:
         option = _SAME.get(written, written)
@@ -55,13 +53,21 @@ def tcpdump(client: ControlClient, nodes: Sequence[str], argv: Sequence[str], as
             interfaces += [] if value == "any" else [value]
         elif option == "-c":
             count = _count(value)
-        elif option in ("-w", "-e", "-v", "-S"):
+        elif option in ("-w", "-e", "-v", "-S", "-q"):
             given[option] = value
+        elif option in ("-A", "-x", "-X"):
+            dumps[option[1]] += 1
         elif option not in _WITHOUT_EFFECT:
             instead = _INSTEAD.get(option, "it is not there; netsim capture --help lists what is")
             raise click.UsageError(f"tcpdump {written}: {instead}")
     at = [f"{node}:{each}" for node in nodes for each in interfaces] or nodes
-    lines = FrameLines(link="-e" in given, verbose="-v" in given, absolute="-S" in given)
+    lines = FrameLines(
+        link="-e" in given,
+        verbose="-v" in given,
+        absolute="-S" in given,
+        quick="-q" in given,
+        dump=dump_for(dumps["X"], dumps["x"], dumps["A"]),
+    )
     file = given.get("-w")
     return capture(client, at, " ".join(words), count, file=file, lines=lines, as_json=as_json)
 

@@ -2,7 +2,7 @@
 
     host web                      src host 10.0.1.10          net 10.0.1.0/24
     tcp port 80 or 443            portrange 8000-8080         ether host 02:00:00:01:00:00
-    icmp or arp                   not (udp and dst port 53)   less 100
+    icmp or arp                   not (udp and dst port 53)   tcp[13] & 2 != 0
 
 `and` and `or` bind equally, from left to right; `not` binds tighter. A value without words before
 it takes those of the value before: `port 80 or 443`.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netsim.core.errors import FilterMistake, InvalidFilterError
+from netsim.observe.byte_tests import byte_test, is_byte_test
 from netsim.observe.filter_expression import (
     Both,
     Either,
@@ -32,6 +33,7 @@ from netsim.observe.filter_expression import (
 )
 from netsim.observe.filter_tokens import (
     ABSENT,
+    DEEPEST,
     MAC,
     MOST_MISTAKES,
     NEGATIONS,
@@ -49,9 +51,6 @@ from netsim.observe.filter_tokens import (
 from netsim.wire.address import IpAddress
 
 MOST_CHARACTERS: Final = 2000
-DEEPEST: Final = 50
-"""Parentheses within parentheses."""
-
 
 _WITH_ADDRESSES: Final = ("", "ip", "ip6", "arp", "rarp")
 _WITH_PORTS: Final = ("", "tcp", "udp", "sctp")
@@ -126,6 +125,9 @@ class _Parser:
         return Not(operand) if negated else operand
 
     def _operand(self) -> Expression:
+        if is_byte_test(self._tokens):
+            self._carried = None
+            return byte_test(self._tokens)
         token = self._tokens.take("a word such as `tcp`")
         if token.text == "(":
             return self._parenthesis(token)
@@ -141,7 +143,7 @@ class _Parser:
             self._tokens.fail(
                 token, f"`{token.text}` has nothing before it; write for example `tcp`"
             )
-        if self._carried is None or token.text in ABSENT or "[" in token.text:
+        if self._carried is None or token.text in ABSENT:
             self._tokens.stands_alone(token)
         return self._value(self._carried, token)
 

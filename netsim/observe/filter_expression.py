@@ -68,6 +68,49 @@ class Length:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLength:
+    """Octets of the frame: `len`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """Octets of a header or behind it, as a number: `tcp[12:2]`."""
+
+    protocol: str
+    at: Value
+    """From the beginning of the header."""
+    size: int
+    """1, 2 or 4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """Of numbers of 32 bits without a sign: `tcp[13] & 2`."""
+
+    operator: str
+    left: Value
+    right: Value
+
+
+Value: TypeAlias = Number | FrameLength | Octets | Calculation
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`tcp[13] & 2 != 0`."""
+
+    operator: str
+    """`=`, `!=`, `<`, `<=`, `>`, `>=`."""
+    left: Value
+    right: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     operand: Expression
 
@@ -84,4 +127,6 @@ class Either:
     right: Expression
 
 
-Expression: TypeAlias = Protocol | Network | Station | Ports | Group | Length | Not | Both | Either
+Expression: TypeAlias = (
+    Protocol | Network | Station | Ports | Group | Length | Comparison | Not | Both | Either
+)

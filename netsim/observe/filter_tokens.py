@@ -15,6 +15,8 @@ from netsim.wire.address import IpAddress
 Names: TypeAlias = Mapping[str, Sequence[IpAddress]]
 """Of hosts, in lower case, with their addresses."""
 
+DEEPEST: Final = 50
+"""Parentheses within parentheses."""
 MOST_MISTAKES: Final = 10
 MOST_NAMES: Final = 2000
 """Among which the nearest to a misspelled one is looked for."""
@@ -23,8 +25,10 @@ PROTOCOLS: Final = ("ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "i
 TYPES: Final = ("host", "net", "port", "portrange")
 WAYS: Final = ("src", "dst")
 WORDS: Final = (
-    *PROTOCOLS, *TYPES, *WAYS, "broadcast", "multicast", "less", "greater", "and", "or", "not"
+    *PROTOCOLS, *TYPES, *WAYS, "broadcast", "multicast", "less", "greater", "len", "and", "or",
+    "not",
 )  # fmt: skip
+COMPARED: Final = ("=", "==", "!=", "<", "<=", ">", ">=")
 OPERATORS: Final = {"and": "and", "&&": "and", "or": "or", "||": "or"}
 NEGATIONS: Final = ("not", "!")
 ABSENT: Final = (
@@ -33,7 +37,10 @@ ABSENT: Final = (
     "vlan", "vrrp", "wlan",
 )  # fmt: skip
 """Words of tcpdump's that are not here."""
-_TOKEN: Final = re.compile(r"\s*(\(|\)|!|&&|\|\||[^\s()!&|]+|[&|])")
+_TOKEN: Final = re.compile(
+    r"\s*(&&|\|\||<<|>>|[<>=!]=|[][()!&|<>=+*/-]|[^][\s()!&|<>=+*/-][^][\s()!&|<>=+*]*)"
+)
+_IN_BRACKETS: Final = re.compile(r"\s*(<<|>>|[][()&|+*/:-]|[^][\s()&|+*/:-]+)")
 MAC: Final = re.compile(r"[0-9a-f]{1,2}(?:[:.-][0-9a-f]{1,2}){5}|[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -53,12 +60,21 @@ class Tokens:
     def __init__(self, written: str, names: Names) -> None:
         self.mistakes: list[FilterMistake] = []
         self._names = names
-        self._tokens = [Token(each[1], each.start(1) + 1) for each in _TOKEN.finditer(written)]
+        self._tokens = _tokens_of(written)
         self._next = 0
 
     def peek(self, ahead: int = 0) -> Token | None:
         place = self._next + ahead
         return self._tokens[place] if place < len(self._tokens) else None
+
+    def closing(self) -> int:
+        """How far behind the parenthesis that opens here comes what follows its end."""
+        depth = 0
+        for ahead, token in enumerate(self._tokens[self._next :]):
+            depth += (token.text == "(") - (token.text == ")")
+            if not depth:
+                return ahead + 1
+        return len(self._tokens)
 
     def skip(self, count: int = 1) -> None:
         self._next += count
@@ -74,12 +90,12 @@ class Tokens:
     def stands_alone(self, token: Token, before: Token | None = None) -> NoReturn:
         """A word that is none, or has no place here."""
         text = token.text
-        if "[" in text:
-            hint = "tests of bytes are not there; write `tcp`, and let tshark -Y look at the file"
-        elif text in ABSENT:
+        if text in ABSENT:
             hint = f"`{text}` is not there; write `-w FILE`, and let tshark -Y look at the file"
         elif text in ("&", "|"):
             hint = f"`{text}` is no operator; write `{text * 2}`"
+        elif text in (*COMPARED, "[", "len"):
+            hint = f"`{text}` comes unexpectedly; write for example `tcp[13] & 2 != 0`"
         elif text in WORDS or text in ("(", "!"):
             hint = f"`{text}` comes unexpectedly; write `and` or `or` before it"
         elif before is not None and text.isdecimal():
@@ -105,6 +121,17 @@ class Tokens:
     def fail(self, token: Token, message: str) -> NoReturn:
         self.mistake(token, message)
         raise FilterSyntaxError
+
+
+def _tokens_of(written: str) -> list[Token]:
+    """Between brackets `:`, `/` and `-` are signs of their own, elsewhere parts of words."""
+    tokens: list[Token] = []
+    place = depth = 0
+    while (found := (_IN_BRACKETS if depth else _TOKEN).match(written, place)) is not None:
+        place = found.end()
+        tokens.append(Token(found[1], found.start(1) + 1))
+        depth = max(0, depth + (found[1] == "[") - (found[1] == "]"))
+    return tokens
 
 
 def _is_address(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from netsim.observe.byte_dump import dump_of
 from netsim.observe.dns_words import dns_words
 from netsim.observe.icmp_words import icmp_words
 from netsim.observe.tcp_words import TcpWords
@@ -30,7 +31,8 @@ class FrameLines:
 
     Sequence numbers count from the beginning of a connection, or from the first that was seen,
     unless they are `absolute`. `link` says the MAC addresses, too; `verbose` more of the IP header,
-    and the heads of HTTP messages whole, in several lines. `brief` leaves TCP's options out.
+    and the heads of HTTP messages whole, in several lines. `brief` leaves TCP's options out,
+    `quick` all that is inside TCP and UDP. `dump` says how `bytes_of` prints them.
     """
 
     def __init__(
@@ -40,8 +42,12 @@ class FrameLines:
         verbose: bool = False,
         absolute: bool = False,
         brief: bool = False,
+        quick: bool = False,
+        dump: str = "",
     ) -> None:
         self._link = link
+        self._quick = quick
+        self._dump = dump
         self._verbose = verbose
         self._tcp = TcpWords(verbose=verbose, absolute=absolute, brief=brief)
 
@@ -51,6 +57,10 @@ class FrameLines:
             return self._frame(frame)
         except (IndexError, struct.error, ValueError):
             return f"malformed, {len(frame)} bytes: {frame[:64].hex()}"
+
+    def bytes_of(self, frame: bytes) -> str:
+        """Its bytes, in lines that are each ended; empty where they are not asked for."""
+        return dump_of(frame, self._dump)
 
     def _frame(self, frame: bytes) -> str:
         destination, source = frame[:6], frame[6:12]
@@ -67,10 +77,8 @@ class FrameLines:
             case _:
                 lead, words = "", ""
         name = _ETHERTYPES.get(ethertype, "Unknown")
-        ends = (
-            f"{format_mac(source)} > {format_mac(destination)}, "
-            f"ethertype {name} (0x{ethertype:04x}), length {len(frame)}"
-        )
+        kind = name if self._quick else f"ethertype {name} (0x{ethertype:04x})"
+        ends = f"{format_mac(source)} > {format_mac(destination)}, {kind}, length {len(frame)}"
         if not words:
             return ends
         return f"{ends}: {words}" if self._link else lead + words
@@ -143,6 +151,8 @@ class FrameLines:
         lead = f"{ends[0]}.{source} > {ends[1]}.{destination}: "
         if protocol == ipv4.PROTOCOL_UDP:
             return lead + self._udp(source, destination, body, pseudo_sum)
+        if self._quick:
+            return f"{lead}tcp {len(body) - (body[12] >> 4) * 4}"
         return lead + self._tcp.words(addresses, body, pseudo_sum)
 
     def _udp(self, source: int, destination: int, datagram: bytes, pseudo_sum: int | None) -> str:
@@ -152,7 +162,7 @@ class FrameLines:
         if pseudo_sum is not None and is_whole and checksum:
             right = is_valid(datagram[:length], pseudo_sum + length)
             bad = "" if right else " [bad udp cksum]"
-        if source in _DNS_PORTS or destination in _DNS_PORTS:
+        if not self._quick and (source in _DNS_PORTS or destination in _DNS_PORTS):
             return f"{dns_words(datagram[8:length])} ({length - 8}){bad}"
         return f"UDP, length {length - 8}{bad}"
 

@@ -1,31 +1,40 @@
 """Whether a frame is one that a capture filter asks for, by its bytes, as libpcap decides it.
 
-A frame that is too short for what is asked of it is none, whatever the filter says, as in the
-machine that runs a compiled filter (McCanne, Jacobson: The BSD Packet Filter, 1993).
+A frame that is too short for what is asked of it is none, whatever the filter says, and so is one
+where something is divided by 0, as in the machine that runs a compiled filter (McCanne, Jacobson:
+The BSD Packet Filter, 1993).
 """
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from netsim.observe.filter_expression import (
     Both,
+    Calculation,
+    Comparison,
     Either,
     Expression,
+    FrameLength,
     Group,
     Length,
     Network,
     Not,
+    Number,
+    Octets,
     Ports,
     Protocol,
     Station,
+    Value,
     Way,
 )
 from netsim.wire.address import BROADCAST_MAC, prefix_mask
 
 Matches: TypeAlias = Callable[[bytes], bool]
+_Calculate: TypeAlias = Callable[[bytes], int]
 
 _IP, _ARP, _RARP, _IP6 = b"\x08\x00", b"\x08\x06", b"\x80\x35", b"\x86\xdd"
 _ETHERTYPES: Final = {"ip": _IP, "arp": _ARP, "rarp": _RARP, "ip6": _IP6}
@@ -38,6 +47,25 @@ _IP_ADDRESSES: Final = (26, 30)
 _ARP_ADDRESSES: Final = (28, 38)
 _IP6_ADDRESSES: Final = (22, 38)
 _MACS: Final = (6, 0)
+_COMPARE: Final[dict[str, Callable[[int, int], bool]]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_CALCULATE: Final[dict[str, Callable[[int, int], int]]] = {
+    "|": operator.or_,
+    "&": operator.and_,
+    # Bits that are shifted by 32 or more are gone (bpf_filter.c).
+    "<<": lambda number, by: number << min(by, 32),
+    ">>": lambda number, by: number >> min(by, 32),
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.floordiv,
+}
 _U16 = struct.Struct("!H")
 
 
@@ -50,7 +78,7 @@ def matcher(expression: Expression | None) -> Matches:
     def whole(frame: bytes) -> bool:
         try:
             return matches(frame)
-        except (IndexError, struct.error):
+        except (IndexError, struct.error, ZeroDivisionError):
             return False
 
     return whole
@@ -79,6 +107,8 @@ def _matcher(expression: Expression) -> Matches:
             return _group(expression)
         case Length(least, most):
             return lambda frame: least <= len(frame) <= most
+        case Comparison():
+            return _comparison(expression)
     raise AssertionError(f"{expression} is no expression")
 
 
@@ -166,6 +196,69 @@ def _group(group: Group) -> Matches:
     if group.broadcast:
         return lambda frame: frame[:6] == BROADCAST_MAC
     return lambda frame: frame[0] & 1 == 1
+
+
+def _comparison(comparison: Comparison) -> Matches:
+    """Where a header that is asked for is not there, the comparison does not hold."""
+    protocols = {*_protocols(comparison.left), *_protocols(comparison.right)}
+    headers = [_has_header(protocol) for protocol in sorted(protocols)]
+    compare = _COMPARE[comparison.operator]
+    left, right = _value(comparison.left), _value(comparison.right)
+
+    def matches(frame: bytes) -> bool:
+        return all(is_there(frame) for is_there in headers) and compare(left(frame), right(frame))
+
+    return matches
+
+
+def _protocols(value: Value) -> set[str]:
+    match value:
+        case Octets(protocol, at, _):
+            return {protocol} | _protocols(at)
+        case Calculation(_, left, right):
+            return _protocols(left) | _protocols(right)
+    return set()
+
+
+def _has_header(protocol: str) -> Matches:
+    """Of IPv6 only ICMP's is found."""
+    if protocol == "ether":
+        return lambda frame: True
+    if (ethertype := _ETHERTYPES.get(protocol)) is not None:
+        return lambda frame: frame[12:14] == ethertype
+    number = _TRANSPORTS[protocol]
+    if protocol == "icmp6":
+        return lambda frame: frame[12:14] == _IP6 and frame[20] == number
+    return lambda frame: (
+        frame[12:14] == _IP and frame[23] == number and not _U16.unpack_from(frame, 20)[0] & 0x1FFF
+    )
+
+
+def _value(value: Value) -> _Calculate:
+    match value:
+        case Number(number):
+            return lambda frame: number
+        case FrameLength():
+            return len
+        case Octets(protocol, at, size):
+            return _octets(protocol, _value(at), size)
+        case Calculation(sign, left, right):
+            calculate, one, other = _CALCULATE[sign], _value(left), _value(right)
+            return lambda frame: calculate(one(frame), other(frame)) & 0xFFFFFFFF
+    raise AssertionError(f"{value} is no value")
+
+
+def _octets(protocol: str, at: _Calculate, size: int) -> _Calculate:
+    fixed = {"ether": 0, "icmp6": 54, **dict.fromkeys(_ETHERTYPES, 14)}.get(protocol)
+
+    def read(frame: bytes) -> int:
+        start = 14 + (frame[14] & 0xF) * 4 if fixed is None else fixed
+        start += at(frame)
+        if start + size > len(frame):
+            raise IndexError
+        return int.from_bytes(frame[start : start + size], "big")
+
+    return read
 
 
 def _one_of(way: Way, is_there: Callable[[int], Matches], places: tuple[int, int]) -> Matches:

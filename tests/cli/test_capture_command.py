@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -80,6 +81,20 @@ def test_lines_as_they_come_until_ctrl_c(shell: Shell) -> None:
     assert any("HTTP: GET /bytes/10 HTTP/1.1" in line for line in out.splitlines())
     number = out.count("\n") + 1
     assert err == f"{number} packets captured\n0 packets dropped\n"
+
+
+@pytest.mark.parametrize("command", ["capture r1:eth0", "exec r1 tcpdump -nni eth0"])
+def test_the_bytes_of_a_request(shell: Shell, command: str) -> None:
+    words = [*command.split(), "-qAc1", "tcp[((tcp[12] & 0xf0) >> 2):4] = 0x47455420"]
+    with capturing(shell, *words) as process:
+        fetch(shell, 10)
+        out, err = rest_of(process)
+    assert process.wait() == 0
+    line, *text = out.splitlines()
+    assert re.fullmatch(r"[\d.]+ IP 10\.\d+\.\d+\.\d+\.\d+ > \S+\.80: tcp \d+", line)
+    assert any(each.endswith("GET /bytes/10 HTTP/1.1") for each in text)
+    assert "Host: web" in text
+    assert err == "1 packet captured\n0 packets dropped\n"
 
 
 @pytest.mark.parametrize("ways", [("-w",), ("tcpdump",)])
@@ -174,10 +189,7 @@ def test_what_is_wrong_is_told(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (
-            ("-X",),
-            "tcpdump -X: the bytes are not printed; write `-w FILE`, and `tshark -x -r FILE`",
-        ),
+        (("-D",), "tcpdump -D: write `netsim exec NODE ip link`, which lists the interfaces"),
         (("-Y", "x"), "option -Y not recognized"),
         (("-c", "x"), "`x` is no number of packets; write 1 or more"),
         (("-i", "eth9"), "r1 has no interface 'eth9'"),

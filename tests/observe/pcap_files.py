@@ -24,4 +24,4 @@ def tcpdump(file: Path, *words: str) -> list[str]:
     if "expression rejects all packets" in done.stderr:
         return []
     assert done.returncode == 0, f"{words}: {done.stderr}"
-    return done.stdout.splitlines()
+    return done.stdout.split("\n")[:-1]

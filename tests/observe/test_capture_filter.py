@@ -105,6 +105,31 @@ def a_filter(draw: random.Random, depth: int = 0) -> str:
             f"ether {draw.choice(['src', 'dst'])} {draw.choice(MACS)}",
             draw.choice(["broadcast", "multicast", "ether multicast", "ip multicast"]),
             f"{draw.choice(['less', 'greater'])} {draw.choice([60, 100])}",
+            a_byte_test(draw),
+            a_byte_test(draw),
+        ]
+    )
+
+
+def a_byte_test(draw: random.Random) -> str:
+    compared = draw.choice(["=", "==", "!=", "<", "<=", ">", ">="])
+    number = draw.choice([0, 2, 17, 80, 0x1FF, 0xFFFF0000])
+    sign, other = draw.choice("|&+-*/"), draw.choice(["2", "0x10", "len", "ether[9]", "(8 + 3)"])
+    protocol = draw.choice(["ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6", "sctp", "ether"])
+    # Within all headers: whether tcpdump reads beyond a frame depends on its optimizer.
+    at, size = draw.randrange(5), draw.choice(["", ":1", ":2", ": 4"])
+    return draw.choice(
+        [
+            f"{protocol}[{at}{size}] {compared} {number}",
+            f"{protocol}[{at}]{sign}{other} {compared} {number}",
+            f"({protocol}[{at}{size}] {sign} {other}) {compared} {number}",
+            f"{protocol}[{at}] {compared} {protocol}[{draw.randrange(9)}]",
+            f"tcp[((tcp[12]&0xf0)>>2) - 4{size}] {compared} {number}",
+            f"tcp[tcpflags] & (tcp-syn|tcp-ack) {compared} tcp-syn",
+            f"udp[4:2] - 8 << 1 {compared} {draw.randrange(200)}",
+            f"ether[{at}] & 1 {compared} 0",
+            f"len {compared} {draw.randrange(40, 120)}",
+            f"icmp[icmptype] {compared} icmp-echo",
         ]
     )
 
@@ -129,7 +154,18 @@ def test_the_same_frames_pass_as_in_tcpdump(seed: int, tmp_path: Path) -> None:
 def test_a_frame_that_is_cut_short_passes_as_in_tcpdump(tmp_path: Path) -> None:
     frames = [bytes(a_frame(random.Random(seed))[: 14 + seed % 30]) for seed in range(60)]
     file = write_pcap(tmp_path / "frames.pcap", frames)
-    for words in ("tcp", "not tcp", "port 80", "not port 80", "host 10.0.1.10", "not arp"):
+    for words in (
+        "tcp",
+        "not tcp",
+        "port 80",
+        "not port 80",
+        "host 10.0.1.10",
+        "not arp",
+        "tcp[13] & 2 != 0",
+        "not tcp[40] = 1",
+        "udp[(1 / ip[1])] = 0",
+        "ip[8] < 65",
+    ):
         matches = matcher(parse_filter(words, {}))
         passed = {number for number, frame in enumerate(frames) if matches(frame)}
         assert passed == passed_by_tcpdump(file, words), words
@@ -182,15 +218,20 @@ def test_names_are_those_of_the_network() -> None:
         ("and tcp", [(1, 3, "`and` has nothing before it; write for example `tcp`")]),
         ("tcp udp", [(5, 3, "`udp` comes unexpectedly; write `and` or `or` before it")]),
         ("tcp & udp", [(5, 1, "`&` is no operator; write `&&`")]),
+        ("tcp[13] & 2", [(11, 1, "`2` is the end, and something is missing; add `!= 0`")]),
+        ("tcp[13] 2", [(9, 1, "`2` compares nothing; write for example `!= 0`")]),
+        ("tcp[13", [(4, 1, "`[` is never closed; write `]`")]),
+        ("tcp[(13] = 2", [(8, 1, "`]` comes unexpectedly; write `)`")]),
+        ("tcp[0:3] = 1", [(7, 1, "`3` bytes are no number; write 1, 2 or 4")]),
+        ("tcp[syn] = 1", [(5, 3, "`syn` is no number; write for example `13` or `0x0d`")]),
+        ("ip[0] & 08 = 0", [(9, 2, "`08` is no number; write for example `13` or `0x0d`")]),
+        ("ip[0] / 0 = 1", [(7, 1, "nothing can be divided by 0; write another number")]),
+        ("ip[0] = udp", [(9, 3, "`udp` is the end, and something is missing; add `[13]`")]),
+        ("ip[0] = udp and tcp", [(9, 3, "`udp` of what? write `udp[13]`")]),
+        ("tcp = 80", [(5, 1, "`=` comes unexpectedly; write for example `tcp[13] & 2 != 0`")]),
         (
-            "tcp[13] = 2",
-            [
-                (
-                    1,
-                    7,
-                    "tests of bytes are not there; write `tcp`, and let tshark -Y look at the file",
-                )
-            ],
+            "ip[" * 51 + "0",
+            [(153, 1, "too deep; write at most 50 parentheses in each other")],
         ),
         (
             "vlan 7",

@@ -80,20 +80,32 @@ PACKETS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [(), ("-e",), ("-v",)])
+@pytest.mark.parametrize("options", [(), ("-e",), ("-v",), ("-q",), ("-q", "-e")])
 def test_lines_are_those_of_tcpdump(options: tuple[str, ...], tmp_path: Path) -> None:
     frames = [bytes(ETHER / packet) for packet in PACKETS]
     if "-v" in options:  # tcpdump says more then of IPv6, DNS, and packets that ICMP quotes
         frames = [each for each in frames if each[34:36] != b"\0\x35"]
         frames = [each for each in frames if each[12:14] != b"\x86\xdd"]
         frames = [each for each in frames if each[34] in (0, 8) or each[23] != 1]
-    lines = FrameLines(link="-e" in options, verbose="-v" in options)
+    lines = FrameLines(link="-e" in options, verbose="-v" in options, quick="-q" in options)
     own = "\n".join(map(lines.words, frames)).splitlines()
     assert own == [
         line.replace(":  ip-proto", ": ip-proto")
         for line in tcpdump(write_pcap(tmp_path / "frames.pcap", frames), "-t", *options)
         if line != "\t"
     ]
+
+
+@pytest.mark.parametrize("dump", ["x", "xx", "X", "XX", "A", "AA"])
+def test_bytes_are_those_of_tcpdump(dump: str, tmp_path: Path) -> None:
+    text = b"a\r\nb\r\tc\x1b[2J\x7f\xff \n\r"
+    packets = [*PACKETS, ADDRESSES / UDP(sport=5, dport=7) / text]
+    frames = [bytes(ETHER / packet) for packet in packets]
+    lines = FrameLines(dump=dump)
+    own = "".join(f"{lines.words(frame)}\n{lines.bytes_of(frame)}" for frame in frames)
+    theirs = tcpdump(write_pcap(tmp_path / "frames.pcap", frames), "-t", f"-{dump}")
+    assert own.split("\n")[:-1] == [line.replace(":  ip-proto", ": ip-proto") for line in theirs]
+    assert FrameLines().bytes_of(frames[0]) == ""
 
 
 def test_lines_of_a_network_are_those_of_tcpdump(tmp_path: Path) -> None:
