@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from networks import CAMPUS, ROOT
+from request_ladders import GOLDEN, LOSSY, on
 
 from netsim import (
     Direction,
@@ -20,36 +21,12 @@ from netsim import (
     NoProgramsError,
     Trace,
     UnknownNameError,
-    run,
     trace_svg,
     trace_text,
 )
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.observe.pcapng import Packet, PcapngReader, read_block
 from netsim.observe.request_phases import KINDS
-
-GOLDEN = Path(__file__).parent / "golden"
-LOSSY = """\
-name: lossy
-nodes:
-  alice: {kind: computer}
-  r1: {kind: router}
-  web: {kind: computer, services: {80: "netsim.services.httpbin:create_app"}}
-links:
-  - {endpoints: [alice, r1], delay: 1ms}
-  - {endpoints: [r1, web], delay: 10ms, bandwidth: 5mbit, loss: 8%, queue: 20}
-"""
-
-
-def on(topology: Path | str, work: Callable[[Network], Awaitable[Trace]], seed: int = 3) -> Trace:
-    found: list[Trace] = []
-
-    async def main() -> None:
-        async with Network(topology, time="virtual", seed=seed) as network:
-            found.append(await work(network))
-
-    run(main())
-    return found[0]
 
 
 @pytest.fixture
