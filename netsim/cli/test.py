@@ -20,6 +20,7 @@ from netsim.core.errors import InvalidFileError, Problem
 from netsim.core.order_words import EXHAUSTIVE, FIFO, parse_search_order
 from netsim.core.time import SECOND, Time
 from netsim.core.units import DURATION
+from netsim.topology.file_text import MAX_BYTES
 
 if TYPE_CHECKING:
     from netsim.scenario.results import ScenarioResult
@@ -273,10 +274,20 @@ def _files(paths: tuple[str, ...]) -> list[str]:
             files[path] = None
             continue
         for file in sorted(Path(path).rglob("*.yaml")) + sorted(Path(path).rglob("*.yml")):
-            # Topologies may lie beside them.
-            if _IS_SCENARIO.search(file.read_text(errors="replace")):
+            if _is_scenario(file):
                 files[str(file)] = None
     return list(files)
+
+
+def _is_scenario(file: Path) -> bool:
+    """Whether it is one, or cannot be looked at; topologies, pipes and folders may lie beside."""
+    if not file.is_file():
+        return False
+    try:
+        with file.open(errors="replace") as stream:
+            return _IS_SCENARIO.search(stream.read(MAX_BYTES)) is not None
+    except OSError:
+        return True  # what is wrong with it is told when it is loaded
 
 
 def _check_trace(trace: str | None, scenarios: list[Scenario]) -> None:

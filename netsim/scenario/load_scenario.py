@@ -134,7 +134,7 @@ def _topology(
     if not isinstance(written, str) or not written or "\0" in written:
         return None, None
     file = folder / written
-    if not file.is_file():
+    if not file.exists():
         message = f"there is no file `{written}` beside this one; write its path from here"
         findings.report(("topology",), message)
         return None, None

@@ -39,7 +39,7 @@ class TraceFiles:
         found = self._read.get(file)
         if found is None:
             path = (self._folder / file).resolve()
-            if not path.is_file():
+            if not path.exists():
                 what = f"there is no file {path}"
                 raise InvalidValueError(f"{what}; write a path relative to this file")
             self._read[file] = BandwidthTrace(str(path))

@@ -76,8 +76,11 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     folder.mkdir()
     for name, text in (("holds", HOLDS), ("fails", FAILS)):
         (folder / f"{name}.yaml").write_text(text)
-    # It lies beside them and is none.
+    # These lie beside them and are none.
     (folder / "lan.yaml").write_text(LAN)
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "folder.yaml").mkdir()
+    (folder / "gone.yaml").symlink_to("nowhere.yaml")
     yield shell
     shell.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,16 @@ def test_a_trace_is_beside_the_file_that_names_it(folder: Path) -> None:
         assert attributes.overhead == 38
     assert make_plan(load_graph("net/cell.yaml")).nodes == plan.nodes
     assert facts_of(plan)["links"][0]["a_to_b"]["bandwidth_bps"] == {"file": str(trace)}
+
+
+def test_a_trace_may_come_out_of_a_pipe(folder: Path) -> None:
+    trace = folder / "traces" / "up.mahi"
+    os.mkfifo(trace)
+    writer = threading.Thread(target=trace.write_text, args=("1\n2\n",))
+    writer.start()
+    attributes = load_plan("net/cell.yaml").nodes[0].interfaces[0].egress
+    writer.join()
+    assert attributes.bandwidth_bps == BandwidthTrace(str(trace), (1, 2))
 
 
 def test_every_bad_line_is_told_with_its_place(folder: Path) -> None:
