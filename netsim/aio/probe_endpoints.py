@@ -101,11 +101,19 @@ class ProbeEndpoint:
         loop.own(socket, self)
 
     def send(
-        self, destination: tuple[IpAddress, int], data: bytes, *, ttl: int = DEFAULT_TTL
+        self,
+        destination: tuple[IpAddress, int],
+        data: bytes,
+        *,
+        ttl: int = DEFAULT_TTL,
+        through: Interface | None = None,
     ) -> int:
-        """Send one; the network time in ns at which it left. SocketError as of IP."""
+        """Send one; the network time in ns at which it left. SocketError as of IP.
+
+        `through` is an interface of this host.
+        """
         now = self._loop.network_now()
-        self._socket.send(data, destination, now, ttl=ttl)
+        self._socket.send(data, destination, now, ttl=ttl, through=through)
         self._loop.transmit_now()
         return now
 
@@ -139,11 +147,20 @@ class SynEndpoint:
         loop.own(socket, self)
 
     def send(
-        self, destination: IpAddress, port: int, *, ttl: int, source: IpAddress | None = None
+        self,
+        destination: IpAddress,
+        port: int,
+        *,
+        ttl: int,
+        source: IpAddress | None = None,
+        through: Interface | None = None,
     ) -> tuple[int, int]:
-        """Send one; our port, and the network time in ns at which it left. SocketError as of IP."""
+        """Send one; our port, and the network time in ns at which it left. SocketError as of IP.
+
+        `source` and `through` are an address and an interface of this host.
+        """
         now = self._loop.network_now()
-        ours = self._socket.send(destination, port, now, ttl=ttl, source=source)
+        ours = self._socket.send(destination, port, now, ttl=ttl, source=source, through=through)
         self._loop.transmit_now()
         return ours, now
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp_layer import Icmp
+from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL, Ip
 from netsim.stack.recently_closed import RecentlyClosed
 from netsim.stack.socket_errors import (
@@ -74,12 +75,16 @@ class UdpSocket:
         now: int,
         *,
         ttl: int = DEFAULT_TTL,
+        through: Interface | None = None,
     ) -> None:
-        """Send one datagram, to the connected peer where no destination is given."""
+        """Send one datagram, to the connected peer where no destination is given.
+
+        `through` is the only interface that it may leave by.
+        """
         target = destination or self.remote
         if target is None:
             raise NotConnectedError("a datagram needs a destination: the socket has no peer")
-        self._owner.send(self, payload, target, now, ttl=ttl)
+        self._owner.send(self, payload, target, now, ttl=ttl, through=through)
 
     def receive(self) -> Datagram | None:
         """The oldest datagram that waits; None when there is none."""
@@ -143,6 +148,7 @@ class Udp:
         now: int,
         *,
         ttl: int,
+        through: Interface | None = None,
     ) -> None:
         """Build and send one datagram; SocketError where IP cannot."""
         address, port = destination
@@ -153,7 +159,10 @@ class Udp:
         data = udp.pack(socket.local[1], port, payload, pseudo_sum)
         socket.last_sent = now
         self._ip.send(
-            ipv4.PROTOCOL_UDP, source, address, data, now, ttl=ttl, discovery=socket.discovery
+            *(ipv4.PROTOCOL_UDP, source, address, data, now),
+            ttl=ttl,
+            discovery=socket.discovery,
+            through=through,
         )
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:

@@ -23,9 +23,14 @@ def source_of(host: Host, text: str) -> tuple[IpAddress, Interface | None]:
         if not host.ip.is_local(address):
             raise AddressNotAvailableError(f"{text} is no address of this node")
         return address, None
-    if text == "lo":
+    return interface_named(host, text)
+
+
+def interface_named(host: Host, name: str) -> tuple[IpAddress, Interface | None]:
+    """The first address of the interface, and itself, but for `lo`; NoSuchInterfaceError."""
+    if name == "lo":
         return next(iter(host.loopback), parse_ip("127.0.0.1")), None
     for interface in host.interfaces:
-        if interface.name == text:
+        if interface.name == name:
             return interface.addresses[0].address, interface
-    raise NoSuchInterfaceError(text)
+    raise NoSuchInterfaceError(name)

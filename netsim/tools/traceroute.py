@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from netsim.stack.interface import Interface
 from netsim.stack.socket_errors import SocketError
-from netsim.tools.arguments import Refusal, ToolExit, ToolParser, seconds, whole
+from netsim.tools.arguments import ToolExit, ToolParser, seconds, whole
 from netsim.tools.context import Context
+from netsim.tools.source_address import NoSuchInterfaceError, interface_named
 from netsim.tools.traceroute_probes import (
     FIRST_PORT,
     HTTP_PORT,
@@ -51,6 +53,8 @@ class Options:
     port: int | None
     """Where nothing is said, as of the kind of probes."""
     source: IpAddress | None
+    through: Interface | None
+    """The only interface that probes may leave by."""
     packet_bytes: int
 
 
@@ -66,13 +70,13 @@ async def traceroute(argv: Sequence[str], context: Context) -> int:
     data = bytes(range(0x40, 0x80)) * (options.packet_bytes // 64 + 1)
     data = data[: options.packet_bytes - UDP_HEADERS]
     prober: Prober
+    leaving = (options.source, options.through)
     if options.use_icmp:
-        prober = EchoProber(context.loop, target, data, options.source)
+        prober = EchoProber(context.loop, target, data, *leaving)
     elif options.use_tcp:
-        prober = SynProber(context.loop, target, options.port or HTTP_PORT, options.source)
+        prober = SynProber(context.loop, target, options.port or HTTP_PORT, *leaving)
     else:
-        port = options.port or FIRST_PORT
-        prober = UdpProber(context.loop, target, data, port, options.source)
+        prober = UdpProber(context.loop, target, data, options.port or FIRST_PORT, *leaving)
     try:
         trace = _Trace(options, target, prober, context)
         return await context.until_interrupted(trace.run())
@@ -167,7 +171,8 @@ class _Trace:
         if probe.answer is not None:
             return
         if answer.source is None:
-            answer = answer._replace(source=self._context.host.ip.source_for(self._target))
+            source = self._options.source or self._context.host.ip.source_for(self._target)
+            answer = answer._replace(source=source)
         probe.answer = answer
         probe.wall_rtt_ns = self._context.wall_clock() - probe.wall_at
         if answer.is_last:
@@ -266,7 +271,7 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     )
     parser.add_argument("-s", metavar="SOURCE", type=_address, help="an address of this node")
     parser.add_argument(
-        "-i", action=Refusal, hint="write -s ADDRESS; the routes say which interface is taken"
+        "-i", metavar="DEVICE", help="an interface of this node: probes leave by it"
     )
     parser.add_argument("host")
     parser.add_argument("packet_bytes", nargs="?", type=whole(UDP_HEADERS, 65_000), default=60)
@@ -278,6 +283,14 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
     if found.s is not None and not context.host.ip.is_local(found.s):
         context.print_error("bind: Cannot assign requested address")
         raise ToolExit(1)
+    source, through = found.s, None
+    if found.i is not None:
+        try:
+            address, through = interface_named(context.host, found.i)
+        except NoSuchInterfaceError:
+            context.print_error("setsockopt SO_BINDTODEVICE: No such device")
+            raise ToolExit(1) from None
+        source = source or address
     return Options(
         host=found.host,
         queries=found.q,
@@ -287,7 +300,8 @@ def _parse(argv: Sequence[str], context: Context) -> Options:
         wait=found.w,
         numeric=found.n,
         use_icmp=found.I,
-        source=found.s,
+        source=source,
+        through=through,
         use_tcp=found.T,
         packet_bytes=found.packet_bytes,
     )

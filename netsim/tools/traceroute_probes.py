@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Protocol
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.stack.icmp_layer import EchoReply
+from netsim.stack.interface import Interface
 from netsim.stack.udp_layer import UdpError
 from netsim.wire import icmp, ipv4, udp
 from netsim.wire.address import IpAddress
@@ -73,8 +74,10 @@ class UdpProber:
         data: bytes,
         port: int = FIRST_PORT,
         source: IpAddress | None = None,
+        through: Interface | None = None,
     ) -> None:
         self._first_port = port
+        self._through = through
         self._endpoint = loop.open_probe(source)
         self._target = target
         self._data = data
@@ -83,7 +86,7 @@ class UdpProber:
         port, data = self._first_port, number.to_bytes(_NUMBER, "big") + self._data[_NUMBER:]
         if len(data) > len(self._data):
             port, data = self._first_port + number, self._data
-        return self._endpoint.send((self._target, port), data, ttl=ttl)
+        return self._endpoint.send((self._target, port), data, ttl=ttl, through=self._through)
 
     async def receive(self) -> tuple[int, Answer]:
         """An ICMP error, or a datagram of somebody who does listen on that port."""
@@ -111,15 +114,26 @@ class EchoProber:
     """Echo requests: the target answers with a reply."""
 
     def __init__(
-        self, loop: HostLoopMixin, target: IpAddress, data: bytes, source: IpAddress | None = None
+        self,
+        loop: HostLoopMixin,
+        target: IpAddress,
+        data: bytes,
+        source: IpAddress | None = None,
+        through: Interface | None = None,
     ) -> None:
         self._endpoint = loop.open_echo()
+        self._through = through
         self._target = target
         self._data = data
         self._source = source
 
     def send(self, number: int, ttl: int) -> int:
-        return self._endpoint.send(self._target, number, self._data, ttl=ttl, source=self._source)
+        return self._endpoint.send(
+            *(self._target, number, self._data),
+            ttl=ttl,
+            source=self._source,
+            through=self._through,
+        )
 
     async def receive(self) -> tuple[int, Answer]:
         """A reply or an ICMP error."""
@@ -137,9 +151,15 @@ class SynProber:
     """SYNs to one port: the target answers with SYN-ACK or reset, and no connection is left."""
 
     def __init__(
-        self, loop: HostLoopMixin, target: IpAddress, port: int, source: IpAddress | None = None
+        self,
+        loop: HostLoopMixin,
+        target: IpAddress,
+        port: int,
+        source: IpAddress | None = None,
+        through: Interface | None = None,
     ) -> None:
         self._endpoint = loop.open_syn_probe()
+        self._through = through
         self._source = source
         self._target = target
         self._port = port
@@ -147,7 +167,9 @@ class SynProber:
         """By our port."""
 
     def send(self, number: int, ttl: int) -> int:
-        port, now = self._endpoint.send(self._target, self._port, ttl=ttl, source=self._source)
+        port, now = self._endpoint.send(
+            self._target, self._port, ttl=ttl, source=self._source, through=self._through
+        )
         self._numbers[port] = number
         return now
 

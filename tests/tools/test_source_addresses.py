@@ -1,4 +1,4 @@
-"""`ping -I`, `traceroute -s` and `curl --interface`: where what a tool sends comes from."""
+"""`ping -I`, `traceroute -s`, `-i`, `curl --interface`: where what a tool sends comes from."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ def test_ping_from_an_interface_without_a_carrier(lab: Lab) -> None:
         ("ping -I 10.9.9.9 web", 2, "ping: bind: Cannot assign requested address\n"),
         ("ping -I eth7 web", 2, "ping: SO_BINDTODEVICE eth7: No such device\n"),
         ("traceroute -s 10.9.9.9 web", 1, "bind: Cannot assign requested address\n"),
+        ("traceroute -i eth7 web", 1, "setsockopt SO_BINDTODEVICE: No such device\n"),
         (
             "curl --interface 10.9.9.9 http://web/",
             45,
@@ -84,6 +85,17 @@ def test_traceroute_from_an_address(lab: Lab, probes: list[str]) -> None:
     outcome = lab.run("alice", "traceroute", *probes, "-s", "10.0.2.10", "web")
     assert outcome.lines[-1].startswith(" 2  web (10.0.4.10)")
     assert (outcome.code, seen) == (0, {"10.0.2.10"})
+
+
+@pytest.mark.parametrize("probes", [[], ["-I"], ["-T"]])
+def test_traceroute_from_an_interface_leaves_by_it(lab: Lab, probes: list[str]) -> None:
+    seen = sources(lab)
+    # The route leads elsewhere: web is looked for on that link.
+    outcome = lab.run("r1", "traceroute", *probes, "-q", "1", "-i", "eth2", "web")
+    assert outcome.lines[1:] == [" 1  r1 (10.0.3.1)  3000.000 ms !H"]
+    outcome = lab.run("r1", "traceroute", *probes, "-i", "eth1", "web")
+    assert outcome.lines[-1].startswith(" 1  web (10.0.4.10)")
+    assert (outcome.code, seen) == (0, {"10.0.4.1"})
 
 
 def test_traceroute_from_a_name_is_a_mistake(lab: Lab) -> None:

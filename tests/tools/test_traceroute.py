@@ -213,9 +213,3 @@ def test_wrong_usage(make_lab: MakeLab, argv: list[str]) -> None:
     outcome = make_lab(chain()).run("alice", "traceroute", *argv)
     assert (outcome.code, outcome.stdout) == (2, b"")
     assert outcome.stderr.startswith("usage: traceroute ")
-
-
-def test_an_interface_is_answered_with_what_to_write(make_lab: MakeLab) -> None:
-    outcome = make_lab(chain()).run("alice", "traceroute", "-i", "eth0", "web")
-    assert (outcome.code, outcome.stdout) == (2, b"")
-    assert "-i is not there; write -s ADDRESS; " in outcome.stderr

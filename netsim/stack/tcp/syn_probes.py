@@ -11,6 +11,7 @@ from random import Random
 from typing import Final, NamedTuple
 
 from netsim.core.time import MILLISECOND
+from netsim.stack.interface import Interface
 from netsim.stack.tcp.connection import Shared
 from netsim.stack.tcp.ephemeral_ports import ephemeral_port
 from netsim.stack.tcp.seq import MASK
@@ -45,10 +46,20 @@ class SynProbe:
         """Oldest first; reading is popping. What comes to a full one is lost, and counted."""
 
     def send(
-        self, destination: bytes, port: int, now: int, *, ttl: int, source: bytes | None = None
+        self,
+        destination: bytes,
+        port: int,
+        now: int,
+        *,
+        ttl: int,
+        source: bytes | None = None,
+        through: Interface | None = None,
     ) -> int:
-        """Send a SYN of 60 octets, as Linux's are; our port. SocketError as of IP."""
-        return self._probes.send(self, destination, port, now, ttl, source)
+        """Send a SYN of 60 octets, as Linux's are; our port. SocketError as of IP.
+
+        `through` is the only interface that it may leave by.
+        """
+        return self._probes.send(self, destination, port, now, ttl, source, through)
 
     def close(self) -> None:
         """Give its ports back."""
@@ -71,6 +82,7 @@ class SynProbes:
         now: int,
         ttl: int,
         source: bytes | None,
+        through: Interface | None,
     ) -> int:
         shared = self._shared
         source = source or shared.ip.source_for(destination)
@@ -86,7 +98,7 @@ class SynProbes:
         )
         data = segment.pack(pseudo_header_sum(source, destination, PROTOCOL))
         shared.counters.segments_out += 1
-        shared.ip.send(PROTOCOL, source, destination, data, now, ttl=ttl)
+        shared.ip.send(PROTOCOL, source, destination, data, now, ttl=ttl, through=through)
         self._ports[ours] = probe
         return ours
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from netsim.core.time import MILLISECOND
+from netsim.stack.interface import Interface
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.delayed_ack import AFTER_MARK
 from netsim.stack.tcp.receiver import Receiver
@@ -37,8 +38,12 @@ class IpLayer(Protocol):
         *,
         ttl: int = 64,
         tos: int = 0,
+        through: Interface | None = None,
     ) -> None:
-        """Let a packet leave, with DF set for TCP; SocketError when it cannot."""
+        """Let a packet leave, with DF set for TCP; SocketError when it cannot.
+
+        `through` is the only interface that it may leave by.
+        """
 
     def source_for(self, destination: bytes) -> bytes:
         """Our address on the way to `destination`; NoRouteError when there is no way."""

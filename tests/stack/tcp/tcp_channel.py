@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from netsim.core.time import MILLISECOND
+from netsim.stack.interface import Interface
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.tcp_layer import Tcp
 from netsim.stack.timers import Timers
@@ -49,6 +50,7 @@ class End:
         *,
         ttl: int = 64,
         tos: int = 0,
+        through: Interface | None = None,
     ) -> None:
         assert len(payload) + 20 <= self._mtu
         self._channel.carry(1 - self._index, payload)

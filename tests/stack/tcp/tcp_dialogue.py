@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from netsim.core.time import MILLISECOND
+from netsim.stack.interface import Interface
 from netsim.stack.socket_errors import NoRouteError
 from netsim.stack.tcp.connection import Connection
 from netsim.stack.tcp.recovery import Phase
@@ -81,6 +82,7 @@ class Wire:
         *,
         ttl: int = 64,
         tos: int = 0,
+        through: Interface | None = None,
     ) -> None:
         assert (protocol, destination) == (6, PEER)
         assert len(payload) + 20 <= self.mtu, "larger than the path"
