@@ -82,6 +82,6 @@ def _facts(file: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
         }
         return facts, scenario.topology.warnings
     plan = make_plan(load_topology(file, source))
-    check_programs_and_ports(file, plan)
+    check_programs_and_ports(file, plan, source)
     facts = {"name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)}
     return facts, plan.warnings

@@ -7,6 +7,7 @@ place in the file, like those that reading the file finds.
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import socket
@@ -18,11 +19,11 @@ from typing import Final
 
 from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
-from netsim.core.errors import InvalidFileError, Problem
+from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
 from netsim.realtime.tap_device import TapError, open_tap
 from netsim.topology.places_in_file import place_of
 from netsim.topology.plan import NetworkPlan, NodePlan, PublishedPortPlan
-from netsim.topology.yaml_source import PathTo, read_yaml
+from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 IMPORT_TIMEOUT: Final = 10.0
 """Seconds that all modules of a file together get to be imported."""
@@ -33,9 +34,15 @@ _OWN: Final = "netsim.services.httpbin:create_app"
 _HINT: Final = "write `module:attr` of something that can be imported"
 
 
-def check_programs_and_ports(file: str, plan: NetworkPlan) -> None:
-    """InvalidFileError unless programs and TAP devices can be had and host ports are free."""
-    _raise_if_any(file, [*_module_mistakes(plan), *_port_mistakes(plan), *_tap_mistakes(plan)])
+def check_programs_and_ports(
+    file: str, plan: NetworkPlan, source: YamlSource | None = None
+) -> None:
+    """InvalidFileError unless programs and TAP devices can be had and host ports are free.
+
+    `source` is what is in the file, where that is known.
+    """
+    wrong = [*_module_mistakes(plan), *_port_mistakes(plan), *_tap_mistakes(plan)]
+    _raise_if_any(file, wrong, source)
 
 
 def check_ports(file: str, plan: NetworkPlan) -> None:
@@ -43,14 +50,15 @@ def check_ports(file: str, plan: NetworkPlan) -> None:
     _raise_if_any(file, list(_port_mistakes(plan)))
 
 
-def _raise_if_any(file: str, wrong: list[tuple[NodePlan, PathTo, str]]) -> None:
+def _raise_if_any(
+    file: str, wrong: list[tuple[NodePlan, PathTo, str]], source: YamlSource | None = None
+) -> None:
     if wrong:
-        source = read_yaml(file)
-        problems = {
-            Problem(source.file, *place_of(source, node, path), message)
-            for node, path, message in wrong
-        }
-        raise InvalidFileError(sorted(problems))
+        source = source or read_yaml(file)
+        found = {(*place_of(source, node, path), message) for node, path, message in wrong}
+        first = heapq.nsmallest(MOST_PROBLEMS, found)
+        problems = [Problem(source.file, *each) for each in first]
+        raise InvalidFileError(problems, len(found) - len(first))
 
 
 def _tap_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import json
 import os
@@ -30,19 +31,30 @@ class Wanted(NamedTuple):
 
 def main() -> None:
     """Arguments: the folder of the topology file, and the seconds that there are. Each `Wanted` of
-    the JSON list on stdin gets a line on stdout: what is wrong with it, in JSON."""
+    the JSON list on stdin gets a line on stdout: what is wrong with it, in JSON. Of what may end
+    this process all answers before it are out."""
     sys.path.insert(0, sys.argv[1])
     asked = json.load(sys.stdin)
     # What the modules print is not an answer.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    # Its import takes none of the users' time.
-    import netsim.site.programs  # noqa: F401
-
-    watch = _Watch(float(sys.argv[2]), answers)
+    watch: _Watch | None = None
     for reference, role, args in asked:
-        wanted = watch.wanted = Wanted(reference, role, tuple(args))
-        print(json.dumps(_mistake(wanted)), file=answers)
+        wanted = Wanted(reference, role, tuple(args))
+        mistake = _missing(wanted)
+        if mistake is None:
+            answers.flush()
+            if watch is None:
+                # Its import takes none of the users' time.
+                import netsim.site.programs  # noqa: F401
+
+                watch = _Watch(float(sys.argv[2]), answers)
+            watch.wanted = wanted
+            mistake = _mistake(wanted)
+        print(json.dumps(mistake), file=answers)
+    if watch is not None:
+        watch.stop()
+    answers.flush()
 
 
 class _Watch:
@@ -53,9 +65,13 @@ class _Watch:
         self._seconds = seconds
         self._answers = answers
         self._importing = threading.get_ident()
-        timer = threading.Timer(seconds, self._end)
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Everything has been imported."""
+        self._timer.cancel()
 
     def _end(self) -> None:
         if self.wanted is not None:
@@ -66,8 +82,18 @@ class _Watch:
                 f"{self.wanted.reference} was not imported within {self._seconds:g} s{where}; let "
                 "a module come to its end, and serve in the function that the file names"
             )
-            print(json.dumps(late), file=self._answers)
+            print(json.dumps(late), file=self._answers, flush=True)
         os._exit(TOO_LATE)
+
+
+def _missing(wanted: Wanted) -> str | None:
+    """What is wrong where there is no such module, without the cost of importing it."""
+    name = wanted.reference.partition(":")[0].partition(".")[0]
+    if name in sys.modules or importlib.util.find_spec(name) is not None:
+        return None
+    error = ModuleNotFoundError(f"No module named {name!r}", name=name)
+    reason = f"{wanted.reference}: {type(error).__name__}: {error}"
+    return f"{reason}; {_hint(wanted.reference, error)}"
 
 
 def _mistake(wanted: Wanted) -> str | None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from netsim import InvalidFileError
 from netsim.control import preflight
+from netsim.control.program_lookup import Wanted
 from netsim.control.state_directory import StateDirectory
 from netsim.topology.load_topology import load_plan
 
@@ -227,3 +231,46 @@ def test_a_host_port_in_use(tmp_path: Path) -> None:
         f"3:35: cannot listen on 127.0.0.1:{port}: address already in use; "
         "write another port, or 0 for a free one"
     ]
+
+
+def test_modules_that_are_not_there_cost_no_import(tmp_path: Path) -> None:
+    wanted = [Wanted(f"nosuch{number}:f", "run", ()) for number in range(200)]
+    looks = [sys.executable, "-X", "importtime", "-m", "netsim.control.program_lookup"]
+    done = subprocess.run(
+        [*looks, str(tmp_path), "10"],
+        input=json.dumps(wanted),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each.partition(": ")[0] for each in answers] == [each.reference for each in wanted]
+    assert "aiohttp" not in done.stderr
+
+
+def test_modules_that_are_there_among_others(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text("async def f(): pass")
+    (tmp_path / "ends.py").write_text("import os; os._exit(3)")
+    runs = "[a0:f, good:f, ends:f, z9:f]"
+    text = f"name: n\nnodes: {{a: {{kind: computer, run: {runs}}}, b: {{kind: computer}}}}\n"
+    found = mistakes(tmp_path, text + "links: [[a, b]]\n")
+    # What stands after the one that ends the process has not been looked at.
+    assert [each.partition(" ")[2][:24] for each in found] == [
+        "a0:f: ModuleNotFoundErro",
+        "ends:f: its import ended",
+    ]
+
+
+def test_of_many_mistakes_a_hundred_are_told_and_the_others_counted(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(
+        "name: n\ndefaults: {kind: computer}\nnodes:\n  s: {kind: switch}\n"
+        + "".join(f"  n{number}: {{run: 'nosuch{number}:f'}}\n" for number in range(150))
+        # Counted ones stand at one place.
+        + "  many: {count: 20, run: 'nosuch:f'}\nlinks:\n  - [many, s]\n"
+        + "".join(f"  - [n{number}, s]\n" for number in range(150))
+    )
+    file = str(tmp_path / "net.yaml")
+    with pytest.raises(InvalidFileError) as caught:
+        preflight.check_programs_and_ports(file, load_plan(file))
+    assert [each.line for each in caught.value.problems] == list(range(5, 105))
+    assert caught.value.more == 51

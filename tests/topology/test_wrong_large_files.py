@@ -44,6 +44,12 @@ FILES = {
     "nodes without number": filled(
         " n#: {run: 'm#:f'}\n", head="name: n\nnodes:\n", tail="links: [[n0, nobody]]\n"
     ),
+    "modules that are not there": filled(
+        " n#: {run: ['m#:f', 'k#:f']}\n",
+        head="name: n\ndefaults: {kind: computer}\nnodes:\n s: {kind: switch}\n",
+        tail="links:\n" + "".join(f" - [n{number}, s]\n" for number in range(9_990)),
+        most=9_990,
+    ),
     "nodes with a wrong word": filled(" n#: {kind: computer, x: 1}\n", head="name: n\nnodes:\n"),
     "nested lists": filled("- " + "[" * 29 + "]" * 29 + "\n"),
     "one key": filled("k: 1\n", most=1 << 20),
