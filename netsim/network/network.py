@@ -358,8 +358,11 @@ class Network(MeasuredNetwork):
         await self._traffic_faults.repair()
 
     def faults_in_force(self) -> list[str]:
-        """Those that no link shows, in words: `traffic_faults`, and computers that stand still."""
-        return [*self.traffic_faults(), *(f"pause {node}" for node in sorted(self.paused))]
+        """Those that no link shows, in words: `traffic_faults`, and computers whose programs were
+        killed, or stand still."""
+        killed = (f"kill_program {node}" for node in sorted(self.without_program))
+        paused = (f"pause {node}" for node in sorted(self.paused))
+        return [*self.traffic_faults(), *killed, *paused]
 
     def down_links(self) -> list[int]:
         """The indices of links that are meant to be down, whether or not their nodes are up."""

@@ -35,6 +35,8 @@ class NetworkNodes(NetworkInForce):
         )
         self.paused: set[str] = set()
         """Computers whose programs stand still."""
+        self.without_program: set[str] = set()
+        """Computers whose programs were killed, and are not up again."""
         self.failed_programs = 0
         """How many programs under `run` have ended with an exception."""
         self.how_ended: dict[str, str] = {}
@@ -138,13 +140,14 @@ class NetworkNodes(NetworkInForce):
         self._check_programs(node)
         await self._backend.kill_program(node)
         await self._resume_to_end(node)
+        self.without_program.add(node)
         self._began("program", node, f"what ran on {node} was killed")
 
     async def start_program(self, node: str) -> None:
         """Start what runs on a computer again, after `kill_program`; StartError."""
         self._check_programs(node)
         await self._backend.start_program(node)
-        self.fault_history.ended(("program", node), self.now())
+        self._has_program(node)
         self._publish("notice", node, f"what runs on {node} was started")
 
     async def pause(self, node: str) -> None:
@@ -175,6 +178,10 @@ class NetworkNodes(NetworkInForce):
     def _goes_on(self, node: str) -> None:
         self.paused.discard(node)
         self.fault_history.ended(("pause", node), self.now())
+
+    def _has_program(self, node: str) -> None:
+        self.without_program.discard(node)
+        self.fault_history.ended(("program", node), self.now())
 
     def _began(self, what: str, node: str, text: str) -> None:
         """What runs on a node is broken, while the machine lives."""
@@ -217,7 +224,7 @@ class NetworkNodes(NetworkInForce):
 
     def _gone(self, node: str, kind: str, text: str, *, stopped: bool = False) -> None:
         self._goes_on(node)
-        self.fault_history.ended(("program", node), self.now())
+        self._has_program(node)
         self._outages.node_gone(node, stopped=stopped)
         if self.is_running:
             self.fault_history.began(("node", node), text, self.now())

@@ -19,7 +19,7 @@ from netsim.core.host_faults import (
     HostFaults,
     PacketFault,
 )
-from netsim.core.units import parse_duration, parse_size
+from netsim.core.units import format_duration, format_size, parse_duration, parse_size
 from netsim.network.deferred import UnusedOperations
 from netsim.network.faults import Fault
 from netsim.topology.plan import NetworkPlan
@@ -101,7 +101,7 @@ class TrafficFaults:
         """One of the faults of connections, which `to` suffers."""
         peers = None if source is None else self.addresses(source)
         fault = ConnectionFault(next(self._numbers), kind, port, peers, amount)
-        text = f"{kind} {source or '*'} → {to}:{port}"
+        text = f"{kind} {source or '*'} → {to}:{port}{_amount_words(kind, amount)}"
         return TrafficFault(self, text, {to: HostFaults(connections=(fault,))})
 
     def stall(self, source: str | None, to: str, port: int) -> Fault:
@@ -315,6 +315,18 @@ def _bytes(size: int | str) -> int:
     if octets < 0:
         raise InvalidValueError(f"{octets} bytes cannot be; write 0 or more")
     return octets
+
+
+def _amount_words(kind: ConnectionFaultKind, amount: int | None) -> str:
+    if amount is None:
+        return ""
+    match kind:
+        case "slow_close":
+            return f", by {format_duration(amount)}"
+        case "refuse":
+            return f", the first {amount}"
+        case _:
+            return f", after {format_size(amount)}"
 
 
 def _check_port(port: int | None) -> None:

@@ -177,15 +177,18 @@ def test_packets_and_connections(shell: Shell) -> None:
     cut = said(
         shell, *["connections", "web:80", "cut", "--after", "64KiB", "--from", "alice", "--json"]
     )
-    assert json.loads(cut)["in_force"][2] == "cut alice → web:80"
+    assert json.loads(cut)["in_force"][2] == "cut alice → web:80, after 64KiB"
     assert said(shell, "repair") == (
         "drop alice ↔ web, tcp, 80  healed\nisolate alice | web  healed\n"
-        "cut alice → web:80  healed\n"
+        "cut alice → web:80, after 64KiB  healed\n"
     )
     assert typed(shell, "connections web:80 reset") == "done; nothing is left in force\n"
     for line in ("slow-close --delay 5s", "refuse --first 3", "stall"):
         said(shell, "connections", "web:80", *line.split())
-    said(shell, "repair")
+    assert said(shell, "repair") == (
+        "slow_close * → web:80, by 5s  healed\nrefuse * → web:80, the first 3  healed\n"
+        "stall * → web:80  healed\n"
+    )
     code, _, err = shell.run("drop", "alice", "wbe")
     assert (code, err) == (1, "netsim: home has no node 'wbe'; write `web`\n")
     code, _, err = shell.run("connections", "web:80", "cut", "--after", "64")

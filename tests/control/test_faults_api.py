@@ -251,7 +251,7 @@ async def test_traffic_goes_wrong_until_repair(served: Served) -> None:
     service = {"to": "web", "port": 80}
     # Those that are open are reset at once, and then it is over.
     assert await spoil("connections", {**service, "reset": True}) == [dropped, isolated]
-    cut = "cut alice → web:80"
+    cut = "cut alice → web:80, after 64KiB"
     order = {**service, "from": "alice", "cut": {"after": "64KiB"}}
     assert await spoil("connections", order) == [dropped, isolated, cut]
     (fault,) = served.network.host_faults["web"].connections

@@ -331,8 +331,8 @@ def test_how_many_connections_went_wrong_is_told(time: Time) -> None:
         def last() -> str:
             return [event.text for event in net.timeline if event.kind == "notice"][-1]
 
-        def connections(kind: str, hits: str) -> str:
-            return f"{kind} alice → web:80: {hits}"
+        def connections(kind: str, hits: str, amount: str = "") -> str:
+            return f"{kind} alice → web:80{amount}: {hits}"
 
         view = alice.connections("web", 80)
         await view.reset()
@@ -346,14 +346,14 @@ def test_how_many_connections_went_wrong_is_told(time: Time) -> None:
             await asks(alice)
             counters = (await net.inspect_node("web"))["counters"]
             assert list(counters["connection_faults"].values()) == [1]
-        assert last() == connections("cut", "1 connection")
+        assert last() == connections("cut", "1 connection", ", after 10B")
         async with view.reset(after=10):
             await asks(alice)
-        assert last() == connections("reset", "1 connection")
+        assert last() == connections("reset", "1 connection", ", after 10B")
         async with view.refuse(first=1):
             await asks(alice)
             await asks(alice)
-        assert last() == connections("refuse", "1 connection")
+        assert last() == connections("refuse", "1 connection", ", the first 1")
 
     on_a_network(test) if time == "virtual" else play(time, PLAN, test)
 
@@ -362,10 +362,15 @@ def test_what_is_in_force_is_shown() -> None:
     async def test(net: Network) -> None:
         await net.drop("alice", "web", protocol="icmp")
         await net["web"].pause()
-        shown = ["drop alice → web, icmp", "pause web"]
+        await net["bob"].kill_program()
+        shown = ["drop alice → web, icmp", "kill_program bob", "pause web"]
         assert (await net.inspect())["faults"] == shown
-        assert net.summary()["faults"] == 2
+        assert net.summary()["faults"] == 3
         await net["web"].resume()
+        await net["bob"].restart()
+        assert net.faults_in_force() == ["drop alice → web, icmp"]
+        async with net["bob"].kill_program():
+            assert net.faults_in_force()[1:] == ["kill_program bob"]
         await net.repair()
         assert net.faults_in_force() == []
 
