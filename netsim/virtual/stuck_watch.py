@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import sys
 import traceback
 from _thread import allocate_lock, get_ident, start_new_thread
 from array import array
+from threading import current_thread, main_thread
 from types import FrameType, TracebackType
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ LONGEST_STEP: Final = 60.0
 """Seconds of real time for which a program may run without waiting for anything."""
 _LONG_STEP: Final = 1.0
 """Seconds after which it is this program that a limit of real time ends."""
+_WAKING: Final = signal.SIGURG
+"""What is sent to a program that waits in the kernel; who does not expect it is not harmed."""
 _DEBUGGERS: Final = frozenset(("bdb", "pdb", "pydevd", "debugpy"))
 
 
@@ -37,6 +41,7 @@ class StuckWatch:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
         self._watched = get_ident()
+        self._handled: Any = None
         self._is_over, self._has_begun, self._has_ended = (allocate_lock() for _ in range(3))
         self._seen = array("q", (0, 0, 0))
         self._since = array("d", (0.0,))
@@ -44,6 +49,8 @@ class StuckWatch:
     def __enter__(self) -> None:
         for lock in (self._is_over, self._has_begun, self._has_ended):
             lock.acquire()
+        if current_thread() is main_thread():  # no other one handles signals
+            self._handled = signal.signal(_WAKING, _wake)
         # Not `threading`: a program that counts threads, or joins them, has to see its own only.
         start_new_thread(self._watch, ())
         self._has_begun.acquire()
@@ -56,6 +63,8 @@ class StuckWatch:
     ) -> None:
         self._is_over.release()
         self._has_ended.acquire()
+        if self._handled is not None:
+            signal.signal(_WAKING, self._handled)
 
     def _watch(self) -> None:
         self._has_begun.release()
@@ -96,6 +105,13 @@ class StuckWatch:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(self._watched), ctypes.py_object(told)
         )
+        # It comes with the next line of Python, and to `socket.accept()` that may never come.
+        if self._handled is not None:
+            signal.pthread_kill(self._watched, _WAKING)
+
+
+def _wake(number: int, frame: FrameType | None) -> None:
+    """A line of Python in the midst of a call that waits in the kernel."""
 
 
 def _who(stack: list[tuple[FrameType, int]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,13 @@ from netsim.scenario.scenario_run import execute
 from netsim.virtual import stuck_watch
 
 PROGRAM = "async def serve():\n    while True:\n        pass\n"
+ACCEPTS = """\
+import socket
+
+def serve():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.accept()
+"""
 TOPOLOGY = """\
 name: stuck
 nodes: {a: {kind: computer}, b: {kind: computer, run: "endless_program:serve"}}
@@ -50,6 +58,23 @@ def test_without_a_limit_it_has_the_longest_step(
 
     lines = run(main())
     assert any("StuckError: b has not waited for anything" in line for line in lines)
+
+
+def test_one_that_waits_in_the_kernel_is_ended_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "endless_program.py").write_text(ACCEPTS)
+    monkeypatch.setattr(stuck_watch, "LONGEST_STEP", 2.0)
+    before = signal.getsignal(signal.SIGURG)
+
+    async def main() -> list[str]:
+        async with Network(folder / "net.yaml", time="virtual") as network:
+            await asyncio.sleep(1)
+            return [line["text"] for line in network.logs()["lines"]]
+
+    lines = run(main())
+    assert any("it stands at endless_program.py:5" in line for line in lines)
+    assert signal.getsignal(signal.SIGURG) is before
 
 
 def test_a_test_that_never_waits_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
