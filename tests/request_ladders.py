@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
+import networkx
+
 from netsim import Network, run
 
 GOLDEN = Path(__file__).parent / "network" / "golden"
@@ -22,7 +24,11 @@ links:
 Result = TypeVar("Result")
 
 
-def on(topology: Path | str, work: Callable[[Network], Awaitable[Result]], seed: int = 3) -> Result:
+def on(
+    topology: Path | networkx.Graph[str],
+    work: Callable[[Network], Awaitable[Result]],
+    seed: int = 3,
+) -> Result:
     """What work on a network comes to."""
     found: list[Result] = []
 

@@ -174,6 +174,7 @@ def _trace(
         url=asked.url,
         status=exchange.status,
         reason=exchange.reason,
+        location=exchange.location,
         size=exchange.size,
         error=exchange.error,
         started_ns=exchange.started_ns,

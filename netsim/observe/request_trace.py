@@ -97,6 +97,8 @@ class Trace:
     """0 where there was no reply."""
     reason: str
     """Of the status line."""
+    location: str
+    """Where a redirect leads to, as the reply has it; else empty."""
     size: int
     """Bytes of the body."""
     error: str
@@ -132,10 +134,11 @@ class Trace:
         return [phase for phase in PHASES if self.spent(phase)]
 
     def outcome(self) -> str:
-        """`200 OK, 31 bytes`, or why not."""
+        """`200 OK, 31 bytes`, `302 Found to /get, 0 bytes`, or why not."""
         if self.error:
             return self.error
-        return f"{self.status} {self.reason}".rstrip() + f", {self.size} bytes"
+        to = f" to {self.location}" if self.location else ""
+        return f"{self.status} {self.reason}".rstrip() + f"{to}, {self.size} bytes"
 
     def title(self) -> str:
         """Who asked for what, and what came of it."""
@@ -149,6 +152,7 @@ class Trace:
             "url": self.url,
             "status": self.status or None,
             "reason": self.reason,
+            "location": self.location or None,
             "bytes": self.size,
             "failure": self.error or None,
             "started_ns": self.started_ns,

@@ -45,6 +45,8 @@ class TracedExchange:
     status: int
     """0 where there was no reply."""
     reason: str
+    location: str
+    """Where a redirect leads to (`Location`), as it is written; else empty."""
     size: int
     """Bytes of the body that came."""
     error: str
@@ -83,14 +85,15 @@ async def traced_exchange(
     HttpFailedError its reason is told.
     """
     exchange = _Exchange(method.upper(), url)
-    status, reason, octets, error, ended_ns = 0, "", 0, "", 0
+    status, reason, location, octets, error, ended_ns = 0, "", "", 0, "", 0
     reply: HttpReply | None = None
 
     async def read() -> None:
-        nonlocal status, reason, octets, ended_ns, reply
+        nonlocal status, reason, location, octets, ended_ns, reply
         async with exchange.asked(headers, body, False) as response:
             exchange.note_first_byte()
             status, reason = response.status, response.reason or ""
+            location = response.headers.get("Location", "") if 300 < status < 400 else ""
             kept = []
             async for chunk in exchange.chunks(response):
                 octets += len(chunk)
@@ -113,6 +116,7 @@ async def traced_exchange(
         port=exchange.port,
         status=status,
         reason=reason,
+        location=location,
         size=octets,
         error=error,
     )

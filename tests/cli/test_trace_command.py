@@ -21,6 +21,21 @@ def test_the_command_prints_draws_and_tells(shell: Shell) -> None:
     assert {"text", "svg"}.isdisjoint(document)
 
 
+def test_redirects_are_followed_where_that_is_asked_for(shell: Shell) -> None:
+    asked = "GET http://web/{} from alice"
+    once = shell.run("trace", "alice", "http://web/old")
+    assert (once[0], once[1].count("GET http")) == (0, 1)
+    code, out, err = shell.run("trace", "-L", "alice", "http://web/old")
+    first, second = (line for line in out.splitlines() if line.startswith("GET http"))
+    assert (code, err) == (0, "")
+    assert first.startswith(asked.format("old"))
+    assert second.startswith(asked.format("") + ": 200 OK")
+    assert "\n\nGET " in out
+    code, out, err = shell.run("trace", "-L", "alice", "http://web/loop")
+    assert (code, out.count("GET http://web/loop from")) == (1, 11)
+    assert err == "netsim: more than 10 redirects; the next leads to http://web/loop\n"
+
+
 def test_the_command_says_what_is_wrong(shell: Shell) -> None:
     assert shell.run("trace", "alice", "web")[::2] == (
         2,

@@ -163,6 +163,7 @@ class FakeNetwork(FakeLinks):
             url=url,
             status=0 if error else 200,
             reason="" if error else "OK",
+            location={"http://web/old": "/", "http://web/loop": "loop"}.get(url, ""),
             size=5,
             error=error,
             started_ns=10**9,

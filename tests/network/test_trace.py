@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+import networkx
 import pytest
+from aiohttp import web
+from certificates import make_contexts
 from networks import CAMPUS, ROOT
 from request_ladders import GOLDEN, LOSSY, on
 
@@ -21,6 +25,7 @@ from netsim import (
     NoProgramsError,
     Trace,
     UnknownNameError,
+    UnrepeatableWarning,
     trace_svg,
     trace_text,
 )
@@ -331,6 +336,62 @@ def test_a_node_that_dies_meanwhile() -> None:
         return await network.trace("bob", "http://files/")  # others go on
 
     assert on(CAMPUS, client_dies).status == 200
+
+
+def two() -> networkx.Graph[str]:
+    graph: networkx.Graph[str] = networkx.Graph(name="two")
+    graph.add_edge("alice", "web", delay="1ms")
+    return graph
+
+
+def serving(context: ssl.SSLContext | None = None) -> Callable[[], Awaitable[None]]:
+    async def hello(_: web.Request) -> web.Response:
+        return web.Response(text="hello " * 2000)
+
+    async def moved(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/")
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_get("/", hello)
+        app.router.add_get("/old", moved)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "0.0.0.0", 443 if context else 80, ssl_context=context).start()
+
+    return serve
+
+
+def test_tls_is_a_phase_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for_server, for_client = make_contexts(tmp_path)
+
+    async def work(network: Network) -> tuple[Trace, Trace]:
+        await network["web"].run(serving(for_server))
+        refused = await network.trace("alice", "https://web/")
+        monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", for_client)
+        return refused, await network.trace("alice", "https://web/")
+
+    with pytest.warns(UnrepeatableWarning, match="used TLS"):
+        refused, trace = on(two(), work)
+    assert "self-signed certificate" in refused.error
+    assert refused.phases == ["ARP", "handshake", "TLS"]
+    assert (trace.status, trace.size, trace.error) == (200, 12_000, "")
+    spent = {phase: trace.spent(phase) // MILLISECOND for phase in trace.phases}
+    assert spent == {"handshake": 2, "TLS": 2, "request": 1, "response": 1}
+    for each in (refused, trace):
+        check_parts(each)
+        assert "── TLS ──" in trace_text(each)
+
+
+def test_a_redirect_is_told() -> None:
+    async def work(network: Network) -> Trace:
+        await network["web"].run(serving())
+        return await network.trace("alice", "http://web/old")
+
+    trace = on(two(), work)
+    assert (trace.status, trace.location) == (302, "/")
+    assert "from alice: 302 Found to /, " in trace_text(trace)
+    assert trace.as_dict()["location"] == "/"
 
 
 def test_a_huge_body(lossy: Path) -> None:
