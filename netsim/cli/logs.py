@@ -58,9 +58,10 @@ def command(
     """
     client = ControlClient(find(name))
     words = {"last": last, "since": since, "level": level, "events": "true" if events else None}
+    width = 0 if as_json else max(map(len, nodes or client.kinds()), default=0)
     if follow:
         for line in client.follow_logs(nodes, **words):
-            print_json_line(line) if as_json else _show(line, events)
+            print_json_line(line) if as_json else _show(line, width, events)
             sys.stdout.flush()
         return
     document = client.logs(nodes, **words)
@@ -72,12 +73,12 @@ def command(
     if events and document["dropped_events"]:
         click.echo(f"{document['dropped_events']} earlier events are not kept any more", err=True)
     for line in document["lines"]:
-        _show(line, events)
+        _show(line, width, events)
 
 
-def _show(line: dict[str, Any], events: bool) -> None:
+def _show(line: dict[str, Any], width: int, events: bool) -> None:
     """`    12.345 s  web  warning  disk full`; with events their kinds stand behind the level."""
     kind = f"  {line['kind']:14}" if events else ""
     level = click.style(f"{line['level']:8}", fg=_STYLES.get(line["level"]))
-    text = printable(line["text"], "\t")
-    click.echo(f"{line['time_ns'] / 1e9:10.3f} s  {line['node'] or '-'}  {level}{kind}  {text}")
+    text, node = printable(line["text"], "\t"), line["node"] or "-"
+    click.echo(f"{line['time_ns'] / 1e9:10.3f} s  {node:{width}}  {level}{kind}  {text}")

@@ -68,7 +68,7 @@ def test_times_that_cannot_be_trusted_are_told_beside_the_facts(shell: Shell) ->
 def test_logs_are_shown_and_what_is_lost_is_counted(shell: Shell) -> None:
     assert shell.run("logs") == (0, "", "")
     shell.run("exec", "alice", "log", "disk full")
-    assert shell.run("logs") == (0, "     1.500 s  web  error     disk full\n", "")
+    assert shell.run("logs") == (0, "     1.500 s  web    error     disk full\n", "")
     assert shell.run("logs", "alice") == (0, "", "")
     for _ in range(4):
         shell.run("exec", "alice", "log", "again")
@@ -84,7 +84,7 @@ def test_events_stand_between_lines_where_they_are_asked_for(shell: Shell) -> No
     shell.run("exec", "alice", "log", "disk full")
     shell.run("exec", "alice", "happen", "carrier", "alice:eth0 carrier lost")
     shell.run("exec", "web", "happen", "routes", "routes of web have changed")
-    assert shell.run("logs")[1] == "     1.500 s  web  error     disk full\n"
+    assert shell.run("logs")[1] == "     1.500 s  web    error     disk full\n"
     carrier = "     1.600 s  alice  warning   carrier         alice:eth0 carrier lost\n"
     assert shell.run("logs", "--events", "--since", "400ms", "--level", "warning") == (
         0,
