@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from netsim.core.os_words import in_words
+
 LIMIT: Final = 4 << 20
 """Bytes of the log; `log.1` has as many."""
 
@@ -26,6 +28,8 @@ class DetachedLog:
         """And those of files that were removed, to which nodes may write still."""
         self._lost = 0
         """Lines that could not be written since one could."""
+        self._is_cut = False
+        """That the log ends with a part of a line."""
         self._problem = ""
         self._gone = 0
         """Lines that `log.1` holds no more."""
@@ -36,13 +40,14 @@ class DetachedLog:
         """Append a line; one that cannot be written is counted."""
         try:
             if self._lost:
-                self._write(f"{self._lost} lines are lost: {self._problem}\n")
+                end = "\n" if self._is_cut else ""
+                self._write(f"{end}{self._lost} lines are lost: {self._problem}\n")
                 self._lost = 0
                 self._told = False
             self._write(f"{line}\n")
         except OSError as error:
             self._lost += 1
-            self._problem = error.strerror or str(error)
+            self._problem = in_words(error).partition("; ")[0]
 
     def look_after(self, path: Path, announce: Callable[[str], None]) -> None:
         """Keep it within bounds, and at `path`, should somebody have removed it."""
@@ -54,7 +59,7 @@ class DetachedLog:
                     self._empty(descriptor, path)
             problem = self._problem if self._lost else ""
         except OSError as error:
-            problem = error.strerror or str(error)
+            problem = in_words(error).partition("; ")[0]
         if problem and not self._told:
             self._told = True
             announce(f"{path} cannot be written ({problem}); the network goes on without it")
@@ -63,6 +68,7 @@ class DetachedLog:
         data = text.encode()
         while data:
             data = data[os.write(self._targets[0], data) :]
+            self._is_cut = bool(data)
 
     def _reopen(self, path: Path) -> None:
         fresh = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -70,19 +76,29 @@ class DetachedLog:
         for target in self._targets:
             os.dup2(fresh, target)
         os.close(fresh)
+        self._is_cut = False
 
     def _empty(self, descriptor: int, path: Path) -> None:
-        """What it holds becomes `log.1`; what that held is gone, and its lines are counted."""
+        """What it holds becomes `log.1`; what that held is gone, and its lines are counted.
+
+        It is emptied all the same where `log.1` cannot be written.
+        """
         before = path.with_name(f"{path.name}.1")
         with open(f"/proc/self/fd/{descriptor}", "rb") as full:
             data = full.read()
-        with suppress(FileNotFoundError):
-            self._gone += before.read_bytes().count(b"\n")
         os.ftruncate(descriptor, 0)
+        self._is_cut = False
         kept = data.find(b"\n", max(len(data) - LIMIT - 1, 0)) + 1 if len(data) > LIMIT else 0
+        try:
+            with suppress(FileNotFoundError):
+                self._gone += before.read_bytes().count(b"\n")
+            with open(before, "wb", opener=_private) as file:
+                file.write(data[kept:])
+        except OSError:
+            self._gone += data.count(b"\n")
+            self.write(f"{self._gone} lines before this one are gone")
+            raise
         self._gone += data.count(b"\n", 0, kept)
-        with open(before, "wb", opener=_private) as file:
-            file.write(data[kept:])
         self.write(
             f"the lines before this one are in {before.name}; {self._gone} before them are gone"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,54 @@ def test_a_log_that_cannot_be_written_is_told_once_and_counts(tmp_path: Path) ->
     )
     assert len(told) == 1
     os.close(good)
+    os.close(descriptor)
+
+
+def test_the_log_stays_within_bounds_where_nothing_can_be_moved_aside(
+    log: DetachedLog, tmp_path: Path
+) -> None:
+    path = tmp_path / "log"
+    (tmp_path / "log.1").mkdir()
+    told: list[str] = []
+    for _ in range(3):
+        for number in range(150):
+            log.write(f"{number:9}")
+        log.look_after(path, told.append)
+        assert path.stat().st_size < 100
+    notices = 2
+    assert path.read_text() == f"{3 * 150 + notices} lines before this one are gone\n"
+    assert told == [
+        f"{path} cannot be written ({tmp_path}/log.1: Is a directory); "
+        "the network goes on without it"
+    ]
+
+
+def test_lines_that_are_lost_are_counted_on_a_line_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that becomes full takes a part of a line."""
+    descriptor = open_log(tmp_path / "log")
+    room = 10
+    write = os.write
+
+    def write_what_fits(target: int, data: bytes) -> int:
+        nonlocal room
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written = write(target, data[:room])
+        room -= written
+        return written
+
+    log = DetachedLog((descriptor,))
+    monkeypatch.setattr(os, "write", write_what_fits)
+    log.write("a line")
+    log.write("another line")
+    log.write("one more")
+    room = 1000
+    log.write("there is room")
+    assert (tmp_path / "log").read_text() == (
+        "a line\nano\n2 lines are lost: No space left on device\nthere is room\n"
+    )
     os.close(descriptor)
 
 
