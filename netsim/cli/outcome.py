@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ import click
 
 from netsim.cli.printing import say
 from netsim.core.errors import InvalidFileError, NetsimError
-from netsim.core.printable import printable
+from netsim.core.os_words import explains_itself, in_words
 
 FINE: Final = 0
 FAILED: Final = 1
@@ -29,20 +28,6 @@ INTERRUPTED: Final = 130
 
 class MissingExtraError(NetsimError):
     """What was asked for needs a package that is installed only on request."""
-
-
-_PROCESSES: Final = (
-    "more processes than allowed: `ulimit -u` and the control group's pids.max are the limits"
-)
-_OF_THE_MACHINE: Final = {
-    errno.EAGAIN: _PROCESSES,
-    errno.ENOSPC: "make room where this command writes, and in XDG_RUNTIME_DIR and TMPDIR",
-    errno.EDQUOT: "make room where this command writes, and in XDG_RUNTIME_DIR and TMPDIR",
-    errno.EMFILE: "ulimit -n raises the limit",
-    errno.ENFILE: "the whole machine has too many files open",
-    errno.ENOMEM: "end something else, or use fewer nodes",
-}
-"""What a system call says without naming a file, and what to do."""
 
 
 class OutputError(NetsimError):
@@ -98,18 +83,24 @@ def explain(error: Exception) -> tuple[str, int]:
             return _misuse(error), error.exit_code
         case NetsimError():  # one that is a ValueError is about something that was written
             return f"netsim: {error}", MISUSED if isinstance(error, ValueError) else FAILED
-        case OSError() if error.filename:
-            return f"netsim: {printable(str(error.filename))}: {error.strerror}", FAILED
-        case FileNotFoundError():  # of os.getcwd
+        case FileNotFoundError() if not error.filename and _is_nowhere():
             return "netsim: the working directory is gone; change to one that exists", FAILED
-        case OSError() if error.errno in _OF_THE_MACHINE:
-            return f"netsim: {error.strerror}; {_OF_THE_MACHINE[error.errno]}", FAILED
-        case RuntimeError() if str(error) == "can't start new thread":  # a thread is a process here
-            return f"netsim: {error}; {_PROCESSES}", FAILED
+        case _ if explains_itself(error):
+            return f"netsim: {in_words(error)}", FAILED
+        case OSError():
+            return f"netsim: {in_words(error)}; netsim --debug COMMAND shows where", FAILED
     return (
         f"netsim: a bug: {type(error).__name__}: {error}; netsim --debug COMMAND shows where",
         FAILED,
     )
+
+
+def _is_nowhere() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _comes_of_ctrl_c(error: BaseException | None) -> bool:

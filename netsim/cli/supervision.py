@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
 from netsim.control.private_files import StateError
 from netsim.control.state_directory import NameTakenError, StateDirectory
+from netsim.core.os_words import in_words
 from netsim.realtime.process_tree import family
 from netsim.realtime.zygote import Zygote
 
@@ -150,6 +151,7 @@ class _Supervisor:
 
         server = ControlServer(self._network, self._stop.set)
         subscription = self._network.subscribe()
+        self._state.restore()  # should somebody have removed it while the nodes started
         await server.start(self._state.listen(), self._door)
         watching = asyncio.create_task(self._watch(subscription))
         looking = asyncio.create_task(self._look_after(server))
@@ -187,7 +189,8 @@ class _Supervisor:
             try:
                 if not self._state.is_in_place():
                     self._state.restore()
-                    await server.listen(self._state.listen())
+                    if not self._state.is_listening():
+                        await server.listen(self._state.listen())
                     self._publish(await self._network.inspect())
                     told = False
                     self._network.failed(
@@ -202,8 +205,8 @@ class _Supervisor:
                 if not told:
                     told = True
                     self._network.failed(
-                        f"nobody finds this network: {self._state.path} is gone ({error}); "
-                        f"kill {os.getpid()} ends it"
+                        f"nobody finds this network: {self._state.path} is gone "
+                        f"({in_words(error)}); kill {os.getpid()} ends it"
                     )
             except Exception as error:  # noqa: BLE001  # it goes on looking
                 if not told:

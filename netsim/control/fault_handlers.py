@@ -184,7 +184,7 @@ class Faults:
             return await asyncio.wait_for(asyncio.shield(task), timeout)
         except TimeoutError:
             raise NetsimError(
-                "a node at one of the links does not answer; netsim inspect shows which"
+                "a node that has to do its part does not answer; netsim inspect shows which"
             ) from None
         except asyncio.CancelledError:
             if task.cancelled():

@@ -97,8 +97,11 @@ class StateDirectory:
 
     def is_in_place(self) -> bool:
         """Whether what this process holds is still what others find."""
-        found = (self.path / name for name in (_SUMMARY, _CONTROL))
-        return self._is_ours() and all(path.exists() for path in found)
+        return self._is_ours() and self.is_listening() and (self.path / _SUMMARY).exists()
+
+    def is_listening(self) -> bool:
+        """Whether the control socket is where others find it."""
+        return (self.path / _CONTROL).exists()
 
     def restore(self) -> None:
         """Make the directory anew, after somebody has removed it or a part of it.

@@ -144,6 +144,12 @@ class NotRespondingError(NetsimError):
     """A process that has to do its part does not; it may have been stopped."""
 
 
+def not_responding(node: str, pid: int | None = None) -> str:
+    """Of a node whose process does not answer: what to do."""
+    wake = "" if pid is None else f"; kill -CONT {pid} wakes it if it is stopped"
+    return f"{node} does not respond{wake}"
+
+
 class WrongTimeError(NetsimError):
     """A network was started on an event loop whose time is not its own."""
 

@@ -10,9 +10,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
-from netsim.core.errors import InvalidValueError, IperfFailedError, NetsimError, UnknownNameError
+from netsim.core.errors import (
+    InvalidValueError,
+    IperfFailedError,
+    NetsimError,
+    NotRespondingError,
+    UnknownNameError,
+    not_responding,
+)
 from netsim.core.time import SECOND
 from netsim.core.units import parse_rate
 from netsim.network.node_view import NodeView, owner_of
@@ -47,6 +54,10 @@ _AT_THE_END: Final = 10.0
 _WHEN_INTERRUPTED: Final = 2.0
 """Seconds of network time that what was sent has to arrive."""
 
+_ANSWER: Final = 5.0
+"""Seconds of network time for what takes a node none."""
+
+Result = TypeVar("Result")
 OnOpened = Callable[[Sequence[tuple[Address, Address]]], None]
 OnInterval = Callable[[Sequence[IperfRate], bool], None]
 """Takes what each stream has done in an interval, and whether that was the last one."""
@@ -56,6 +67,7 @@ class NetworkToMeasure(Protocol):
     """What this needs of a network."""
 
     plan: NetworkPlan
+    speed: float
 
     def __getitem__(self, name: str) -> NodeView: ...
     def now(self) -> int: ...
@@ -151,16 +163,16 @@ class IperfRun:
         finally:
             for node, number in self._open:
                 with contextlib.suppress(ConnectionError, NetsimError):
-                    await self._network.call(node, ends.close, (number,))
+                    await self._answer(node, self._network.call(node, ends.close, (number,)))
 
     async def _run(self) -> IperfReport:
         network, options = self._network, self._options
-        address = await network[self._client].resolve(self._server)
+        address = await self._answer(self._client, network[self._client].resolve(self._server))
         listener = address and owner_of(network.plan, self._client, address)
         if not listener or not address:
             raise UnknownNameError(f"{network.plan.name} has no computer {self._server!r}")
         at_client, at_server = (options.order(sends=sends) for sends in self._sends)
-        number, port = await network[listener].run(ends.listen, at_server)
+        number, port = await self._answer(listener, network[listener].run(ends.listen, at_server))
         self._open.append((listener, number))
         number, streams = await self._unless_interrupted(
             network[self._client].run(ends.connect, at_client, address, port)
@@ -175,6 +187,13 @@ class IperfRun:
         finally:
             stopping.cancel()
         return await self._report(streams, counts, at_client)
+
+    async def _answer(self, node: str, call: Awaitable[Result]) -> Result:
+        """What takes a node no time; NotRespondingError."""
+        try:
+            return await asyncio.wait_for(call, _ANSWER / self._network.speed)
+        except TimeoutError:
+            raise NotRespondingError(not_responding(node)) from None
 
     def _at_both(self, function: Any, *arguments: Any) -> list[Awaitable[Any]]:
         return [

@@ -7,7 +7,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from netsim.core.errors import AlreadyRunningError, InvalidValueError, StartError
+from netsim.core.errors import (
+    AlreadyRunningError,
+    InvalidValueError,
+    NetsimError,
+    NotRespondingError,
+    StartError,
+)
 from netsim.core.process_end import how_it_ended
 from netsim.network.events import Event
 from netsim.network.network_events import ERRORS
@@ -26,13 +32,7 @@ class NetworkNodes(NetworkInForce):
 
     def __init__(self, plan: NetworkPlan, speed: float = 1.0) -> None:
         super().__init__(plan, speed)
-        self._restarts = Restarts(
-            plan,
-            self.now,
-            self.start_node,
-            lambda node, text: self._publish("error", node, text),
-            speed,
-        )
+        self._restarts = Restarts(plan, self.now, self.start_node, speed)
         self.paused: set[str] = set()
         """Computers whose programs stand still."""
         self.without_program: set[str] = set()
@@ -83,7 +83,7 @@ class NetworkNodes(NetworkInForce):
             await self._backend.start_node(node, self._conditions.unplugged(node), connect)
         except BaseException as error:
             self._ended_early.pop(node, None)
-            self._gone(node, "node-died", f"{node} did not start")
+            self._gone(node, "node-died", f"{node} did not start{_because(node, error)}")
             if isinstance(error, StartError):
                 raise self._with_log(error) from error.__cause__
             raise
@@ -135,7 +135,7 @@ class NetworkNodes(NetworkInForce):
         """End what runs on a computer, as SIGKILL does: the process dies, and the machine lives.
 
         Its sockets are closed as a kernel closes them. InvalidValueError where no program runs,
-        ConnectionError when the node is down.
+        ConnectionError when the node is down, NotRespondingError when it does not answer.
         """
         self._check_programs(node)
         await self._backend.kill_program(node)
@@ -172,7 +172,7 @@ class NetworkNodes(NetworkInForce):
         """What stands still could neither shut down nor be killed as what runs is."""
         if node in self.paused:
             self._goes_on(node)
-            with contextlib.suppress(ConnectionError, TimeoutError):
+            with contextlib.suppress(ConnectionError, NotRespondingError):
                 await self._backend.pause(node, False)
 
     def _goes_on(self, node: str) -> None:
@@ -232,3 +232,9 @@ class NetworkNodes(NetworkInForce):
             self.state = "degraded"
             self._publish(kind, node, text)
             self._rerouting.soon()
+
+
+def _because(node: str, error: BaseException) -> str:
+    """`: no process for it: …`, where there is a reason; the first line of it."""
+    reason = str(error).partition("\n")[0].removeprefix(f"{node}: ")
+    return f": {reason}" if isinstance(error, NetsimError) else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from netsim.core.errors import AlreadyRunningError, StartError
+from netsim.core.errors import AlreadyRunningError, NotRespondingError, StartError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.topology.plan import NetworkPlan
 
@@ -41,7 +42,7 @@ class RestartPolicy:
 class Restarts:
     """Starts nodes again that have failed, where their plan says so.
 
-    `start` starts a node, `report(node, text)` is told why one did not start.
+    `start` starts a node, and tells why one did not start.
     """
 
     def __init__(
@@ -49,7 +50,6 @@ class Restarts:
         plan: NetworkPlan,
         now: Callable[[], int],
         start: Callable[[str], Awaitable[None]],
-        report: Callable[[str, str], None],
         speed: float = 1.0,
     ) -> None:
         self._speed = speed
@@ -58,7 +58,6 @@ class Restarts:
         }
         self._now = now
         self._start = start
-        self._report = report
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
     def failed(self, node: str) -> None:
@@ -88,10 +87,7 @@ class Restarts:
     async def _again(self, node: str) -> None:
         while True:
             await asyncio.sleep(self._policies[node].delay(self._now()) / SECOND / self._speed)
-            try:
-                await self._start(node)
+            with contextlib.suppress(StartError, NotRespondingError):
+                with contextlib.suppress(AlreadyRunningError):
+                    await self._start(node)
                 return
-            except AlreadyRunningError:
-                return
-            except StartError as error:
-                self._report(node, str(error).partition("\n")[0])

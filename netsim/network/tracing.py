@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from itertools import count
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from netsim.core.errors import InvalidValueError
+from netsim.core.errors import InvalidValueError, NotRespondingError, not_responding
 from netsim.core.time import MILLISECOND
 from netsim.network.node_view import NodeView, owner_of
 from netsim.network.timing import TimingWatch
@@ -27,6 +28,8 @@ from netsim.wire.address import format_ip
 
 _REAL_TOLERANCE: Final = 2 * MILLISECOND
 """In real time a program takes some for what follows an arrival at once."""
+_MORE: Final = 5.0
+"""Seconds beyond the time-out of a request."""
 _NUMBERS = count(1)
 Result = TypeVar("Result")
 
@@ -36,6 +39,7 @@ class TracedNetwork(Protocol):
 
     plan: NetworkPlan
     time: Any
+    speed: float
 
     def __getitem__(self, name: str) -> NodeView: ...
     def watch_timing(self) -> AbstractContextManager[TimingWatch]: ...
@@ -67,25 +71,35 @@ async def trace_request(
         if interface.address is not None
     )
     with network.watch_timing() as watch:
-        (exchange, reply), batches = await _observed(
-            backend,
-            HopFilter(addresses, port),
-            lambda: network[client].run(
-                traced_exchange,
-                asked.method,
-                asked.url,
-                asked.headers,
-                asked.body,
-                asked.timeout,
-                keep=asked.keep,
-            ),
-        )
+        try:
+            await backend.facts(client)  # one that stands still would not begin, either
+            async with asyncio.timeout(_patience(asked, network.speed)):
+                (exchange, reply), batches = await _observed(
+                    backend,
+                    HopFilter(addresses, port),
+                    lambda: network[client].run(
+                        traced_exchange,
+                        asked.method,
+                        asked.url,
+                        asked.headers,
+                        asked.body,
+                        asked.timeout,
+                        keep=asked.keep,
+                    ),
+                )
+        except TimeoutError:
+            raise NotRespondingError(not_responding(client, backend.pid(client))) from None
     macs = _macs(network.plan)
     packets = follow(event for batch in batches for event in batch.events if _is_for(event, macs))
     packets = [packet for packet in packets if packet.sent_ns >= exchange.started_ns]
     segments = connection_of(packets, addresses, port, exchange.port)
     trace = _trace(network, client, asked, exchange, packets, segments, batches)
     return replace(trace, untrusted=watch.timing.text), reply
+
+
+def _patience(asked: TracedRequest, speed: float) -> float | None:
+    """Seconds: the client ends by itself at its time-out, if it does anything at all."""
+    return None if asked.timeout is None else asked.timeout / speed + _MORE
 
 
 def _port_of(url: str) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from netsim.core.errors import NotRespondingError, StartError
 from netsim.core.link_attributes import LinkCondition
+from netsim.core.os_words import in_words
 from netsim.observe.late import Late
 from netsim.realtime import cabling
 from netsim.realtime.launcher import Launcher
@@ -122,6 +123,11 @@ class Fleet:
             node.close_counters()
         self._launches.close()
 
+    @property
+    def start_limit(self) -> float:
+        """Seconds within which a node has told how its services and programs began."""
+        return READY_TIMEOUT / self._speed + _LATE
+
     def late(self) -> dict[str, Late]:
         """What nodes were late with since this was last asked."""
         return self._launches.late.take()
@@ -136,7 +142,7 @@ class Fleet:
             try:
                 await self._launches.launch(node, Boot(plan.name))
             except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
-                node.failure = f"cannot be launched: {error}"
+                node.failure = f"cannot be launched: {in_words(error)}"
                 self._has_answered(node)
                 return
             await asyncio.sleep(0)
@@ -168,7 +174,7 @@ class Fleet:
                 await node.ended.wait()
         except TimeoutError:
             raise NotRespondingError(
-                f"{name} was killed, and {launcher}, which reaps nodes, does not "
+                f"{name} has not ended yet: {launcher}, which kills and reaps nodes, does not "
                 "answer; kill -CONT lets a stopped process go on"
             ) from None
 
@@ -192,13 +198,16 @@ class Fleet:
     ) -> None:
         """Start a node again, with new wires to those of its neighbours that are up.
 
-        `connect` plugs them in. StartError when it is not down, or does not come up.
+        `connect` plugs them in. StartError when it is not down, or does not come up;
+        NotRespondingError when it was stopped, and its end is not reported still.
         """
         old = self.nodes[name]
-        if not old.ended.is_set():
-            raise StartError(f"{name} is up already; crash or stop it first")
         if self._launches.ending:
             raise StartError(f"{name} cannot start: the network is stopping")
+        if not old.ended.is_set():
+            if not old.stopped:
+                raise StartError(f"{name} is up already; crash or stop it first")
+            await self.kill_node(name)  # who stopped it was told that it had not ended yet
         node = self.nodes[name] = NodeHandle(name, old.boots + 1)
         node.ports = old.ports
         node.captures = old.captures
@@ -230,7 +239,7 @@ class Fleet:
                     text += f": nor did {launcher}, which starts nodes"
                 raise StartError(text) from None
             if isinstance(error, OSError):
-                raise StartError(f"{name}: cannot be launched: {error}") from error
+                raise StartError(f"{name}: cannot be launched: {in_words(error)}") from error
             raise
 
     async def _start_programs(self, node: NodeHandle) -> None:
@@ -238,7 +247,7 @@ class Fleet:
         plan = self._plan.node(node.name)
         if not plan.run and plan.ready is None:
             return
-        limit = FIRST_STEPS if plan.ready is None else READY_TIMEOUT / self._speed + _LATE
+        limit = FIRST_STEPS if plan.ready is None else self.start_limit
         try:
             async with asyncio.timeout(limit):
                 failure = await node.question(messages.StartPrograms(node.next_number()))

@@ -123,7 +123,7 @@ class FleetObservations:
         epoch_ns = self._capture_epochs.setdefault(path, time.time_ns() - self._now())
         target = CaptureTarget(path, numbers, epoch_ns, expression)
         question = messages.Capture(handle.next_number(), node, target)
-        failure = await handle.ask(question, ANSWER_TIMEOUT)
+        failure = await handle.order(question)
         if failure is not None:
             raise OSError(failure)
         handle.captures.append(target)

@@ -10,6 +10,7 @@ it ends, and whoever kills it kills that, too. Only where a stranger kills a nod
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
@@ -59,7 +60,12 @@ class MultiprocessLauncher:
             name=f"netsim:{self._plan.name}/{boot.node}",
             daemon=True,
         )
-        process.start()
+        try:
+            process.start()
+        except EOFError:
+            # It ends when the kernel refuses it a fork, and says nothing.
+            ended = "multiprocessing's fork server has ended"
+            raise BlockingIOError(errno.EAGAIN, ended) from None
         pid = process.pid
         assert pid is not None, "a started process has a pid"
         self._processes[pid] = process

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from netsim.core.errors import NotRespondingError, not_responding
 from netsim.core.process_end import how_it_ended
 from netsim.observe.pcapng import CaptureTarget
 from netsim.realtime.channel import Channel
@@ -126,6 +127,13 @@ class NodeHandle:
         """
         async with asyncio.timeout(timeout):
             return await self.question(message)
+
+    async def order(self, message: Any, timeout: float | None = None) -> Any:
+        """As `ask`, for what a person waits for: NotRespondingError says what can be done."""
+        try:
+            return await self.ask(message, ANSWER_TIMEOUT if timeout is None else timeout)
+        except TimeoutError:
+            raise NotRespondingError(not_responding(self.name, self.pid)) from None
 
     async def call(self, call: bytes) -> Any:
         """Make a call at the node; its outcome, or ConnectionError when the node ends."""

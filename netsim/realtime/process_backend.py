@@ -10,7 +10,11 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, Final
 
-from netsim.core.errors import NetsimError, NotInRealTimeError, StartError
+from netsim.core.errors import (
+    NetsimError,
+    NotInRealTimeError,
+    StartError,
+)
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MICROSECOND, MILLISECOND
@@ -276,17 +280,18 @@ class ProcessBackend:
 
     async def kill_program(self, node: str) -> None:
         handle = self._fleet.nodes[node]
-        await handle.ask(messages.KillProgram(handle.next_number(), node), ANSWER_TIMEOUT)
+        await handle.order(messages.KillProgram(handle.next_number(), node))
 
     async def start_program(self, node: str) -> None:
         handle = self._fleet.nodes[node]
-        failure = await handle.ask(messages.StartProgram(handle.next_number(), node), None)
+        question = messages.StartProgram(handle.next_number(), node)
+        failure = await handle.order(question, self._fleet.start_limit)
         if failure is not None:
             raise StartError(f"{node}: {failure}")
 
     async def pause(self, node: str, paused: bool) -> None:
         handle = self._fleet.nodes[node]
-        await handle.ask(messages.Pause(handle.next_number(), node, paused), ANSWER_TIMEOUT)
+        await handle.order(messages.Pause(handle.next_number(), node, paused))
 
     async def stop_node(self, node: str, grace: float) -> None:
         await self._fleet.stop_node(node, self._in_wall(grace))

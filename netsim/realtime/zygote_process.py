@@ -26,6 +26,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from netsim.core.os_words import in_words
 from netsim.realtime import zygote_messages as messages
 from netsim.realtime.encoding import Inbox, encode
 from netsim.realtime.network_clock import NetworkClock
@@ -61,10 +62,11 @@ def serve(sock: socket.socket) -> None:
         site_process.preload()
         rehearsal.rehearse()
     except Exception as error:
-        words = error.strerror if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        is_os = isinstance(error, OSError)
+        words = in_words(error) if is_os else f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):
             sock.sendall(encode(messages.NotPrepared(f"the zygote could not get ready: {words}")))
-        if isinstance(error, OSError):
+        if is_os:
             return
         raise
     gc.freeze()
@@ -142,7 +144,7 @@ class _Zygote:
         try:
             pid = self._fork(be_node)
         except OSError as error:
-            answer = messages.NotForked(boot.node, _refused(error))
+            answer = messages.NotForked(boot.node, f"no process for it: {in_words(error)}")
         else:
             self._children[pid] = boot.node
             answer = messages.Forked(boot.node, pid)
@@ -208,11 +210,3 @@ class _Zygote:
 
 def _take(descriptors: deque[int], count: int) -> list[int]:
     return [descriptors.popleft() for _ in range(count)]
-
-
-def _refused(error: OSError) -> str:
-    """Why there is no process, with the limits that a person can look at."""
-    return (
-        f"no process for it: {error.strerror} (fork); the limits on processes are `ulimit -u` and "
-        "the control group's pids.max"
-    )

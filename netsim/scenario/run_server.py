@@ -33,6 +33,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
+from netsim.core.os_words import in_words
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.steady_imports import SteadyImports
 
@@ -134,7 +135,7 @@ def fork_until_one_begins(
 
 def _refuse(accepting: socket.socket, error: OSError) -> None:
     connected, _ = accepting.accept()
-    Connection(connected.detach()).send(f"no process for it: {error.strerror} (fork)")
+    Connection(connected.detach()).send(f"no process for it: {in_words(error)}")
 
 
 def _look_after(accepting: socket.socket, pool: int, parent: int) -> NoReturn:

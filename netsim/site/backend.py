@@ -185,7 +185,8 @@ class Backend(Protocol):
     async def kill_program(self, node: str) -> None:
         """End what runs on a computer as SIGKILL does; the machine closes its sockets, and lives.
 
-        ConnectionError when the node is down, here and below.
+        ConnectionError when the node is down, NotRespondingError when it does not answer, here and
+        below.
         """
 
     async def start_program(self, node: str) -> None:

@@ -1,8 +1,8 @@
 """The `netsim` command with a network whose nodes are only told of.
 
 Everything of the command line and the control API is real; instead of node processes there is
-one child process that sleeps. FAKE=slow never comes up, FAKE=failing does not, and FAKE=stubborn
-does not stop unless it is killed.
+one child process that sleeps. FAKE=slow never comes up, FAKE=failing does not, FAKE=stubborn does
+not stop unless it is killed, and with FAKE=removed the state directory vanishes while it starts.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import sys
 import types
@@ -72,6 +73,8 @@ class Network(FakeNetwork):
         if BEHAVIOUR == "failing":
             self.kill()
             raise StartError("web: port 80 is served twice")
+        if BEHAVIOUR == "removed":
+            shutil.rmtree(Path(os.environ["XDG_RUNTIME_DIR"], "netsim"))
         on_progress(2, 2)
 
     async def stop(self, *, grace: float = 2.0) -> None:

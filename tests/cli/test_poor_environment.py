@@ -58,11 +58,14 @@ def test_nobody_can_hear_an_error(shell: Shell) -> None:
     assert bash(shell, f"{NETSIM} nonsense 2> /dev/full") == (2, "", "")
 
 
-def test_a_working_directory_that_is_gone(shell: Shell) -> None:
+def test_a_working_directory_that_is_gone(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = "mkdir gone; cd gone; rmdir ../gone;"
     code, out, err = bash(shell, f"{gone} {NETSIM} validate home.yaml")
     assert (code, out) == (2, "")
     assert err == "home.yaml:1:1: there is no such file; check the path\n"
+    (shell.folder / "gone").mkdir()
+    monkeypatch.chdir(shell.folder / "gone")
+    (shell.folder / "gone").rmdir()
     assert explain(FileNotFoundError(errno.ENOENT, "No such file or directory")) == (
         "netsim: the working directory is gone; change to one that exists",
         1,
@@ -83,17 +86,34 @@ def test_what_the_machine_lacks_is_no_bug(number: int) -> None:
     assert text.startswith("netsim: some words; ")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "No such file or directory"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "Connection reset by"),
+        (TimeoutError(), "TimeoutError"),
+        (PermissionError(errno.EACCES, "Permission denied", "a\x1b"), r"a\x1b: Permission denied"),
+    ],
+)
+def test_what_the_system_refuses_is_no_bug(error: OSError, said: str) -> None:
+    text, code = explain(error)
+    assert code == 1
+    assert text.startswith(f"netsim: {said}")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become somebody else")
-@pytest.mark.parametrize("limit", [1, 2, 3])
-def test_a_limit_on_processes_is_named(shell: Shell, limit: int) -> None:
+@pytest.mark.parametrize(("limit", "method"), [(1, "fork"), (2, "fork"), (3, "fork"), (2, "spawn")])
+def test_a_limit_on_processes_is_named(shell: Shell, limit: int, method: str) -> None:
     # Root is not bound by it. Whoever it becomes has no other process, and reads what root does.
     user, reads = 60_000 + os.getpid() % 5_000, "-all,+dac_read_search"
     capabilities = f"--bounding-set {reads} --inh-caps {reads} --ambient-caps {reads}"
     for path in (shell.folder, shell.folder / "run"):
         os.chown(path, user, user)
     (shell.folder / "home.yaml").write_text(HOME)
+    options = f"--start-method {method} home.yaml"
     begin = f"setpriv --reuid {user} --regid {user} --clear-groups {capabilities}"
-    code, out, err = bash(shell, f"{begin} prlimit --nproc={limit} {NETSIM} up home.yaml")
+    code, out, err = bash(shell, f"{begin} prlimit --nproc={limit} {NETSIM} up {options}")
     assert (code, out) == (1, "")
     assert "`ulimit -u` and the control group's pids.max" in err
     assert err.startswith("netsim: ")

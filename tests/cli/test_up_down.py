@@ -165,6 +165,18 @@ def test_a_state_directory_that_is_removed_is_made_anew(shell: Shell) -> None:
     assert not shell.state_root.exists()
 
 
+@pytest.mark.parametrize("options", [[], ["-d"]])
+def test_a_state_directory_that_is_removed_while_nodes_start(
+    shell: Shell, options: list[str]
+) -> None:
+    with shell.start("up", *options, "home.yaml", fake="removed") as up:
+        read_until(up.stdout, "home is up")
+        assert "home" in shell.run("ps")[1]
+        assert shell.run("down") == (0, "home is down\n", "")
+        assert up.wait(10) == 0
+    assert not shell.state_root.exists()
+
+
 def test_a_network_whose_name_is_taken_meanwhile_ends(shell: Shell) -> None:
     with shell.start("up", "home.yaml") as first:
         read_until(first.stdout, "home is up")

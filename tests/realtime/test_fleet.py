@@ -126,7 +126,7 @@ async def test_a_node_that_cannot_be_launched() -> None:
     stage.cannot_launch = list(fleet.nodes)[1]
     message = await start_error(fleet, starting)
     assert message.startswith(f"{stage.cannot_launch}: cannot be launched: ")
-    assert message.endswith("Too many open files")
+    assert message.endswith("Too many open files; ulimit -n raises the limit")
 
 
 async def test_a_node_whose_process_the_kernel_refuses() -> None:

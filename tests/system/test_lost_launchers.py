@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import pytest
 from networks import Curl, lines_of, tool, url
 
 from netsim import Network, NotRespondingError, StartError, Zygote
-from netsim.realtime import fleet, zygote
+from netsim.network import iperf_run
+from netsim.realtime import fleet, node_handle, process_backend, zygote
+from netsim.realtime.fleet import Fleet
 from netsim.realtime.launcher import START_METHODS, StartMethod
 
 SMALL = """
@@ -82,7 +85,8 @@ async def test_a_stopped_zygote_holds_nobody_up_for_ever(
         events = network.subscribe()
         zygote = zygote_of(network)
         zygote.suspend()
-        with pytest.raises(NotRespondingError, match=rf"the zygote \(pid {zygote.pid}\)"):
+        told = rf"web has not ended yet: the zygote \(pid {zygote.pid}\), which kills and reaps"
+        with pytest.raises(NotRespondingError, match=told):
             await network.crash("web")
         zygote.resume()
         async for event in events:
@@ -97,6 +101,48 @@ async def test_a_stopped_zygote_holds_nobody_up_for_ever(
         zygote.resume()
         await network.start_node("web")
         assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_a_stopped_zygote_has_not_reaped_is_not_called_up(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "KILL_TIMEOUT", 0.1)
+    async with Network(small) as network, asyncio.timeout(60):
+        zygote = zygote_of(network)
+        zygote.suspend()
+        for change in (network.stop_node, network.start_node):
+            with pytest.raises(NotRespondingError, match=r"web has not ended yet: the zygote"):
+                await change("web")
+        zygote.resume()
+        monkeypatch.undo()
+        await network.start_node("web")
+        assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
+
+
+@pytest.mark.asyncio
+async def test_a_node_that_stands_still_is_named_by_whatever_needs_it(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_handle, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(process_backend, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(iperf_run, "_ANSWER", 0.1)
+    monkeypatch.setattr(Fleet, "start_limit", 0.1)
+    async with Network(small) as network, asyncio.timeout(60):
+        pid = network.describe("web")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        for needs_it in (
+            network.trace("web", "http://alice/"),
+            network.iperf("alice", "web", seconds=0.1),
+            network.kill_program("web"),
+            network.start_program("web"),
+            network.pause("web"),
+            network.resume("web"),
+            network.capture("web", small.with_name("web.pcapng")),
+        ):
+            with pytest.raises(NotRespondingError, match="web does not respond"):
+                await needs_it
+        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.asyncio
@@ -122,9 +168,12 @@ async def test_a_fork_that_is_refused_fails_that_start_alone(small: Path) -> Non
     async with Network(small, launcher=Zygote(process.pid, ours)) as network:
         await network.crash("web")
         flag.touch()
-        with pytest.raises(StartError, match=r"web: no process for it: .*\(fork\); the limits"):
+        with pytest.raises(StartError, match=r"web: no process for it: .*`ulimit -u`"):
             await network.start_node("web")
         assert network.describe("alice")["state"] == "running"
+        # Whoever did not start it is told, too.
+        events = network.logs("web", events=True)["lines"]
+        assert events[-1]["text"].startswith("web did not start: no process for it: ")
         flag.unlink()
         await network.start_node("web")
         assert (await tool(network, "alice", "ping", "-c1", "web"))[0] == 0
@@ -293,5 +342,6 @@ async def test_a_zygote_that_cannot_get_ready_says_why(
     with pytest.raises(StartError) as caught:
         await Network(small, launcher=Zygote.start()).start()
     assert str(caught.value) == (
-        "alice: cannot be launched: the zygote could not get ready: Too many open files"
+        "alice: cannot be launched: the zygote could not get ready: Too many open files; "
+        "ulimit -n raises the limit"
     )
