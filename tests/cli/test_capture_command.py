@@ -223,11 +223,24 @@ def test_a_full_disk_loses_packets_and_the_file_stays_whole(shell: Shell) -> Non
     assert (shell.folder / "full.pcapng").stat().st_size <= LIMIT
 
 
+def passed(shell: Shell, *nodes: str) -> int:
+    """Frames that have passed interfaces of nodes, both ways, when no more do."""
+    before, now = -1, 0
+    while before != now:
+        before = now
+        document = json.loads(shell.run("inspect", "--json")[1])
+        own = [node["interfaces"] for node in document["nodes"] if node["name"] in nodes]
+        now = sum(each[way]["frames"] for one in own for each in one for way in ("tx", "rx"))
+    return now
+
+
 def test_a_reader_that_stands_still_loses_packets_and_slows_nobody(shell: Shell) -> None:
+    before = passed(shell, "r1", "web", "alice")
     with shell.start("capture", "r1", "web", "alice", "-w", "/dev/stdout") as process:
         begin(process)
         process.send_signal(signal.SIGSTOP)
         fetch(shell, 9_000_000)  # six frames of each packet: more than waits for a reader
+        after = passed(shell, "r1", "web", "alice")
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGINT)
         assert process.stdout is not None
@@ -238,6 +251,7 @@ def test_a_reader_that_stands_still_loses_packets_and_slows_nobody(shell: Shell)
     captured, dropped = (int(line.split()[0]) for line in err.splitlines())
     assert captured > 1000
     assert dropped > 1000
+    assert captured + dropped == after - before
 
 
 def test_a_closed_pipe_ends_it_without_a_word(shell: Shell) -> None:
