@@ -16,6 +16,7 @@ from netsim.cli import options
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED, MISUSED, run
 from netsim.cli.printing import columns, say
 from netsim.control.control_client import ControlClient
+from netsim.topology.kinds import KINDS
 
 UNKNOWN: Final = 127
 """As shells report a word that is none."""
@@ -218,7 +219,8 @@ class ShellWords:
         return self._command(["iperf", *rest])
 
     def _computers(self) -> list[str]:
-        return [node for node, kind in self.kinds.items() if kind == "computer"]
+        running = [kind for kind, traits in KINDS.items() if traits.runs_programs]
+        return [node for node, kind in self.kinds.items() if kind in running]
 
     def _time(self, line: str, where: str) -> int | None:
         start = time.monotonic()
