@@ -253,7 +253,7 @@ class Network(MeasuredNetwork):
     async def _run_tool(self, node: str, run: ToolRun) -> int:
         traits = self.plan.node(node).traits
         if run.argv[0] in ("iperf", "iperf3") and traits.has_stack and not traits.attached:
-            from netsim.network.iperf_run import iperf_command
+            from netsim.network.iperf_command import iperf_command
 
             return await iperf_command(self, node, run)
         return await super()._run_tool(node, run)
