@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from netsim.core.errors import InvalidValueError, NotRunningError
+
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]*=*")  # RFC 6750, 2.1; or none
 
 
 class Place(Protocol):
@@ -43,6 +46,10 @@ class RemotePlace:
             raise InvalidValueError(
                 f"{url[:80]!r} is no address of a network; write http://HOST:PORT, "
                 f"as netsim up --control printed it{hint}"
+            )
+        if not _TOKEN.fullmatch(token):
+            raise InvalidValueError(
+                "NETSIM_CONTROL_TOKEN holds no token; set it to the word that netsim up printed"
             )
         self._address = parts.hostname, port
         self._token = token

@@ -228,6 +228,12 @@ def test_addresses_that_are_none(url: str) -> None:
         RemotePlace(url, "")
 
 
+@pytest.mark.parametrize("token", ["two words", "a\nb: c", "schlüssel"])
+def test_tokens_that_no_header_could_carry(token: str) -> None:
+    with pytest.raises(InvalidValueError, match="NETSIM_CONTROL_TOKEN holds no token; set it to"):
+        RemotePlace("http://127.0.0.1:7", token)
+
+
 def test_nobody_there() -> None:
     with pytest.raises(NotRunningError, match=r"nobody answers at http://127\.0\.0\.1:1: "):
         ControlClient(RemotePlace("127.0.0.1:1", "x")).summary()
