@@ -37,7 +37,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -54,6 +54,14 @@ from netsim.network.reachability import Ping, Reachability
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+MOST_UNREAD: Final = 20_000
+"""Pings that wait for a client to read of them; a network of 1,000 computers has a million."""
+_UNREAD: Final = {
+    "error": {
+        "code": "unread",
+        "message": f"it has ended: {MOST_UNREAD:,} pings wait to be read of",
+    }
+}
 
 
 class ControlServer:
@@ -199,10 +207,12 @@ class ControlServer:
 
         def on_ping(ping: Ping, total: int) -> None:
             lines.put_nowait({**ping.as_dict(), "of": total})
+            if lines.qsize() > MOST_UNREAD:
+                pinging.cancel()
 
         def ended(task: asyncio.Task[Reachability]) -> None:
             self._pinging.discard(task)
-            lines.put_nowait(_totals(task))
+            lines.put_nowait(_totals(task) if lines.qsize() <= MOST_UNREAD else _UNREAD)
             lines.put_nowait(None)
 
         pinging = asyncio.create_task(
@@ -304,6 +314,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except NetsimError as error:
         if isinstance(error, ValueError):
             return _error(400, "bad-request", str(error))
+        return _error(409, "failed", str(error))
+    except ConnectionError as error:  # a node that is down; who has hung up reads no answer
         return _error(409, "failed", str(error))
     except web.HTTPNotFound:
         return _error(404, "not-found", f"there is no {request.path}; see docs/control-api.md")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
@@ -38,6 +39,8 @@ class Faults:
     def __init__(self, network: Operations) -> None:
         self._network = network
         self._changes: set[asyncio.Future[Any]] = set()
+        self._one_by_one = asyncio.Lock()
+        """Changes of links, of which each tells what it found and what it left."""
         self._flapping: dict[int, asyncio.Task[None]] = {}
         """By the index of the link."""
 
@@ -75,16 +78,16 @@ class Faults:
     async def _patch_link(self, request: web.Request) -> web.Response:
         order = read_order(await body_of(request))
         link = self._link(request)
-        before = self._directions(link)
-        if order.verb in ("down", "up", "reset", "flap"):
-            await self._stop_flapping(link)
-        if order.verb == "flap":
-            self._start_flapping(link, order)
-        else:
-            await self._to_its_end(order.carry_out(link), LINK_TIMEOUT)
-        return web.json_response(
-            {"link": self._facts(link), "before": before, "after": self._directions(link)}
-        )
+        async with self._one_by_one:
+            before = self._directions(link)
+            if order.verb in ("down", "up", "reset", "flap"):
+                await self._stop_flapping(link)
+            if order.verb == "flap":
+                self._start_flapping(link, order)
+            else:
+                await self._to_its_end(order.carry_out(link), LINK_TIMEOUT)
+            after = self._directions(link)
+        return web.json_response({"link": self._facts(link), "before": before, "after": after})
 
     def _start_flapping(self, link: LinkOperations, order: LinkOrder) -> None:
         flapping = asyncio.create_task(_flap(link, order))
@@ -125,16 +128,19 @@ class Faults:
 
     async def _post_partition(self, request: web.Request) -> web.Response:
         first, second = await partition_request(request)
-        return await self._links_that_change(self._network.partition(first, second))
+        return await self._links_that_change(partial(self._network.partition, first, second))
 
     async def _post_repair(self, request: web.Request) -> web.Response:
         healed = self._network.traffic_faults()
-        return await self._links_that_change(self._network.repair(), healed=healed)
+        return await self._links_that_change(self._network.repair, healed=healed)
 
-    async def _links_that_change(self, change: Awaitable[Any], **more: Any) -> web.Response:
-        before = set(self._network.down_links())
-        await self._to_its_end(change, LINK_TIMEOUT)
-        changed = before.symmetric_difference(self._network.down_links())
+    async def _links_that_change(
+        self, change: Callable[[], Awaitable[Any]], **more: Any
+    ) -> web.Response:
+        async with self._one_by_one:
+            before = set(self._network.down_links())
+            await self._to_its_end(change(), LINK_TIMEOUT)
+            changed = before.symmetric_difference(self._network.down_links())
         links = self._network.links()
         return web.json_response({"links": [links[index] for index in sorted(changed)], **more})
 

@@ -195,7 +195,7 @@ class NetworkNodes(NetworkInForce):
             what = f"a {planned.kind}" if planned.tap is None else f"attached to tap:{planned.tap}"
             raise InvalidValueError(f"{node} is {what} and runs no program; write a computer")
         if node in self._outages.nodes:
-            raise ConnectionError(f"{node} is not running")
+            raise ConnectionError(f"{node} is not running; start it first")
 
     # Reports of the backend
 

@@ -39,6 +39,8 @@ from netsim.site.backend import Backend, ToolRun
 
 VERY_LATE = Late(frames=12_000, max_ns=94_400_000)
 UNTRUSTED = "timing cannot be trusted: 12,000 frames up to 94 ms late, at web"
+ENDLESS = 3599.0
+"""The time-out of a pingall that never has pinged all."""
 
 
 class FakeNetwork(FakeLinks):
@@ -182,8 +184,11 @@ class FakeNetwork(FakeLinks):
         self.asked_to_ping.append((routers, timeout))
         for ping in pings:
             on_ping(ping, 2)
-        if timeout == 3600:
+        if timeout in (3600, ENDLESS):
             try:
+                while timeout == ENDLESS:
+                    on_ping(pings[0], 2)
+                    await asyncio.sleep(0)
                 await asyncio.Event().wait()
             finally:
                 self.interrupted.set()

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
-from fake_network import VERY_LATE, Served
+from fake_network import ENDLESS, VERY_LATE, Served
 
 from netsim import Timing, UnknownNameError
 from netsim.control.control_client import ControlClient, ControlError
@@ -218,6 +218,15 @@ async def test_a_client_that_hangs_up_ends_pingall(served: Served) -> None:
     assert (await asyncio.to_thread(next, lines))["from"] == "web"
     await asyncio.to_thread(lines.close)  # type: ignore[attr-defined]
     await asyncio.wait_for(served.network.interrupted.wait(), 10)
+
+
+@pytest.mark.asyncio
+async def test_pingall_ends_when_its_client_reads_nothing(served: Served) -> None:
+    lines = client_of(served).ping_all(routers=False, timeout=ENDLESS)
+    await asyncio.to_thread(next, lines)
+    await asyncio.wait_for(served.network.interrupted.wait(), 60)
+    with pytest.raises(ControlError, match="20,000 pings wait to be read of"):
+        await asyncio.to_thread(list, lines)
 
 
 @pytest.mark.asyncio
