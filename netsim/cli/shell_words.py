@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import subprocess
@@ -67,7 +68,8 @@ class ShellWords:
             "links": lambda rest: self._command(["link", *rest]),
             "dump": lambda rest: self._command(["inspect", *rest]),
             "link": self._link,
-            "pingallfull": lambda rest: self._command(["pingall", "--full", *rest]),
+            "pingall": self._pingall,
+            "pingallfull": lambda rest: self._pingall(["--full", *rest]),
             "pingpair": self._pingpair,
             "pingpairfull": self._pingpair,
             "iperf": self._iperf,
@@ -200,6 +202,13 @@ class ShellWords:
         for node, interfaces in names.items():
             say(f"{node}: {','.join(sorted(interfaces, key=_by_number))}")
         return FINE
+
+    def _pingall(self, rest: Sequence[str]) -> int:
+        """`pingall 1`, as Mininet's, waits a second for each answer."""
+        *options, last = rest or [""]
+        if re.fullmatch(r"[0-9]+\.?[0-9]*", last) and options[-1:] != ["--timeout"]:
+            rest = [*options, "--timeout", last]
+        return self._command(["pingall", *rest])
 
     def _pingpair(self, rest: Sequence[str]) -> int | None:
         """Both ways, as Mininet's: between the first two computers."""

@@ -65,7 +65,7 @@ def test_words_of_mininet(pair: Shell) -> None:
 
 
 def test_words_of_mininet_that_take_no_nodes(pair: Shell) -> None:
-    code, out, err = script(pair, "intfs\npingpair\ntime pingallfull\n")
+    code, out, err = script(pair, "intfs\npingpair\ntime pingallfull 2.5\n")
     assert (code, err) == (0, "")
     assert out.startswith("alice: eth0\nweb: eth0\ns1: eth0,eth1\nPING web (")
     assert "PING alice (" in out
