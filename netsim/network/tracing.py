@@ -16,7 +16,7 @@ from netsim.network.node_view import NodeView, owner_of
 from netsim.network.timing import TimingWatch
 from netsim.observe.hop_events import HopBatch, HopEvent, HopFilter
 from netsim.observe.packet_paths import Packet, follow
-from netsim.observe.request_phases import Course, phase_at
+from netsim.observe.request_phases import Course, phases_of
 from netsim.observe.request_trace import PacketList, Trace, beginning_of, nodes_on_the_way
 from netsim.observe.tcp_packets import Segment, connection_of
 from netsim.observe.time_parts import spans_of, unanswered
@@ -24,7 +24,7 @@ from netsim.site.backend import Backend
 from netsim.tools.http_exchange import Headers, TracedExchange, traced_exchange
 from netsim.tools.http_reply import HttpReply
 from netsim.topology.plan import NetworkPlan
-from netsim.wire.address import format_ip
+from netsim.wire.address import IpAddress, format_ip
 
 _REAL_TOLERANCE: Final = 2 * MILLISECOND
 """In real time a program takes some for what follows an arrival at once."""
@@ -65,11 +65,9 @@ async def trace_request(
     port = _port_of(asked.url)
     if asked.timeout is not None and not 0 < asked.timeout < float("inf"):
         raise InvalidValueError(f"a time-out of {asked.timeout:g} s; write more than 0")
-    addresses = frozenset(
-        interface.address
-        for interface in network.plan.node(client).interfaces
-        if interface.address is not None
-    )
+    node = network.plan.node(client)
+    own = (address for each in node.interfaces for address, _ in each.addresses)
+    addresses = frozenset((*own, *node.loopback))
     with network.watch_timing() as watch:
         try:
             await backend.facts(client)  # one that stands still would not begin, either
@@ -93,7 +91,7 @@ async def trace_request(
     packets = follow(event for batch in batches for event in batch.events if _is_for(event, macs))
     packets = [packet for packet in packets if packet.sent_ns >= exchange.started_ns]
     segments = connection_of(packets, addresses, port, exchange.port)
-    trace = _trace(network, client, asked, exchange, packets, segments, batches)
+    trace = _trace(network, client, addresses, asked, exchange, packets, segments, batches)
     return replace(trace, untrusted=watch.timing.text), reply
 
 
@@ -135,8 +133,8 @@ async def _observed(
 ) -> tuple[Result, list[HopBatch]]:
     number = next(_NUMBERS)
     batches: list[HopBatch] = []
-    await backend.begin_hops(number, chosen)
     try:
+        await backend.begin_hops(number, chosen)
         result = await work()
     finally:
         batches += await backend.end_hops(number)
@@ -146,6 +144,7 @@ async def _observed(
 def _trace(
     network: TracedNetwork,
     client: str,
+    addresses: frozenset[IpAddress],
     asked: TracedRequest,
     exchange: TracedExchange,
     packets: list[Packet],
@@ -179,9 +178,8 @@ def _trace(
         nodes,
         segments,
         lambda address: owner_of(network.plan, client, format_ip(address)),
-        lambda at: phase_at(spans, at),
+        phases_of(spans),
     )
-    client_address = network.plan.node(client).interfaces[0].address
     return Trace(
         client=client,
         method=asked.method.upper(),
@@ -194,7 +192,7 @@ def _trace(
         started_ns=exchange.started_ns,
         ended_ns=exchange.ended_ns,
         nodes=tuple(nodes),
-        packets=tuple(listed.of(in_time, client_address)),
+        packets=tuple(listed.of(in_time, addresses)),
         spans=tuple(spans),
         left_out=sum(batch.left_out for batch in batches),
     )

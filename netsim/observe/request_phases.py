@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from netsim.observe.tcp_packets import Segment, last_arrival
+from netsim.observe.tcp_packets import Arrivals, Segment
 
 Phase: TypeAlias = Literal[
     "name lookup", "ARP", "handshake", "TLS", "request", "server", "response"
@@ -54,10 +55,16 @@ class Course:
     """Within which what follows an arrival at a node is its consequence."""
 
 
-def phase_at(spans: Sequence[Span], at: int) -> Phase:
-    """In which phase something was sent, ARP apart."""
-    phases = [span.phase for span in spans if span.phase != "ARP" and span.start_ns <= at]
-    return phases[-1] if phases else "name lookup"
+def phases_of(spans: Sequence[Span]) -> Callable[[int], Phase]:
+    """Tells in which phase something was sent at a time, ARP apart."""
+    own = [span for span in spans if span.phase != "ARP"]
+    starts = [span.start_ns for span in own]
+
+    def phase_at(at: int) -> Phase:
+        place = bisect_right(starts, at)
+        return own[place - 1].phase if place else "name lookup"
+
+    return phase_at
 
 
 def in_phases(
@@ -90,9 +97,7 @@ def _borders(
 ) -> list[tuple[Phase, int]]:
     """Each phase with the time at which it was over; the last one never is."""
     never = course.ended_ns + 1
-    opened = last_arrival(
-        [each for each in back if each.is_syn], course.client, until=course.ended_ns
-    )
+    opened = Arrivals([each for each in back if each.is_syn], course.client).last(course.ended_ns)
     borders: list[tuple[Phase, int | None]] = [
         ("name lookup", course.resolved_ns),
         ("handshake", None if opened is None else opened[1].arrived_ns),
@@ -106,7 +111,7 @@ def _borders(
     first = min(came, default=never)
     answers = [each.packet.sent_ns for each in back if each.length and each.packet.sent_ns >= first]
     answered = min(answers, default=None)
-    request = last_arrival(asked, server, until=course.ended_ns if answered is None else answered)
+    request = Arrivals(asked, server).last(course.ended_ns if answered is None else answered)
     borders.append(("request", None if request is None else request[1].arrived_ns))
     borders += [("server", answered), ("response", None)]
     found: list[tuple[Phase, int]] = []

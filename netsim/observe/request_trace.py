@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -247,16 +247,16 @@ class PacketList:
         self._phase_at = phase_at
         self._lines = FrameLines(brief=True)
 
-    def of(self, packets: Sequence[Packet], client: IpAddress | None) -> list[TracedPacket]:
-        """In the order in which they were sent."""
+    def of(self, packets: Sequence[Packet], addresses: Collection[IpAddress]) -> list[TracedPacket]:
+        """In the order in which they were sent; `addresses` are the client's."""
         return [
             traced
             for packet in packets
-            if self._is_shown(packet, client)
+            if self._is_shown(packet, addresses)
             for traced in self._ways(packet)
         ]
 
-    def _is_shown(self, packet: Packet, client: IpAddress | None) -> bool:
+    def _is_shown(self, packet: Packet, addresses: Collection[IpAddress]) -> bool:
         if id(packet) in self._segments:
             return True
         frame = packet.frame
@@ -266,7 +266,7 @@ class PacketList:
                 return packet.origin in self._nodes and (target is None or target in self._nodes)
             case value if value == ETHERTYPE_IPV4 and frame[23] == PROTOCOL_ICMP:
                 kind = frame[14 + (frame[14] & 0xF) * 4]
-                return frame[30:34] == client and kind not in (ECHO_REPLY, ECHO_REQUEST)
+                return frame[30:34] in addresses and kind not in (ECHO_REPLY, ECHO_REQUEST)
         return False
 
     def _ways(self, packet: Packet) -> list[TracedPacket]:

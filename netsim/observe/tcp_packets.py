@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,38 +99,48 @@ def connection_of(
 
 
 def _find_resent(segments: Sequence[Segment]) -> None:
-    sent: dict[Socket, list[Segment]] = {}
-    for segment in segments:
-        if not segment.span:
-            continue
-        before = sent.setdefault(segment.source, [])
-        segment.resends = next((each for each in before if _overlap(each, segment)), None)
-        before.append(segment)
+    for source in {segment.source for segment in segments}:
+        own = [segment for segment in segments if segment.source == source and segment.span]
+        sent: list[Segment] = []
+        """Those that brought something new, in the order of their numbers."""
+        ends: list[int] = []
+        """Where each of them ends, counted from the first."""
+        for segment in own:
+            start = _distance(own[0].sequence, segment.sequence)
+            end = start + segment.span
+            place = bisect_right(ends, start)
+            if place < len(sent) and end > _distance(own[0].sequence, sent[place].sequence):
+                segment.resends = sent[place]
+                place = len(sent)
+            if place < len(sent) or not ends or end > ends[-1]:
+                sent.insert(place, segment)
+                ends.insert(place, end)
 
 
-def _overlap(one: Segment, other: Segment) -> bool:
-    offset = (other.sequence - one.sequence) & 0xFFFFFFFF
-    if offset < 0x80000000:
-        return offset < one.span
-    return (one.sequence - other.sequence) & 0xFFFFFFFF < other.span
+def _distance(first: int, sequence: int) -> int:
+    """From one number to another, which may lie before it (RFC 9293 3.4)."""
+    return ((sequence - first + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
-def last_arrival(
-    segments: Sequence[Segment],
-    node: str,
-    *,
-    until: int,
-    only_data: bool = True,
-) -> tuple[Segment, Hop] | None:
-    """The latest that came to a node by `until`, of those that brought something new."""
-    latest: tuple[Segment, Hop] | None = None
-    for segment in segments:
-        hop = segment.arrival_at(node)
-        if hop is None or (hop.arrived_ns or 0) > until or (only_data and not segment.span):
-            continue
-        first = None if segment.resends is None else segment.resends.arrival_at(node)
-        if first is not None and (first.arrived_ns or 0) < (hop.arrived_ns or 0):
-            continue
-        if latest is None or (hop.arrived_ns or 0) > (latest[1].arrived_ns or 0):
-            latest = segment, hop
-    return latest
+class Arrivals:
+    """What has come to a node of some segments, and brought something new there."""
+
+    def __init__(self, segments: Sequence[Segment], node: str, *, only_data: bool = True) -> None:
+        came: list[tuple[int, Segment, Hop]] = []
+        for segment in segments:
+            hop = segment.arrival_at(node)
+            if hop is None or hop.arrived_ns is None or (only_data and not segment.span):
+                continue
+            first = None if segment.resends is None else segment.resends.arrival_at(node)
+            if first is None or (first.arrived_ns or 0) >= hop.arrived_ns:
+                came.append((hop.arrived_ns, segment, hop))
+        came.sort(key=lambda each: each[0])
+        self._came = came
+        self._times = [at for at, _, _ in came]
+
+    def last(self, until: int) -> tuple[Segment, Hop] | None:
+        """The latest by `until`; of several at one time the one that was sent first."""
+        count = bisect_right(self._times, until)
+        if not count:
+            return None
+        return self._came[bisect_left(self._times, self._times[count - 1])][1:]

@@ -14,7 +14,7 @@ from typing import Final
 
 from netsim.observe.packet_paths import Hop, Packet
 from netsim.observe.request_phases import Course, Kind, Span, Wait, in_phases
-from netsim.observe.tcp_packets import Segment, last_arrival
+from netsim.observe.tcp_packets import Arrivals, Segment
 from netsim.wire import arp
 from netsim.wire.ethernet import ETHERTYPE_ARP, ETHERTYPE_IPV4
 from netsim.wire.ethernet import HEADER_LENGTH as _ETHERNET
@@ -67,11 +67,15 @@ class _Walk:
         self._server = self._back[0].packet.origin if self._back else self._far_end()
         self._arp = [each for each in packets if _ethertype(each.frame) == ETHERTYPE_ARP]
         self._errors = [each for each in packets if _is_icmp(each.frame)]
+        self._previous = {**_previous_data(self._out), **_previous_data(self._back)}
+        """By segment: what its sender sent before, of data that was new."""
+        self._arrivals: dict[tuple[bool, str, bool], Arrivals] = {}
+        """Of those to the client or of the others, at a node, with data or all."""
 
     def spans(self) -> list[Span]:
         """Go all the way."""
         if self._course.has_reply:
-            last = self._last_arrival(self._back, self._course.client)
+            last = self._last(True, self._course.client)
             if last is not None:
                 self._from_arrival(*last)
         else:
@@ -196,19 +200,13 @@ class _Walk:
         """What the sender's program sent before, or what had arrived there."""
         is_clients = segment.packet.origin == self._course.client
         node, at = segment.packet.origin, segment.packet.sent_ns
-        peers = self._back if is_clients else self._out
         if segment.is_syn and is_clients:
             return None, None
-        last = self._last_arrival(peers, node, until=at, only_data=False)
-        if segment.is_syn or not segment.length:
-            data = self._last_arrival(peers, node, until=at)
-            return None, data or last
-        own = self._out if is_clients else self._back
-        before = [each for each in own[: own.index(segment)] if each.length and not each.resends]
-        turn = self._last_arrival(peers, node, until=at)
-        if not before:
+        last = self._last(is_clients, node, at, only_data=False)
+        turn = self._last(is_clients, node, at)
+        previous = self._previous[id(segment)]
+        if segment.is_syn or not segment.length or previous is None:
             return None, turn or last
-        previous = before[-1]
         if turn is not None and (turn[1].arrived_ns or 0) > previous.packet.sent_ns:
             return None, turn
         if last is not None:
@@ -218,16 +216,15 @@ class _Walk:
                 return None, last  # an acknowledgement that opened the window
         return previous, None
 
-    def _last_arrival(
-        self,
-        segments: Sequence[Segment],
-        node: str,
-        *,
-        until: int | None = None,
-        only_data: bool = True,
+    def _last(
+        self, is_back: bool, node: str, until: int | None = None, *, only_data: bool = True
     ) -> tuple[Segment, Hop] | None:
-        until = self._course.ended_ns if until is None else until
-        return last_arrival(segments, node, until=until, only_data=only_data)
+        """What has come to a node last, of what goes back to the client or of the rest."""
+        key = is_back, node, only_data
+        if key not in self._arrivals:
+            segments = self._back if is_back else self._out
+            self._arrivals[key] = Arrivals(segments, node, only_data=only_data)
+        return self._arrivals[key].last(self._course.ended_ns if until is None else until)
 
     # Requests without a reply
 
@@ -254,14 +251,15 @@ class _Walk:
         while first.before is not None:
             first = first.before
         router = first.sender_node
-        came = self._last_arrival(self._out, router, until=self._cursor, only_data=False)
+        came = self._last(False, router, self._cursor, only_data=False)
         if came is not None:
             self._from_arrival(*came)
 
     def _from_silence(self) -> None:
         """Nothing has ended it: the client has given up, or the reply was cut off."""
         client = self._course.client
-        opened = self._last_arrival([each for each in self._back if each.is_syn], client)
+        openings = Arrivals([each for each in self._back if each.is_syn], client)
+        opened = openings.last(self._course.ended_ns)
         if opened is None:
             if self._out:
                 self._to(self._out[0].packet.sent_ns, "waiting", client)
@@ -275,8 +273,8 @@ class _Walk:
                 self._to(missing.packet.sent_ns, "waiting", missing.packet.origin)
                 self._explain(missing)
                 return
-        arrived = self._last_arrival(self._back, client)
-        request = self._last_arrival(self._out, self._server)
+        arrived = self._last(True, client)
+        request = self._last(False, self._server)
         if request is not None and not any(each.length for each in self._back):
             arrived = request
         if arrived is not None:
@@ -299,6 +297,16 @@ class _Walk:
         ways = [hop for each in self._out for hop in each.packet.hops if hop.arrived_ns]
         last = max(ways, key=lambda hop: hop.arrived_ns or 0, default=None)
         return self._course.client if last is None else last.receiver_node
+
+
+def _previous_data(segments: Sequence[Segment]) -> dict[int, Segment | None]:
+    previous: dict[int, Segment | None] = {}
+    latest = None
+    for segment in segments:
+        previous[id(segment)] = latest
+        if segment.length and segment.resends is None:
+            latest = segment
+    return previous
 
 
 def _ethertype(frame: bytes) -> int:

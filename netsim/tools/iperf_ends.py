@@ -78,11 +78,10 @@ async def connect(
             else:
                 await loop.create_connection(partial(TcpStream, end), address, port)
     except OSError as error:
-        end.close()
-        del _ENDS[loop][number]
+        await close(number)
         raise IperfFailedError(f"unable to connect to {address}: {reason(error)}") from error
     except BaseException:
-        end.close()
+        await close(number)
         raise
     return number, tuple(
         (flow.transport.get_extra_info("sockname"), flow.transport.get_extra_info("peername"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import networkx
 import pytest
@@ -394,6 +395,22 @@ def test_a_redirect_is_told() -> None:
     assert trace.as_dict()["location"] == "/"
 
 
+def test_errors_come_to_whichever_address_of_the_client_they_are_sent() -> None:
+    trace = on(CAMPUS, lambda net: net.trace("r1", "http://10.0.3.99/"))
+    assert trace.error == "no route to host"
+    told = [each for each in trace.packets if each.protocol == "ICMP"]
+    assert {each.hops[0].sender for each in told} == {"r2:eth1"}
+
+
+def test_a_long_download_with_losses_does_not_hold_up_the_network_for_long(lossy: Path) -> None:
+    lossy.write_text(LOSSY.replace("5mbit, loss: 8%", "1gbit, loss: 2%").replace("20", "1000"))
+    began = time.process_time()
+    trace = on(lossy, lambda net: net.trace("alice", "http://web/bytes/6000000"))
+    assert time.process_time() - began < 10, "a few seconds, and not a minute"
+    assert (trace.size, len(trace.packets) > 5000) == (6_000_000, True)
+    check_parts(trace)
+
+
 def test_a_huge_body(lossy: Path) -> None:
     lossy.write_text(LOSSY.replace("5mbit, loss: 8%, queue: 20", "1gbit"))
 
@@ -424,15 +441,30 @@ def test_what_cannot_be_traced_raises() -> None:
     assert on(CAMPUS, work).status == 200
 
 
-def test_nothing_is_watched_any_more() -> None:
-    async def work(network: Network) -> Trace:
-        trace = await network.trace("alice", "http://web/ip")
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_nothing_is_watched_any_more(is_cancelled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(network: Network) -> None:
+        if is_cancelled:
+            backend, begun = network._backend, asyncio.Event()
+            begin = backend.begin_hops
+
+            async def begin_slowly(*words: Any) -> None:
+                await begin(*words)
+                begun.set()
+                await asyncio.sleep(10)
+
+            monkeypatch.setattr(backend, "begin_hops", begin_slowly)
+            tracing = asyncio.create_task(network.trace("alice", "http://web/ip"))
+            await begun.wait()
+            tracing.cancel()
+            await asyncio.gather(tracing, return_exceptions=True)
+        else:
+            await network.trace("alice", "http://web/ip")
         site = network._backend._site  # type: ignore[attr-defined]
         for node in site.nodes.values():
             for port in node.ports:
                 assert (port.taps, port.departure_taps, port.on_drop) == ([], [], None)
                 assert port.egress.on_drop is None
-        return trace
 
     on(CAMPUS, work)
 
