@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import click
+
 from netsim.cli.shell_words import HELP, LINK_VERBS, OWN_WORDS, ShellWords
 from netsim.core.errors import NetsimError
 
@@ -12,7 +14,7 @@ def candidates(words: ShellWords, line: str) -> list[tuple[str, str]]:
     """For the last word of a line: what it may become, each with what that means."""
     *before, typed = line.lstrip().split(" ")
     before = [word for word in before if word]
-    with suppress(NetsimError, OSError):
+    with suppress(NetsimError, OSError, click.ClickException):
         offered = _offered(words, before, typed)
         return [(word, meaning) for word, meaning in offered if word.startswith(typed)]
     return []
@@ -22,13 +24,15 @@ def _offered(words: ShellWords, before: list[str], typed: str) -> list[tuple[str
     from netsim.cli.root import COMMANDS
 
     if not before:
-        own = {word.split()[0]: text for word, text in HELP.items() if word.split()[0] in OWN_WORDS}
+        meanings = {word.split()[0]: text for word, text in HELP.items()}
         return [
             *words.kinds.items(),
-            *own.items(),
+            *((word, meanings.get(word, "")) for word in OWN_WORDS),
             *((name, text) for name, (_, text) in COMMANDS.items()),
         ]
     first, *rest = before
+    if first == "time":
+        return _offered(words, rest, typed)
     if first == "help":
         return [(name, text) for name, (_, text) in COMMANDS.items()]
     if first in words.kinds:

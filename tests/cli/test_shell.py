@@ -19,6 +19,11 @@ import pytest
 from netsim_shell import Shell, network_up
 from networks import NETSIM
 
+from netsim.cli.shell_completion import candidates
+from netsim.cli.shell_words import ShellWords
+from netsim.control.chosen_network import find
+from netsim.control.control_client import ControlClient
+
 PAIR = """\
 name: pair
 nodes:
@@ -183,6 +188,28 @@ def test_a_network_that_goes_down_meanwhile_leaves_the_prompt(tmp_path: Path) ->
         assert len(err.splitlines()) == 2
     finally:
         shell.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("pingall", {"pingall", "pingallfull"}),
+        ("al", {"alice"}),
+        ("alice pi", {"ping"}),
+        ("time alice pi", {"ping"}),
+        ("alice ping w", {"web"}),
+        ("s1 ", {"mac-table"}),
+        ("link alice s1 d", {"down"}),
+        ("help pinga", {"pingall"}),
+        ("nosuch w", set()),
+    ],
+)
+def test_what_tab_offers(
+    pair: Shell, monkeypatch: pytest.MonkeyPatch, line: str, words: set[str]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", pair.environment["XDG_RUNTIME_DIR"])
+    known = ShellWords(ControlClient(find("pair")))
+    assert {word for word, _ in candidates(known, line)} == words
 
 
 class Terminal:
