@@ -103,7 +103,7 @@ def follow(events: Iterable[HopEvent]) -> list[Packet]:
     for event in events:
         directions[event.link, event.sender].append(event)
     hops = [hop for each in directions.values() for hop in _hops_of(each)]
-    hops.sort(key=lambda hop: (hop.queued_ns, hop.left_ns or hop.queued_ns))
+    hops.sort(key=lambda hop: hop.queued_ns)
     return _packets(hops)
 
 
