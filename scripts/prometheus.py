@@ -1,13 +1,12 @@
 """Debian's Prometheus reads the metrics of a running network, and says what inspect says.
 
 `apt-get install prometheus` has it. promtool finds nothing to complain of; Prometheus scrapes the
-control API through a relay, all on loopback, and its answers are compared with `netsim inspect`.
+control API over TCP, with its token, and its answers are compared with `netsim inspect`.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import shutil
@@ -35,26 +34,23 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_RUNTIME_DIR"] = folder
-        netsim("up", "-d", str(ROOT / "topologies" / "home.yaml"))
+        target = f"127.0.0.1:{free_port()}"
+        netsim("up", "-d", "--control", target, str(ROOT / "topologies" / "home.yaml"))
         try:
             netsim("exec", "laptop", "ping", "-q", "-c", "3", "-i", "0.1", "desktop")
-            return asyncio.run(compare(Path(folder)))
+            return compare(Path(folder), target)
         finally:
             netsim("down", "--all")
 
 
-async def compare(folder: Path) -> int:
+def compare(folder: Path, target: str) -> int:
     """Exit code."""
     subprocess.run(["promtool", "check", "metrics"], input=netsim("metrics").encode(), check=True)
-    control = folder / "netsim" / "home" / "control.sock"
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inside = await asyncio.open_unix_connection(str(control))
-        await asyncio.gather(copy(reader, inside[1]), copy(inside[0], writer))
-
-    server = await asyncio.start_server(relay, "127.0.0.1", 0)
-    target = "{}:{}".format(*server.sockets[0].getsockname())
-    scrape = {"job_name": "netsim", "static_configs": [{"targets": [target]}]}
+    scrape = {
+        "job_name": "netsim",
+        "authorization": {"credentials_file": str(folder / "netsim" / "home" / "token")},
+        "static_configs": [{"targets": [target]}],
+    }
     configuration = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
     (folder / "prometheus.yml").write_text(json.dumps(configuration))
     address = f"127.0.0.1:{free_port()}"
@@ -68,21 +64,10 @@ async def compare(folder: Path) -> int:
         stderr=subprocess.DEVNULL,
     )
     try:
-        return await asyncio.to_thread(agree, address)
+        return agree(address)
     finally:
         prometheus.terminate()
-        await asyncio.to_thread(prometheus.wait)
-        server.close()
-
-
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Until one of them has ended."""
-    try:
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    finally:
-        writer.close()
+        prometheus.wait()
 
 
 def agree(address: str) -> int:
