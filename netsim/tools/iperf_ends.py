@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import IperfFailedError
-from netsim.tools.byte_flow import ByteFlow, reason
+from netsim.tools.byte_flow import reason
 from netsim.tools.iperf_streams import (
     Address,
     ConnectedSocket,
@@ -144,12 +144,12 @@ async def totals(
             )
     lasted = end.counts[-1][0]
     return tuple(
-        (lasted if end.order.sends else max(lasted, _ended_at(flow) - end.began_at), counted)
+        (lasted if end.order.sends else max(lasted, flow.ended_at - end.began_at), counted)
         for flow, counted in ((flow, end.counted(flow)) for flow in end.flows)
     )
 
 
-async def _all_arrived(flow: ByteFlow | UdpStream, sent: int | None) -> None:
+async def _all_arrived(flow: TcpStream | UdpStream, sent: int | None) -> None:
     if isinstance(flow, UdpStream):
         if sent is not None:
             await flow.until_all(sent)
@@ -160,11 +160,6 @@ async def _all_arrived(flow: ByteFlow | UdpStream, sent: int | None) -> None:
         if not isinstance(error, TimeoutError) or error.errno:
             raise IperfFailedError(reason(error)) from error
         raise
-
-
-def _ended_at(flow: ByteFlow | UdpStream) -> int:
-    assert isinstance(flow, TcpStream | UdpStream), "there are no others"
-    return flow.ended_at
 
 
 async def stop(number: int) -> None:

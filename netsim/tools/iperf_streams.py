@@ -63,7 +63,7 @@ class End:
     def __init__(self, loop: HostLoopMixin, order: EndOrder) -> None:
         self.loop = loop
         self.order = order
-        self.flows: list[ByteFlow | UdpStream] = []
+        self.flows: list[TcpStream | UdpStream] = []
         self.server: Any = None
         self.began_at = 0
         self.counts: list[Counts] = []
@@ -98,7 +98,7 @@ class End:
         self.counts.append((since, tuple(map(self.counted, self.flows))))
         self.changed.set()
 
-    def counted(self, flow: ByteFlow | UdpStream) -> Counted:
+    def counted(self, flow: TcpStream | UdpStream) -> Counted:
         if isinstance(flow, UdpStream):
             return flow.counted()
         if not self.order.sends:
