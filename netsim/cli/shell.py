@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import count
 from typing import Final, TextIO
 
 import click
@@ -19,6 +20,8 @@ from netsim.core.errors import NetsimError
 
 _NESTED: Final = 10
 """Scripts that `source` scripts."""
+_LONGEST: Final = 65_536
+"""Characters of a line; what has longer ones is no script."""
 
 
 @click.command(
@@ -76,7 +79,16 @@ class _Shell:
     def run_script(self, lines: TextIO, name: str) -> int:
         """As `sh` does: it goes on after what fails, and ends with the code of the last command."""
         code = FINE
-        for number, line in enumerate(lines, 1):
+        for number in count(1):
+            line = lines.readline(_LONGEST + 1)
+            if len(line) > _LONGEST:
+                say(
+                    f"netsim: {name}:{number}: a line of more than {_LONGEST:,} characters",
+                    err=True,
+                )
+                return MISUSED
+            if not line:
+                break
             code = self._do(line, f"{name}:{number}: ", code)
             if (
                 self._words.has_left

@@ -44,6 +44,8 @@ OWN_WORDS: Final = (
     *("time", "source", "sh", "help", "exit", "quit"),
 )
 LINK_VERBS: Final = ("down", "up", "hold", "release", "reset")
+_SHOWN: Final = 70
+"""Characters of a line in which something is wrong."""
 _OF_A_SHELL: Final = frozenset(("|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1"))
 _APART: Final = frozenset(("up", "test"))
 """Commands that take the whole process; they get one of their own."""
@@ -110,7 +112,8 @@ class ShellWords:
         try:
             words = shlex.split(text)
         except ValueError as error:
-            return _misused(f"{where}{str(error).lower()} in `{text}`; close it")
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+            return _misused(f"{where}{str(error).lower()} in `{shown}`; close it")
         if not words:
             return None
         odd = next((word for word in words if word in _OF_A_SHELL), None)
@@ -143,7 +146,7 @@ class ShellWords:
         from netsim.tools import HOST_TOOLS
         from netsim.topology.naming import nearest, suggest
 
-        first = words[0]
+        first = words[0][:_SHOWN]
         if len(words) > 1 and words[1] in HOST_TOOLS:
             return f"{self.network} has no node `{first}`; {suggest(first, self.kinds)}"
         if theirs := prompt_words_here(first):

@@ -155,6 +155,23 @@ def test_a_wrong_line_is_told_in_one(pair: Shell, line: str, text: str) -> None:
     assert err.count("\n") == 1
 
 
+def test_what_is_no_script_ends_it(pair: Shell) -> None:
+    with open("/dev/zero", "rb") as endless:  # a line without an end
+        done = subprocess.run(
+            [*NETSIM, "shell"],
+            stdin=endless,
+            env=pair.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    told = "netsim: -:1: a line of more than 65,536 characters\n"
+    assert (done.returncode, done.stderr) == (2, told)
+    code, _, err = script(pair, f'alice ping "{"x" * 1000}\n')
+    assert code == 2
+    assert len(err) < 150
+
+
 def test_scripts_may_source_scripts_and_not_themselves_for_ever(pair: Shell) -> None:
     (pair.folder / "inner").write_text("sh echo inner\nalice nosuch\n")
     (pair.folder / "outer").write_text("source inner\nsh echo outer\n")
