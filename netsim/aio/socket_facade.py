@@ -176,7 +176,7 @@ class ConnectionFacade(SocketFacade):
         elif key == _USER_TIMEOUT:
             connection.user_timeout_ns = _number(value) * MILLISECOND
         elif key == _SEND_BUFFER:
-            connection.sender.buffer_limit = max(_number(value), _LEAST_BUFFER)
+            connection.fix_send_buffer(max(_number(value), _LEAST_BUFFER))
         elif key == _RECEIVE_BUFFER:
             connection.receiver.fix(max(_number(value), _LEAST_BUFFER))
         elif key == _QUICK_ACK:
@@ -197,8 +197,7 @@ class ConnectionFacade(SocketFacade):
             case key if key == _CONGESTION:
                 return connection.sender.congestion_name.encode().ljust(16, b"\0")[: size or 16]
             case key if key == _SEND_BUFFER:
-                own = connection.sender.buffer_limit is not None
-                value = connection.send_buffer_limit * (2 if own else 1)
+                value = connection.send_buffer_limit
             case key if key == _RECEIVE_BUFFER:
                 value = 2 * connection.receiver.limit
             case key if key == _MAXIMUM_SEGMENT:

@@ -222,10 +222,10 @@ class StreamTransport(transports._FlowControlMixin):
             self._lose(system_error(connection.error))
             return
         if not self._waiting:
-            room = max(connection.send_room, 0)
-            if len(data) <= room:
+            if connection.takes(len(data)):
                 connection.send(data if isinstance(data, bytes) else bytes(data))
                 return
+            room = connection.send_room
             with memoryview(data).cast("B") as view:
                 if room:
                     connection.send(bytes(view[:room]))
@@ -235,11 +235,11 @@ class StreamTransport(transports._FlowControlMixin):
         self._maybe_pause_protocol()
 
     def _send_waiting(self) -> None:
-        """Hand the connection more when a third of its buffer is free, as Linux wakes a writer."""
+        """Hand the connection more when it has made room for it."""
         connection = self._connection
-        room = connection.send_room
-        if connection.closed or room < connection.buffered_bytes // 2 or room <= 0:
+        if connection.closed or not connection.makes_room():
             return
+        room = connection.send_room
         connection.send(bytes(self._waiting[:room]))
         del self._waiting[:room]
         if not self._waiting and self._eof_written:

@@ -62,11 +62,13 @@ def test_buffers_of_a_set_size(world: World) -> None:
         there.transport.pause_reading()
         sock(here).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20_000)
         assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 40_000
+        # Ten segments may leave, and the buffer that was begun is filled: 22 more.
         here.transport.write(b"x" * 200_000)
-        assert here.transport.get_write_buffer_size() == 180_000
+        assert here.transport.get_write_buffer_size() == 200_000 - 32 * 1448
         await asyncio.sleep(10)
-        waiting = here.transport.get_write_buffer_size()
-        assert 200_000 - 65_535 - 20_000 <= waiting <= 200_000 - 65_535
+        # Filled to the end once more when there was room: Linux takes 78,000 octets, too.
+        held = 200_000 - 65_535 - here.transport.get_write_buffer_size()
+        assert 40_000 < held < 80_000
 
     talk(world, what)
 

@@ -20,6 +20,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from buffer_dialogues import BUFFER_DIALOGUES
 from dialogues import DIALOGUES
 from raw_dialogue import PEER_MAC, PEER_PORT, PORT, SUBJECT_MAC, Dialogue
 
@@ -92,6 +93,17 @@ class KernelSubject(Dialogue):
         with contextlib.suppress(OSError):
             self._socket.send(bytes(count))
 
+    def fill(self) -> int:
+        self.act()
+        octets = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                octets += self._socket.send(bytes(65536))
+        return octets
+
+    def is_writable(self) -> bool:
+        return bool(select.select([], [self._socket], [], 0)[1])
+
     def read(self) -> int:
         with contextlib.suppress(OSError):
             return len(self._socket.recv(1 << 20))
@@ -111,10 +123,18 @@ class KernelSubject(Dialogue):
     def set_linger(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def set_send_buffer(self, octets: int) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, octets)
+
     def keep_alive(self, idle: int, interval: int, probes: int) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (("IDLE", idle), ("INTVL", interval), ("CNT", probes)):
             self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, f"TCP_KEEP{option}"), value)
+
+    def round_trip(self) -> tuple[float, float]:
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        timeout, trip = (struct.unpack_from("=I", info, at)[0] / 1000 for at in (8, 68))
+        return trip, timeout
 
     def error(self) -> str:
         number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -128,7 +148,7 @@ def play(name: str, number: int) -> Any:
         subject.wait(0.3)
         subject.heard.clear()
         subject.start()
-        DIALOGUES[name](subject)
+        (DIALOGUES | BUFFER_DIALOGUES)[name](subject)
         return subject.heard
     except Exception:  # noqa: BLE001  # told to whoever asked
         return traceback.format_exc()

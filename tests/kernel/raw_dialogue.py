@@ -22,6 +22,8 @@ PEER_ISS = 0xFFFFFF00
 PEER_CLOCK = 0xFFFFFC00
 PEER_MAC = bytes.fromhex("020000000200")
 SUBJECT_MAC = bytes.fromhex("020000000100")
+ROUND_TRIP = "round trip"
+"""How a note of it begins."""
 FLAGS = {"S": 2, "F": 1, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
 
 
@@ -80,6 +82,14 @@ class Dialogue(ABC):
         """It writes so many octets."""
 
     @abstractmethod
+    def fill(self) -> int:
+        """It writes, 64 KiB at a time, until there is no room: how many octets were taken."""
+
+    @abstractmethod
+    def is_writable(self) -> bool:
+        """Whether it is told that there is room again."""
+
+    @abstractmethod
     def read(self) -> int:
         """It reads what there is: how many octets."""
 
@@ -100,12 +110,24 @@ class Dialogue(ABC):
         """SO_LINGER of no time."""
 
     @abstractmethod
+    def set_send_buffer(self, octets: int) -> None:
+        """SO_SNDBUF"""
+
+    @abstractmethod
     def keep_alive(self, idle: int, interval: int, probes: int) -> None:
         """SO_KEEPALIVE, in seconds."""
 
     @abstractmethod
     def error(self) -> str:
         """What the program is told: the name of an errno, or nothing."""
+
+    @abstractmethod
+    def round_trip(self) -> tuple[float, float]:
+        """What the subject takes for it, and how long it waits before it sends again; in ms."""
+
+    def note_round_trip(self) -> None:
+        trip, timeout = self.round_trip()
+        self.note(f"{ROUND_TRIP} {trip:.0f} ms, timeout {timeout:.0f} ms")
 
     def act(self) -> None:
         """The peer or the program does something now."""

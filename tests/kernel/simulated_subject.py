@@ -8,7 +8,7 @@ from collections.abc import Callable
 from raw_dialogue import PEER_PORT, PORT, SUBJECT_MAC, Dialogue
 
 from netsim.core.streams import RandomStreams
-from netsim.core.time import SECOND
+from netsim.core.time import MILLISECOND, SECOND
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface, InterfaceAddress
 from netsim.stack.tcp.settings import KeepAlive, TcpSettings
@@ -18,14 +18,13 @@ from netsim.stack.tcp.tcp_socket import TcpSocket
 class SimulatedSubject(Dialogue):
     """Everything happens at once; only `wait` takes time."""
 
-    def __init__(self) -> None:
+    def __init__(self, header_room: int = 320) -> None:
         super().__init__(peer=bytes((10, 7, 0, 2)), subject=bytes((10, 7, 0, 1)))
         self._now = 0
         address = InterfaceAddress(self.subject, 24)
         self._interface = Interface(0, "eth0", SUBJECT_MAC, (address,))
-        self._host = Host(
-            [self._interface], RandomStreams(1), tcp_settings=TcpSettings(congestion="reno")
-        )
+        settings = TcpSettings(congestion="reno", header_room=header_room)
+        self._host = Host([self._interface], RandomStreams(1), tcp_settings=settings)
 
     def now(self) -> float:
         return self._now / SECOND
@@ -70,6 +69,16 @@ class SimulatedSubject(Dialogue):
     def write(self, count: int) -> None:
         self._do(lambda: self._socket.send(bytes(count)))
 
+    def fill(self) -> int:
+        octets = 0
+        while room := min(self._socket.send_room, 65536):
+            octets += room
+            self.write(room)
+        return octets
+
+    def is_writable(self) -> bool:
+        return self._socket.makes_room()
+
     def read(self) -> int:
         octets = len(self._socket.receive())
         self._collect()
@@ -87,9 +96,16 @@ class SimulatedSubject(Dialogue):
     def set_linger(self) -> None:
         self._socket.linger_reset = True
 
+    def set_send_buffer(self, octets: int) -> None:
+        self._socket.fix_send_buffer(octets)
+
     def keep_alive(self, idle: int, interval: int, probes: int) -> None:
         self._socket.set_keep_alive(KeepAlive(idle * SECOND, interval * SECOND, probes))
         self._collect()
+
+    def round_trip(self) -> tuple[float, float]:
+        known = self._socket.sender.round_trip
+        return known.smoothed / MILLISECOND, known.timeout / MILLISECOND
 
     def error(self) -> str:
         number = self._socket.error

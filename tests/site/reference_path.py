@@ -101,7 +101,7 @@ def get(network: MemoryNetwork, octets: int) -> tuple[float, TcpCounters]:
         network.run_for(100 * MICROSECOND)
         server = server or listener.accept()
         if server is not None and (written or server.receive()):
-            size = min(octets - written, max(server.send_room, 0))
+            size = min(octets - written, server.send_room) if server.makes_room() else 0
             if size:
                 server.send(bytes(size))
                 written += size

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from netsim.stack.tcp import syn_cookies
+from netsim.stack.tcp import send_memory, syn_cookies
 from netsim.stack.tcp.connection import TIMESTAMP_LENGTH, Connection, Shared, own_mss
 from netsim.stack.tcp.endpoints import Endpoint, key_of
 from netsim.stack.tcp.receiver import MAX_WINDOW_FIELD, MAX_WINDOW_SCALE, window_scale_for
@@ -131,6 +131,7 @@ def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
     sender.retries = 0
     connection.retransmission_timer.stop()
     sender.establish(connection.segment_size(), connection.shared.settings, repeated, now)
+    send_memory.expand(connection)
     connection.connected = True
     # A half-close asked for before now takes effect as soon as data may leave.
     connection.state = State.FIN_WAIT_1 if sender.buffer.fin_queued else State.ESTABLISHED

@@ -26,9 +26,8 @@ from netsim.stack.tcp.transmitter import Transmitter
 from netsim.stack.timers import Timer
 from netsim.wire.tcp import ACK, CWR, FIN, PSH, TcpSegment
 
-_PACKET_MEMORY: Final = 4352
-"""Octets of memory that Linux reckons for a segment of an Ethernet path."""
-_INITIAL_SEGMENTS: Final = 10
+_INITIAL_MEMORY: Final = 16_384
+"""tcp_wmem"""
 
 
 class TimerUse(Enum):
@@ -52,7 +51,6 @@ class Sender:
         "_window_ack",
         "_window_sequence",
         "buffer",
-        "buffer_limit",
         "congestion",
         "congestion_name",
         "counters",
@@ -61,6 +59,8 @@ class Sender:
         "iss",
         "last_sent_at",
         "max_window",
+        "memory_fixed",
+        "memory_limit",
         "mss",
         "no_delay",
         "nxt",
@@ -103,8 +103,10 @@ class Sender:
         self.nxt = iss
         """SND.NXT; never goes back."""
         self.buffer = SendBuffer(iss + 1)
-        self.buffer_limit: int | None = None
-        """What the program has set (SO_SNDBUF); None while the buffer tunes itself."""
+        self.memory_limit = _INITIAL_MEMORY
+        """Octets of memory that the buffer takes, as `send_memory` counts them (sk_sndbuf)."""
+        self.memory_fixed = False
+        """The program has set that (SO_SNDBUF): it does not tune itself."""
         self.established = False
         """The handshake is through: data may leave."""
         self.window_edge = iss + 1
@@ -170,14 +172,6 @@ class Sender:
     def fin_acknowledged(self) -> bool:
         """The peer has our FIN and everything before it."""
         return self.buffer.fin_queued and self.una > self.buffer.end
-
-    def send_buffer_limit(self, most: int) -> int:
-        """Octets that the buffer takes now, at most `most`: with packets of 4,352 octets two
-        windows, as in Linux (tcp_sndbuf_expand)."""
-        if self.buffer_limit is not None:
-            return self.buffer_limit
-        window = self.congestion.window // self.mss if self.established else 0
-        return min(2 * _PACKET_MEMORY * max(window, _INITIAL_SEGMENTS), most)
 
     def in_flight(self) -> int:
         """Octets believed to be in the network."""

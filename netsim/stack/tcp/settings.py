@@ -30,7 +30,11 @@ class TcpSettings:
     """The window before it is seen how much a program reads in a round trip (tcp_rmem: half of
     131,072)."""
     send_buffer: int = 4 << 20
-    """Per connection: bytes taken from a program and not acknowledged, at most (tcp_wmem)."""
+    """Per connection: memory for what is taken from a program and not acknowledged, at most
+    (tcp_wmem). What that holds is in `send_memory`."""
+    header_room: int = 320
+    """What each buffer of Linux has beside its data for headers (MAX_TCP_HEADER) where the kernel
+    was built with wireless drivers and tunnels, as distributions do; 192 without."""
     initial_window: int = 10
     """Segments sent before the first acknowledgement (RFC 6928)."""
     congestion: str = "cubic"

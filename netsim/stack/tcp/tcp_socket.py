@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from netsim.stack.socket_errors import NotConnectedError
-from netsim.stack.tcp import output, path_errors, timeouts
+from netsim.stack.tcp import output, path_errors, send_memory, timeouts
 from netsim.stack.tcp.connection import Connection, Shared
 from netsim.stack.tcp.endpoints import Endpoint
 from netsim.stack.tcp.settings import KeepAlive
 from netsim.stack.tcp.state import MAY_WRITE, SYNCHRONIZED, State
+
+_SURELY: Final = 16_384
+"""Octets that every buffer holds which the peer's window lets become so large."""
 
 
 class TcpSocket(Connection):
@@ -43,17 +48,35 @@ class TcpSocket(Connection):
         """Octets sent by the owner and not yet acknowledged."""
         return len(self.sender.buffer.data)
 
+    def takes(self, octets: int) -> bool:
+        """Whether the send buffer has room for all of that; where it is empty that is seen at
+        once, since it takes one buffer of Linux's at least."""
+        sender = self.sender
+        if not sender.buffer.data and octets <= min(sender.max_window // 4, _SURELY):
+            return True
+        return octets <= send_memory.room(self)
+
     @property
     def send_room(self) -> int:
-        """Octets that the send buffer has room for; below zero after it has shrunk."""
-        sender = self.sender
-        limit = sender.send_buffer_limit(self.shared.settings.send_buffer)
-        return limit - len(sender.buffer.data)
+        """Octets that the send buffer has room for."""
+        return send_memory.room(self)
+
+    def makes_room(self) -> bool:
+        """For an owner that waits to send more: the send buffer grows where it may; whether there
+        is enough room now to wake somebody for it."""
+        send_memory.expand(self)
+        return send_memory.is_writable(self)
 
     @property
     def send_buffer_limit(self) -> int:
-        """Octets that the send buffer takes now; it grows with the congestion window."""
-        return self.sender.send_buffer_limit(self.shared.settings.send_buffer)
+        """Octets of memory that the send buffer takes (SO_SNDBUF), which are more than there are in
+        what is sent."""
+        return self.sender.memory_limit
+
+    def fix_send_buffer(self, octets: int) -> None:
+        """The program wants room for that many octets, for which twice the memory is reckoned."""
+        self.sender.memory_fixed = True
+        self.sender.memory_limit = 2 * octets
 
     @property
     def no_delay(self) -> bool:
