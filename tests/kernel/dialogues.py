@@ -151,6 +151,180 @@ def a_wrong_ack_of_a_syn(d: Dialogue) -> None:
     d.note(d.error())
 
 
+# A handshake that is repeated: what is measured (RFC 6298, 7323 4, 6928 2)
+
+LATE: Final = 0.1
+"""Seconds that an answer takes; a timer of the kernel's may be 40 ms late."""
+
+
+def after_a_repeated_handshake(d: Dialogue) -> None:
+    """How many segments leave, and when the first is sent again."""
+    d.note_round_trip()
+    d.write(12 * 1448)
+    d.wait(0.9)
+
+
+def a_repeated_syn(d: Dialogue, times: int, answered: int | None) -> None:
+    """The peer answers the first SYN, or the second…, or says not which."""
+    d.timestamps = answered is not None
+    d.connect()
+    stamps = []
+    for _ in range(times):
+        d.wait(0.5)
+        stamps.append(d.echo)
+        d.wait(0.5)
+    d.wait(LATE)
+    stamps.append(d.echo)
+    d.note(f"{len(set(stamps))} stamps")
+    echo = {} if answered is None else {"timestamp_echo": stamps[answered]}
+    d.send("SA", 0, 1, **MODERN, **echo)
+    d.wait(SOON)
+    after_a_repeated_handshake(d)
+
+
+@dialogue
+def a_repeated_syn_is_answered(d: Dialogue) -> None:
+    a_repeated_syn(d, 1, 1)
+
+
+@dialogue
+def a_repeated_syn_whose_first_is_answered(d: Dialogue) -> None:
+    a_repeated_syn(d, 1, 0)
+
+
+@dialogue
+def a_repeated_syn_without_timestamps(d: Dialogue) -> None:
+    a_repeated_syn(d, 1, None)
+
+
+@dialogue
+def a_syn_that_left_three_times_is_answered(d: Dialogue) -> None:
+    a_repeated_syn(d, 2, 2)
+
+
+@dialogue
+def a_syn_that_left_three_times_whose_first_is_answered(d: Dialogue) -> None:
+    a_repeated_syn(d, 2, 0)
+
+
+@dialogue
+def a_syn_that_left_three_times_whose_second_is_answered(d: Dialogue) -> None:
+    a_repeated_syn(d, 2, 1)
+
+
+def a_syn_ack_with_an_echo(d: Dialogue, ago: int) -> None:
+    d.timestamps = True
+    d.connect()
+    d.wait(LATE)
+    d.send("SA", 0, 1, **MODERN, timestamp_echo=(d.echo - ago) % 2**32)
+    d.wait(SOON)
+    d.note(d.error())
+
+
+@dialogue
+def a_syn_ack_that_echoes_what_was_before_the_syn(d: Dialogue) -> None:
+    a_syn_ack_with_an_echo(d, 5)
+
+
+@dialogue
+def a_syn_ack_that_echoes_what_will_be(d: Dialogue) -> None:
+    a_syn_ack_with_an_echo(d, -10_000)
+
+
+def a_repeated_syn_ack(d: Dialogue, times: int, acknowledged: int | None) -> None:
+    """The peer acknowledges the first SYN-ACK, or the second…, or says not which."""
+    d.timestamps = acknowledged is not None
+    d.listen()
+    d.send("S", **MODERN)
+    stamps = []
+    for seconds in (1, 2)[:times]:
+        d.wait(seconds / 2)
+        stamps.append(d.echo)
+        d.wait(seconds / 2)
+    d.wait(LATE)
+    stamps.append(d.echo)
+    d.note(f"{len(set(stamps))} stamps")
+    echo = {} if acknowledged is None else {"timestamp_echo": stamps[acknowledged]}
+    d.send("A", 1, 1, **echo)
+    d.wait(SOON)
+    d.accept()
+    after_a_repeated_handshake(d)
+
+
+@dialogue
+def a_repeated_syn_ack_is_acknowledged(d: Dialogue) -> None:
+    a_repeated_syn_ack(d, 1, 1)
+
+
+@dialogue
+def a_repeated_syn_ack_whose_first_is_acknowledged(d: Dialogue) -> None:
+    a_repeated_syn_ack(d, 1, 0)
+
+
+@dialogue
+def a_repeated_syn_ack_without_timestamps(d: Dialogue) -> None:
+    a_repeated_syn_ack(d, 1, None)
+
+
+@dialogue
+def a_syn_ack_that_left_three_times_is_acknowledged(d: Dialogue) -> None:
+    a_repeated_syn_ack(d, 2, 2)
+
+
+@dialogue
+def a_syn_ack_that_left_three_times_whose_first_is_acknowledged(d: Dialogue) -> None:
+    a_repeated_syn_ack(d, 2, 0)
+
+
+def a_syn_ack_that_was_asked_for_again(d: Dialogue, acknowledged: int) -> None:
+    """By a SYN that came twice, before any timer: it counts as repeated."""
+    d.timestamps = True
+    d.listen()
+    stamps = []
+    for _ in range(2):
+        d.wait(0.4)
+        d.send("S", **MODERN)
+        d.wait(LATE)
+        stamps.append(d.echo)
+    d.send("A", 1, 1, timestamp_echo=stamps[acknowledged])
+    d.wait(SOON)
+    d.accept()
+    after_a_repeated_handshake(d)
+
+
+@dialogue
+def a_syn_ack_that_was_asked_for_again_is_acknowledged(d: Dialogue) -> None:
+    a_syn_ack_that_was_asked_for_again(d, 1)
+
+
+@dialogue
+def a_syn_ack_that_was_asked_for_again_whose_first_is_acknowledged(d: Dialogue) -> None:
+    a_syn_ack_that_was_asked_for_again(d, 0)
+
+
+def data_that_left_twice(d: Dialogue, answered: int) -> None:
+    handshake(d, modern=True)
+    d.wait(0.2)
+    d.write(1448)
+    d.wait(LATE)
+    stamps = [d.echo]
+    d.wait(1.0)
+    stamps.append(d.echo)
+    d.send("A", 1, 1449, timestamp_echo=stamps[answered])
+    d.wait(SOON)
+    d.note_round_trip()
+
+
+@dialogue
+def data_that_left_twice_is_acknowledged(d: Dialogue) -> None:
+    data_that_left_twice(d, 1)
+
+
+@dialogue
+def data_that_left_twice_whose_first_is_acknowledged(d: Dialogue) -> None:
+    data_that_left_twice(d, 0)
+
+
 # Resets and challenges (RFC 5961)
 
 

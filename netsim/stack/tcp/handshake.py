@@ -120,13 +120,14 @@ def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
     """Our SYN is acknowledged by `segment` and theirs has come: ESTABLISHED."""
     sender = connection.sender
     repeated = sender.retries
-    if connection.opened_at is None:
-        pass  # the answer was a SYN cookie
-    elif not repeated:
-        sender.round_trip.sample(now - connection.opened_at)
+    opened_at = connection.opened_at
+    if opened_at is not None and opened_at == connection.syn_sent_at:
+        sender.round_trip.sample(now - opened_at)
     else:
-        sender.round_trip.handshake_was_repeated()
-        sender.measure_echo(connection.syn_sent_at, segment, now)
+        sender.round_trip.handshake_was_not_measured()
+        sender.measure_echo(segment, now)
+        if opened_at is not None and _answers_what_left_at(connection, opened_at, segment):
+            repeated = 0  # without need (RFC 3522; Linux: tcp_try_undo_spurious_syn)
     sender.una = sender.iss + 1
     sender.retries = 0
     connection.retransmission_timer.stop()
@@ -138,3 +139,9 @@ def establish(connection: Connection, segment: TcpSegment, now: int) -> None:
     connection.notify()
     # What the owner asked for on a connection that was still opening, such as keep-alive.
     connection.mark_dirty()
+
+
+def _answers_what_left_at(connection: Connection, time: int, segment: TcpSegment) -> bool:
+    """Whether the peer echoes the timestamp of then."""
+    transmitter = connection.transmitter
+    return transmitter.timestamps and segment.timestamp_echo == transmitter.clock(time)

@@ -32,8 +32,8 @@ class _News:
     """Octets newly acknowledged."""
     sent_at: int | None = None
     """When the oldest data left of which it is certain that it arrived as it was first sent."""
-    resent_at: int | None = None
-    """When something that is acknowledged was last sent again."""
+    resent: bool = False
+    """Something that is acknowledged had been sent again."""
     original: bool = False
     """Something that was outstanding when the timer went off, and was not sent again, arrived."""
     reported_duplicate: bool = False
@@ -56,8 +56,8 @@ def acknowledged(sender: Sender, ack: int, segment: TcpSegment, duplicate: bool,
         _sacked(sender, ack, segment, news, now)
     if news.sent_at is not None:
         sender.round_trip.sample(now - news.sent_at)
-    elif news.resent_at is not None:
-        sender.measure_echo(news.resent_at, segment, now)
+    elif news.resent:
+        sender.measure_echo(segment, now)
     if recovery.probe_end >= 0:
         tail_loss.acknowledged(sender, ack, duplicate, news.reported_duplicate, news.sacked > 0)
     if news.octets:
@@ -116,9 +116,8 @@ def _cumulative(sender: Sender, ack: int, news: _News, now: int) -> None:
     fresh = [each for each in done if not each.sacked]
     for each in fresh:
         _arrived(sender, each, news, now)
-    resent = [each.sent_at for each in done if each.resent_once]
-    if resent:
-        news.resent_at = max(resent)
+    if any(each.resent_once for each in done):
+        news.resent = True
         if not recovery.selective:
             news.original = False  # what is known only by count may be due to the repetition
     elif fresh:

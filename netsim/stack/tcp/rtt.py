@@ -62,6 +62,6 @@ class RoundTrip:
         """Whether what `backed_off` says grows no more."""
         return self.backed_off(times) >= self._maximum
 
-    def handshake_was_repeated(self) -> None:
+    def handshake_was_not_measured(self) -> None:
         """(5.7): a SYN was lost, and until there is a sample data waits three seconds."""
         self.timeout = _LOST_SYN_RTO

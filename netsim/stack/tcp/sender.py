@@ -217,13 +217,12 @@ class Sender:
             if search.low >= search.ceiling:
                 self.search = None
 
-    def measure_echo(self, resent_at: int, segment: TcpSegment, now: int) -> None:
-        """A sample of what was sent again, last at `resent_at`: the timestamp that the peer
-        echoes tells which it answers, to the millisecond (RFC 7323 4.1). An older one may have
-        been answered before, in vain, and says nothing about the path."""
+    def measure_echo(self, segment: TcpSegment, now: int) -> None:
+        """A sample of what was sent again: the timestamp that the peer echoes tells which it
+        answers, to the millisecond (RFC 7323 4.1)."""
         if self.transmitter.timestamps and segment.timestamp is not None:
             elapsed = (self.transmitter.clock(now) - segment.timestamp_echo) & MASK
-            if elapsed < HALF and elapsed * MILLISECOND <= now - resent_at + MILLISECOND:
+            if segment.timestamp_echo and elapsed < HALF:
                 self.round_trip.sample(max(elapsed, 1) * MILLISECOND)
 
     # -- what leaves

@@ -8,7 +8,7 @@ from typing import Final
 from netsim.core.time import MILLISECOND
 from netsim.stack.tcp import arrival, handshake
 from netsim.stack.tcp.connection import Connection
-from netsim.stack.tcp.seq import unwrap
+from netsim.stack.tcp.seq import MASK, unwrap
 from netsim.stack.tcp.state import State
 from netsim.wire.tcp import ACK, RST, SYN, TcpSegment
 
@@ -28,6 +28,10 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
                 # The RST ends what the peer has left of a connection before: ask again soon.
                 connection.retransmission_timer.start(now + _SOON)
             return
+        if _echoes_nothing_of_ours(connection, segment, now):
+            connection.shared.counters.old_timestamps += 1
+            arrival.refuse_segment(connection, segment, now)
+            return
     if flags & RST:  # second
         if flags & ACK:
             connection.shared.counters.resets_in += 1
@@ -44,4 +48,18 @@ def segment_arrives(connection: Connection, segment: TcpSegment, now: int) -> No
     else:
         # Simultaneous open (RFC 9293 3.5, figure 7).
         connection.state = State.SYN_RECEIVED
+        if not sender.retries:
+            connection.opened_at = now  # what the peer answers leaves now
         handshake.send_syn(connection, now)
+
+
+def _echoes_nothing_of_ours(connection: Connection, segment: TcpSegment, now: int) -> bool:
+    """Whether its timestamp answers no SYN that we have sent: as Linux does, such an answer of a
+    connection before is refused."""
+    if not connection.shared.settings.timestamps or segment.timestamp is None:
+        return False
+    assert connection.opened_at is not None
+    clock = connection.transmitter.clock
+    first = clock(connection.opened_at)
+    since = (segment.timestamp_echo - first) & MASK
+    return segment.timestamp_echo != 0 and since > (clock(now) - first) & MASK

@@ -31,6 +31,7 @@ from netsim.stack.tcp.ephemeral_ports import FIRST_EPHEMERAL, LAST_EPHEMERAL
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.settings import TcpSettings
 from netsim.stack.tcp.state import State
+from netsim.stack.tcp.tcp_socket import TcpSocket
 
 
 def test_active_open() -> None:
@@ -140,26 +141,78 @@ def test_after_a_lost_syn_data_starts_slowly() -> None:
     d.expect("A", seq=1, ack=1, payload=bytes(MSS), at=6 * SECOND - 1)
 
 
-@pytest.mark.parametrize("passive", [False, True])
-def test_the_timestamp_of_a_repeated_handshake_is_a_sample(passive: bool) -> None:
-    """RFC 7323 4.1; RFC 6298 (5.7) asks for three seconds only where there is none."""
+def repeated_handshake(passive: bool, times: int, answered: int) -> tuple[Dialogue, TcpSocket]:
+    """Repeated by timer; 20 ms after the last the peer answers that one, or one before."""
     if passive:
         d, connection = syn_received(MODERN)
-        d.expect("SA", seq=0, ack=1, at=SECOND)
-        d.after(20 * MILLISECOND)
-        d.send("A", seq=1, ack=1)
     else:
         d, connection = syn_sent(MODERN)
         d.timestamps = True
-        d.expect("S", seq=0, at=SECOND)
-        d.after(20 * MILLISECOND)
-        d.send("SA", seq=0, ack=1, mss=MSS, sack_permitted=True)
+    stamps = [connection.transmitter.clock(d.now)]
+    for at in ((1, 3) if passive else (1, 2))[:times]:
+        d.expect("SA" if passive else "S", seq=0, ack=1 if passive else None, at=at * SECOND)
+        stamps.append(connection.transmitter.clock(d.now))
+    d.after(20 * MILLISECOND)
+    if passive:
+        d.send("A", seq=1, ack=1, timestamp_echo=stamps[answered])
+    else:
+        d.send("SA", ack=1, mss=MSS, sack_permitted=True, timestamp_echo=stamps[answered])
         d.expect("A", seq=1, ack=1)
-    assert connection.sender.round_trip.smoothed == 20 * MILLISECOND
-    assert connection.sender.round_trip.timeout == 220 * MILLISECOND
+    return d, connection
+
+
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize(("answered", "ms"), [(0, 1020), (1, 20)])
+def test_the_timestamp_of_a_repeated_handshake_is_a_sample(
+    passive: bool, answered: int, ms: int
+) -> None:
+    """RFC 7323 4.1, whichever it answers; RFC 6298 (5.7) asks for three seconds only where there
+    is none."""
+    d, connection = repeated_handshake(passive, 1, answered)
+    assert connection.sender.round_trip.smoothed == ms * MILLISECOND
+    assert connection.sender.round_trip.timeout == (ms + max(200, 2 * ms)) * MILLISECOND
     connection.send(bytes(20 * MSS))
     d.run(d.now)
     assert len(d.sent) == 10
+
+
+@pytest.mark.parametrize("passive", [False, True])
+@pytest.mark.parametrize(("answered", "segments"), [(0, 10), (1, 1), (2, 1)])
+def test_a_handshake_that_was_repeated_without_need_lowers_no_window(
+    passive: bool, answered: int, segments: int
+) -> None:
+    """The first was answered, late: none was lost (Linux: tcp_try_undo_spurious_syn)."""
+    d, connection = repeated_handshake(passive, 2, answered)
+    connection.send(bytes(20 * MSS))
+    d.run(d.now)
+    assert len(d.sent) == segments
+
+
+def test_a_syn_ack_that_was_asked_for_again_is_ambiguous() -> None:
+    """No timer went off, but it left twice (Karn's algorithm)."""
+    d, connection = syn_received(MODERN)
+    d.after(500 * MILLISECOND)
+    d.send("S", seq=0, mss=MSS)
+    again = d.expect("SA", seq=0, ack=1)
+    d.after(20 * MILLISECOND)
+    d.send("A", seq=1, ack=1, timestamp_echo=again.timestamp)
+    assert connection.sender.round_trip.smoothed == 20 * MILLISECOND
+
+
+@pytest.mark.parametrize(("ago", "is_refused"), [(-10, True), (0, False), (20, False), (21, True)])
+def test_a_syn_ack_echoes_a_syn_of_ours(ago: int, is_refused: bool) -> None:
+    """Else it is of a connection before, and refused as Linux does."""
+    d, connection = syn_sent(MODERN)
+    d.timestamps = True
+    d.after(20 * MILLISECOND)
+    now = connection.transmitter.clock(d.now)
+    d.send("SA", seq=0, ack=1, mss=MSS, timestamp_echo=now - ago & 0xFFFFFFFF)
+    if is_refused:
+        d.expect("R", seq=1)
+        assert in_state(connection, State.SYN_SENT)
+        assert d.tcp.counters.old_timestamps == 1
+    else:
+        d.expect("A", seq=1, ack=1)
 
 
 def test_syn_ack_is_repeated_by_timer_and_by_request() -> None:
@@ -368,6 +421,9 @@ def test_beyond_the_backlog_cookies_complete_the_handshake(modern: bool) -> None
     d.sent.clear()
     connection.send(b"answer")
     d.expect("PA", seq=1, ack=6, payload=b"answer")
+    # The echo has options in its last bits, and tells the time to 64 ms.
+    smoothed = connection.sender.round_trip.smoothed
+    assert 50 * MILLISECOND <= smoothed < 114 * MILLISECOND if modern else smoothed == 0
 
 
 @pytest.mark.parametrize("how", ["guessed", "late", "never given"])
