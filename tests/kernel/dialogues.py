@@ -707,6 +707,57 @@ def late_answers_after_a_timeout(d: Dialogue) -> None:
         d.wait(SOON)
 
 
+def a_pause_in_sending(d: Dialogue, seconds: float) -> None:
+    """The window halves with every timeout that passes, as far as the initial one (RFC 2861), and
+    slow start goes on to three quarters of what it was."""
+    handshake(d, modern=True)
+    sent = 1
+    for segments in (10, 20):
+        d.write(segments * 1448)
+        d.wait(SOON)
+        for _ in range(segments):
+            sent += 1448
+            d.send("A", 1, sent)
+        d.wait(SOON)
+    d.note_round_trip()
+    d.wait(seconds)
+    d.write(60 * 1448)
+    d.wait(SOON)
+    for _ in range(20):
+        sent += 1448
+        d.send("A", 1, sent)
+    d.wait(SOON)
+
+
+@dialogue
+def a_short_pause_in_sending(d: Dialogue) -> None:
+    a_pause_in_sending(d, 0.32)
+
+
+@dialogue
+def a_pause_of_two_timeouts_in_sending(d: Dialogue) -> None:
+    a_pause_in_sending(d, 0.6)
+
+
+@dialogue
+def a_long_pause_in_sending(d: Dialogue) -> None:
+    a_pause_in_sending(d, 2)
+
+
+@dialogue
+def a_pause_before_a_window_that_is_shut(d: Dialogue) -> None:
+    """Whatever is written then leaves at once when it opens."""
+    handshake(d, modern=True)
+    d.write(10 * 1448)
+    d.wait(SOON)
+    for number in range(1, 11):
+        d.send("A", 1, 1 + number * 1448, window=(10 - number) * 1448 >> 7)
+    d.write(30 * 1448)
+    d.wait(1.0)
+    d.send("A", 1, 1 + 10 * 1448)
+    d.wait(SOON)
+
+
 # Congestion that is told (RFC 3168)
 
 

@@ -42,8 +42,9 @@ class CongestionControl(Protocol):
     def undo(self, window: int, threshold: int) -> None:
         """The last `reduce` was a mistake: these were window and threshold before."""
 
-    def restart_after_idle(self, now: int) -> None:
-        """Nothing was sent for longer than the RTO (RFC 5681 4.1)."""
+    def restart_after_idle(self, timeouts: int) -> None:
+        """Nothing was sent for so many RTOs and a part of one: what the path takes is known ever
+        less (`restarted`)."""
 
 
 Algorithm = Callable[[int, int, RoundTrip], CongestionControl]

@@ -27,9 +27,11 @@ def output(sender: Sender, now: int) -> None:
 def _send_new(sender: Sender, now: int) -> None:
     una, nxt, mss = sender.una, sender.nxt, sender.mss
     congestion = sender.congestion
-    if una == nxt and now - sender.last_sent_at > sender.round_trip.timeout:
-        congestion.restart_after_idle(now)
     end = sender.buffer.end
+    if una == nxt and nxt < min(end, sender.window_edge):
+        idle = now - sender.last_sent_at - 1
+        if idle >= sender.round_trip.timeout:
+            congestion.restart_after_idle(idle // sender.round_trip.timeout)
     room = congestion.window - sender.recovery.in_flight(una, nxt)
     limit = min(end, sender.window_edge, nxt + room)
     first = nxt

@@ -65,5 +65,19 @@ class Reno:
         self.threshold = max(self.threshold, threshold)
         self._after_timeout = False
 
-    def restart_after_idle(self, now: int) -> None:
-        self.window = min(self.window, self._initial)
+    def restart_after_idle(self, timeouts: int) -> None:
+        self.threshold = max(self.threshold, threshold_of_before(self.window, self._mss))
+        self.window = restarted(self.window, self._initial, self._mss, timeouts)
+
+
+def restarted(window: int, initial: int, mss: int, timeouts: int) -> int:
+    """The window halves with every timeout in which nothing is sent, down to the initial one at
+    most (RFC 2861 3.2; Linux: tcp_cwnd_restart)."""
+    least = min(window, initial)
+    return max(window // mss >> min(timeouts, 32), least // mss) * mss
+
+
+def threshold_of_before(window: int, mss: int) -> int:
+    """To which slow start may go on after that: three quarters (RFC 2861 3.2)."""
+    segments = window // mss
+    return (segments // 2 + segments // 4) * mss

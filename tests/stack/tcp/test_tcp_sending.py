@@ -300,8 +300,9 @@ def test_congestion_avoidance_does_not_grow_an_unused_window() -> None:
     assert connection.sender.congestion.window == 10 * MSS
 
 
-def test_after_idle_the_window_starts_over() -> None:
-    """RFC 5681 4.1"""
+@pytest.mark.parametrize(("timeouts", "part"), [(0, 1), (1, 1 / 2), (2, 0), (9, 0)])
+def test_the_window_halves_with_every_timeout_of_idleness(timeouts: int, part: float) -> None:
+    """RFC 2861 3.2: down to the initial window; slow start may go on to three quarters."""
     d, connection = established(rtt=RTT)
     connection.send(bytes(40 * MSS))
     acknowledged = 0
@@ -309,12 +310,17 @@ def test_after_idle_the_window_starts_over() -> None:
         acknowledged += 2 * MSS
         d.send("A", seq=1, ack=1 + acknowledged)
     assert connection.buffered_bytes == 0
-    assert connection.sender.congestion.window > 15 * MSS
+    sender = connection.sender
+    before = sender.congestion.window // MSS
+    assert 20 < before < 40
+    sender.congestion.threshold = 11 * MSS
     d.sent.clear()
-    d.after(connection.sender.round_trip.timeout + 1)
+    d.run(sender.last_sent_at + timeouts * sender.round_trip.timeout + 1)
     connection.send(bytes(40 * MSS))
     d.run(d.now)
-    assert len(d.sent) == 10
+    assert len(d.sent) == max(int(part * before), 10)
+    segments = before // 2 + before // 4 if timeouts else 11
+    assert sender.congestion.threshold == segments * MSS
 
 
 def test_unknown_congestion_control() -> None:
