@@ -707,6 +707,34 @@ def late_answers_after_a_timeout(d: Dialogue) -> None:
         d.wait(SOON)
 
 
+@dialogue
+def a_window_that_a_program_fills_once(d: Dialogue) -> None:
+    """It grows to twice what was outstanding, though less is as acknowledgements come."""
+    handshake(d, modern=True)
+    sent = 1
+    for segments in (10, 15, 60):
+        d.write(segments * 1448)
+        d.wait(SOON)
+        for _ in range(min(segments, 20)):
+            sent += 1448
+            d.send("A", 1, sent)
+        d.wait(SOON)
+
+
+@dialogue
+def a_window_that_a_program_does_not_fill(d: Dialogue) -> None:
+    """It stays twice as large as what is outstanding."""
+    handshake(d, modern=True)
+    sent = 1
+    for segments in (4, 7, 7, 7, 7, 7, 60):
+        d.write(segments * 1448)
+        d.wait(SOON)
+        for _ in range(min(segments, 20)):
+            sent += 1448
+            d.send("A", 1, sent)
+        d.wait(SOON)
+
+
 def a_pause_in_sending(d: Dialogue, seconds: float) -> None:
     """The window halves with every timeout that passes, as far as the initial one (RFC 2861), and
     slow start goes on to three quarters of what it was."""

@@ -26,7 +26,7 @@ def acknowledged(sender: Sender, ack: int, sequence: int, segment: TcpSegment, n
         if sent_at is not None:
             sender.round_trip.sample(now - sent_at)
         sender.advance(ack, now)
-        sender.congestion.acknowledged(ack - una, in_flight, now)
+        sender.congestion.acknowledged(ack - una, in_flight, sender.window_limits, now)
         tail_loss.start_timer(sender, now, progress=True)
         return True
     if una == sender.nxt:

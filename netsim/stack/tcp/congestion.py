@@ -24,9 +24,10 @@ class CongestionControl(Protocol):
     def set_segment_size(self, mss: int) -> None:
         """The effective MSS is known, or has changed."""
 
-    def acknowledged(self, octets: int, in_flight: int, now: int) -> None:
+    def acknowledged(self, octets: int, in_flight: int, is_limiting: bool, now: int) -> None:
         """That many octets were newly acknowledged, outside recovery or after a timeout;
-        `in_flight` is what was outstanding before."""
+        `in_flight` is what was outstanding before, and the window grows only where it was what
+        held the sender back (RFC 7661 3)."""
 
     def reduce(self, flight: int, now: int) -> None:
         """Congestion, with `flight` octets outstanding: lower the threshold (RFC 5681 (4)).

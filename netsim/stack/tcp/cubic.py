@@ -82,14 +82,13 @@ class Cubic:
         self._mss = mss
         self.window = max(self.window, mss)
 
-    def acknowledged(self, octets: int, in_flight: int, now: int) -> None:
-        window = self.window
-        if window < self.threshold:
-            if window < 2 * in_flight:
+    def acknowledged(self, octets: int, in_flight: int, is_limiting: bool, now: int) -> None:
+        if self.window < self.threshold:
+            if is_limiting:
                 self._slow_start(octets, in_flight, now)
             return
         self._after_timeout = False
-        if in_flight + 2 * self._mss < window:
+        if not is_limiting:
             self._shift(now)
             return
         self._avoid(octets, now)

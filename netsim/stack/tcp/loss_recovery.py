@@ -73,7 +73,7 @@ def acknowledged(sender: Sender, ack: int, segment: TcpSegment, duplicate: bool,
             recovery, sender.congestion, sender.in_flight(), news.delivered, safe, sender.mss
         )
     elif news.octets:
-        sender.congestion.acknowledged(news.delivered, before, now)
+        sender.congestion.acknowledged(news.delivered, before, sender.window_limits, now)
     if recovery.is_recovering and not recovery.holds_back:
         retransmission.send_lost(sender, now)
     recovery.settle()

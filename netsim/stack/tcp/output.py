@@ -54,6 +54,7 @@ def _send_new(sender: Sender, now: int) -> None:
         sender.transmitter.prepare(now)
         sender.send_new(0, now)
     if sender.nxt > first:
+        sender.note_use()
         tail_loss.start_timer(sender, now, progress=first == una)
     elif una == nxt:
         sender.timer.start_if_stopped(now + sender.round_trip.timeout)

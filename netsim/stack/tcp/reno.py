@@ -29,11 +29,10 @@ class Reno:
         self._mss = mss
         self.window = max(self.window, mss)
 
-    def acknowledged(self, octets: int, in_flight: int, now: int) -> None:
-        """Grow, unless the window was not what held the sender back (RFC 7661 3)."""
+    def acknowledged(self, octets: int, in_flight: int, is_limiting: bool, now: int) -> None:
         window = self.window
         if window < self.threshold:
-            if window >= 2 * in_flight:
+            if not is_limiting:
                 return
             # RFC 3465 2.2 and 2.3: up to two segments an acknowledgement, as a receiver that
             # delays them acknowledges two at once; one while a timeout is being repaired.
@@ -41,7 +40,7 @@ class Reno:
             self.window = min(window + min(octets, most), max(self.threshold, window))
             return
         self._after_timeout = False
-        if in_flight + 2 * self._mss < window:
+        if not is_limiting:
             return
         self._counted += octets
         if self._counted >= window:  # RFC 5681 3.1, one segment a round trip, as RFC 3465 2.1

@@ -48,6 +48,9 @@ class Sender:
     """
 
     __slots__ = (
+        "_most_outstanding",
+        "_round_end",
+        "_was_filled",
         "_window_ack",
         "_window_sequence",
         "buffer",
@@ -118,6 +121,12 @@ class Sender:
         self._window_ack = 0
         """SND.WL2"""
         self.congestion_name = settings.congestion
+        self._was_filled = False
+        """What left in this round filled the congestion window."""
+        self._most_outstanding = 0
+        """Octets in this round, where it was not filled."""
+        self._round_end = iss
+        """SND.NXT when the round began: it ends when that is acknowledged."""
         self.cwr_due = False
         """The next new data is to say that the window was reduced (RFC 3168 6.1.2)."""
         self.scale = 0
@@ -224,6 +233,32 @@ class Sender:
             elapsed = (self.transmitter.clock(now) - segment.timestamp_echo) & MASK
             if segment.timestamp_echo and elapsed < HALF:
                 self.round_trip.sample(max(elapsed, 1) * MILLISECOND)
+
+    # -- how much of the congestion window is used
+
+    def note_use(self) -> None:
+        """New data has left (Linux: tcp_cwnd_validate)."""
+        una, nxt = self.una, self.nxt
+        filled = self.recovery.in_flight(una, nxt) + self.mss > self.congestion.window
+        outstanding = nxt - una
+        if (
+            filled
+            or una >= self._round_end
+            or (not self._was_filled and outstanding > self._most_outstanding)
+        ):
+            self._was_filled = filled
+            self._most_outstanding = outstanding
+            self._round_end = nxt
+
+    @property
+    def window_limits(self) -> bool:
+        """Whether the window is what holds the sender back, or soon would: slow start goes on to
+        twice what was outstanding (Linux: tcp_is_cwnd_limited)."""
+        congestion = self.congestion
+        window = congestion.window
+        return self._was_filled or (
+            window < congestion.threshold and window < 2 * self._most_outstanding
+        )
 
     # -- what leaves
 

@@ -27,7 +27,7 @@ def grow(cubic: CongestionControl, rtt_ns: int, begin: int, until: int) -> list[
         now += rtt_ns
         left = cubic.window
         while left > 0:
-            cubic.acknowledged(min(2 * MSS, left), cubic.window, now)
+            cubic.acknowledged(min(2 * MSS, left), cubic.window, True, now)
             left -= 2 * MSS
         windows.append(cubic.window / MSS)
     return windows
@@ -92,11 +92,11 @@ def test_a_window_that_is_not_used_does_not_grow(name: str) -> None:
     """RFC 7661 3, RFC 9438 5.8"""
     control = named(name)(MSS, 10 * MSS, round_trip(10 * MILLISECOND))
     for index in range(100):
-        control.acknowledged(MSS, MSS, index * MILLISECOND)
+        control.acknowledged(MSS, MSS, False, index * MILLISECOND)
     assert control.window == 10 * MSS
     control.threshold = 10 * MSS
     for index in range(100):
-        control.acknowledged(MSS, MSS, index * MILLISECOND)
+        control.acknowledged(MSS, MSS, False, index * MILLISECOND)
     assert control.window == 10 * MSS
 
 
@@ -124,7 +124,7 @@ def slow_start(rtts_ns: list[int]) -> Cubic:
         flight = cubic.window
         for _ in range(flight // MSS):
             trip.sample(rtt)
-            cubic.acknowledged(MSS, flight, now)
+            cubic.acknowledged(MSS, flight, True, now)
     return cubic
 
 
@@ -162,7 +162,7 @@ def test_slow_start_ends_when_acknowledgements_fill_half_a_round_trip() -> None:
         flight = cubic.window
         for index in range(flight // MSS):  # a path that takes 170 segments in a round trip
             trip.sample(20 * MILLISECOND)
-            cubic.acknowledged(MSS, flight, start + index * 20 * MILLISECOND // 170)
+            cubic.acknowledged(MSS, flight, True, start + index * 20 * MILLISECOND // 170)
     assert 170 < cubic.window / MSS < 260
 
 
