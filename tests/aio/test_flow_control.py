@@ -11,7 +11,7 @@ __all__ = ["world"]
 
 RECEIVE_BUFFER = 65_535
 """Of a program that has not read yet."""
-SEND_BUFFER = 87_040
+SEND_BUFFER = 46_080
 """Octets of memory with a window of ten segments; more when that grows."""
 
 

@@ -127,7 +127,7 @@ def test_what_was_not_set_is_what_linux_says(world: World) -> None:
         ]
         assert got == [1448, 7200, 75, 9]
         assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == bytes(8)
-        assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 87_040
+        assert sock(here).getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 46_080
 
     talk(world, what)
 

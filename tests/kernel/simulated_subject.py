@@ -18,7 +18,7 @@ from netsim.stack.tcp.tcp_socket import TcpSocket
 class SimulatedSubject(Dialogue):
     """Everything happens at once; only `wait` takes time."""
 
-    def __init__(self, header_room: int = 320) -> None:
+    def __init__(self, header_room: int = 192) -> None:
         super().__init__(peer=bytes((10, 7, 0, 2)), subject=bytes((10, 7, 0, 1)))
         self._now = 0
         address = InterfaceAddress(self.subject, 24)

@@ -32,14 +32,17 @@ _INITIAL_SEGMENTS: Final = 10
 
 def expand(connection: Connection) -> None:
     """The limit grows with the congestion window, unless that is full (tcp_should_expand_sndbuf)
-    or the program has set it. Where more than two segments leave at once Linux waits until that
-    many may, and so the window is hardly ever full (tcp_tso_should_defer)."""
+    or the program has set it. Linux waits until a whole buffer may leave (tcp_tso_should_defer),
+    and so the window is hardly ever full but in slow start, by two segments at once."""
     sender, settings = connection.sender, connection.shared.settings
     if sender.memory_fixed or not sender.established:
         return
     window = sender.congestion.window
-    full = sender.in_flight() + sender.mss > window
-    if full and _octets_at_once(sender) <= _LEAST_SEGMENTS_AT_ONCE * sender.mss:
+    if (
+        window < sender.congestion.threshold
+        and sender.in_flight() + sender.mss > window
+        and _octets_at_once(sender) <= _LEAST_SEGMENTS_AT_ONCE * sender.mss
+    ):
         return
     window = max(window // sender.mss, _INITIAL_SEGMENTS)
     segment = max(connection.peer_mss, sender.mss) + settings.header_room + _SHARED

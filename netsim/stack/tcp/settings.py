@@ -32,9 +32,10 @@ class TcpSettings:
     send_buffer: int = 4 << 20
     """Per connection: memory for what is taken from a program and not acknowledged, at most
     (tcp_wmem). What that holds is in `send_memory`."""
-    header_room: int = 320
-    """What each buffer of Linux has beside its data for headers (MAX_TCP_HEADER) where the kernel
-    was built with wireless drivers and tunnels, as distributions do; 192 without."""
+    header_room: int = 192
+    """What each buffer of Linux has beside its data for headers (MAX_TCP_HEADER), in the kernel
+    that docs/fidelity.md measures; 320 in one built with wireless drivers and tunnels, as many
+    distributions have it, which so takes up to twice as much from a program."""
     initial_window: int = 10
     """Segments sent before the first acknowledgement (RFC 6928)."""
     congestion: str = "cubic"

@@ -14,7 +14,7 @@ from netsim.stack.tcp.tcp_socket import TcpSocket
 
 SEGMENT = 2048 + 256
 """Memory that is reckoned for a segment of 1000 octets: with headers it is rounded up."""
-BUFFER = 896
+BUFFER = 832
 """What a buffer takes beside what is in it."""
 WHOLE = 32 * MSS
 """A buffer holds no more than half of the peer's window."""
