@@ -135,6 +135,41 @@ def test_a_black_hole(lab: Lab, tmp_path: Path) -> None:
     assert put.stdout == "100000"
 
 
+# Congestion that is told (RFC 3168)
+
+
+def counters(lab: Lab) -> dict[str, int]:
+    """What the kernel has counted of IP and TCP."""
+    lines = lab.kernel.run("cat", "/proc/net/netstat", "/proc/net/snmp").stdout.splitlines()
+    return {
+        name: int(value)
+        for names, values in zip(lines[::2], lines[1::2], strict=True)
+        for name, value in zip(names.split()[1:], values.split()[1:], strict=True)
+    }
+
+
+def test_a_queue_marks_what_the_kernel_sends_and_gets(lab: Lab, tmp_path: Path) -> None:
+    """Nothing is lost: both slow down when they are told to."""
+    sent = tmp_path / "sent"
+    sent.write_bytes(pattern(3_000_000))
+    lab.kernel.shell("sysctl -qw net.ipv4.tcp_ecn=1")
+    lab.netsim("link", "r1", "web", "--bandwidth", "20mbit", "--queue", "{codel: {ecn: true}}")
+    before = counters(lab)
+    try:
+        put = lab.kernel.run("curl", "-sS", "--fail", "-T", sent, f"http://{WEB}/count")
+        get = ("curl", "-sS", "--fail", "-o", "/dev/null", "-w", "%{size_download}")
+        got = lab.kernel.run(*get, f"http://{WEB}/bytes/3000000")
+    finally:
+        lab.netsim("link", "r1", "web", "--reset")
+        lab.kernel.shell("sysctl -qw net.ipv4.tcp_ecn=2")
+    assert (put.stdout, got.stdout) == ("3000000", "3000000")
+    after = counters(lab)
+    more = {name: after[name] - before[name] for name in after}
+    assert more["TCPDeliveredCE"] > 0
+    assert more["InCEPkts"] > 0
+    assert more["RetransSegs"] == 0
+
+
 # Windows and ends
 
 
