@@ -718,7 +718,7 @@ def a_window_that_a_program_fills_once(d: Dialogue) -> None:
         for _ in range(min(segments, 20)):
             sent += 1448
             d.send("A", 1, sent)
-        d.wait(SOON)
+        d.wait(SOON / 2)
 
 
 @dialogue
@@ -732,7 +732,7 @@ def a_window_that_a_program_does_not_fill(d: Dialogue) -> None:
         for _ in range(min(segments, 20)):
             sent += 1448
             d.send("A", 1, sent)
-        d.wait(SOON)
+        d.wait(SOON / 2)
 
 
 def a_pause_in_sending(d: Dialogue, seconds: float) -> None:
@@ -746,7 +746,7 @@ def a_pause_in_sending(d: Dialogue, seconds: float) -> None:
         for _ in range(segments):
             sent += 1448
             d.send("A", 1, sent)
-        d.wait(SOON)
+        d.wait(SOON / 2)
     d.note_round_trip()
     d.wait(seconds)
     d.write(60 * 1448)
@@ -754,7 +754,7 @@ def a_pause_in_sending(d: Dialogue, seconds: float) -> None:
     for _ in range(20):
         sent += 1448
         d.send("A", 1, sent)
-    d.wait(SOON)
+    d.wait(SOON / 2)
 
 
 @dialogue
