@@ -26,6 +26,8 @@ from netsim.wire.address import IpAddress
 
 HELD_BACK: Final = 100 * MILLISECOND
 """In real time. Whoever sends later than that is out of order; its times are right."""
+MOST_CAPTURES: Final = 32
+"""At once, in one network."""
 MOST_FRAMES: Final = 50_000
 MOST_OCTETS: Final = 16 << 20
 """That wait for a slow reader; what comes then is lost and counted."""
@@ -166,7 +168,11 @@ class LiveCaptures:
         return parse_filter(filter, names_in(self._plan)) if filter else None
 
     def begin(self, capture: LiveCapture) -> int:
-        """It has begun; its number."""
+        """It has begun; its number. InvalidValueError."""
+        if len(self._running) >= MOST_CAPTURES:
+            raise InvalidValueError(
+                f"{MOST_CAPTURES} captures are going on, as many as there may be; end one of them"
+            )
         self._number += 1
         self._backend().begin_capture(self._number, capture.points, capture.expression)
         self._running[self._number] = capture

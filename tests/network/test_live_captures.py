@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -125,6 +126,21 @@ def test_captures_at_once_have_nothing_to_do_with_each_other(time: Time) -> None
         assert sum(each.frame[12:14] == b"\x08\x00" for each in seen[2]) == 6
 
     play(time, chain(), test)
+
+
+def test_only_so_many_go_on_at_once() -> None:
+    async def test(network: Network) -> None:
+        async with AsyncExitStack() as captures:
+            for _ in range(live_captures.MOST_CAPTURES):
+                last = await captures.enter_async_context(network.live_capture("r1"))
+            with pytest.raises(InvalidValueError, match="32 captures are going on"):
+                async with network.live_capture("r1"):
+                    pass
+            await last.end()
+            async with network.live_capture("r1"):
+                pass
+
+    play("virtual", chain(), test)
 
 
 def test_what_is_wrong_is_told_before_it_begins() -> None:
