@@ -85,27 +85,35 @@ async def _start(network: Network) -> None:
     from netsim.core.errors import StartError, WrongTimeError
     from netsim.virtual.director_loop import DirectorLoop
 
-    if SeedServer.run is not None:
+    try:
         loop = asyncio.get_running_loop()
-        if isinstance(loop, DirectorLoop):
-            loop.timeline.choices.lengths = dict(SeedServer.run.lengths)
+    except RuntimeError:
+        pytest.fail(
+            "networks are asyncio's, and this test runs on trio: write a fixture anyio_backend "
+            'that returns "asyncio"',
+            pytrace=False,
+        )
+    if SeedServer.run is not None and isinstance(loop, DirectorLoop):
+        loop.timeline.choices.lengths = dict(SeedServer.run.lengths)
     try:
         await network.start()
         return
     except StartError as error:
         why = str(error)
     except WrongTimeError:
-        why = _why_not_virtual()
+        why = _why_another_time(loop)
     pytest.fail(why, pytrace=False)
 
 
-def _why_not_virtual() -> str:
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
+def _why_another_time(loop: asyncio.AbstractEventLoop) -> str:
+    """Why the event loop of a test has not the time of its network."""
+    from netsim.virtual.director_loop import DirectorLoop
+
+    if isinstance(loop, DirectorLoop):
         return (
-            "virtual time is asyncio's, and this test runs on trio: write a fixture anyio_backend "
-            'that returns "asyncio"'
+            "the test is in real time, but its event loop is that of tests in virtual time "
+            '(loop_scope="module", "class" or "session"): give the tests with time="real" a module '
+            "or class of their own, or a loop each"
         )
     return (
         f"the test is in virtual time, but its event loop, a {type(loop).__name__}, is not: it was "

@@ -348,8 +348,17 @@ def test_a_policy_of_the_users_own_changes_nothing(shop: pytest.Pytester) -> Non
     run(shop, "-W", "ignore").assert_outcomes(passed=1)
 
 
-def test_anyio_runs_it_on_asyncio_and_refuses_trio_in_words(shop: pytest.Pytester) -> None:
-    shop.makepyfile(HEAD.replace("asyncio,", "anyio,") + SLEEP)
+@pytest.mark.parametrize("time", ["virtual", "real"])
+def test_anyio_runs_it_on_asyncio_and_refuses_trio_in_words(
+    shop: pytest.Pytester, time: str
+) -> None:
+    head = HEAD.replace("asyncio,", "anyio,")
+    test = """
+@pytest.mark.netsim("shop.yaml", time="real")
+async def test_ping(network):
+    assert (await network["alice"].ping("web")).received == 3
+"""
+    shop.makepyfile(head + (SLEEP if time == "virtual" else test))
     result = run(shop, "-W", "ignore")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*this test runs on trio: write a fixture anyio_backend*"])
@@ -391,6 +400,26 @@ async def test_then(network):
     result = run(shop)
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(['*not: it was made for a test without the marker netsim*module"*'])
+
+
+def test_real_time_on_a_loop_of_virtual_time_is_named(shop: pytest.Pytester) -> None:
+    shop.makepyfile(
+        """
+import pytest
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+@pytest.mark.netsim("shop.yaml")
+async def test_first(network):
+    pass
+
+@pytest.mark.netsim("shop.yaml", time="real")
+async def test_then(network):
+    pass
+"""
+    )
+    result = run(shop)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*in real time, but its event loop is that of tests in virtual*"])
 
 
 def test_a_network_on_another_loop_is_named(shop: pytest.Pytester) -> None:
