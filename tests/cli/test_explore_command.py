@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from netsim_shell import Shell
 
+from netsim.cli.fault_search import explore_all
+from netsim.scenario.load_scenario import load_scenario
+
 LAN = """\
 name: ring
 nodes:
@@ -98,6 +101,28 @@ def test_a_budget_cuts_a_search_short_and_says_so(shell: Shell) -> None:
     code, out, _ = shell.run("test", "--json", *words)
     (report,) = json.loads(out)
     assert (report["tried"], report["cut_short"]) == (1, True)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_shrinking_that_ends_before_its_end_is_told(
+    shell: Shell,
+    as_json: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setattr("netsim.scenario.explore.MOST_TO_SHRINK", 2)
+    scenario = load_scenario("search.yaml")
+    code = explore_all(
+        [scenario], seed=None, examples=30, jobs=1, write=None, as_json=as_json, budget=None
+    )
+    out = capsys.readouterr().out
+    assert code == 1
+    if as_json:
+        assert json.loads(out)[0]["cut_short"] is True
+    else:
+        told = "  note: 2 smaller sets were tried, and no more; fewer or shorter faults may do"
+        assert told in out.splitlines()
 
 
 def test_steps_that_take_no_time_cannot_be_explored_and_that_is_said(shell: Shell) -> None:
