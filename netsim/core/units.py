@@ -47,6 +47,8 @@ LARGEST: Final = 10**18
 """In ns (31 years), bit/s and bytes."""
 # The bound on digits keeps hostile text from making huge integers.
 _QUANTITY: Final = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,18}))? ?([^\W0-9_]+|%)", re.ASCII)
+_TOO_LONG: Final = re.compile(r"[0-9]+(\.[0-9]+)? ?([^\W0-9_]+|%)", re.ASCII)
+"""As a quantity, with more digits."""
 _NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 
 
@@ -126,6 +128,8 @@ def _split(text: object, what: str, units: Mapping[str, int], example: str) -> t
     written = str(text).strip()
     match = _QUANTITY.fullmatch(written)
     if match is None:
+        if _TOO_LONG.fullmatch(written):
+            raise UnitError(f"`{written[:40]}` has more digits than netsim can count; {choice}")
         if not _NUMBER.fullmatch(written):
             raise UnitError(f"`{written[:40]}` is not a {what}; {choice}")
         if written.startswith("-"):

@@ -26,6 +26,7 @@ _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
 _LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"
 _LABELS: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f]")
+_MOST_TIMES: Final = 1_000_000
 
 
 def scenario_name(written: object) -> str:
@@ -68,8 +69,9 @@ def ping_size(written: object) -> int:
 
 def times(written: object) -> int:
     """How often."""
-    if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= 1_000_000:
-        raise ValueError(f"`{written}` is no number of times; write a whole number from 1")
+    if isinstance(written, bool) or not isinstance(written, int) or not 1 <= written <= _MOST_TIMES:
+        most = f"write a whole number from 1 to {_MOST_TIMES}"
+        raise ValueError(f"`{str(written)[:40]}` is no number of times; {most}")
     return written
 
 

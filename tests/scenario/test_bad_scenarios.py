@@ -145,6 +145,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["there is no node `wed`; write `web`"],
     ),
     "ping count": (step("ping: {from: alice, to: web, count: ▶0}"), ["no number of times"]),
+    "ping counts for ever": (
+        step("ping: {from: alice, to: web, count: ▶10000000}"),
+        ["`10000000` is no number of times; write a whole number from 1 to 1000000"],
+    ),
     "ping size": (step("ping: {from: alice, to: web, size: ▶1MiB}"), ["do not fit"]),
     "loss": (step("ping: {from: alice, to: web, expect: {loss: ▶0}}"), ["`0` has no unit"]),
     "rtt": (

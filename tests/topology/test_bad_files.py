@@ -630,6 +630,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
         ["write both in packets or both in bytes"],
     ),
     "a delay of ages": (at_link("delay: ▶1000000000000h"), ["is more than netsim can count"]),
+    "a delay of more ages": (
+        at_link("delay: ▶1000000000000000000h"),
+        ["`1000000000000000000h` has more digits than netsim can count"],
+    ),
     "a queue of ages": (at_link("queue: ▶" + "9" * 90), ["a queue of 9", "is endless"]),
     "digits of others": (at_a("address: ▶10.0.0.9/٢٤"), ["cannot be a subnet with hosts"]),
     "a number beyond all": (at_link("mtu: ▶1e400"), ["`1e400` is not an MTU"]),
