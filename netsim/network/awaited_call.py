@@ -1,4 +1,4 @@
-"""Calls that are told of when nobody awaits them: `network["alice"].run(…)` without `await`."""
+"""Calls that are told of when nobody awaits them: `network.repair()` without `await`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Method = TypeVar("Method", bound=Callable[..., Coroutine[Any, Any, Any]])
 class HasCalls(Protocol):
     """Who is asked."""
 
-    name: str
-
-    _unused: UnusedOperations
+    unused: UnusedOperations
     """Where calls are noted until they are awaited."""
+    _spoken_name: str
+    """As a caller writes it: `network["alice"]`."""
 
 
 class AwaitedCall(Deferred[Result]):
@@ -39,11 +39,12 @@ class AwaitedCall(Deferred[Result]):
 
 
 def awaited(method: Method) -> Method:
-    """Have a coroutine method of a node told of where nobody awaits it."""
+    """Have a coroutine method of a network or a node told of where nobody awaits it."""
 
     @functools.wraps(method)
     def call(self: HasCalls, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
-        what = f'network["{self.name}"].{method.__name__}(…)'
-        return AwaitedCall(self._unused, what, lambda: method(self, *args, **kwargs))
+        arguments = "…" if args or kwargs else ""
+        what = f"{self._spoken_name}.{method.__name__}({arguments})"
+        return AwaitedCall(self.unused, what, lambda: method(self, *args, **kwargs))
 
     return cast(Method, call)

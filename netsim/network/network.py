@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.link_attributes import condition_words
 from netsim.core.time import Time
+from netsim.network.awaited_call import awaited
 from netsim.network.capture_files import CaptureFiles
 from netsim.network.chosen_nodes import chosen_nodes, nodes_for
 from netsim.network.faults import Fault, LinkFaults
@@ -349,6 +350,7 @@ class Network(MeasuredNetwork):
         """
         return self._partitions.between(group_a, group_b)
 
+    @awaited
     async def repair(self) -> None:
         """Bring back what partitions have taken down, and heal what vanishes or goes wrong.
 

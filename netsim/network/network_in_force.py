@@ -14,6 +14,7 @@ from netsim.core.errors import NotRunningError
 from netsim.core.host_faults import HostFaults
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.network.awaited_call import awaited
 from netsim.network.deferred import UnusedOperations
 from netsim.network.events import Event
 from netsim.network.fault_history import FaultHistory
@@ -31,6 +32,8 @@ State = Literal["new", "starting", "running", "degraded", "stopping", "stopped"]
 
 class NetworkInForce(NetworkEvents, TrafficVerbs):
     """The links, hosts and routing tables of a network, as they are meant to be now."""
+
+    _spoken_name = "network"
 
     def __init__(self, plan: NetworkPlan, speed: float = 1.0) -> None:
         super().__init__(plan)
@@ -114,6 +117,7 @@ class NetworkInForce(NetworkEvents, TrafficVerbs):
         facts = await self._backend.facts(node)
         return {int(each): hits for each, hits in facts["counters"]["connection_faults"].items()}
 
+    @awaited
     async def converged(self) -> None:
         """Wait until the routes follow what has changed so far: carriers, and nodes that came up.
 

@@ -61,7 +61,8 @@ class NodeView:
 
     def __init__(self, network: NetworkNodes, name: str) -> None:
         self._network = network
-        self._unused = network.unused
+        self.unused = network.unused
+        self._spoken_name = f'network["{name}"]'
         self.name = name
         self.kind: Kind = network.plan.node(name).kind
 

@@ -242,6 +242,8 @@ def test_a_call_that_nobody_awaits_fails_the_test(shop: pytest.Pytester) -> None
 async def test_forgotten(network):
     network["alice"].run(status, "http://web/")
     network["alice"].get("http://web/")
+    network.repair()
+    network.converged()
 
 async def test_awaited(network):
     task = asyncio.create_task(network["alice"].run(status, "http://web/"))
@@ -252,11 +254,13 @@ async def test_awaited(network):
 """
     )
     result = run(shop, "-W", "default")
-    result.assert_outcomes(passed=2, errors=1, warnings=2)
+    result.assert_outcomes(passed=2, errors=1, warnings=4)
     result.stdout.fnmatch_lines(
         [
             '*.py:9: `network?"alice"?.run(…)` was not awaited, so it has not begun; write*',
             '*.py:10: `network?"alice"?.get(…)` was not awaited*',
+            "*.py:11: `network.repair()` was not awaited*",
+            "*.py:12: `network.converged()` was not awaited*",
         ]
     )
 
