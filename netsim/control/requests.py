@@ -263,7 +263,8 @@ async def body_of(request: web.Request) -> dict[str, Any]:
         return {}
     try:
         body = await request.json()
-    except (ValueError, LookupError, RecursionError):  # a charset that is none; too deep
+    except (ValueError, LookupError, RecursionError, web.RequestPayloadError):
+        # A charset that is none; too deep; not compressed as it says.
         body = None
     if isinstance(body, dict):
         return body

@@ -81,6 +81,14 @@ async def test_it_is_told_to_the_client(
     assert document["error"]["message"]
 
 
+@pytest.mark.asyncio
+async def test_a_body_that_is_not_compressed_as_it_says(http: aiohttp.ClientSession) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": JSON}
+    async with http.post("/v1/pingall", data=io.BytesIO(b"{}"), headers=headers) as response:
+        assert response.status == 400
+        assert "no JSON object" in (await response.json())["error"]["message"]
+
+
 def test_a_full_queue_of_connections_is_a_network_that_does_not_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
