@@ -11,12 +11,15 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from netsim.core.os_words import in_words
 
 LIMIT: Final = 4 << 20
 """Bytes of the log; `log.1` has as many."""
+_COUNTED: Final = 64 << 20
+"""Bytes in which lines that go are counted at a time: nodes wait meanwhile."""
+_PIECE: Final = 1 << 20
 
 
 class DetachedLog:
@@ -33,6 +36,8 @@ class DetachedLog:
         self._problem = ""
         self._gone = 0
         """Lines that `log.1` holds no more."""
+        self._is_more = False
+        """That some were too many to be counted."""
         self._told = False
         """That the log cannot be written."""
 
@@ -85,23 +90,43 @@ class DetachedLog:
         """
         before = path.with_name(f"{path.name}.1")
         with open(f"/proc/self/fd/{descriptor}", "rb") as full:
-            data = full.read()
+            size = os.fstat(descriptor).st_size
+            passed = max(size - LIMIT - 1, 0)
+            # What a process that a program has started prints comes here by itself, gigabytes.
+            self._is_more |= passed > _COUNTED
+            self._gone += _lines_in(full, min(passed, _COUNTED))
+            full.seek(passed)
+            kept = full.read(LIMIT + 1)
+        if size > LIMIT:
+            _, end, kept = kept.partition(b"\n")
+            self._gone += len(end)
         os.ftruncate(descriptor, 0)
         self._is_cut = False
-        kept = data.find(b"\n", max(len(data) - LIMIT - 1, 0)) + 1 if len(data) > LIMIT else 0
         try:
             with suppress(FileNotFoundError):
                 self._gone += before.read_bytes().count(b"\n")
             with open(before, "wb", opener=_private) as file:
-                file.write(data[kept:])
+                file.write(kept)
         except OSError:
-            self._gone += data.count(b"\n")
-            self.write(f"{self._gone} lines before this one are gone")
+            self._gone += kept.count(b"\n")
+            self.write(f"{self._how_many} lines before this one are gone")
             raise
-        self._gone += data.count(b"\n", 0, kept)
         self.write(
-            f"the lines before this one are in {before.name}; {self._gone} before them are gone"
+            f"the lines before this one are in {before.name}; {self._how_many} before them are gone"
         )
+
+    @property
+    def _how_many(self) -> str:
+        return f"more than {self._gone}" if self._is_more else str(self._gone)
+
+
+def _lines_in(file: IO[bytes], size: int) -> int:
+    """Ends of lines in the next `size` bytes, which are not held at once."""
+    found = 0
+    while size > 0 and (data := file.read(min(size, _PIECE))):
+        found += data.count(b"\n")
+        size -= len(data)
+    return found
 
 
 def _private(path: str, flags: int) -> int:

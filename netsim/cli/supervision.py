@@ -157,7 +157,13 @@ class _Supervisor:
         looking = asyncio.create_task(self._look_after(server))
         try:
             document = await self._network.inspect()
-            self._publish(document)
+            try:
+                self._publish(document)
+            except OSError as error:  # a disk that is full, of a log for example
+                self._network.failed(
+                    f"{self._state.path} is not up to date ({in_words(error)}); "
+                    "the network goes on without that"
+                )
             told = document | self._way_in()
             self._tell(lambda watcher: watcher.ready(told))
             await self._stop.wait()

@@ -2,12 +2,14 @@
 
 Everything of the command line and the control API is real; instead of node processes there is
 one child process that sleeps. FAKE=slow never comes up, FAKE=failing does not, FAKE=stubborn does
-not stop unless it is killed, and with FAKE=removed the state directory vanishes while it starts.
+not stop unless it is killed; with FAKE=removed the state directory vanishes while it starts, and
+with FAKE=full nothing can be written there from then on.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
@@ -25,10 +27,15 @@ import click
 from fake_network import FakeNetwork
 
 from netsim import NetworkPlan, StartError, Zygote
+from netsim.control.state_directory import StateDirectory
 from netsim.realtime.process_tree import die_with_parent
 from netsim.site.backend import ToolRun
 
 BEHAVIOUR = os.environ.get("FAKE", "")
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class FakeZygote:
@@ -75,6 +82,8 @@ class Network(FakeNetwork):
             raise StartError("web: port 80 is served twice")
         if BEHAVIOUR == "removed":
             shutil.rmtree(Path(os.environ["XDG_RUNTIME_DIR"], "netsim"))
+        if BEHAVIOUR == "full":
+            StateDirectory.publish = refuse  # type: ignore[method-assign, assignment]
         on_progress(2, 2)
 
     async def stop(self, *, grace: float = 2.0) -> None:

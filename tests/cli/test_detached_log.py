@@ -80,6 +80,21 @@ def test_a_log_that_cannot_be_written_is_told_once_and_counts(tmp_path: Path) ->
     os.close(descriptor)
 
 
+def test_of_a_flood_only_the_end_is_held_and_not_all_is_counted(
+    log: DetachedLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that a program has started prints past us, as fast as the disk takes it."""
+    monkeypatch.setattr(detached_log, "_COUNTED", 40_000)
+    monkeypatch.setattr(detached_log, "_PIECE", 4096)
+    path = tmp_path / "log"
+    with path.open("ab") as direct:
+        direct.write(b"y".rjust(9) + b"\n" + b"%9d\n" % 0 * 9_999)
+    log.look_after(path, nobody)
+    assert len((tmp_path / "log.1").read_bytes()) == 1000
+    gone = "more than 4001 before them are gone"
+    assert path.read_text() == f"the lines before this one are in log.1; {gone}\n"
+
+
 def test_the_log_stays_within_bounds_where_nothing_can_be_moved_aside(
     log: DetachedLog, tmp_path: Path
 ) -> None:

@@ -177,6 +177,14 @@ def test_a_state_directory_that_is_removed_while_nodes_start(
     assert not shell.state_root.exists()
 
 
+def test_a_full_disk_does_not_end_what_has_started(shell: Shell) -> None:
+    with shell.start("up", "home.yaml", fake="full") as up:
+        read_until(up.stdout, "the network goes on without that")
+        assert shell.run("exec", "alice", "ip")[0] == 0
+        assert shell.run("down") == (0, "home is down\n", "")
+        assert up.wait(10) == 0
+
+
 def test_a_network_whose_name_is_taken_meanwhile_ends(shell: Shell) -> None:
     with shell.start("up", "home.yaml") as first:
         read_until(first.stdout, "home is up")
