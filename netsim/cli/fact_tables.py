@@ -7,6 +7,7 @@ from typing import Any
 
 from netsim.cli.link_tables import show_links, total
 from netsim.cli.printing import heading, print_table, say
+from netsim.core.printable import printable
 
 Facts = dict[str, Any]
 
@@ -52,9 +53,9 @@ def show_nodes(network: Facts) -> None:
 
 
 def failed_programs(node: Facts) -> list[str]:
-    """What has become of the programs of a node that ended with an exception."""
+    """What has become of the programs of a node that ended with an exception, a line each."""
     return [
-        f"run: {program['call']} has ended with {program['failure']}"
+        f"run: {program['call']} has ended with {printable(program['failure'])}"
         for program in node.get("programs", ())
         if program["state"] == "failed"
     ]
@@ -84,7 +85,8 @@ def show_node(node: Facts) -> None:
     if node.get("ended"):
         say(node["ended"], fg="red")
     for line in node.get("last_lines", ()):
-        say(f"  {line}")
+        if not node["ended"].endswith(line):  # that was just said
+            say(f"  {line}")
     for failure in failed_programs(node):
         say(failure, fg="red")
     for program in node.get("programs", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,13 @@ class Terminal:
         seconds = time.monotonic() - self._started
         slow = network.get("speed", 1)
         pace = "" if slow == 1 else f" at speed {slow:g}"
-        mute = sum(node["state"] == "not responding" for node in network["nodes"])
-        but = f", but {counted(mute, 'node')} of it not responding" if mute else ""
+        states = Counter(node["state"] for node in network["nodes"])
+        bad = [
+            f"{counted(states[state], 'node')} of it {state}"
+            for state in ("not responding", "dead")
+            if states[state]
+        ]
+        but = f", but {' and '.join(bad)}" if bad else ""
         say(f"{network['name']} is up{but}: {size} in {seconds:.1f} s{pace}; {self._farewell}")
         sys.stdout.flush()
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import datetime
 import platform
-import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import PurePath
 from xml.etree import ElementTree
 
+from netsim.core.printable import printable
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.text_report import again, failure_lines
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(results: Iterable[ScenarioResult], wall_seconds: float) -> bytes:
@@ -68,5 +66,5 @@ def _case(result: ScenarioResult, is_one_of_many: bool) -> ElementTree.Element:
 
 
 def _clean(text: str) -> str:
-    """Without what XML 1.0 cannot hold."""
-    return _NOT_XML.sub("�", text)
+    """What does not print is escaped: some of it is no XML, and a terminal obeys the rest."""
+    return printable(text, "\n\t")

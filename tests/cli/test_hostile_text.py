@@ -77,9 +77,13 @@ def test_lines_of_programs_in_up_and_logs(shell: Shell) -> None:
 
 def test_lines_of_programs_in_test(shell: Shell) -> None:
     (shell.folder / "run.yaml").write_text(SCENARIO)
-    code, out, err = shell.run("test", "run.yaml")
+    files = [shell.folder / name for name in ("report.html", "junit.xml")]
+    code, out, err = shell.run(
+        "test", "run.yaml", "--html", str(files[0]), "--junit", str(files[1])
+    )
     assert code == 1
     assert (raw(out), raw(err)) == ([], [])
+    assert [raw(file.read_text()) for file in files] == [[], []]
     assert "boom" in out
 
 
@@ -142,7 +146,7 @@ def test_an_event_names_its_node(
 
 def test_what_is_styled_shows_no_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:
     node = {"kind": "computer", "state": "running", "pid": 7, "interfaces": []}
-    failed = {"call": "shop:main", "state": "failed", "failure": "ValueError: \x1b[2J"}
+    failed = {"call": "shop:main", "state": "failed", "failure": "ValueError: \x1b[2J\nlan is up"}
     network = {
         "name": "lan",
         "ports": [],
@@ -154,5 +158,5 @@ def test_what_is_styled_shows_no_escape_sequences(capsys: pytest.CaptureFixture[
     }
     Terminal(farewell="").ready(network)
     lines = capsys.readouterr().out.splitlines()
-    assert r"a: run: shop:main has ended with ValueError: \x1b[2J" in lines
+    assert r"a: run: shop:main has ended with ValueError: \x1b[2J\nlan is up" in lines
     assert "b: has ended; netsim logs b shows what it said" in lines

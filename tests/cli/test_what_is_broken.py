@@ -40,7 +40,8 @@ def test_up_names_what_has_ended_has_failed_or_does_not_answer(
     assert bob.startswith("bob does not respond: it stands at shop.py:7, and nothing else runs")
     assert carol == "carol does not respond"
     assert web == "web: run: shop:main has ended with LookupError: no stock"
-    assert up.startswith("two is up, but 2 nodes of it not responding: 4 nodes, 0 links in ")
+    but = "but 2 nodes of it not responding and 1 node of it dead"
+    assert up.startswith(f"two is up, {but}: 4 nodes, 0 links in ")
 
 
 def test_inspect_lists_faults_in_force(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +64,13 @@ def test_inspect_tells_which_programs_have_ended(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.endswith(f"\nPrograms that have ended\nweb: {ended}\n")
     show_node(web)
     assert capsys.readouterr().out.splitlines()[:2] == ["web: computer, running, pid 7", ended]
+
+
+def test_inspect_says_once_how_a_node_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    ended, last = "web (pid 7) ended with exit code 3", ["no stock", "ended with exit code 3"]
+    show_node(node_of("web", state="dead", pid=None, ended=ended, last_lines=last))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == ["web: computer, dead, pid None", ended, "  no stock", ""]
 
 
 @pytest.mark.parametrize("options", [[], ["--json"]])
