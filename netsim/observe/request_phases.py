@@ -56,13 +56,16 @@ class Course:
 
 
 def phases_of(spans: Sequence[Span]) -> Callable[[int], Phase]:
-    """Tells in which phase something was sent at a time, ARP apart."""
+    """Tells in which phase something was sent at a time, ARP apart.
+
+    Before the first one there may be ARP, which what is sent then waits for: it is of the first.
+    """
     own = [span for span in spans if span.phase != "ARP"]
     starts = [span.start_ns for span in own]
 
     def phase_at(at: int) -> Phase:
         place = bisect_right(starts, at)
-        return own[place - 1].phase if place else "name lookup"
+        return own[max(place - 1, 0)].phase if own else "name lookup"
 
     return phase_at
 

@@ -237,6 +237,24 @@ def test_a_queue_is_named(tmp_path: Path) -> None:
     assert " ms in the queue of web:eth0" in trace_text(trace)
 
 
+def test_a_syn_that_waits_at_the_first_router_is_of_the_handshake(tmp_path: Path) -> None:
+    """The name takes no time, nor does the cable to the router, which asks for its neighbour."""
+    path = tmp_path / "net.yaml"
+    path.write_text(
+        "name: net\nnodes:\n  alice: {kind: computer}\n  r1: {kind: router}\n"
+        '  web: {kind: computer, services: {80: "netsim.services.httpbin:create_app"}}\n'
+        "links: [[alice, r1], {endpoints: [r1, web], delay: 5ms}]\n"
+    )
+
+    async def work(network: Network) -> Trace:
+        await network["alice"].ping("r1")
+        return await network.trace("alice", "http://web/ip")
+
+    trace = on(path, work)
+    phases = {each.phase for each in trace.packets if each.protocol != "ARP"}
+    assert phases == {"handshake", "request", "response"}
+
+
 # What goes wrong ---------------------------------------------------------------------------------
 
 
