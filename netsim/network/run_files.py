@@ -22,6 +22,7 @@ class RunFiles:
         """False: what is captured and recorded goes nowhere."""
         self.mark = ""
         """Of this run, in the names of its files: `out.seed-3.csv` with `seed-3`."""
+        self.are_marked = False
 
     def written(self, path: str) -> str:
         """What to open for a file that is to be at `path`."""
@@ -39,7 +40,7 @@ class RunFiles:
             os.replace(written, self._marked(path))
 
     def _marked(self, path: str) -> str:
+        if not self.are_marked:
+            return path
         place = Path(path)
-        return (
-            str(place.with_name(f"{place.stem}.{self.mark}{place.suffix}")) if self.mark else path
-        )
+        return str(place.with_name(f"{place.stem}.{self.mark}{place.suffix}"))

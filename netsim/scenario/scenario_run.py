@@ -60,8 +60,9 @@ def execute(
     network = new_network(plan, time=scenario.time)
     recording = Recording(network.timing_watches if scenario.time == "real" else None)
     network.run_files.are_kept = keeps_files
-    if has_own_files:
-        network.run_files.mark = f"seed-{plan.seed}"
+    # A run alone has no use for it; but one among others would have an object more in memory.
+    network.run_files.mark = f"seed-{plan.seed}"
+    network.run_files.are_marked = has_own_files
     watched = _Watched(TimersSeen() if watches_timers else None)
     if script is not None:
         watched.choices.script = dict(script)

@@ -15,6 +15,7 @@ from memory_programs import PROGRAMS
 
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.process_pool import Job, Pool
+from netsim.scenario.seed_sweep import Runs
 
 LAN = """\
 name: lan
@@ -57,6 +58,19 @@ def test_a_seed_is_the_same_run_alone_and_among_others(
     among = traces(file, range(301, 307), 3)
     assert among[3] == alone
     assert len(set(among)) == 6
+
+
+def test_a_seed_is_the_same_run_alone_and_in_a_sweep_of_the_command(file: Path) -> None:
+    def trace(seeds: Sequence[int], name: str, written: str) -> bytes:
+        path = file.with_name(name)
+        scenarios = [load_scenario(str(file))]
+        with Runs(scenarios, seeds, trace=str(path), workers=2) as runs:
+            assert all(result.held for result in runs.results(lambda: None))
+        return (path / written).read_bytes()
+
+    alone = trace([304], "alone.jsonl", "")
+    assert alone.count(b"\n") > 500
+    assert trace(range(302, 306), "sweep", "zoo-304.jsonl") == alone
 
 
 def test_a_seed_is_the_same_run_in_every_terminal(
