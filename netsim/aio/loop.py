@@ -12,7 +12,6 @@ whenever `host.ready` is not empty; all else is here.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import socket
 import ssl as tls_library
@@ -301,10 +300,10 @@ class HostLoopMixin(HostLoop):
 
     def open_echo(self, clock: Callable[[], int] | None = None) -> EchoEndpoint:
         """An endpoint for pings, which takes the times of arrivals from `clock`."""
-        for identifier in range(1, 1 << 16):
-            with contextlib.suppress(SocketError):
-                return EchoEndpoint(self, self.host.icmp.open_echo(identifier), clock)
-        raise OSError(errno.EAGAIN, "every echo identifier is in use")
+        try:
+            return EchoEndpoint(self, self.host.icmp.open_echo(), clock)
+        except SocketError:
+            raise OSError(errno.EAGAIN, "every echo identifier is in use") from None
 
     def open_probe(self, source: IpAddress | None = None) -> ProbeEndpoint:
         """An endpoint for traceroute, at one address of this computer or at all."""

@@ -22,6 +22,8 @@ ERROR_BURST: Final = 50
 _QUOTE_LIMIT: Final = 576 - ipv4.HEADER_LENGTH - icmp.HEADER_LENGTH
 """RFC 1812 4.3.2.3: as much of the packet as fits without exceeding 576 octets."""
 INBOX_LIMIT: Final = 1024
+_IDENTIFIERS: Final = 0xFFFF
+"""1 to this."""
 _MILLISECONDS_OF_A_DAY: Final = 24 * 3600 * 1000
 
 
@@ -105,17 +107,31 @@ class Icmp:
         self._ready = ready
         self._count = count
         self._echo_sockets: dict[int, EchoSocket] = {}
+        self._last_identifier = 0
         self._recently_closed = RecentlyClosed()
         self._credit_ns = ERROR_BURST * SECOND // ERROR_RATE
         self._credited_at = 0
 
-    def open_echo(self, identifier: int) -> EchoSocket:
-        """A socket for pings; AddressInUseError when the identifier (16 bits) is taken."""
+    def open_echo(self, identifier: int | None = None) -> EchoSocket:
+        """A socket for pings; AddressInUseError when the identifier (16 bits) is taken.
+
+        Without one it gets the next that is free after the last it gave, as of Linux's ping
+        sockets: answers that are late for one socket do not come to the next.
+        """
+        if identifier is None:
+            identifier = self._next_identifier()
         identifier &= 0xFFFF
         if identifier in self._echo_sockets:
             raise AddressInUseError(f"echo identifier {identifier} is in use")
         socket = self._echo_sockets[identifier] = EchoSocket(self, identifier)
         return socket
+
+    def _next_identifier(self) -> int:
+        for _ in range(_IDENTIFIERS):
+            self._last_identifier = self._last_identifier % _IDENTIFIERS + 1
+            if self._last_identifier not in self._echo_sockets:
+                break
+        return self._last_identifier
 
     def echo_sockets(self) -> list[EchoSocket]:
         """Every open one, oldest first."""

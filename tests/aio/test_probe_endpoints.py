@@ -46,8 +46,8 @@ def test_echo_errors(world: World) -> None:
             each.address for each in world.loop("r1").host.ip.interfaces[0].addresses
         }
         endpoint.close()
-        # The identifier of a closed endpoint is free again.
-        assert alice.open_echo().identifier == endpoint.identifier
+        # Answers that are late for a closed endpoint are not for the next one.
+        assert alice.open_echo().identifier not in (endpoint.identifier, other.identifier)
         alice.host.install_routes([])
         with pytest.raises(NoRouteError):
             other.send(world.plan.hosts["web"], 1, b"")

@@ -130,6 +130,26 @@ def test_an_identifier_belongs_to_one_socket_until_it_is_closed() -> None:
     assert len(second.inbox) == 1
 
 
+def test_a_socket_gets_the_next_identifier_so_that_late_answers_are_not_its_own() -> None:
+    icmp_layer = knowing_all().host.icmp
+    icmp_layer.open_echo(3)
+    first = icmp_layer.open_echo()
+    first.close()
+    assert (first.identifier, icmp_layer.open_echo().identifier) == (1, 2)
+    assert icmp_layer.open_echo().identifier == 4
+    for _ in range(0xFFFF - 4):
+        icmp_layer.open_echo().close()
+    assert icmp_layer.open_echo().identifier == 1
+
+
+def test_when_every_identifier_is_taken_that_is_an_error() -> None:
+    icmp_layer = knowing_all().host.icmp
+    for _ in range(0xFFFF):
+        icmp_layer.open_echo()
+    with pytest.raises(AddressInUseError):
+        icmp_layer.open_echo()
+
+
 def test_identifiers_and_sequence_numbers_have_sixteen_bits() -> None:
     dialogue = knowing_all()
     socket = dialogue.host.icmp.open_echo(0x12345)
