@@ -33,10 +33,7 @@ def with_lengths(pool: Pool, jobs: Sequence[Job]) -> list[Job]:
     It is one of the scenario's own seed, so that a seed is the same run alone and among others.
     """
     drawn = {id(job.scenario): job for job in jobs if _draws_by_pct(job.scenario)}
-    first = [
-        Job(replace(job.scenario, faults=()), has_own_files=job.has_own_files)
-        for job in drawn.values()
-    ]
+    first = [Job(replace(job.scenario, faults=()), keeps_files=False) for job in drawn.values()]
     shown = {index: result.lengths for index, result in pool.run(first)}
     lengths = {key: shown[index] for index, key in enumerate(drawn)}
     return [replace(job, lengths=lengths.get(id(job.scenario), ())) for job in jobs]

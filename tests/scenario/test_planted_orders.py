@@ -16,6 +16,7 @@ from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.order_search import search_orders, shrink, with_lengths
 from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
+from netsim.scenario.seed_sweep import Runs
 
 
 @pytest.fixture
@@ -54,6 +55,19 @@ def test_the_change_points_of_pct_are_within_the_length_of_a_run(
     assert 0 < dict(told[0].lengths)["app"] < 10
     assert with_lengths(pool, [Job(scenario, 7)]) == [told[6]], "a seed alone is the same run"
     assert any(result.failures for _, result in pool.run(told))
+
+
+def test_the_run_that_counts_choices_leaves_no_files(tmp_path: Path) -> None:
+    file = in_one_program(tmp_path)
+    text = file.read_text().replace("steps:\n", "steps:\n  - record: {at: [app], to: out.csv}\n", 1)
+    file.write_text(text)
+    scenario = replace(load_scenario(file), order="pct:2")
+    with Runs([scenario], [3, 4], trace=None, workers=2, keep_going=True) as runs:
+        assert list(runs.results(lambda: None))
+    assert sorted(each.name for each in tmp_path.glob("*.csv")) == [
+        "out.seed-3.csv",
+        "out.seed-4.csv",
+    ]
 
 
 def test_across_a_network_it_is_found_with_jitter(tmp_path: Path, pool: Pool) -> None:
