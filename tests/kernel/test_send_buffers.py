@@ -45,10 +45,10 @@ def filled(heard: Sequence[Heard]) -> Filled:
 
 
 def is_near(one: Filled, other: Filled) -> bool:
-    """The kernel's buffers are cut by its clock, too: no two runs are the same."""
-    return one.first == other.first and all(
-        abs(a - b) <= 0.2 * b for a, b in zip(one[1:], other[1:], strict=True)
-    )
+    """The kernel's buffers are cut by its clock, too: no two runs are the same. How often a third
+    is free hangs on these cuts most."""
+    nearness = zip(one[1:], other[1:], (0.3, 0.2, 0.2), strict=True)
+    return one.first == other.first and all(abs(a - b) <= most * b for a, b, most in nearness)
 
 
 @pytest.fixture(scope="module")

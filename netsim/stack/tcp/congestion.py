@@ -45,7 +45,7 @@ class CongestionControl(Protocol):
 
     def restart_after_idle(self, timeouts: int) -> None:
         """Nothing was sent for so many RTOs and a part of one: what the path takes is known ever
-        less (`restarted`)."""
+        less (`after_idleness`)."""
 
 
 Algorithm = Callable[[int, int, RoundTrip], CongestionControl]

@@ -11,7 +11,7 @@ from typing import Final
 
 from netsim.core.time import SECOND
 from netsim.stack.tcp.hystart import GROWTH_DIVISOR, TRAIN_WINDOW, HyStart
-from netsim.stack.tcp.reno import UNLIMITED, restarted, threshold_of_before
+from netsim.stack.tcp.reno import UNLIMITED, after_idleness
 from netsim.stack.tcp.rtt import RoundTrip
 
 _C: Final = 0.4
@@ -207,6 +207,7 @@ class Cubic:
             self._before_reduction = None
 
     def restart_after_idle(self, timeouts: int) -> None:
-        self.threshold = max(self.threshold, threshold_of_before(self.window, self._mss))
-        self.window = restarted(self.window, self._initial, self._mss, timeouts)
+        self.threshold, self.window = after_idleness(
+            self.threshold, self.window, self._initial, self._mss, timeouts
+        )
         self._epoch = None

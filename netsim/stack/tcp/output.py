@@ -32,8 +32,8 @@ def _send_new(sender: Sender, now: int) -> None:
         idle = now - sender.last_sent_at - 1
         if idle >= sender.round_trip.timeout:
             congestion.restart_after_idle(idle // sender.round_trip.timeout)
-    room = congestion.window - sender.recovery.in_flight(una, nxt)
-    limit = min(end, sender.window_edge, nxt + room)
+    in_flight = sender.recovery.in_flight(una, nxt)
+    limit = min(end, sender.window_edge, nxt + congestion.window - in_flight)
     first = nxt
     while nxt < end:
         size = limit - nxt
@@ -54,7 +54,7 @@ def _send_new(sender: Sender, now: int) -> None:
         sender.transmitter.prepare(now)
         sender.send_new(0, now)
     if sender.nxt > first:
-        sender.note_use()
+        sender.note_use(in_flight + sender.nxt - first)
         tail_loss.start_timer(sender, now, progress=first == una)
     elif una == nxt:
         sender.timer.start_if_stopped(now + sender.round_trip.timeout)

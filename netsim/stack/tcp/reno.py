@@ -65,18 +65,17 @@ class Reno:
         self._after_timeout = False
 
     def restart_after_idle(self, timeouts: int) -> None:
-        self.threshold = max(self.threshold, threshold_of_before(self.window, self._mss))
-        self.window = restarted(self.window, self._initial, self._mss, timeouts)
+        self.threshold, self.window = after_idleness(
+            self.threshold, self.window, self._initial, self._mss, timeouts
+        )
 
 
-def restarted(window: int, initial: int, mss: int, timeouts: int) -> int:
-    """The window halves with every timeout in which nothing is sent, down to the initial one at
-    most (RFC 2861 3.2; Linux: tcp_cwnd_restart)."""
-    least = min(window, initial)
-    return max(window // mss >> min(timeouts, 32), least // mss) * mss
-
-
-def threshold_of_before(window: int, mss: int) -> int:
-    """To which slow start may go on after that: three quarters (RFC 2861 3.2)."""
+def after_idleness(
+    threshold: int, window: int, initial: int, mss: int, timeouts: int
+) -> tuple[int, int]:
+    """Threshold and window when nothing was sent for so many RTOs (RFC 2861 3.2; Linux:
+    tcp_cwnd_restart): the window halves with each, down to the initial one at most, and slow start
+    may go on to three quarters of what it was."""
     segments = window // mss
-    return (segments // 2 + segments // 4) * mss
+    left = max(segments >> min(timeouts, 32), min(window, initial) // mss)
+    return max(threshold, (segments // 2 + segments // 4) * mss), left * mss

@@ -236,10 +236,10 @@ class Sender:
 
     # -- how much of the congestion window is used
 
-    def note_use(self) -> None:
-        """New data has left (Linux: tcp_cwnd_validate)."""
+    def note_use(self, in_flight: int) -> None:
+        """New data has left, with which that many octets are in flight (tcp_cwnd_validate)."""
         una, nxt = self.una, self.nxt
-        filled = self.recovery.in_flight(una, nxt) + self.mss > self.congestion.window
+        filled = in_flight + self.mss > self.congestion.window
         outstanding = nxt - una
         if (
             filled
