@@ -161,7 +161,7 @@ class NodeView:
         """Send bytes (`1_000_000`, `"20MiB"`) to another computer over one TCP connection.
 
         `to` is a name or address. Both ends are simulated programs, so nothing has to listen
-        there. `timeout` is in seconds for all of it; None waits as long as TCP does.
+        there. `timeout` is in seconds of the network for all of it; None waits as long as TCP does.
         TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
         """
         size = size if isinstance(size, int) else parse_size(size)
@@ -181,9 +181,10 @@ class NodeView:
         port = await self._network.call(receiver, ends.open_sink, (size,))
         arriving = asyncio.ensure_future(self._network.call(receiver, ends.drain_sink, (port,)))
         sending = asyncio.ensure_future(self.run(ends.send_bytes, address, port, size))
+        patience = None if timeout is None else timeout / self._network.speed
         try:
             ended, _ = await asyncio.wait(
-                {arriving, sending}, timeout=timeout, return_when=asyncio.FIRST_EXCEPTION
+                {arriving, sending}, timeout=patience, return_when=asyncio.FIRST_EXCEPTION
             )
             if len(ended) < 2 and not any(side.exception() for side in ended):
                 arrived = await self._network.call(receiver, ends.received_bytes, (port,))

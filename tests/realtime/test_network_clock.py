@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from netsim import InvalidValueError, Network
+from netsim import InvalidValueError, Network, TransferFailedError
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.realtime import network_clock
 from netsim.realtime.network_clock import NetworkClock
@@ -95,6 +95,12 @@ def test_a_network_in_slow_motion(tmp_path: Path) -> None:
             assert all(rtt >= 40 * MILLISECOND for rtt in ping.rtts_ns)
             assert network_ns >= 70 * MILLISECOND
             assert clock_ns == pytest.approx(10 * network_ns, abs=10 * MILLISECOND)
+
+            async with net.drop("alice", "web"):
+                began = net.now()
+                with pytest.raises(TransferFailedError, match=r"timed out after 0\.02 s"):
+                    await net["alice"].transfer("web", 1, timeout=0.02)
+                assert net.now() - began >= 20 * MILLISECOND
 
             began = net.now()
             await net.link("alice", "web").down()
