@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -41,6 +43,9 @@ class NetworkNodes(NetworkInForce):
         """How many programs under `run` have ended with an exception."""
         self.how_ended: dict[str, str] = {}
         """Of nodes that have died, and are not up again: in words."""
+        self._changing: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """Of each node, held while it is stopped or started: one after the other, or an end that
+        comes late would be taken for that of the next boot."""
         self._ended_early: dict[str, tuple[str, int | None]] = {}
         """Nodes that ended while they, or others, still came up; how, and the exit code."""
 
@@ -53,6 +58,10 @@ class NetworkNodes(NetworkInForce):
     async def stop_node(self, node: str, *, grace: float = STOP_GRACE) -> None:
         """Let the programs of a node shut down for `grace` seconds, then end it."""
         check_node(self.plan, node)
+        async with self._changing[node]:
+            await self._stop_node(node, grace)
+
+    async def _stop_node(self, node: str, grace: float) -> None:
         if node in self._outages.nodes:
             return
         await self._resume_to_end(node)
@@ -66,8 +75,16 @@ class NetworkNodes(NetworkInForce):
         AlreadyRunningError when it is not down; StartError when it does not come up.
         """
         check_node(self.plan, node)
+        self._check_down(node)
+        async with self._changing[node]:
+            await self._start_node(node)
+
+    def _check_down(self, node: str) -> None:
         if node not in self._outages.nodes or self._outages.state(node) == "starting":
             raise AlreadyRunningError(f"{node} is up already, or about to be")
+
+    async def _start_node(self, node: str) -> None:
+        self._check_down(node)
         self._restarts.forget(node)
 
         async def connect() -> None:
@@ -99,8 +116,10 @@ class NetworkNodes(NetworkInForce):
 
     async def restart_node(self, node: str) -> None:
         """Stop it, if it is up, and start it again."""
-        await self.stop_node(node)
-        await self.start_node(node)
+        check_node(self.plan, node)
+        async with self._changing[node]:
+            await self._stop_node(node, STOP_GRACE)
+            await self._start_node(node)
 
     # What runs on them
 

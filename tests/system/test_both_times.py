@@ -95,6 +95,21 @@ def test_a_start_that_fails_may_be_tried_again(time: Time, tmp_path: Path) -> No
 
 
 @both_times
+def test_a_node_is_stopped_and_started_by_one_after_the_other(time: Time) -> None:
+    plan = plan_of("alice web delay=1ms")
+
+    async def test(network: Network) -> None:
+        verbs = (network.stop_node, network.restart_node, network.stop_node, network.restart_node)
+        await asyncio.gather(*(verb("web") for verb in verbs))
+        kinds = [event.kind for event in network.timeline if event.kind.startswith("node-")]
+        assert kinds == ["node-stopped", "node-started"] * 2
+        assert (await network["alice"].ping("web", count=1)).received == 1
+        await network.restart_node("web")
+
+    play(time, plan, test)
+
+
+@both_times
 def test_what_is_up_does_not_start_and_what_is_down_does_not_crash(time: Time) -> None:
     plan = plan_of("alice web delay=1ms")
 
