@@ -18,6 +18,8 @@ from netsim.realtime.encoding import Inbox, encode, in_parts
 
 _MUCH: Final = 1 << 20
 """Bytes."""
+_TOO_MUCH: Final = 64 << 20
+"""Bytes that only an end which reads no more leaves unread."""
 _MANY: Final = 1000
 """Messages."""
 
@@ -57,6 +59,11 @@ class Channel:
     def congested(self) -> bool:
         """So much waits to be sent that what may be lost should be."""
         return len(self._outbound) > _MUCH or len(self._posted) > _MANY
+
+    @property
+    def full(self) -> bool:
+        """So much waits to be sent that nothing should be added that somebody waits for."""
+        return len(self._outbound) > _TOO_MUCH
 
     def send(self, message: Any, descriptors: Sequence[int] = ()) -> None:
         """Send a message, from any thread; without effect once the other end is gone.

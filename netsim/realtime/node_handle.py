@@ -66,10 +66,10 @@ class NodeHandle:
         def handle(message: Any) -> None:
             match message:
                 case messages.CutDone(number, counters):
-                    _resolve(self._cuts.pop(number, None), counters)
+                    _resolve(self._cuts.get(number), counters)
                 case messages.Answer(number, value) | messages.Exited(number, value):
                     self._runs.pop(number, None)
-                    _resolve(self._answers.pop(number, None), value)
+                    _resolve(self._answers.get(number), value)
                 case messages.Output(number, stream, data):
                     if number in self._runs:
                         self._runs[number].output(stream, data)
@@ -113,10 +113,19 @@ class NodeHandle:
         return self._number
 
     def question(self, message: Any) -> asyncio.Future[Any]:
-        """Send a question; the answer to come. ConnectionError as in `ask`."""
+        """Send a question; the answer to come. ConnectionError as in `ask`.
+
+        The answer is NotRespondingError when so much waits there that the node must be stopped.
+        """
         self._check_alive()
+        number = message.number
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answers[message.number] = answer
+        if self._channel is not None and self._channel.full:
+            answer.set_exception(NotRespondingError(not_responding(self.name, self.pid)))
+            return answer
+        self._answers[number] = answer
+        # Who has waited long enough cancels it, and what comes later is for nobody.
+        answer.add_done_callback(lambda _: self._answers.pop(number, None))
         self.send(message)
         return answer
 
@@ -174,6 +183,7 @@ class NodeHandle:
         self._check_alive()
         answer: asyncio.Future[dict[str, NodeCounters]]
         answer = self._cuts[number] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda _: self._cuts.pop(number, None))
         self.send(messages.Cut(number))
         async with asyncio.timeout(timeout):
             return await answer
@@ -201,8 +211,6 @@ class NodeHandle:
         for answer in (*self._answers.values(), *self._cuts.values()):
             if not answer.done():
                 answer.set_exception(ConnectionError(f"{self.name} has ended"))
-        self._answers.clear()
-        self._cuts.clear()
         for task in self._waiting:
             task.cancel()
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from netsim.core.errors import NotRespondingError
 from netsim.realtime.channel import Channel
 from netsim.realtime.node_handle import NodeHandle
+from netsim.site import messages
 from netsim.site.backend import ToolRun
 
 pytestmark = pytest.mark.asyncio
@@ -20,16 +22,16 @@ pytestmark = pytest.mark.asyncio
 async def test_large_messages_arrive_in_order_and_before_the_end() -> None:
     near, far = socket.socketpair()
     loop = asyncio.get_running_loop()
-    messages: list[Any] = []
+    heard: list[Any] = []
     ended = asyncio.Event()
-    sender = Channel(near, loop, messages.append, lambda: None)
-    receiver = Channel(far, loop, messages.append, ended.set)
+    sender = Channel(near, loop, heard.append, lambda: None)
+    receiver = Channel(far, loop, heard.append, ended.set)
     for number in range(20):
         sender.send((number, b"x" * 100_000))
     await sender.drain()
     sender.close()
     await ended.wait()
-    assert [number for number, _ in messages] == list(range(20))
+    assert [number for number, _ in heard] == list(range(20))
     assert receiver.closed
 
 
@@ -67,6 +69,21 @@ async def test_a_cancelled_tool_leaves_no_question_behind_when_its_node_ends() -
     theirs.close()
     await node.gone.wait()
     assert not complaints
+
+
+async def test_what_waits_for_a_node_that_reads_no_more_has_a_limit() -> None:
+    ours, theirs = socket.socketpair()
+    node = NodeHandle("alice")
+    node.attach(ours, lambda *_: None)
+    much = b"x" * (1 << 20)
+    for number in range(65):
+        with pytest.raises(TimeoutError):
+            await node.ask(messages.Call(number, "alice", much), timeout=0)
+    with pytest.raises(NotRespondingError, match="alice"):
+        await node.ask(messages.Call(65, "alice", b""), timeout=None)
+    assert not node._answers
+    node.close()
+    theirs.close()
 
 
 async def test_descriptors_travel_with_their_messages() -> None:
