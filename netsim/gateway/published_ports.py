@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
-import struct
 from collections.abc import Sequence
-from typing import Final
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import NetsimError
+from netsim.gateway.relay import Half, reason
 from netsim.topology.plan import PublishedPortPlan
 
 _log = logging.getLogger("netsim.gateway")
-_RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER on with no time: closing sends a RST."""
 
 
 class PublishedPortError(NetsimError):
@@ -63,7 +59,7 @@ class PublishedPort:
             self._server = await self.loop.outside.create_server(lambda: _Outer(self), sock)
         except OSError as error:
             sock.close()
-            raise PublishedPortError(f"cannot listen on {host}:{port}: {_reason(error)}") from error
+            raise PublishedPortError(f"cannot listen on {host}:{port}: {reason(error)}") from error
         self.listen = sock.getsockname()[:2]
 
     def close(self) -> None:
@@ -95,7 +91,7 @@ class PublishedPort:
             await self.loop.create_connection(lambda: _Inner(self, outer), host, port)
         except OSError as error:
             self.failures += 1
-            _log.warning("%s:%d could not be reached: %s", host, port, _reason(error))
+            _log.warning("%s:%d could not be reached: %s", host, port, reason(error))
             outer.reset()
 
 
@@ -130,66 +126,11 @@ async def open_ports(
     return opened
 
 
-def _reason(error: OSError) -> str:
-    """In the system's words; asyncio's texts repeat the address."""
-    number = error.errno or 0
-    return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
-
-
-class _Half(asyncio.Protocol):
-    """One side of a relayed connection; `other` is the opposite one once it exists."""
-
-    transport: asyncio.Transport
-    other: _Half | None = None
-    _ended = False
+class _Outer(Half):
+    """The real side. It reads nothing until the simulated side is connected."""
 
     def __init__(self, port: PublishedPort) -> None:
         self._port = port
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-
-    def relay(self, data: bytes) -> None:
-        assert self.other is not None, "nothing is read before the other side is connected"
-        self.other.transport.write(data)
-
-    def eof_received(self) -> bool:
-        self._ended = True
-        assert self.other is not None, "nothing is read before the other side is connected"
-        if not self.other.transport.is_closing():
-            self.other.transport.write_eof()
-        # Stay open for the opposite direction, unless that has ended, too.
-        return not self.other._ended
-
-    def pause_writing(self) -> None:
-        if self.other is not None:
-            self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other is not None:
-            self.other.transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        # Let go of it: else both, with all that is buffered, wait for the cycle collector.
-        other, self.other = self.other, None
-        if other is None:
-            return
-        if exc is None:
-            other.transport.close()
-        else:
-            other.reset()
-
-    def reset(self) -> None:
-        """End this side with a RST."""
-        if not self.transport.is_closing():
-            sock = self.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self.transport.abort()
-
-
-class _Outer(_Half):
-    """The real side. It reads nothing until the simulated side is connected."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -206,11 +147,11 @@ class _Outer(_Half):
         super().connection_lost(exc)
 
 
-class _Inner(_Half):
+class _Inner(Half):
     """The simulated side."""
 
     def __init__(self, port: PublishedPort, outer: _Outer) -> None:
-        super().__init__(port)
+        self._port = port
         self._outer = outer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
