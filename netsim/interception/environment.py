@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TextIO
 from netsim.core.errors import BlockingSleepError
 from netsim.core.streams import RandomStreams
 from netsim.core.time import SECOND
+from netsim.interception.computers_signals import ComputersSignals
 from netsim.interception.generator_state import GeneratorState
 
 WALL_EPOCH_NS: Final = 1_767_225_600 * SECOND
@@ -65,6 +66,8 @@ class Environment:
         """Instead of the process's."""
         self.temporary_names: Iterator[str] | None = None
         """Of files that `tempfile` makes; made when one is wanted."""
+        self.signals = ComputersSignals() if name else None
+        """Instead of the process's handlers."""
         self.uuid_node: int | None = None
         self.uuid_last_timestamp: int | None = None
         if streams is not None:

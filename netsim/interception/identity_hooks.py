@@ -6,6 +6,7 @@ reaches the kernel by a way that is not known here meets no other process.
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import platform
@@ -19,9 +20,10 @@ from netsim.interception.environment import Presence
 
 _INIT: Final = 1
 """What has started the programs of a computer."""
+_EVERYBODY: Final = -1
 _KERNELS: Final = ("concurrent.", "multiprocessing.", "psutil")
 """Packages that ask the kernel about the process, and so need the number that it gave."""
-_BY_NUMBER: Final = ("getpgid", "getsid", "kill", "killpg", "pidfd_open", "sched_getaffinity")
+_BY_NUMBER: Final = ("getpgid", "getsid", "pidfd_open", "sched_getaffinity")
 """Functions of `os` whose first argument is the number of a process."""
 
 
@@ -38,6 +40,7 @@ class IdentityHooks:
             self._of_computers(os.uname, lambda name, real: _renamed(real, name)),
         ]
         self._by_number = {name: getattr(os, name) for name in _BY_NUMBER if hasattr(os, name)}
+        self._kill, self._killpg = os.kill, os.killpg
         self._full_name = socket.getfqdn
         self._platform: dict[str, Any] = vars(platform)
         self._machine: platform.uname_result | None = None
@@ -52,6 +55,7 @@ class IdentityHooks:
             replacement.install()
         for name, function in self._by_number.items():
             setattr(os, name, self._of_real_process(function))
+        os.kill, os.killpg = self._signalling(self._kill), self._signalling(self._killpg)
         socket.getfqdn = self._getfqdn
         self._platform["_uname_cache"] = _uname_of_who_asks(self._machine, self.host_name)
 
@@ -61,6 +65,7 @@ class IdentityHooks:
         socket.getfqdn = self._full_name
         for name, function in self._by_number.items():
             setattr(os, name, function)
+        os.kill, os.killpg = self._kill, self._killpg
         for replacement in self._replacements:
             replacement.uninstall()
 
@@ -107,6 +112,25 @@ class IdentityHooks:
             return function(self._own_number.original() if own == pid else pid, *args)
 
         return call
+
+    def _signalling(self, function: Callable[[int, int], None]) -> Callable[[int, int], None]:
+        """`os.kill`: what a program sends to itself, and to all of its group, is its own affair."""
+
+        @functools.wraps(function)
+        def kill(pid: int, number: int, /) -> None:
+            environment = self._presence.here()
+            signals = None if environment is None or self._has_forked else environment.signals
+            if environment is None or signals is None:
+                function(pid, number)
+            elif pid in (0, environment.pid, self._own_number.original(), os.getpgrp()):
+                if number:
+                    signals.come(number, sys._getframe(1))
+            elif pid in (_INIT, _EVERYBODY):
+                raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+            else:
+                function(pid, number)
+
+        return kill
 
     def _getfqdn(self, name: str = "") -> str:
         """As `socket.getfqdn`, which would ask the resolver of the machine for the computer."""

@@ -8,8 +8,8 @@ and `os.environ`; what is one object for all threads (the module functions of `r
 have no reason for threads, and those who start one are found out (`unrepeatable`).
 
 Covered are time, datetime, random, os.urandom, secrets, uuid, temporary names, os.getpid, the name
-of the host, times of files, os.environ and sys.stdout/stderr, also where a program imported them by
-name. Not covered: numpy.random, process_time.
+of the host, signal handlers, times of files, os.environ and sys.stdout/stderr, also where a program
+imported them by name. Not covered: numpy.random, process_time.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from netsim.interception.environ_hooks import EnvironHooks
 from netsim.interception.environment import Environment, Executed, Presence
 from netsim.interception.file_times import FileTimes
 from netsim.interception.identity_hooks import IdentityHooks
+from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
 
@@ -47,6 +48,7 @@ class _Hooks:
             self.entropy,
             EnvironHooks(self.presence),
             IdentityHooks(self.presence),
+            SignalHooks(self.presence),
             FileTimes(self.presence),
             StableTaskClass(),
             self.watch,

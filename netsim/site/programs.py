@@ -17,6 +17,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from netsim.core.errors import NetsimError
+from netsim.interception.computers_signals import KilledBySignal
 from netsim.site.messages import READY_TIMEOUT
 from netsim.site.users_lines import lines_of, users_line
 from netsim.stack.ip_layer import LOOPBACK_NETWORK
@@ -98,9 +99,11 @@ def start_failure(error: Exception) -> str:
 
 
 def exit_code(error: SystemExit) -> int:
-    """With which a program ends its computer, as the interpreter has it."""
+    """With which a program ends its computer, as `os.waitstatus_to_exitcode` has it."""
+    if isinstance(error, KilledBySignal):
+        return error.code
     if error.code is None or isinstance(error.code, int):
-        return error.code or 0
+        return (error.code or 0) & 0xFF
     return 1
 
 

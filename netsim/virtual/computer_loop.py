@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 from asyncio import events
 from collections.abc import Callable
@@ -40,6 +42,8 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         """A program has ended the node."""
         self.on_error: Callable[[dict[str, Any]], None] = super().default_exception_handler
         """Logs what went wrong, where a program has set no handler of its own."""
+        self._signals: set[int] = set()
+        """For which programs have handlers of asyncio's."""
         base: Any = self
         self._hooks = base._asyncgen_firstiter_hook, base._asyncgen_finalizer_hook
 
@@ -54,6 +58,31 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """As asyncio, in the log of the computer."""
         self.on_error(context)
+
+    def add_signal_handler(  # type: ignore[override]  # typeshed ties args to callback
+        self, sig: int, callback: Callable[..., Any], *args: Any
+    ) -> None:
+        """As asyncio, for signals that a program on this computer sends to itself."""
+        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+            raise TypeError("coroutines cannot be used with add_signal_handler()")
+        self._refuse_when_closed()
+        assert self.environment.signals is not None, "a computer has a name"
+        try:
+            self.environment.signals.set_handler(
+                _signal_number(sig), lambda *_: self.call_soon(callback, *args)
+            )
+        except OSError:
+            raise RuntimeError(f"sig {sig} cannot be caught") from None
+        self._signals.add(sig)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """As asyncio."""
+        if _signal_number(sig) not in self._signals:
+            return False
+        self._signals.remove(sig)
+        assert self.environment.signals is not None, "a computer has a name"
+        self.environment.signals.handlers.pop(sig, None)
+        return True
 
     def step(self) -> None:
         """Tell programs what has happened to their sockets, run them, send what they wrote."""
@@ -160,6 +189,14 @@ class DrawnLoop(ComputerLoop):
             if not handle.cancelled():
                 handle._run()
             del handle
+
+
+def _signal_number(sig: int) -> int:
+    if not isinstance(sig, int):
+        raise TypeError(f"sig must be an int, not {sig!r}")
+    if sig not in signal.valid_signals():
+        raise ValueError(f"invalid signal number {sig}")
+    return sig
 
 
 def _say_nothing(context: dict[str, Any]) -> None:

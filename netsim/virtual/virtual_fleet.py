@@ -11,6 +11,7 @@ from typing import Any, Final
 from netsim.core.errors import NetsimError, StartError
 from netsim.core.garbage import without_collections
 from netsim.core.link_attributes import LinkCondition
+from netsim.core.process_end import how_it_ended
 from netsim.interception.environment import Environment
 from netsim.node.host_node import HostNode
 from netsim.site.accounting import Accounting
@@ -82,7 +83,7 @@ class VirtualFleet:
             if plan.ready is None:
                 return
             code = self._exit_codes.get(name)
-            how = "has crashed" if code is None else f"ended with exit code {code}"
+            how = "has crashed" if code is None else how_it_ended(code)
             raise StartError(f"{name}: {how}", logged_by=name) from error
         except NetsimError as error:
             raise StartError(f"{name}: {error}") from error
@@ -225,7 +226,7 @@ class VirtualFleet:
         self._remove(name)
         code = exit_code(error)
         self._exit_codes[name] = code
-        self._reports.node_ended(name, f"ended with exit code {code}", code)
+        self._reports.node_ended(name, how_it_ended(code), code)
 
     def _complain(self, loop: ComputerLoop, context: dict[str, Any]) -> None:
         if isinstance(context.get("exception"), SystemExit):
