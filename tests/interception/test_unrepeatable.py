@@ -166,6 +166,8 @@ def test_a_signature_is_told_where_it_is_drawn(libraries: Path, findings: Findin
     """As cryptography's: RSA's is drawn with PSS, and computed with PKCS #1 v1.5."""
     folder = libraries / "cryptography" / "hazmat" / "bindings"
     folder.mkdir(parents=True)
+    for package in (folder, *folder.parents[:2]):
+        (package / "__init__.py").touch()  # before the real one, where that is installed
     (folder / "_rust.py").write_text(
         "class PSS: pass\nclass PKCS1v15: pass\nclass openssl:\n  class rsa:\n"
         "    class RSAPrivateKey:\n      def sign(self, data, padding): return data\n"
