@@ -74,8 +74,9 @@ def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]
     places: list[tuple[NodePlan, PathTo, Wanted]] = []
     for node in plan.nodes:
         for service in node.services:
-            if service.app is not None:
-                wanted = Wanted(service.app, "app", tuple(sorted(service.args)))
+            if service.reference is not None:
+                role = service.interface or "app"
+                wanted = Wanted(service.reference, role, tuple(sorted(service.args)))
                 places.append((node, ["services", service.port], wanted))
         for index, program in enumerate(node.run):
             wanted = Wanted(program.call, "run", tuple(sorted(program.args)))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TextIO
 from netsim.site.users_lines import lines_of, users_line
 
 _HINT = "write `module:attr` of something that can be imported"
+_SERVE_IT = "serve it under `services`, as docs/services.md shows"
 
 TOO_LATE = 124
 """Exit code: the last answer is about an import that took too long."""
@@ -24,7 +25,7 @@ class Wanted(NamedTuple):
 
     reference: str
     role: str
-    """`app` (an application or its factory) or `run`."""
+    """`app`, `asgi` or `wsgi` (an application or its factory), or `run`."""
     args: tuple[str, ...]
     """Names of the arguments that it is given."""
 
@@ -46,7 +47,7 @@ def main() -> None:
             answers.flush()
             if watch is None:
                 # Its import takes none of the users' time.
-                import netsim.site.programs  # noqa: F401
+                import netsim.site.applications  # noqa: F401
 
                 watch = _Watch(float(sys.argv[2]), answers)
             watch.wanted = wanted
@@ -99,14 +100,12 @@ def _missing(wanted: Wanted) -> str | None:
 def _mistake(wanted: Wanted) -> str | None:
     """What is wrong, and what to write instead."""
     # It imports aiohttp, which preflight needs not.
-    from netsim.site.programs import ProgramError, look_up, other_application
+    from netsim.site.applications import ProgramError, look_up
 
     try:
         found = look_up(wanted.reference)
     except ProgramError as error:
         return f"{error}; {_hint(wanted.reference, error.__cause__)}"
-    if (application := other_application(found)) is not None:
-        return f"{wanted.reference} is {application}"
     return _run_mistake(found, wanted) if wanted.role == "run" else _app_mistake(found, wanted)
 
 
@@ -120,6 +119,11 @@ def _hint(reference: str, cause: BaseException | None) -> str:
 
 
 def _run_mistake(found: Any, wanted: Wanted) -> str | None:
+    from netsim.site.applications import application_words, interface_of
+
+    if interface_of(found) is not None:
+        what = application_words(found)
+        return f"{wanted.reference} is {what}; {_SERVE_IT}"
     # A decorator's wrapper may be a plain function that returns the coroutine.
     if callable(found):
         called = inspect.unwrap(found)
@@ -127,22 +131,19 @@ def _run_mistake(found: Any, wanted: Wanted) -> str | None:
             return _args_mistake(found, wanted)
     return (
         f"{wanted.reference} is no coroutine function; write `async def`. An application that it "
-        "makes is served with uvicorn, as docs/services.md shows"
+        f"makes: {_SERVE_IT}"
     )
 
 
 def _app_mistake(found: Any, wanted: Wanted) -> str | None:
-    from aiohttp import web
+    from netsim.site.applications import is_factory, named_mistake
+    from netsim.topology.plan import ServicePlan
 
-    if isinstance(found, web.Application):
-        return None
-    if not callable(found):
-        kind = type(found).__name__
-        return (
-            f"{wanted.reference} is of type {kind}; write an aiohttp.web.Application, or a "
-            "function that makes one"
-        )
-    return _args_mistake(found, wanted)
+    service = ServicePlan(0, args=dict.fromkeys(wanted.args), **{wanted.role: wanted.reference})
+    if is_factory(found, service) and (mistake := _args_mistake(found, wanted)) is not None:
+        return mistake
+    mistake = named_mistake(found, service)
+    return mistake and f"{wanted.reference} is {mistake}"
 
 
 def _args_mistake(found: Any, wanted: Wanted) -> str | None:

@@ -58,8 +58,8 @@ def services(figure: Figure) -> list[str]:
     tap = figure.members[0].tap
     found = [] if tap is None else [f"tap:{tap}"]
     for service in figure.members[0].services:
-        if service.app is not None:
-            what = service.app.partition(":")[0].rpartition(".")[2]
+        if service.reference is not None:
+            what = service.reference.partition(":")[0].rpartition(".")[2]
         else:
             what = (service.files or "").rstrip("/").rpartition("/")[2] + "/"
         found.append(f":{service.port} {what}")

@@ -45,7 +45,13 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
                     f"{ipaddress.ip_address(own)}/{8 * len(own)}" for own in node.loopback
                 ],
                 "services": [
-                    {"port": service.port, "app": service.app, "files": service.files}
+                    {
+                        "port": service.port,
+                        "app": service.app,
+                        "asgi": service.asgi,
+                        "wsgi": service.wsgi,
+                        "files": service.files,
+                    }
                     for service in node.services
                 ],
                 "ports": [

@@ -33,7 +33,7 @@ def _is_built_in(name: str) -> bool:
 
 async def call_beside(folder: str, reference: str, arguments: dict[str, Any]) -> Any:
     """Await `module:attr` with these keyword arguments; modules in `folder` come first."""
-    from netsim.site.programs import look_up  # aiohttp, which reading a file needs not
+    from netsim.site.applications import look_up  # aiohttp, which reading a file needs not
 
     if folder not in sys.path:
         sys.path.insert(0, folder)

@@ -22,6 +22,11 @@ _MOST_MODULES: Final = 500
 """Of programs, that are read."""
 _STANDARD: Final = sysconfig.get_path("stdlib")
 _OURS: Final = "netsim"
+_SERVERS: Final[Mapping[str | None, tuple[str, ...]]] = {
+    "asgi": ("uvicorn",),
+    "wsgi": ("uvicorn", "a2wsgi"),
+}
+"""What netsim serves applications with."""
 
 
 class HasPrograms(Protocol):
@@ -64,7 +69,9 @@ def _references(nodes: Iterable[HasPrograms]) -> Iterator[str]:
     """Modules that nodes name."""
     for node in nodes:
         references = [program.call for program in node.run]
-        references += [service.app for service in node.services if service.app is not None]
+        for service in node.services:
+            references += [service.reference] if service.reference is not None else []
+            references += _SERVERS.get(service.interface, ())
         if isinstance(node.ready, str):
             references.append(node.ready)
         yield from (reference.partition(":")[0] for reference in references)

@@ -7,88 +7,34 @@ modules beside the topology file available before.
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
 import logging
 import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import web
-
 from netsim.core.errors import NetsimError
 from netsim.interception.computers_signals import KilledBySignal
+from netsim.site.applications import (
+    ProgramError,
+    application_of,
+    application_words,
+    interface_of,
+    look_up,
+)
 from netsim.site.messages import READY_TIMEOUT
-from netsim.site.users_lines import lines_of, users_line
+from netsim.site.servers import Server, preload, server_of
 from netsim.stack.ip_layer import LOOPBACK_NETWORK
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 from netsim.wire.address import IpAddress, format_ip
 
-_FRAMEWORKS: Final = {
-    "django": "Django",
-    "fastapi": "FastAPI",
-    "flask": "Flask",
-    "litestar": "Litestar",
-    "quart": "Quart",
-    "starlette": "Starlette",
-}
 _TRACEBACK: Final = 20
 """Lines, the last, of an exception that has ended a program."""
 _LOOK_AGAIN: Final = 0.005
 """Seconds between looks at whether a port is listened at."""
-_FACTORY: Final = 20.0
-"""Seconds that a coroutine function has to make an application."""
 _LOOKS_AT_LOOPBACK: Final = 20
 """At a port that is listened at on 127.0.0.0/8 only, before that is a mistake."""
-SHUTDOWN: Final = 0.5
-"""Seconds that a server's open connections get to finish when the network stops."""
 
 _log = logging.getLogger("netsim.programs")
-
-
-class ProgramError(NetsimError):
-    """A `module:attr` of the topology file cannot be used; the text says why."""
-
-
-def look_up(reference: str) -> Any:
-    """The object that `"module:attr"` names; ProgramError when it cannot be had."""
-    module_name, _, attribute = reference.partition(":")
-    try:
-        found: Any = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except AttributeError:
-        raise ProgramError(f"{reference}: module {module_name} has no {attribute!r}") from None
-    except (Exception, SystemExit) as error:
-        raise ProgramError(_raised(reference, error)) from error
-    return found
-
-
-def _raised(reference: str, error: BaseException) -> str:
-    """What a user's code raised, and the line of theirs at which it did."""
-    line = users_line(lines_of(reversed(list(traceback.walk_tb(error.__traceback__)))))
-    place = f" ({line})" if line else ""
-    return f"{reference}: {type(error).__name__}: {error}{place}"
-
-
-def other_application(found: Any) -> str | None:
-    """What to do with an application that aiohttp does not serve; None for anything else."""
-    packages = (cls.__module__.partition(".")[0] for cls in type(found).__mro__)
-    whose = next((_FRAMEWORKS[each] for each in packages if each in _FRAMEWORKS), None)
-    what = "an ASGI application" if whose is None else f"an application of {whose}"
-    if whose is None and not _is_asgi(found):
-        return None
-    return f"{what}, not of aiohttp; serve it with uvicorn from a `run:`, as docs/services.md shows"
-
-
-def _is_asgi(found: Any) -> bool:
-    """Whether it is called as ASGI 3 has it."""
-    if not callable(found) or inspect.isclass(found):
-        return False
-    try:
-        return list(inspect.signature(found).parameters)[:3] == ["scope", "receive", "send"]
-    except (TypeError, ValueError):  # some that are written in C tell nothing
-        return False
 
 
 def start_failure(error: Exception) -> str:
@@ -128,8 +74,9 @@ class Programs:
         """Programs under `run` that have ended, and of what, if not in order."""
         self._tracebacks: dict[str, list[str]] = {}
         """The last lines of those that have ended with an exception."""
-        self._runners: list[web.AppRunner] = []
+        self._servers: list[Server] = []
         self._tasks: list[asyncio.Task[Any]] = []
+        preload(plan)  # and not while a computer runs, whose files and randomness are its own
 
     def lose_power(self) -> None:
         """They run no more: nothing is told of them, and who was told need not be held."""
@@ -138,17 +85,16 @@ class Programs:
     async def start_services(self) -> None:
         """Have every service listen; ProgramError names the one that cannot."""
         for service in self._plan.services:
-            app = await self._application(service)
-            runner = web.AppRunner(
-                app, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN
-            )
-            self._runners.append(runner)
-            try:
-                await runner.setup()
-                site = web.TCPSite(runner, "0.0.0.0", service.port)
-                await site.start()
-            except OSError as error:
-                raise ProgramError(f"port {service.port}: {error.strerror or error}") from error
+            server = await self._server(service)
+            self._servers.append(server)
+            await server.start()
+
+    async def _server(self, service: ServicePlan) -> Server:
+        if service.files is not None:
+            from netsim.services.files import create_app
+
+            return server_of(service, "aiohttp", create_app(service.files))
+        return server_of(service, *await application_of(service))
 
     async def start_run(self, listened_at: Callable[[int], list[IpAddress | None]]) -> None:
         """Start `run:`, once the whole network is up; return when it serves, as `ready` has it.
@@ -220,34 +166,11 @@ class Programs:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for runner in reversed(self._runners):
-            await runner.cleanup()
-
-    async def _application(self, service: ServicePlan) -> web.Application:
-        if service.files is not None:
-            from netsim.services.files import create_app
-
-            return create_app(service.files)
-        assert service.app is not None, "a checked service has an application or a folder"
-        found = look_up(service.app)
-        try:
-            if not isinstance(found, web.Application):
-                found = found(**service.args)
-                if inspect.isawaitable(found):
-                    async with asyncio.timeout(_FACTORY):
-                        found = await found
-        except TimeoutError:
-            raise ProgramError(
-                f"{service.app} made no application within {_FACTORY:g} s; what serves by itself "
-                "goes under `run`"
-            ) from None
-        except Exception as error:
-            raise ProgramError(_raised(service.app, error)) from error
-        if not isinstance(found, web.Application):
-            what = other_application(found)
-            what = what or f"{type(found).__name__}, not an aiohttp.web.Application"
-            raise ProgramError(f"{service.app} gave {what}")
-        return found
+        servers, self._servers = self._servers, []
+        # Each waits for its own connections.
+        ends = await asyncio.gather(*(each.stop() for each in servers), return_exceptions=True)
+        if failures := [each for each in ends if isinstance(each, Exception)]:
+            raise failures[0]
 
     async def _run(self, program: ProgramPlan) -> None:
         try:
@@ -260,12 +183,12 @@ class Programs:
             failure = f"{type(error).__name__}: {error}"
             self._failed(program, failure, f"has ended with {failure}")
             return
-        application = other_application(given)
-        if application is None:
+        if interface_of(given) in (None, "aiohttp"):
             self._ended[program.call] = None
-        else:
-            _log.error("run: %s gave %s", program.call, application)
-            self._failed(program, application, f"gave {application}")
+            return
+        gave = f"{application_words(given)}; serve it under `services`, as docs/services.md shows"
+        _log.error("run: %s gave %s", program.call, gave)
+        self._failed(program, gave, f"gave {gave}")
 
     def _failed(self, program: ProgramPlan, failure: str, what: str) -> None:
         self._ended[program.call] = failure

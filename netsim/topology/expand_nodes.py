@@ -147,8 +147,14 @@ class _Programs:
                         (*path, "services", port, "files"),
                         f"there is no folder {files}; write a path relative to the file",
                     )
-            args = dict(service.args or {})
-            programs.services[port] = ServicePlan(port, service.app, args, files)
+            programs.services[port] = ServicePlan(
+                port,
+                app=service.app,
+                args=dict(service.args or {}),
+                files=files,
+                asgi=service.asgi,
+                wsgi=service.wsgi,
+            )
         return programs
 
     def over(self, below: _Programs) -> _Programs:

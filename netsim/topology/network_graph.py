@@ -29,7 +29,7 @@ from netsim.topology.findings import Findings
 from netsim.topology.kinds import DEFAULT_KIND, FORWARDING_KIND
 from netsim.topology.link_words import DirectionWords, LinkWords
 from netsim.topology.naming import host_name, nearest, network_name
-from netsim.topology.plan import PublishedPortPlan
+from netsim.topology.plan import PublishedPortPlan, ServicePlan
 from netsim.topology.topology_words import NodeWords, TopologyWords
 from netsim.topology.vocabulary import Words
 from netsim.topology.yaml_source import PathTo
@@ -70,12 +70,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         interface: _network(*given[0]) if len(given) == 1 else [_network(*each) for each in given]
         for interface, given in node.given_addresses.items()
     }
-    services = {
-        service.port: {"files": service.files}
-        if service.files is not None
-        else {"app": service.app, "args": dict(service.args)}
-        for service in node.services
-    }
+    services = {service.port: _service_words(service) for service in node.services}
     routes = [
         {
             "to": _network(route.prefix, route.prefix_length),
@@ -102,6 +97,17 @@ def _node_words(node: Node) -> dict[str, Any]:
     }
     said = {word: value for word, value in words.items() if value or value is False}
     return {"kind": node.kind} | said
+
+
+def _service_words(service: ServicePlan) -> dict[str, Any]:
+    words = {
+        "app": service.app,
+        "asgi": service.asgi,
+        "wsgi": service.wsgi,
+        "files": service.files,
+        "args": dict(service.args),
+    }
+    return {word: value for word, value in words.items() if value}
 
 
 def _link_words(link: Link) -> dict[str, Any]:

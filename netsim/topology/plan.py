@@ -77,13 +77,26 @@ class RouteChange:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What answers on one TCP port: an application (`app`, `"module:attr"`) or a folder."""
+    """What answers on one TCP port: an application (`"module:attr"`) or a folder."""
 
     port: int
     app: str | None = None
+    """An application whose interface is found out."""
     args: dict[str, Any] = field(default_factory=dict)
     files: str | None = None
     """Absolute path of the folder that is served."""
+    asgi: str | None = None
+    wsgi: str | None = None
+
+    @property
+    def reference(self) -> str | None:
+        """The `"module:attr"` of the application or its factory, if it is one."""
+        return self.app or self.asgi or self.wsgi
+
+    @property
+    def interface(self) -> Literal["asgi", "wsgi"] | None:
+        """The interface that the file says, if it does."""
+        return "asgi" if self.asgi else "wsgi" if self.wsgi else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ netsim will know are listed in `not_yet` with what to write until then. The docs
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -75,29 +75,37 @@ ServicePort = Annotated[int, PlainValidator(values.service_port), WithJsonSchema
 # Nodes ----------------------------------------------------------------------------------------
 
 
+_APPLICATIONS: Final = ("app", "asgi", "wsgi")
+_ANSWERS: Final = (*_APPLICATIONS, "files")
+
+
 class ServiceWords(Words):
-    """What answers on a port: an aiohttp application, or a folder of files."""
+    """What answers on a port: an application, or a folder of files."""
 
     not_yet: ClassVar[dict[str, str]] = {
         "tls": "remove it and serve plain HTTP, or have a program under `run` serve TLS",
-        "asgi": "serve it with uvicorn from a `run:`, as docs/services.md shows",
         "upstream": "write `app` with a program that runs inside the network",
         **dict.fromkeys(
             ("command", "exec"),
-            "write `app` with an aiohttp application, or a coroutine function under `run`",
+            "write `app` with an application, or a coroutine function under `run`",
         ),
     }
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["app"]}, {"required": ["files"]}],
-            "dependencies": {"args": ["app"]},
+            "oneOf": [{"required": [word]} for word in _ANSWERS],
+            "dependencies": {"args": {"anyOf": [{"required": [word]} for word in _APPLICATIONS]}},
         }
     )
     short_form = forms.REFERENCE
 
     app: Reference | None = None
-    """An aiohttp application or its factory, as `module:attr`; looked up beside the file first."""
+    """An application or its factory, as `module:attr`; looked up beside the file first. One of
+    aiohttp, or one that is known for ASGI or WSGI: of FastAPI, Starlette, Django, Flask …"""
+    asgi: Reference | None = None
+    """An ASGI application or its factory; uvicorn serves it."""
+    wsgi: Reference | None = None
+    """A WSGI application or its factory; uvicorn serves it, in threads."""
     args: dict[str, Any] | None = None
     """Keyword arguments of the factory."""
     files: Annotated[str, PlainValidator(values.folder), WithJsonSchema(forms.FOLDER)] | None = None
@@ -110,11 +118,21 @@ class ServiceWords(Words):
 
     @model_validator(mode="after")
     def _has_one_program(self) -> ServiceWords:
-        if (self.app is None) == (self.files is None):
-            raise ValueError("a service is one program; write either `app` or `files`")
-        if self.args is not None and self.app is None:
-            raise ValueError("`args` go to the factory of an `app`; remove them")
+        answers = [word for word in _ANSWERS if getattr(self, word) is not None]
+        if len(answers) != 1:
+            written = f"; {_in_words(answers)} are written" if answers else ""
+            raise ValueError(
+                f"a service is one program{written}; write one of `app`, `asgi`, `wsgi` and `files`"
+            )
+        if self.args is not None and answers[0] not in _APPLICATIONS:
+            raise ValueError("`args` go to the factory of an application; remove them")
         return self
+
+
+def _in_words(words: list[str]) -> str:
+    """`app`, `asgi` and `files`."""
+    quoted = [f"`{word}`" for word in words]
+    return " and ".join(filter(None, [", ".join(quoted[:-1]), quoted[-1]]))
 
 
 class RunWords(Words):
@@ -154,7 +172,7 @@ class ProgramWords(Words):
     """What computers may have in common: the words of `kinds.computer`."""
 
     not_yet: ClassVar[dict[str, str]] = {
-        "asgi": "serve it with uvicorn from a `run:`, as docs/services.md shows",
+        "asgi": 'write `services: {80: {asgi: "mypackage.mymodule:app"}}`',
         "tls": "serve plain HTTP, or have a program under `run` serve TLS",
         "upstream": "write `services` with an `app` that runs inside the network",
         "stack": "leave it out: every computer has netsim's own stack",

@@ -61,7 +61,7 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
             "shop:app",
             "7:11: shop:app: ModuleNotFoundError: No module named 'nosuch' (shop.py:1); put",
         ),
-        ("app = 1", "shop:app", "7:11: shop:app is of type int; write an aiohttp.web.Appl"),
+        ("app = 1", "shop:app", "7:11: shop:app is of type int, no application of aiohttp, ASGI"),
         (
             "def app(greeting: str, size=3): pass",
             "shop:app",
@@ -83,11 +83,6 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
         ("app = 1", "shop:create", "7:11: shop:create: module shop has no 'create'"),
         ("1 / 0", "shop:app", "7:11: shop:app: ZeroDivisionError"),
         ("def", "shop:app", "7:11: shop:app: SyntaxError"),
-        (
-            "class Application: __module__ = 'fastapi.applications'\napp = Application()",
-            "shop:app",
-            "7:11: shop:app is an application of FastAPI, not of aiohttp; serve it with uvicorn",
-        ),
         ("import os; os._exit(3)", "shop:app", "7:11: shop:app: its import ended the process"),
         ("import sys; sys.exit()", "shop:app", "7:11: shop:app: SystemExit"),
     ],
@@ -135,10 +130,10 @@ links: [[lab, s1]]
 
 
 NO_COROUTINE = (
-    "is no coroutine function; write `async def`. An application that it makes is served with "
-    "uvicorn, as docs/services.md shows"
+    "is no coroutine function; write `async def`. An application that it makes: serve it under "
+    "`services`, as docs/services.md shows"
 )
-SERVE_IT = "not of aiohttp; serve it with uvicorn from a `run:`, as docs/services.md shows"
+SERVE_IT = "serve it under `services`, as docs/services.md shows"
 RUN = """name: shop
 nodes:
   alice:
@@ -168,19 +163,19 @@ links: [[alice, web]]
         ),
         ("main = 1", "shop:main", f"5:10: shop:main {NO_COROUTINE}"),
         (
-            "class Application: __module__ = 'fastapi.applications'\napp = Application()",
+            "from fastapi import FastAPI\napp = FastAPI()",
             "shop:app",
-            f"5:10: shop:app is an application of FastAPI, {SERVE_IT}",
+            f"5:10: shop:app is an application of FastAPI; {SERVE_IT}",
         ),
         (
             "class App:\n async def __call__(self, scope, receive, send): pass\napp = App()",
             "shop:app",
-            f"5:10: shop:app is an ASGI application, {SERVE_IT}",
+            f"5:10: shop:app is an ASGI application; {SERVE_IT}",
         ),
         (
             "async def app(scope, receive, send): pass",
             "shop:app",
-            f"5:10: shop:app is an ASGI application, {SERVE_IT}",
+            f"5:10: shop:app is an ASGI application; {SERVE_IT}",
         ),
         (
             "async def main(): pass",

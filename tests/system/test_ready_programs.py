@@ -166,10 +166,7 @@ def test_a_program_that_exits_at_once_leaves_a_dead_node(time: Time, tmp_path: P
     play(time, file, test)
 
 
-NOT_SERVED = (
-    "an ASGI application, not of aiohttp; serve it with uvicorn from a `run:`, as docs/services.md "
-    "shows"
-)
+NOT_SERVED = "an ASGI application; serve it under `services`, as docs/services.md shows"
 
 
 @both_times
@@ -178,8 +175,6 @@ def test_an_application_that_nobody_serves(time: Time, tmp_path: Path) -> None:
     assert start_error(file, time) == (
         f"web: nothing listens at port 8000; serve:create_app: {NOT_SERVED}"
     )
-    file = two_computers(tmp_path, web="services: {80: 'serve:create_app'}", serve=SERVE)
-    assert start_error(file, time) == f"web: serve:create_app gave {NOT_SERVED}"
     file = two_computers(tmp_path, web="run: 'serve:create_app'", serve=SERVE)
 
     async def test(network: Network) -> None:

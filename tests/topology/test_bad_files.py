@@ -217,10 +217,25 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "service port": (at_a("services: {▶80000: a:b}"), ["`80000` is not a TCP port"]),
     "service port as text": (at_a('services: {▶"80": a:b}'), ["`80` is not a TCP port"]),
-    "service without program": (at_a("services: {80: ▶{}}"), ["write either `app` or `files`"]),
+    "service without program": (
+        at_a("services: {80: ▶{}}"),
+        ["a service is one program; write one of `app`, `asgi`, `wsgi` and `files`"],
+    ),
     "service with two programs": (
         at_a("services: {80: ▶{app: a:b, files: .}}"),
-        ["write either `app` or `files`"],
+        ["a service is one program; `app` and `files` are written; write one of"],
+    ),
+    "service of three": (
+        at_a("services: {80: ▶{app: a:b, asgi: a:b, wsgi: a:b}}"),
+        ["`app`, `asgi` and `wsgi` are written"],
+    ),
+    "arguments of a folder": (
+        at_a("services: {80: ▶{files: ., args: {x: 1}}}"),
+        ["`args` go to the factory of an application; remove them"],
+    ),
+    "asgi without colon": (
+        at_a("services: {80: {asgi: ▶shop.api.app}}"),
+        ["`shop.api.app` is not `module:attr`; write for example `shop.api:app`"],
     ),
     "service key": (
         at_a("services: {80: {app: a:b, ▶arg: {}}}"),
@@ -497,8 +512,8 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "firewall": (two_lans(r="{kind: router, ▶firewall: []}"), ["`firewall` is not there yet"]),
     "tls": (at_a("services: {443: {app: a:b, ▶tls: true}}"), ["`tls` is not there yet"]),
     "asgi": (
-        at_a("services: {82: {▶asgi: a:b}}"),
-        ["`asgi` is not there yet; serve it with uvicorn from a `run:`"],
+        at_a("▶asgi: a:b"),
+        ["`asgi` is not there yet; write `services: {80: {asgi:"],
     ),
     "upstream": (
         at_a('services: {82: {▶upstream: "127.0.0.1:5432"}}'),

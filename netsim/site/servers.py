@@ -1,0 +1,167 @@
+"""What serves an application on a port of a computer: aiohttp's own server, or uvicorn.
+
+uvicorn is an extra, imported where an application needs it. It is used without its main loop,
+which wakes up ten times a second and handles signals: those are not a computer's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from email.utils import formatdate
+from typing import Any, Final, Protocol
+
+from aiohttp import web
+
+from netsim.site.applications import Interface, ProgramError, raised
+from netsim.topology.plan import NodePlan, ServicePlan
+
+SHUTDOWN: Final = 0.5
+"""Seconds that a server's open connections get to finish when the network stops."""
+_PARTS_OF_UVICORN: Final = (
+    *("uvicorn", "uvicorn.lifespan.on", "uvicorn.protocols.http.auto"),
+    "uvicorn.protocols.websockets.auto",
+)
+
+
+class Server(Protocol):
+    """A service that listens."""
+
+    async def start(self) -> None:
+        """Listen; ProgramError, or what the application raises, where it does not start."""
+
+    async def stop(self) -> None:
+        """Let connections finish, for a while, and the application shut down."""
+
+
+def preload(plan: NodePlan) -> None:
+    """Import what the services of a computer will need, where the file tells that."""
+    interfaces = {service.interface for service in plan.services}
+    wanted = _PARTS_OF_UVICORN if interfaces & {"asgi", "wsgi"} else ()
+    for name in (*wanted, *(("a2wsgi",) if "wsgi" in interfaces else ())):
+        with contextlib.suppress(ImportError):  # told when it is started
+            importlib.import_module(name)
+
+
+def server_of(service: ServicePlan, interface: Interface, application: Any) -> Server:
+    """What serves an application of that interface."""
+    if interface == "aiohttp":
+        return _AiohttpServer(service, application)
+    if interface == "wsgi":
+        from a2wsgi import WSGIMiddleware
+
+        application = WSGIMiddleware(application)
+    return _AsgiServer(service, application)
+
+
+class _AiohttpServer:
+    def __init__(self, service: ServicePlan, application: web.Application) -> None:
+        self._service = service
+        self._runner = web.AppRunner(
+            application, handle_signals=False, access_log=None, shutdown_timeout=SHUTDOWN
+        )
+
+    async def start(self) -> None:
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, "0.0.0.0", self._service.port).start()
+        except OSError as error:
+            raise _cannot_listen(self._service, error) from error
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+
+class _AsgiServer:
+    """uvicorn, whose lines (its access log, too) go to the log of the computer."""
+
+    def __init__(self, service: ServicePlan, application: Any) -> None:
+        import uvicorn
+
+        class Server(uvicorn.Server):
+            def _log_started_message(self, listeners: object) -> None:
+                """Not that one may press Ctrl-C."""
+
+        self._service = service
+        self._application = _Watched(application)
+        config = uvicorn.Config(
+            self._application,
+            host="0.0.0.0",
+            port=service.port,
+            interface="asgi3",
+            log_config=None,
+            date_header=False,  # made by its main loop
+            timeout_graceful_shutdown=SHUTDOWN,  # type: ignore[arg-type]  # for asyncio.wait_for
+        )
+        config.load()
+        self._server = Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        self._server.server_state.default_headers = config.encoded_headers
+
+    async def start(self) -> None:
+        try:
+            await self._server.startup()
+        except SystemExit as end:  # so it ends the process when it cannot start
+            if isinstance(end.__context__, OSError):
+                raise _cannot_listen(self._service, end.__context__) from end
+        if not self._server.started:
+            raise ProgramError(self._application.failure(str(self._service.reference)))
+
+    async def stop(self) -> None:
+        if self._server.started:
+            await self._server.shutdown()
+
+
+class _Watched:
+    """An ASGI application that keeps why it did not start, and whose answers have a date."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._told = ""
+        self._error: BaseException | None = None
+
+    def failure(self, reference: str) -> str:
+        """Why it did not start, for a person to read."""
+        if self._error is not None:
+            return raised(reference, self._error)
+        last_line = (self._told.strip().splitlines() or ["its lifespan has failed"])[-1]
+        return f"{reference}: {last_line}"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self._application(scope, receive, _with_date(send))
+        elif scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)
+
+    async def _live(self, scope: Any, receive: Any, send: Any) -> None:
+        async def watch(message: Any) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                self._told = message.get("message", "")
+            await send(message)
+
+        try:
+            await self._application(scope, receive, watch)
+        except BaseException as error:
+            self._error = error
+            raise
+
+
+def _with_date(send: Any) -> Any:
+    """RFC 9110 (6.6.1): a server with a clock says when it answered."""
+
+    async def dated(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if all(bytes(name).lower() != b"date" for name, _ in headers):
+                headers.append((b"date", formatdate(time.time(), usegmt=True).encode()))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return dated
+
+
+def _cannot_listen(service: ServicePlan, error: OSError) -> ProgramError:
+    return ProgramError(f"port {service.port}: {error.strerror or error}")
