@@ -1,1 +1,1 @@
-"""A computer's asyncio face: event loop, transports, servers, datagrams, resolver."""
+"""A computer's asyncio face: event loop, transports, servers, datagrams."""

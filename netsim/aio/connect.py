@@ -7,10 +7,10 @@ import errno
 from collections.abc import Callable
 
 from netsim.aio.host_loop import HostLoop
-from netsim.aio.hosts_table import socket_address
-from netsim.aio.os_errors import bind_error
 from netsim.aio.tls import Tls
 from netsim.aio.transport import make_transport
+from netsim.sockets.hosts_table import socket_address
+from netsim.sockets.os_errors import bind_error
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress

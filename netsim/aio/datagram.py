@@ -8,10 +8,10 @@ import errno
 import socket
 from typing import Any
 
-from netsim.aio import os_errors
 from netsim.aio.host_loop import HostLoop
-from netsim.aio.hosts_table import socket_address
-from netsim.aio.socket_facade import SocketFacade
+from netsim.sockets import os_errors
+from netsim.sockets.hosts_table import socket_address
+from netsim.sockets.socket_facade import SocketFacade
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.udp_layer import UdpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from netsim.aio.hosts_table import HostsTable
+from netsim.sockets.hosts_table import HostsTable
 from netsim.stack.host import Host
 from netsim.wire.address import IpAddress
 

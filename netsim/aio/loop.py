@@ -22,13 +22,13 @@ from netsim.aio import aiohttp_names
 from netsim.aio.connect import ProtocolFactory, adopt, open_connection
 from netsim.aio.datagram import DatagramTransport, open_datagram_socket
 from netsim.aio.host_loop import HostLoop, PathFinder
-from netsim.aio.hosts_table import HostsTable, socket_address
-from netsim.aio.os_errors import bind_error
 from netsim.aio.outside import Outside
 from netsim.aio.probe_endpoints import EchoEndpoint, ProbeEndpoint, SynEndpoint
 from netsim.aio.stream_server import Server
 from netsim.aio.stream_sockets import StreamSockets, hand_down
 from netsim.aio.tls import client_tls, server_tls
+from netsim.sockets.hosts_table import HostsTable, socket_address
+from netsim.sockets.os_errors import bind_error
 from netsim.stack.host import Host
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.listener import Listener

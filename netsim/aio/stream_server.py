@@ -8,9 +8,9 @@ import sys
 
 from netsim.aio.connect import ProtocolFactory
 from netsim.aio.host_loop import HostLoop
-from netsim.aio.socket_facade import ListenerFacade, SocketFacade
 from netsim.aio.tls import Tls
 from netsim.aio.transport import StreamTransport, make_transport
+from netsim.sockets.socket_facade import ListenerFacade, SocketFacade
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.tcp_socket import TcpSocket
 

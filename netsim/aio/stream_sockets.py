@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from netsim.aio.connect import open_connection
 from netsim.aio.host_loop import HostLoop
-from netsim.aio.os_errors import system_error
-from netsim.aio.socket_facade import UNSET_SEGMENT, SocketFacade
 from netsim.aio.transport import StreamTransport
+from netsim.sockets.os_errors import system_error
+from netsim.sockets.socket_facade import UNSET_SEGMENT, SocketFacade
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import IpAddress, parse_ip
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
 from netsim.aio.host_loop import HostLoop
-from netsim.aio.hosts_table import socket_address
-from netsim.aio.os_errors import system_error
-from netsim.aio.socket_facade import ConnectionFacade
 from netsim.aio.tls import Tls
+from netsim.sockets.hosts_table import socket_address
+from netsim.sockets.os_errors import system_error
+from netsim.sockets.socket_facade import ConnectionFacade
 from netsim.stack.equal_cost import flow_key
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.ipv4 import PROTOCOL_TCP

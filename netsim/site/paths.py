@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from zlib import crc32
 
-from netsim.aio.hosts_table import HostsTable
+from netsim.sockets.hosts_table import HostsTable
 from netsim.stack.equal_cost import flow_key, salt_of, weight
 from netsim.topology.destinations import subnet
 from netsim.topology.plan import InterfacePlan, NetworkPlan, NextHop, NodePlan

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from protocols import Recorder
 
-from netsim.aio.hosts_table import HostsTable
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.streams import RandomStreams
+from netsim.sockets.hosts_table import HostsTable
 from netsim.stack.host import Host
 
 

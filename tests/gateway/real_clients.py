@@ -16,13 +16,13 @@ from typing import Any, TypeVar
 import pytest
 from plans import plan_of
 
-from netsim.aio.hosts_table import HostsTable
 from netsim.aio.loop import HostLoopMixin
 from netsim.gateway.published_ports import PublishedPort, open_port
 from netsim.node.host_node import HostNode
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop
 from netsim.realtime.network_clock import NetworkClock
+from netsim.sockets.hosts_table import HostsTable
 
 Result = TypeVar("Result")
 

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
-from netsim.aio.hosts_table import socket_address
-from netsim.aio.os_errors import system_error
-from netsim.aio.tcp_info import tcp_info
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.sockets.hosts_table import socket_address
+from netsim.sockets.os_errors import system_error
+from netsim.sockets.tcp_info import tcp_info
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.settings import KeepAlive
 from netsim.stack.tcp.tcp_socket import TcpSocket

@@ -7,7 +7,7 @@ import socket
 import pytest
 from virtual_computers import World, world
 
-from netsim.aio.hosts_table import HostsTable
+from netsim.sockets.hosts_table import HostsTable
 
 __all__ = ["world"]
 

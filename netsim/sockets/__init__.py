@@ -1,0 +1,1 @@
+"""What a computer's kernel keeps behind the sockets of programs."""
