@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from netsim.core.errors import AlreadyRunningError as AlreadyRunningError
+    from netsim.core.errors import BlockingCallError as BlockingCallError
     from netsim.core.errors import BlockingSleepError as BlockingSleepError
     from netsim.core.errors import CopyError as CopyError
     from netsim.core.errors import DeadlockError as DeadlockError
@@ -112,6 +113,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AlreadyRunningError",
+    "BlockingCallError",
     "BlockingSleepError",
     "CapturedFrame",
     "Completed",

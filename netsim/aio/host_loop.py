@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netsim.sockets.hosts_table import HostsTable
+from netsim.sockets.machine import SocketOwner, WaitQueue, refuse_to_block
 from netsim.stack.host import Host
 from netsim.wire.address import IpAddress
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+Result = TypeVar("Result")
 PathFinder = Callable[[IpAddress, IpAddress, bytes], list[str] | None]
 """Names of the nodes on the way of a flow (`stack/equal_cost.py`) from one address to another;
 None when there is no way."""
@@ -26,13 +29,6 @@ None when there is no way."""
 DISPATCH_LIMIT: Final = 16
 """Sockets whose owners are told in one tick: with 50 connections 8 and 16 give the most requests/s,
 4 and all of them a tenth less."""
-
-
-class SocketOwner(Protocol):
-    """Who looks after a socket of the stack."""
-
-    def socket_ready(self) -> None:
-        """Something has happened to the socket."""
 
 
 class HostLoop(_Base):
@@ -79,6 +75,23 @@ class HostLoop(_Base):
                 self.call_exception_handler(
                     {"message": f"Exception in callback of {owner!r}", "exception": error}
                 )
+
+    # The sockets of programs (`netsim.sockets.machine.Machine`)
+
+    def call(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Call it where the stack may be touched: here, on the loop's own thread."""
+        return function(*args)
+
+    def wait(
+        self,
+        ready: Callable[[], bool],
+        queues: Iterable[WaitQueue],
+        timeout_ns: int | None,
+        what: str,
+        descriptors: Mapping[int, int] = MappingProxyType({}),
+    ) -> bool:
+        """Whether it is `ready`; BlockingCallError where that takes time."""
+        return True if ready() else refuse_to_block(what)
 
     # Between the sockets of the stack and what stands for them in asyncio
 

@@ -243,6 +243,10 @@ class BlockingSleepError(NetsimError, RuntimeError):
     """`time.sleep` on an event loop: in virtual time it would stop the whole network."""
 
 
+class BlockingCallError(NetsimError, RuntimeError):
+    """A call that would wait, on the thread of an event loop, which nothing would wake."""
+
+
 class InterceptionError(NetsimError, RuntimeError):
     """Two networks in virtual time at once, or code on two computers at once."""
 

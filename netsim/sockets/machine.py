@@ -1,0 +1,107 @@
+"""What a computer is to the system calls of programs on it.
+
+The loop of a computer is one, in virtual and in real time. An operation on a socket never blocks:
+it is tried, by `call`, where the stack may be touched; who has to wait does so outside it, by
+`wait`, and tries again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from netsim.core.errors import BlockingCallError
+from netsim.sockets.hosts_table import HostsTable
+from netsim.stack.host import Host
+
+Result = TypeVar("Result")
+
+
+class Waiter(Protocol):
+    """Who waits until something happens to a socket."""
+
+    def wake(self) -> None:
+        """Something has: look again."""
+
+
+class WaitQueue:
+    """Those who wait for one socket, in the order in which they began."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self) -> None:
+        self._waiters: dict[Waiter, None] = {}
+
+    def add(self, waiter: Waiter) -> None:
+        self._waiters[waiter] = None
+
+    def discard(self, waiter: Waiter) -> None:
+        """Harmless when it does not wait here."""
+        self._waiters.pop(waiter, None)
+
+    def wake(self) -> None:
+        """All of them look again."""
+        for waiter in list(self._waiters):
+            waiter.wake()
+
+
+class SocketOwner(Protocol):
+    """Who looks after a socket of the stack."""
+
+    def socket_ready(self) -> None:
+        """Something has happened to the socket."""
+
+
+class Machine(Protocol):
+    """A computer, as the sockets of its programs see it."""
+
+    host: Host
+    hosts_table: HostsTable
+
+    def network_now(self) -> int:
+        """Network time in ns."""
+
+    def own(self, stack_socket: Any, owner: SocketOwner) -> None:
+        """From now on `owner` is told of what happens to a socket of the stack."""
+
+    def disown(self, stack_socket: Any) -> None:
+        """Nobody is told any more."""
+
+    def tls_begins(self) -> None:
+        """A program uses TLS, whose bytes are random."""
+
+    def call(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Call it where the stack may be touched, whoever asks; its result, or its error.
+
+        What it has written to sockets leaves soon after.
+        """
+
+    def wait(
+        self,
+        ready: Callable[[], bool],
+        queues: Iterable[WaitQueue],
+        timeout_ns: int | None,
+        what: str,
+        descriptors: Mapping[int, int] = ...,
+    ) -> bool:
+        """Block the calling thread until `ready`, or for so long; whether it became so.
+
+        `ready` is asked where the stack may be touched, at first and whenever one of the `queues`
+        wakes who waits, or one of the kernel's `descriptors` has an event of its mask (of
+        `select.poll`). `timeout_ns` is network time; None is for ever. `what` is done, for
+        messages ("recv() on a socket").
+
+        BlockingCallError on the thread that runs the computer's event loop.
+        """
+
+
+MachineOfCaller = Callable[[], Machine | None]
+"""The computer whose program calls; None: the real thing happens."""
+
+
+def refuse_to_block(what: str) -> NoReturn:
+    """BlockingCallError for who would wait on the thread of an event loop."""
+    raise BlockingCallError(
+        f"{what} would block the event loop, and with it everything on this computer: "
+        "run it with asyncio.to_thread(), or use the asyncio form"
+    )
