@@ -36,7 +36,11 @@ def pytest_runtest_makereport(
     report = yield
     said: dict[str, Any] = {"causes": causes, "happened": network.happened}
     if has_seeds(item) and COURSE in item.stash:
+        from netsim.scenario.one_run import host_jitter_worth_writing
+
         said["course"] = item.stash[COURSE]
+        interfaces = (each for node in network.plan.nodes for each in node.interfaces)
+        said["jitter"] = host_jitter_worth_writing(each.egress for each in interfaces)
     if IN_PROCESS in item.stash:
         said["in_process"] = item.stash[IN_PROCESS]
     if SeedServer.run is not None:
@@ -81,11 +85,10 @@ def _of_sweeps(runs: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
                 yield f"{test}: sometimes, but never in {count}: {what}"
         courses = [said.get("course") for said in of_test]
         if len(courses) > 1 and None not in courses and len(set(courses)) == 1:
-            yield (
-                f"{test}: all {len(courses)} seeds are one run: packets of the same lengths came "
-                'at the same times; write order="random" in the marker, or host_jitter: 20us in '
-                "the file, so that seeds differ"
-            )
+            from netsim.scenario.one_run import one_run_notice
+
+            how = '`order="random"` in the marker'
+            yield f"{test}: {one_run_notice(len(courses), how, of_test[0]['jitter'])}"
 
 
 def _show(terminalreporter: pytest.TerminalReporter, title: str, lines: Iterable[str]) -> None:

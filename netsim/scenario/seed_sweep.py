@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
+from netsim.scenario.one_run import host_jitter_worth_writing, one_run_notice
 from netsim.scenario.order_search import with_lengths
 from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
@@ -143,10 +144,11 @@ def sweep_notices(
         yield f"{runs} of {wanted}: the budget is over"
     same = len({result.course for result in results}) == 1
     if count > 1 and same and scenario.time == "virtual" and all(each.held for each in results):
-        yield (
-            f"all {count} seeds are one run: packets of the same lengths came at the same times; "
-            "write `order: random` or `host_jitter: 20us`, so that seeds differ"
+        links = scenario.topology.layout.links
+        jitter = host_jitter_worth_writing(
+            way for each in links for way in (each.a_to_b, each.b_to_a)
         )
+        yield one_run_notice(count, "`order: random`", jitter)
     happened = {index for result in results for index in result.happened}
     yield from never_happened(scenario, happened, count)
 

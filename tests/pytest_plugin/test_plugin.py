@@ -575,6 +575,7 @@ def test_what_never_happened_and_seeds_that_are_one_run_are_told(shop: pytest.Py
         test = "test_retries.py::test_retries: "
         assert told[0] == f"{test}sometimes, but never in 6 runs: seed 9"
         assert told[1].startswith(f"{test}all 6 seeds are one run: ")
+        assert 'write `order="random"` in the marker or `host_jitter: 120us` in' in told[1]
         assert "test_dice" not in told[2]
 
 

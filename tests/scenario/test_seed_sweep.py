@@ -40,6 +40,11 @@ def test_seeds_that_are_one_run_are_told(tmp_path: Path) -> None:
     assert "write `order: random` or `host_jitter: 20us`" in notice
 
 
+def test_the_jitter_that_is_named_is_a_packets_time_on_the_slowest_link(tmp_path: Path) -> None:
+    (notice,) = notices(tmp_path, LAN.replace("WORDS", "bandwidth: 10mbit"))
+    assert "`host_jitter: 1.2ms`" in notice
+
+
 @pytest.mark.parametrize("words", ["jitter: 100us", "loss: 20%"])
 def test_where_packets_differ_nothing_is_told(tmp_path: Path, words: str) -> None:
     assert notices(tmp_path, LAN.replace("WORDS", words)) == []
