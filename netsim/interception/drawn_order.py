@@ -60,7 +60,8 @@ class Waiting(NamedTuple):
     frames: tuple[tuple[CodeType, int], ...]
 
     def __str__(self) -> str:
-        return f"{self.name} ({' > '.join(self.stack())})"
+        stack = self.stack()
+        return f"{self.name} ({' > '.join(stack)})" if stack else self.name
 
     def stack(self) -> list[str]:
         """Lines of programs, outermost first: `shop.py:17 in buy`."""

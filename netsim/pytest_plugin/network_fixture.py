@@ -77,6 +77,7 @@ def _note_course(item: pytest.Item) -> None:
     if isinstance(loop, DirectorLoop):
         if SeedServer.run is not None:
             SeedServer.run.made = tuple(sorted(loop.timeline.choices.made.items()))
+            SeedServer.run.swaps = tuple(loop.timeline.choices.swaps)
         swaps = zlib.crc32(repr(loop.timeline.choices.swaps).encode())  # also in other processes
         item.stash[COURSE] = f"{loop.timeline.course} {swaps}"
 
@@ -93,8 +94,10 @@ async def _start(network: Network) -> None:
             'that returns "asyncio"',
             pytrace=False,
         )
-    if SeedServer.run is not None and isinstance(loop, DirectorLoop):
-        loop.timeline.choices.lengths = dict(SeedServer.run.lengths)
+    own = SeedServer.run
+    if own is not None and isinstance(loop, DirectorLoop):
+        loop.timeline.choices.lengths = dict(own.lengths)
+        loop.timeline.choices.script = None if own.script is None else dict(own.script)
     try:
         await network.start()
         return
@@ -183,6 +186,8 @@ def _make_network(item: pytest.Item, config: pytest.Config) -> Network:
         seed = own.seed
         if own.plan is not None:
             topology, words = own.plan, {}
+        if own.order is not None:
+            words["order"] = own.order
     if seed is not None:
         words["seed"] = seed
     try:

@@ -43,7 +43,7 @@ def pytest_runtest_makereport(
         said["jitter"] = host_jitter_worth_writing(each.egress for each in interfaces)
     if IN_PROCESS in item.stash:
         said["in_process"] = item.stash[IN_PROCESS]
-    if SeedServer.run is not None:
+    if SeedServer.run is not None and not SeedServer.run.of_swaps:
         said["times"] = (SeedServer.run.began, time.time())
     vars(report)[_SAID] = said
     return report

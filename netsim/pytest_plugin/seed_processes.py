@@ -226,9 +226,12 @@ class RunsOfATest:
             (SeedOrder(nodeid, seed, self._lengths), False) for nodeid, seed in orders
         )
 
-    def result(self, nodeid: str, seed: int) -> SeedAnswer | str:
-        """What the run came to, or how its process ended; it is awaited."""
-        order = SeedOrder(nodeid, seed, self._lengths)
+    def result(self, nodeid: str, seed: int, **otherwise: Any) -> SeedAnswer | str:
+        """What the run came to, or how its process ended; it is awaited.
+
+        `otherwise` are fields of a `SeedOrder`, for a run that is not the seed's own.
+        """
+        order = SeedOrder(nodeid, seed, self._lengths, **otherwise)
         known = nodeid in self._done or any(each.order == order for each in self._running)
         if not known and all(waiting != order for waiting, _ in self._waiting):
             self._waiting.appendleft((order, False))
@@ -247,7 +250,7 @@ class RunsOfATest:
 
     def _start(self, order: SeedOrder, is_second: bool) -> None:
         path = self._traces.get(order.nodeid, os.devnull)
-        with open(os.devnull if order.seed is None else path, "wb") as trace:
+        with open(os.devnull if order.seed is None or order.of_swaps else path, "wb") as trace:
             connection = self._forks.fork([trace.fileno()])
         with contextlib.suppress(OSError):  # it has ended, and is found so
             connection.send(order)

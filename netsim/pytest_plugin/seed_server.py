@@ -32,6 +32,7 @@ from typing import Any, Final, NoReturn, cast
 import pytest
 from _pytest._io import TerminalWriter
 
+from netsim.interception.drawn_order import Choice
 from netsim.pytest_plugin import steady_collection
 from netsim.pytest_plugin.seeds import OwnRun, SeedServer
 from netsim.realtime.process_tree import die_with_parent
@@ -58,6 +59,10 @@ class SeedOrder:
     """What the test is called under this seed."""
     seed: int | None
     lengths: tuple[tuple[str, int], ...] = ()
+    order: str | None = None
+    script: tuple[tuple[Choice, int], ...] | None = None
+    of_swaps: int = 0
+    """This and what comes before it: as of `OwnRun`."""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class SeedAnswer:
     ended: str | None = None
     """Why pytest is to end (`pytest.exit`), or "interrupt"."""
     made: tuple[tuple[str, int], ...] = ()
+    swaps: tuple[tuple[Choice, int], ...] = ()
     compiled: bool = False
 
 
@@ -309,7 +315,16 @@ def _leave_forker(item: pytest.Item, accepting: socket.socket, plan: Any) -> NoR
 def _run(item: Any, answers: Connection, plan: Any) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     order = cast(SeedOrder, answers.recv())
-    SeedServer.run = OwnRun(order.seed, order.lengths, f"/dev/fd/{TRACE}", plan, time.time())
+    SeedServer.run = OwnRun(
+        order.seed,
+        order.lengths,
+        f"/dev/fd/{TRACE}",
+        plan,
+        time.time(),
+        order.order,
+        order.script,
+        order.of_swaps,
+    )
     config = item.config
     _rename(item, order.nodeid)
     # What is set up here is torn down here, and what was set up before is not.
@@ -332,6 +347,7 @@ def _run(item: Any, answers: Connection, plan: Any) -> NoReturn:
     except KeyboardInterrupt:
         noted.answer.ended = "interrupt"
     noted.answer.made = SeedServer.run.made
+    noted.answer.swaps = SeedServer.run.swaps
     noted.answer.compiled = SteadyImports.compiled
     with contextlib.suppress(OSError):
         answers.send(noted.answer)

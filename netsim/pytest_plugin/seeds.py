@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
+    from netsim.interception.drawn_order import Choice
     from netsim.topology.plan import NetworkPlan
 
 _SEED_ID: Final = re.compile(r"seed--?\d+")
@@ -33,8 +34,16 @@ class OwnRun:
     """Of the network, where it could be made before the fork."""
     began: float = 0.0
     """As `time.time`."""
+    order: str | None = None
+    """Of tasks, instead of what the marker and the file say."""
+    script: tuple[tuple[Choice, int], ...] | None = None
+    """Swaps of tasks that are to be made, and no others."""
+    of_swaps: int = 0
+    """How many the run had that failed."""
     made: tuple[tuple[str, int], ...] = field(default=(), init=False)
     """Such lengths of this run."""
+    swaps: tuple[tuple[Choice, int], ...] = field(default=(), init=False)
+    """That were made."""
 
 
 class SeedServer:

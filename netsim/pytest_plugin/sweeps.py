@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,13 @@ from netsim.pytest_plugin.network_fixture import trace_of
 from netsim.pytest_plugin.seeds import IN_PROCESS, failed_before, note_failure, sweep_of
 
 if TYPE_CHECKING:
+    from netsim.interception.drawn_order import Choice
     from netsim.pytest_plugin.seed_processes import FileOfTests, RunsOfATest
     from netsim.pytest_plugin.seed_server import SeedAnswer
 
 _DEBUGGERS: Final = ("pydevd", "debugpy")
+_LONGEST_SHRINKING: Final = 30.0
+"""Seconds that are spent on leaving out swaps of tasks."""
 
 
 @dataclass(slots=True)
@@ -69,9 +73,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if answer is None:
         item.stash[IN_PROCESS] = why
         return None
+    if _breaks(answer):
+        note_failure(item)
+        if failed_before(item) is not None:
+            runs.drop()
+        answer = _with_fewest_swaps(runs, item, sweep[1], answer)
     _report(item, answer)
-    if failed_before(item) is not None:
-        runs.drop()
     follows = None if nextitem is None else sweep_of(nextitem)
     if follows is None or follows[0] != sweep[0]:
         _end_runs(sweeps, item)
@@ -144,6 +151,42 @@ def _ahead(item: pytest.Item, test: str) -> list[tuple[pytest.Item, int]]:
     places = [each for each, _ in found]
     start = places.index(item) if item in places else len(found)
     return [(each, sweep[1]) for each, sweep in found[start:]]
+
+
+def _with_fewest_swaps(
+    runs: RunsOfATest, item: pytest.Item, seed: int, failed: SeedAnswer | str
+) -> SeedAnswer | str:
+    """Of a run that fails likewise with the fewest swaps of tasks, of those that were drawn."""
+    if isinstance(failed, str) or not failed.swaps:
+        return failed
+    from netsim.core.order_words import FIFO
+    from netsim.scenario.order_search import with_fewest_swaps
+
+    of_swaps = len(failed.swaps)
+    deadline = time.monotonic() + _LONGEST_SHRINKING
+
+    def fails(script: tuple[tuple[Choice, int], ...], **words: Any) -> SeedAnswer | None:
+        if time.monotonic() > deadline:
+            return None
+        words |= {"script": None if "order" in words else script, "of_swaps": of_swaps}
+        answer = runs.result(item.nodeid, seed, **words)
+        return answer if not isinstance(answer, str) and _breaks(answer) == broken else None
+
+    broken = _breaks(failed)
+    return fails((), order=FIFO) or with_fewest_swaps(failed.swaps, fails) or failed
+
+
+def _breaks(answer: SeedAnswer | str) -> list[Any]:
+    """Where a test has failed: phases, and lines that raised; nothing where it has not."""
+    if isinstance(answer, str):
+        return [answer]
+    found: list[Any] = []
+    for data in answer.reports:
+        if data["outcome"] == "failed":
+            longrepr = data["longrepr"]
+            crash = longrepr.get("reprcrash") if isinstance(longrepr, dict) else None
+            found.append((data["when"], crash and (crash["path"], crash["lineno"])))
+    return found
 
 
 def _end_runs(sweeps: _Sweeps, item: pytest.Item | None) -> None:

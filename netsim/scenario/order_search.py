@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 from netsim.core.order_words import FIFO, pct_depth
 from netsim.interception.drawn_order import Choice
@@ -18,6 +18,7 @@ from netsim.scenario.process_pool import Job, Pool
 from netsim.scenario.results import ScenarioResult
 from netsim.scenario.scenario_model import Scenario
 
+Result = TypeVar("Result")
 Script = tuple[tuple[Choice, int], ...]
 
 MOST_ORDERS: Final = 1_000
@@ -130,9 +131,8 @@ def shrink(
 ) -> ShrunkOrder | None:
     """Leave out swaps of a run that failed with a drawn order; None where it does not repeat.
 
-    What breaks stays the same step. The search takes the last swap without which a prefix of them
-    holds, then the last one that is needed beside it, and so on. Where several are left, it looks
-    whether other orders with fewer do it.
+    What breaks stays the same step. Where several swaps are left, it looks whether other orders
+    with fewer do it.
     """
     all_swaps = failed.choices
     runs = 0
@@ -151,26 +151,9 @@ def shrink(
     in_fifo = run(Job(replace(scenario, order=FIFO), failed.seed))
     if _breaks(in_fifo) == _breaks(failed):
         return ShrunkOrder(in_fifo, len(all_swaps), fails_in_fifo=True)
-    smallest = fails(all_swaps)
+    smallest = with_fewest_swaps(all_swaps, fails)
     if smallest is None:
         return None
-    needed: Script = ()
-    others = all_swaps
-    while others and runs < _MOST_TO_SHRINK:
-        alone = fails(needed)
-        if alone is not None:
-            smallest = alone
-            break
-        low, high = 0, len(others)  # a prefix of `high` is enough, one of `low` is not
-        while high - low > 1 and runs < _MOST_TO_SHRINK:
-            middle = (low + high) // 2
-            enough = fails((*others[:middle], *needed))
-            if enough is None:
-                low = middle
-            else:
-                high, smallest = middle, enough
-        needed = (others[high - 1], *needed)
-        others = others[: high - 1]
     if len(smallest.choices) > 1:
         fewer = search_orders(
             pool,
@@ -182,6 +165,37 @@ def shrink(
         if _breaks(fewer) == _breaks(failed) and len(fewer.choices) < len(smallest.choices):
             smallest = fewer
     return ShrunkOrder(replace(smallest, order=failed.order), len(all_swaps), fails_in_fifo=False)
+
+
+def with_fewest_swaps(all_swaps: Script, fails: Callable[[Script], Result | None]) -> Result | None:
+    """What `fails` says of the fewest swaps with which a run fails; None if not even all do it.
+
+    `fails` runs with a script and no other swaps; None: it holds. The search takes the last swap
+    without which a prefix of them holds, then the last one that is needed beside it, and so on.
+    """
+    smallest = fails(all_swaps)
+    if smallest is None:
+        return None
+    runs = 1
+    needed: Script = ()
+    others = all_swaps
+    while others and runs < _MOST_TO_SHRINK:
+        alone = fails(needed)
+        runs += 1
+        if alone is not None:
+            return alone
+        low, high = 0, len(others)  # a prefix of `high` is enough, one of `low` is not
+        while high - low > 1 and runs < _MOST_TO_SHRINK:
+            middle = (low + high) // 2
+            enough = fails((*others[:middle], *needed))
+            runs += 1
+            if enough is None:
+                low = middle
+            else:
+                high, smallest = middle, enough
+        needed = (others[high - 1], *needed)
+        others = others[: high - 1]
+    return smallest
 
 
 def _breaks(result: ScenarioResult) -> Sequence[object]:
