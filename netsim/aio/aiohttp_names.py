@@ -1,13 +1,17 @@
-"""aiohttp's name resolution, kept inside the network.
+"""What aiohttp keeps for the whole process, kept to each computer: names, and whom TLS trusts.
 
 With `aiodns` installed, aiohttp asks real DNS servers through a C library, past the event loop.
 Its other resolver, the default without aiodns, asks `loop.getaddrinfo`, which on an ordinary
 loop means the operating system, and on a computer's its hosts table.
+
+The TLS context of its client is made when it is imported, from the process's environment. A
+computer has one of its own, made when it is first wanted, from the computer's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import weakref
 from typing import Any, Final
 
@@ -17,6 +21,8 @@ _computers: Final[weakref.WeakSet[HostLoop]] = weakref.WeakSet()
 """Loops of computers that have not ended."""
 _replaced: Final[dict[str, Any]] = {}
 """aiohttp's own default resolver, while there is a computer."""
+_contexts: Final[weakref.WeakKeyDictionary[HostLoop, ssl.SSLContext]] = weakref.WeakKeyDictionary()
+"""With which clients on computers verify servers."""
 
 
 def computer_begins(loop: HostLoop) -> None:
@@ -32,12 +38,14 @@ def computer_begins(loop: HostLoop) -> None:
 def computer_ends(loop: HostLoop) -> None:
     """With the last one aiohttp is what it was."""
     _computers.discard(loop)
+    _contexts.pop(loop, None)
     if not _computers and _replaced:
         _restore()
 
 
 def _replace() -> None:
     # Imported here, because aiohttp takes longer to import than all of this package.
+    import aiohttp.connector
     import aiohttp.resolver
 
     ordinary: Any = aiohttp.resolver.DefaultResolver
@@ -50,13 +58,34 @@ def _replace() -> None:
                 return aiohttp.resolver.ThreadedResolver(loop)
             return super().__new__(cls)
 
-    _replaced.update(ordinary=ordinary, ours=DefaultResolver)
+    connector: Any = aiohttp.connector.TCPConnector
+    choose = connector._get_ssl_context
+
+    def choose_here(self: Any, request: Any) -> Any:
+        chosen = choose(self, request)
+        is_default = chosen is not None and chosen is aiohttp.connector._SSL_CONTEXT_VERIFIED
+        return _own_context(self._loop) if is_default and self._loop in _computers else chosen
+
+    connector._get_ssl_context = choose_here
+    _replaced.update(ordinary=ordinary, ours=DefaultResolver, choose=choose, here=choose_here)
     _set(DefaultResolver)
 
 
+def _own_context(loop: HostLoop) -> ssl.SSLContext:
+    if loop not in _contexts:
+        _contexts[loop] = ssl.create_default_context()
+        _contexts[loop].set_alpn_protocols(["http/1.1"])  # as aiohttp's
+    return _contexts[loop]
+
+
 def _restore() -> None:
+    import aiohttp.connector
     import aiohttp.resolver
 
+    connector: Any = aiohttp.connector.TCPConnector
+    choose, here = _replaced.pop("choose"), _replaced.pop("here")
+    if connector._get_ssl_context is here:
+        connector._get_ssl_context = choose
     ordinary, ours = _replaced.pop("ordinary"), _replaced.pop("ours")
     if aiohttp.resolver.DefaultResolver is ours:  # else somebody has replaced it since
         _set(ordinary)

@@ -24,6 +24,9 @@ def show_network(network: Facts) -> None:
         heading("Ports")
         rows = [(port["listen"], port["node"], port["to"]) for port in network["ports"]]
         print_table(("LISTEN", "ENTERS AT", "GOES TO"), rows)
+    if network.get("ca") is not None:
+        heading("Certificates")
+        say(f"signed by {network['ca']}; curl --cacert takes it")
     if network.get("faults"):
         heading("Faults in force")
         for fault in network["faults"]:

@@ -77,6 +77,7 @@ def run_network(
         plan = load_plan(file, seed=seed, name=name)
         network = Network(plan, start_method=start_method, launcher=zygote, speed=speed)
         state = StateDirectory.claim(network.plan.name)
+        network.certificates.parent = state.path
         try:
             door = None if control is None else _door_at(control)
             check_programs_and_ports(file, network.plan)
@@ -198,6 +199,7 @@ class _Supervisor:
                     if not self._state.is_listening():
                         await server.listen(self._state.listen())
                     self._publish(await self._network.inspect())
+                    self._network.certificates.write()
                     told = False
                     self._network.failed(
                         f"somebody has removed {self._state.path}; it has been made anew"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -55,7 +56,8 @@ class Terminal:
         show_nodes(network)
         say()
         for port in network["ports"]:
-            say(f"curl {_url(port['listen'])}    # enters at {port['node']}, goes to {port['to']}")
+            request = _request(port["listen"], network["ca"] if port.get("tls") else None)
+            say(f"curl {request}    # enters at {port['node']}, goes to {port['to']}")
         for node in network["nodes"]:
             for failure in failed_programs(node):
                 say(f"{node['name']}: {failure}", fg="red")
@@ -145,9 +147,11 @@ def _says_whose(kind: str, text: str, node: str) -> bool:
     return find(rf"(?<![\w.-]){re.escape(node)}(?![\w-])", text) is not None
 
 
-def _url(listen: str) -> str:
+def _request(listen: str, ca: str | None) -> str:
+    """What to tell curl; `ca` is a file with whom it has to trust, if any."""
     host, _, port = listen.rpartition(":")
-    return f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
+    place = f"{'127.0.0.1' if host == '0.0.0.0' else host}:{port}/"
+    return f"http://{place}" if ca is None else f"--cacert {shlex.quote(ca)} https://{place}"
 
 
 def _say_if_heard(text: str) -> None:

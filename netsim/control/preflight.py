@@ -21,6 +21,7 @@ from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
 from netsim.realtime.tap_device import TapError, open_tap
+from netsim.site.certificates import MISSING, can_be_made
 from netsim.topology.places_in_file import place_of
 from netsim.topology.plan import NetworkPlan, NodePlan, PublishedPortPlan
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
@@ -41,7 +42,12 @@ def check_programs_and_ports(
 
     `source` is what is in the file, where that is known.
     """
-    wrong = [*_module_mistakes(plan), *_port_mistakes(plan), *_tap_mistakes(plan)]
+    wrong = [
+        *_module_mistakes(plan),
+        *_tls_mistakes(plan),
+        *_port_mistakes(plan),
+        *_tap_mistakes(plan),
+    ]
     _raise_if_any(file, wrong, source)
 
 
@@ -68,6 +74,14 @@ def _tap_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
                 os.close(open_tap(node.tap))
             except TapError as error:
                 yield node, ["attach"], str(error)
+
+
+def _tls_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
+    if not can_be_made():
+        for node in plan.nodes:
+            for service in node.services:
+                if service.tls:
+                    yield node, ["services", service.port, "tls"], MISSING
 
 
 def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:

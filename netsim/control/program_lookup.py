@@ -139,7 +139,8 @@ def _app_mistake(found: Any, wanted: Wanted) -> str | None:
     from netsim.site.applications import is_factory, named_mistake
     from netsim.topology.plan import ServicePlan
 
-    service = ServicePlan(0, args=dict.fromkeys(wanted.args), **{wanted.role: wanted.reference})
+    says: dict[str, Any] = {wanted.role: wanted.reference}
+    service = ServicePlan(0, args=dict.fromkeys(wanted.args), **says)
     if is_factory(found, service) and (mistake := _args_mistake(found, wanted)) is not None:
         return mistake
     mistake = named_mistake(found, service)

@@ -62,7 +62,7 @@ def services(figure: Figure) -> list[str]:
             what = service.reference.partition(":")[0].rpartition(".")[2]
         else:
             what = (service.files or "").rstrip("/").rpartition("/")[2] + "/"
-        found.append(f":{service.port} {what}")
+        found.append(f":{service.port} {what}{' (TLS)' if service.tls else ''}")
     return found
 
 

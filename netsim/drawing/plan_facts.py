@@ -51,6 +51,7 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
                         "asgi": service.asgi,
                         "wsgi": service.wsgi,
                         "files": service.files,
+                        "tls": service.tls,
                     }
                     for service in node.services
                 ],

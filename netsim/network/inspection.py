@@ -10,7 +10,7 @@ from netsim.network.link_conditions import LinkConditions
 from netsim.network.outages import Outages
 from netsim.observe.link_account import LinkAccount
 from netsim.site.backend import Backend
-from netsim.topology.plan import LinkPlan, NetworkPlan
+from netsim.topology.plan import LinkPlan, NetworkPlan, PublishedPortPlan
 from netsim.wire.address import format_ip, format_mac
 
 
@@ -104,18 +104,30 @@ class Inspection:
         return changes
 
     def ports(self) -> list[dict[str, Any]]:
-        """Where the network can be entered from outside: `{listen, node, to}`."""
+        """Where the network can be entered from outside: `{listen, node, to, tls}`."""
         return [
             {
                 "listen": f"{host}:{port}",
                 "node": node.name,
                 "to": f"{planned.host}:{planned.port}",
+                "tls": self._speaks_tls(planned),
             }
             for node in self._plan.nodes
             for (host, port), planned in zip(
                 self._backend.ports(node.name), node.ports, strict=False
             )
         ]
+
+    def _speaks_tls(self, port: PublishedPortPlan) -> bool:
+        """Whether a service with `tls` answers where a port leads."""
+        address = self._plan.hosts.get(port.host)
+        named = port.host if address is None else format_ip(address)
+        return any(
+            service.tls and service.port == port.port
+            for node in self._plan.nodes
+            if any(format_ip(own) == named for each in node.interfaces for own, _ in each.addresses)
+            for service in node.services
+        )
 
     async def _frames(self) -> list[list[dict[str, Any]] | None]:
         """Of each link the frames of both directions, from `a` and from `b`.

@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -157,7 +158,8 @@ class Network(MeasuredNetwork):
         timing = self.timing.as_dict()
         found["nodes"] = [self._with_last_words(node) for node in found["nodes"]]
         known = {"name": self.plan.name, "state": self.state, "speed": self.speed}
-        return {**known, **found, "faults": faults, "timing": timing}
+        ca = self.ca_file and str(self.ca_file)
+        return {**known, **found, "ca": ca, "faults": faults, "timing": timing}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
@@ -201,8 +203,16 @@ class Network(MeasuredNetwork):
         return self._inspection.links()
 
     def ports(self) -> list[dict[str, Any]]:
-        """Where the network can be entered from outside: `{listen, node, to}`."""
+        """Where the network can be entered from outside: `{listen, node, to, tls}`."""
         return self._inspection.ports()
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificate that has signed those of services with `tls`, for clients of `ports`.
+
+        In PEM, while the network runs; None where no service speaks TLS.
+        """
+        return self.certificates.authority
 
     async def accounts(self) -> list[LinkAccount]:
         """The account of every direction at one consistent cut.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.errors import InvalidValueError, StartError, WrongTimeError
 from netsim.core.time import Time
+from netsim.network.certificate_files import CertificateFiles
 from netsim.network.events import Event
 from netsim.network.live_captures import HELD_BACK, LiveCaptures
 from netsim.network.measuring import Recordings
@@ -62,6 +63,7 @@ class RunningNetwork(NetworkNodes):
         if time == "virtual" and self.speed != 1:
             raise ValueError("speed is of real time; in virtual time it has none, leave it out")
         self.time: Time = time
+        self.certificates = CertificateFiles(plan, time)
         self._start_method = start_method
         self._launcher = launcher
         self.run_files = RunFiles(beside=time == "virtual")
@@ -83,7 +85,11 @@ class RunningNetwork(NetworkNodes):
         """
         if self.state != "new":
             raise StartError("a Network starts once; make another for another start")
-        self._started = self._new_backend()
+        try:
+            self._started = self._new_backend()
+        except BaseException:
+            self.certificates.remove()
+            raise
         self.state = "starting"
         try:
             await self._backend.start(on_progress)
@@ -144,7 +150,7 @@ class RunningNetwork(NetworkNodes):
             from netsim.virtual.virtual_backend import VirtualBackend
 
             check_time_can_jump(self.plan)
-            return VirtualBackend(self.plan, self)
+            return VirtualBackend(self.certificates.make(), self)
         if hasattr(asyncio.get_running_loop(), "timeline"):
             raise WrongTimeError(
                 'inside netsim.run(main()), and in tests in virtual time, write time="virtual"; '
@@ -153,7 +159,7 @@ class RunningNetwork(NetworkNodes):
         from netsim.realtime.process_backend import ProcessBackend
 
         return ProcessBackend(
-            self.plan, self, self._start_method, self._launcher, self._exact_speed
+            self.certificates.make(), self, self._start_method, self._launcher, self._exact_speed
         )
 
     async def _stop(self, grace: float) -> None:
@@ -165,8 +171,11 @@ class RunningNetwork(NetworkNodes):
         await self.recordings.end()
         for node in sorted(self.paused):
             await self._resume_to_end(node)
-        if self._started is not None:
-            await self._started.stop(grace)
+        try:
+            if self._started is not None:
+                await self._started.stop(grace)
+        finally:
+            self.certificates.remove()
         self.live_captures.stop()
         self._outages.network_stopped()
         self.state = "stopped"

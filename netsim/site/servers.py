@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import ssl
 import time
 from email.utils import formatdate
 from typing import Any, Final, Protocol
@@ -65,7 +66,12 @@ class _AiohttpServer:
     async def start(self) -> None:
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, "0.0.0.0", self._service.port).start()
+            await web.TCPSite(
+                self._runner,
+                "0.0.0.0",
+                self._service.port,
+                ssl_context=_tls(self._service),
+            ).start()
         except OSError as error:
             raise _cannot_listen(self._service, error) from error
 
@@ -95,6 +101,7 @@ class _AsgiServer:
             timeout_graceful_shutdown=SHUTDOWN,  # type: ignore[arg-type]  # for asyncio.wait_for
         )
         config.load()
+        config.ssl = _tls(service)
         self._server = Server(config)
         self._server.lifespan = config.lifespan_class(config)
         self._server.server_state.default_headers = config.encoded_headers
@@ -161,6 +168,18 @@ def _with_date(send: Any) -> Any:
         await send(message)
 
     return dated
+
+
+def _tls(service: ServicePlan) -> ssl.SSLContext | None:
+    """What a service speaks TLS with; None where it does not."""
+    if not service.tls:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(service.certificate)
+    context.set_alpn_protocols(["http/1.1"])
+    # RFC 8446 (4.6.1): none are asked for. They are encrypted, and their lengths would differ.
+    context.num_tickets = 0
+    return context
 
 
 def _cannot_listen(service: ServicePlan, error: OSError) -> ProgramError:

@@ -154,6 +154,7 @@ class _Programs:
                 files=files,
                 asgi=service.asgi,
                 wsgi=service.wsgi,
+                tls=bool(service.tls),
             )
         return programs
 

@@ -77,6 +77,7 @@ ATTACH: Final = text("tap:[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "tap:tap0")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["cubic", "reno"]}
 ECN: Final = {"type": "boolean"}
+TLS: Final = {"type": "boolean"}
 ORDER: Final = text("(fifo|random|pct(:[1-9][0-9]?)?)", "fifo", "random", "pct:3")
 READY: Final = either(whole(1, 65535), REFERENCE)
 RESTART: Final = {"enum": ["never", "on-failure"]}

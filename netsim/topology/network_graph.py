@@ -106,6 +106,7 @@ def _service_words(service: ServicePlan) -> dict[str, Any]:
         "wsgi": service.wsgi,
         "files": service.files,
         "args": dict(service.args),
+        "tls": service.tls,
     }
     return {word: value for word, value in words.items() if value}
 

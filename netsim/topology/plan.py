@@ -87,6 +87,9 @@ class ServicePlan:
     """Absolute path of the folder that is served."""
     asgi: str | None = None
     wsgi: str | None = None
+    tls: bool = False
+    certificate: str = ""
+    """Path of the file with its key and certificate, in PEM; there once the network starts."""
 
     @property
     def reference(self) -> str | None:

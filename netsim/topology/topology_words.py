@@ -83,7 +83,6 @@ class ServiceWords(Words):
     """What answers on a port: an application, or a folder of files."""
 
     not_yet: ClassVar[dict[str, str]] = {
-        "tls": "remove it and serve plain HTTP, or have a program under `run` serve TLS",
         "upstream": "write `app` with a program that runs inside the network",
         **dict.fromkeys(
             ("command", "exec"),
@@ -110,6 +109,8 @@ class ServiceWords(Words):
     """Keyword arguments of the factory."""
     files: Annotated[str, PlainValidator(values.folder), WithJsonSchema(forms.FOLDER)] | None = None
     """A folder that is served; relative to the file."""
+    tls: Annotated[bool, PlainValidator(values.tls), WithJsonSchema(forms.TLS)] | None = None
+    """Whether it speaks TLS, with a certificate that all computers of the network trust."""
 
     @model_validator(mode="before")
     @classmethod
@@ -173,7 +174,7 @@ class ProgramWords(Words):
 
     not_yet: ClassVar[dict[str, str]] = {
         "asgi": 'write `services: {80: {asgi: "mypackage.mymodule:app"}}`',
-        "tls": "serve plain HTTP, or have a program under `run` serve TLS",
+        "tls": 'write `services: {443: {app: "mypackage.mymodule:app", tls: true}}`',
         "upstream": "write `services` with an `app` that runs inside the network",
         "stack": "leave it out: every computer has netsim's own stack",
         "proxy": "write `ports` to publish one port of the network",

@@ -69,6 +69,16 @@ def ecn(written: object) -> bool:
     raise ValueError(f"`{written}` does not say whether to use ECN; write `true` or `false`")
 
 
+def tls(written: object) -> bool:
+    """Whether a service speaks TLS."""
+    if isinstance(written, bool):
+        return written
+    raise ValueError(
+        f"`{written}` does not say whether to speak TLS; write `true` (netsim makes the "
+        "certificates) or `false`"
+    )
+
+
 def order(written: object) -> str:
     """In which order tasks run that are ready at one instant."""
     return parse_order(written)

@@ -24,6 +24,7 @@ from netsim import (
 from netsim.control.control_server import ControlServer
 from netsim.control.state_directory import StateDirectory
 from netsim.core.units import parse_duration
+from netsim.network.certificate_files import CertificateFiles
 from netsim.network.chosen_nodes import nodes_for
 from netsim.network.events import EventHub
 from netsim.network.link_loads import LinkLoad, Top, check_interval
@@ -58,6 +59,7 @@ class FakeNetwork(FakeLinks):
         self.late: dict[str, Late] = {}
         """What nodes are late with next."""
         self.timing_watches = TimingWatches(self._take_late)
+        self.certificates = CertificateFiles(self.plan, "real")
         self.executions: list[tuple[str, list[str], str, bool]] = []
         self.interrupted = asyncio.Event()
         self.clock_ns = 0

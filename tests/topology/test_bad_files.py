@@ -251,7 +251,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "run a command": (at_a("run: {call: ▶python server.py}"), ["`python server.py` is a command"]),
     "service of a file": (at_a("services: {80: ▶web.py}"), ["is a file", "`web:create_app`"]),
     "upstream of a node": (at_a("▶upstream: '127.0.0.1:5432'"), ["`upstream` is not there yet"]),
-    "tls of a node": (at_a("▶tls: true"), ["`tls` is not there yet; serve plain HTTP"]),
+    "tls of a node": (at_a("▶tls: true"), ["`tls` is not there yet; write `services: {443: {app"]),
     "command of a service": (
         at_a("services: {80: {▶command: nginx}}"),
         ["`command` is not there yet; write `app`"],
@@ -510,7 +510,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "proxy": (at_a('▶proxy: "127.0.0.1:3128"'), ["`proxy` is not there yet; write `ports`"]),
     "nat": (two_lans(r="{kind: router, ▶nat: {outside: eth1}}"), ["`nat` is not there yet"]),
     "firewall": (two_lans(r="{kind: router, ▶firewall: []}"), ["`firewall` is not there yet"]),
-    "tls": (at_a("services: {443: {app: a:b, ▶tls: true}}"), ["`tls` is not there yet"]),
+    "tls": (
+        at_a("services: {443: {app: a:b, tls: ▶cert.pem}}"),
+        ["`cert.pem` does not say whether to speak TLS; write `true` (netsim makes the cert"],
+    ),
     "asgi": (
         at_a("▶asgi: a:b"),
         ["`asgi` is not there yet; write `services: {80: {asgi:"],

@@ -51,7 +51,7 @@ nodes:
     services:
       81: {app: "shop.web:create_app", args: {debug: true}}
       82: {files: .}
-      83: {asgi: "shop.api:app"}
+      83: {asgi: "shop.api:app", tls: true}
       84: {wsgi: "site.wsgi:application"}
     run: mycode.clients:poll_forever
     routes: [{to: default, via: 10.0.3.1}]

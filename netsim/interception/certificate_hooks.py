@@ -1,0 +1,63 @@
+"""What OpenSSL trusts on a computer: as its own environment says.
+
+OpenSSL reads SSL_CERT_FILE and SSL_CERT_DIR in C, from the environment of the process, where
+computers do not write. While it looks, these two are there as the computer has them.
+"""
+
+from __future__ import annotations
+
+import _ssl
+import ctypes
+import os
+from typing import Any, Final
+
+from netsim.interception.c_functions import set_in_type
+from netsim.interception.environment import Presence
+
+_NAMES: Final = (b"SSL_CERT_FILE", b"SSL_CERT_DIR")
+_METHOD: Final = "set_default_verify_paths"
+"""What `SSLContext.load_default_certs` and `ssl.create_default_context` come to."""
+
+_getenv: Final[Any] = ctypes.CDLL(None).getenv
+_getenv.restype = ctypes.c_char_p
+# As they are before a computer's stand there.
+_putenv: Final = os.putenv
+_unsetenv: Final = os.unsetenv
+
+
+class CertificateHooks:
+    """Of `SSLContext.set_default_verify_paths`."""
+
+    def __init__(self, presence: Presence) -> None:
+        self._presence = presence
+        self._original: Any = vars(_ssl._SSLContext)[_METHOD]
+
+    def install(self) -> None:
+        """From now on who is on a computer trusts whom that one trusts."""
+        original, here = self._original, self._presence.here
+
+        def set_default_verify_paths(context: Any) -> None:
+            environment = here()
+            if environment is None or environment.environ is None:
+                original(context)
+                return
+            before = {name: _getenv(name) for name in _NAMES}
+            _set({name: environment.environ.get(name) for name in _NAMES})
+            try:
+                original(context)
+            finally:
+                _set(before)
+
+        set_in_type(_ssl._SSLContext, _METHOD, set_default_verify_paths)
+
+    def uninstall(self) -> None:
+        """Put back what was."""
+        set_in_type(_ssl._SSLContext, _METHOD, self._original)
+
+
+def _set(values: dict[bytes, bytes | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            _unsetenv(name)
+        else:
+            _putenv(name, value)
