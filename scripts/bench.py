@@ -311,6 +311,13 @@ def measure_virtual(rounds: int) -> dict[str, Any]:
     return bench_virtual.measure_virtual(rounds)
 
 
+def measure_sweep(rounds: int) -> dict[str, Any]:
+    """A run of a sweep, in `netsim test` and in pytest."""
+    import bench_sweep
+
+    return bench_sweep.measure_sweep(rounds)
+
+
 MEASUREMENTS = {
     "commands": measure_commands,
     "startup": measure_startup,
@@ -320,6 +327,7 @@ MEASUREMENTS = {
     "ticks": measure_ticks,
     "rerouting": measure_rerouting,
     "virtual": measure_virtual,
+    "sweep": measure_sweep,
 }
 
 
