@@ -13,14 +13,18 @@ PIECE = 200_000
 
 
 def create_app() -> web.Application:
-    """PUT /?offset=N takes a piece; GET / says how much is there; GET /digest what it is."""
+    """PUT /?offset=N takes a piece, and GET / nothing: both say how much is there; GET /digest what.
+
+    A piece that was late, and has been sent again meanwhile, cuts off what came after it: the next
+    one is refused (409), and is told where to go on.
+    """
     film = bytearray()
 
     async def put(request: web.Request) -> web.Response:
         piece = await request.read()
         offset = int(request.query["offset"])
         if offset > len(film):
-            return web.Response(status=409)
+            return web.Response(status=409, text=str(len(film)))
         film[offset:] = piece
         return web.Response(text=str(len(film)))
 
