@@ -13,7 +13,7 @@ PIECE = 200_000
 
 
 def create_app() -> web.Application:
-    """PUT /?offset=N takes a piece, and GET / nothing: both say how much is there; GET /digest what.
+    """PUT /?offset=N takes a piece, GET / nothing: both say how much is there; GET /digest what.
 
     A piece that was late, and has been sent again meanwhile, cuts off what came after it: the next
     one is refused (409), and is told where to go on.
