@@ -6,6 +6,7 @@ which wakes up ten times a second and handles signals: those are not a computer'
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import ssl
@@ -89,6 +90,15 @@ class _AsgiServer:
             def _log_started_message(self, listeners: object) -> None:
                 """Not that one may press Ctrl-C."""
 
+            async def _wait_tasks_to_complete(self) -> None:
+                """For a while. What the end of a network cuts off is no error of a program."""
+                try:
+                    async with asyncio.timeout(SHUTDOWN):
+                        await super()._wait_tasks_to_complete()
+                except TimeoutError:
+                    for task in self.server_state.tasks:
+                        task.cancel()
+
         self._service = service
         self._application = _Watched(application)
         config = uvicorn.Config(
@@ -98,7 +108,6 @@ class _AsgiServer:
             interface="asgi3",
             log_config=None,
             date_header=False,  # made by its main loop
-            timeout_graceful_shutdown=SHUTDOWN,  # type: ignore[arg-type]  # for asyncio.wait_for
         )
         config.load()
         config.ssl = _tls(service)

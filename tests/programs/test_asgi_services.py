@@ -158,6 +158,31 @@ def test_answers_say_when_they_were_given(time: Time, tmp_path: Path) -> None:
     play(time, file, test)
 
 
+_open: list[asyncio.StreamWriter] = []
+
+
+async def ask_by_halves() -> None:
+    """Leave a request unfinished, at a server that has begun to read it."""
+    reader, writer = await asyncio.open_connection("web", 80)
+    _open.append(writer)
+    writer.write(b"POST /size HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\n")
+    writer.write(b"Content-Length: 9\r\n\r\n1234")
+    assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+
+
+@both_times
+def test_a_request_that_the_end_cuts_off_is_no_error(time: Time, tmp_path: Path) -> None:
+    file = two_computers(tmp_path, web="services: {80: 'shop:app'}", shop=SHOP)
+
+    async def test(network: Network) -> None:
+        await network["alice"].run(ask_by_halves)
+        await network["web"].stop()
+
+    network = play(time, file, test)
+    assert network.errors == []
+    assert "the shop closes" in [line["text"] for line in network.logs("web")["lines"]]
+
+
 BROKEN = """
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
