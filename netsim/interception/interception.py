@@ -32,6 +32,7 @@ from netsim.interception.environ_hooks import EnvironHooks
 from netsim.interception.environment import Environment, Executed, Presence
 from netsim.interception.file_times import FileTimes
 from netsim.interception.identity_hooks import IdentityHooks
+from netsim.interception.set_order import SetOrder
 from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
@@ -53,6 +54,7 @@ class _Hooks:
             SignalHooks(self.presence),
             FileTimes(self.presence),
             StableTaskClass(),
+            SetOrder(),
             self.watch,
         ]
 

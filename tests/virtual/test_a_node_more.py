@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import uuid
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,32 @@ async def ask() -> None:
     await asyncio.gather(*map(client, range(6)))
 
 
+class Listener:
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.writer = writer
+
+
+async def tell_all() -> None:
+    """Sets of plain objects that the standard library keeps: who comes first, and on which line."""
+    connections = [await asyncio.open_connection("web", 80) for _ in range(20)]
+    listeners = weakref.WeakSet(everybody := [Listener(writer) for _, writer in connections])
+    for number, listener in enumerate(listeners):
+        listener.writer.write(f"{number}\n".encode())
+    listeners -= weakref.WeakSet(everybody[3:5])
+    for listener in listeners | {everybody[4]}:
+        listener.writer.write(b"once more\n")
+
+    async def line(number: int) -> bytes:
+        reader, writer = connections[number]
+        writer.write(f"again {number}\n".encode())
+        return await reader.readline()
+
+    for first in asyncio.as_completed([line(number) for number in range(20)]):
+        connections[0][1].write(await first)
+    for listener in everybody:
+        listener.writer.close()
+
+
 async def draw() -> None:
     """Carol's: chance of her own, and nothing that reaches the others."""
     for _ in range(100):
@@ -70,6 +97,7 @@ def frames(folder: Path, carol: bool) -> dict[int, list[dict[str, Any]]]:
             await network["web"].run(serve)
             other = asyncio.create_task(network["carol"].run(draw)) if carol else None
             await network["alice"].run(ask)
+            await network["alice"].run(tell_all)
             await asyncio.sleep(5)
             if other is not None:
                 await other
