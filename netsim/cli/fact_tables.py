@@ -100,7 +100,10 @@ def show_node(node: Facts) -> None:
     if node.get("loopback"):
         heading("Loopback")
         say(" ".join(node["loopback"]))
-    for key, title in (("routes", "Routes"), ("neighbours", "Neighbours"), ("mac_table", "MACs")):
+    for key, title in (
+        *(("routes", "Routes"), ("neighbours", "Neighbours"), ("mac_table", "MACs")),
+        ("upstreams", "Upstreams"),
+    ):
         if node.get(key):
             heading(title)
             _show_documents(node[key])

@@ -60,6 +60,8 @@ def services(figure: Figure) -> list[str]:
     for service in figure.members[0].services:
         if service.reference is not None:
             what = service.reference.partition(":")[0].rpartition(".")[2]
+        elif service.upstream is not None:
+            what = f"→ {service.upstream}"
         else:
             what = (service.files or "").rstrip("/").rpartition("/")[2] + "/"
         found.append(f":{service.port} {what}{' (TLS)' if service.tls else ''}")

@@ -51,6 +51,7 @@ def facts_of(plan: NetworkPlan) -> dict[str, Any]:
                         "asgi": service.asgi,
                         "wsgi": service.wsgi,
                         "files": service.files,
+                        "upstream": service.upstream and str(service.upstream),
                         "tls": service.tls,
                     }
                     for service in node.services

@@ -34,8 +34,7 @@ class Half(asyncio.Protocol):
     def eof_received(self) -> bool:
         self._ended = True
         assert self.other is not None, "nothing is read before the other side is connected"
-        if not self.other.transport.is_closing():
-            self.other.transport.write_eof()
+        self.other.end()
         # Stay open for the opposite direction, unless that has ended, too.
         return not self.other._ended
 
@@ -53,15 +52,25 @@ class Half(asyncio.Protocol):
         if other is None:
             return
         if exc is None:
-            other.transport.close()
+            other.close()
         else:
             other.reset()
+
+    def end(self) -> None:
+        """Nothing more will be written: a FIN."""
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def close(self) -> None:
+        """End it, when all has been written."""
+        self.transport.close()
 
     def reset(self) -> None:
         """End this side with a RST."""
         if not self.transport.is_closing():
             sock = self.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            if sock.family != socket.AF_UNIX:  # which has no such thing
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
 

@@ -311,6 +311,7 @@ class SiteProcess:
         for task in asyncio.all_tasks(loop) - {*self._tasks, asyncio.current_task(loop)}:
             task.cancel()
         self._jobs.kill(message.node)
+        self._programs.kill()
         loop.close_sockets()
         self._programs = self._new_programs()
         self._answer(message.number, None)

@@ -31,7 +31,7 @@ from netsim.scenario.topology_names import check_names
 from netsim.topology.checked_topology import Topology
 from netsim.topology.findings import FileFindings, report_words
 from netsim.topology.load_topology import load_topology
-from netsim.topology.places_in_file import attached_in_virtual_time
+from netsim.topology.places_in_file import outside_in_virtual_time
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
 
 _KEYS: Final = "`name`, `topology` and `steps`"
@@ -75,7 +75,7 @@ def load_scenario(
     time = time or words.time or "virtual"
     if time == "virtual":
         nodes = topology.layout.nodes.values()
-        if problems := attached_in_virtual_time(topology.file, nodes):
+        if problems := outside_in_virtual_time(topology.file, nodes):
             raise InvalidFileError(problems)
     if time == "real" and words.order not in (None, FIFO):
         findings.report(("order",), REAL_ORDER)

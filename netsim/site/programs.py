@@ -12,7 +12,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Final
 
+from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import NetsimError
+from netsim.gateway.upstream import Upstream
 from netsim.interception.computers_signals import KilledBySignal
 from netsim.site.applications import (
     ProgramError,
@@ -22,7 +24,7 @@ from netsim.site.applications import (
     look_up,
 )
 from netsim.site.messages import READY_TIMEOUT
-from netsim.site.servers import Server, preload, server_of
+from netsim.site.servers import Server, cannot_listen, preload, server_of
 from netsim.stack.ip_layer import LOOPBACK_NETWORK
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 from netsim.wire.address import IpAddress, format_ip
@@ -75,6 +77,7 @@ class Programs:
         self._tracebacks: dict[str, list[str]] = {}
         """The last lines of those that have ended with an exception."""
         self._servers: list[Server] = []
+        self._upstreams: list[Upstream] = []
         self._tasks: list[asyncio.Task[Any]] = []
         preload(plan)  # and not while a computer runs, whose files and randomness are its own
 
@@ -82,14 +85,27 @@ class Programs:
         """They run no more: nothing is told of them, and who was told need not be held."""
         self._on_failed = lambda text: None
 
+    def kill(self) -> None:
+        """They run no more, though the machine lives: what is open outside is reset."""
+        for upstream in self._upstreams:
+            upstream.kill()
+
     async def start_services(self) -> None:
         """Have every service listen; ProgramError names the one that cannot."""
         for service in self._plan.services:
             server = await self._server(service)
             self._servers.append(server)
-            await server.start()
+            try:
+                await server.start()
+            except OSError as error:
+                raise cannot_listen(service, error) from error
 
     async def _server(self, service: ServicePlan) -> Server:
+        if service.upstream is not None:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, HostLoopMixin), "services run on computers"
+            self._upstreams.append(Upstream(loop, service.port, service.upstream))
+            return self._upstreams[-1]
         if service.files is not None:
             from netsim.services.files import create_app
 
@@ -155,6 +171,10 @@ class Programs:
             }
             for program in self._plan.run
         ]
+
+    def upstreams(self) -> list[dict[str, Any]]:
+        """For `inspect`: ports that real servers answer on, and what was carried."""
+        return [upstream.facts() for upstream in self._upstreams]
 
     def _why(self) -> str:
         failures = [f"{call}: {failure}" for call, failure in self._ended.items() if failure]

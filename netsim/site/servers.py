@@ -74,7 +74,7 @@ class _AiohttpServer:
                 ssl_context=_tls(self._service),
             ).start()
         except OSError as error:
-            raise _cannot_listen(self._service, error) from error
+            raise cannot_listen(self._service, error) from error
 
     async def stop(self) -> None:
         await self._runner.cleanup()
@@ -120,7 +120,7 @@ class _AsgiServer:
             await self._server.startup()
         except SystemExit as end:  # so it ends the process when it cannot start
             if isinstance(end.__context__, OSError):
-                raise _cannot_listen(self._service, end.__context__) from end
+                raise cannot_listen(self._service, end.__context__) from end
         if not self._server.started:
             raise ProgramError(self._application.failure(str(self._service.reference)))
 
@@ -191,5 +191,5 @@ def _tls(service: ServicePlan) -> ssl.SSLContext | None:
     return context
 
 
-def _cannot_listen(service: ServicePlan, error: OSError) -> ProgramError:
+def cannot_listen(service: ServicePlan, error: OSError) -> ProgramError:
     return ProgramError(f"port {service.port}: {error.strerror or error}")

@@ -198,7 +198,9 @@ class Site:
         """What `inspect` shows of a node."""
         facts = node_facts(self.nodes[name], self._now())
         programs = self.programs.get(name)
-        return facts if programs is None else facts | {"programs": programs.states()}
+        if programs is not None:
+            facts |= {"programs": programs.states(), "upstreams": programs.upstreams()}
+        return facts
 
     def counters(self) -> dict[str, NodeCounters]:
         """What every node has counted, where all cables are local."""

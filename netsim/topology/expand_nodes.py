@@ -154,6 +154,7 @@ class _Programs:
                 files=files,
                 asgi=service.asgi,
                 wsgi=service.wsgi,
+                upstream=service.upstream,
                 tls=bool(service.tls),
             )
         return programs

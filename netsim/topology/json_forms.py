@@ -77,6 +77,10 @@ ATTACH: Final = text("tap:[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}", "tap:tap0")
 FOLDER: Final = {"type": "string", "minLength": 1, "examples": ["./site"]}
 CONGESTION: Final = {"enum": ["cubic", "reno"]}
 ECN: Final = {"type": "boolean"}
+UPSTREAM: Final = either(
+    text(rf"([A-Za-z0-9._-]{{1,253}}|\[[0-9A-Fa-f:.]+\]):{_TCP_PORT}", "127.0.0.1:5432"),
+    text("unix:/[^\\u0000]*", "unix:/run/redis.sock"),
+)
 TLS: Final = {"type": "boolean"}
 ORDER: Final = text("(fifo|random|pct(:[1-9][0-9]?)?)", "fifo", "random", "pct:3")
 READY: Final = either(whole(1, 65535), REFERENCE)

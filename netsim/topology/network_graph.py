@@ -105,6 +105,7 @@ def _service_words(service: ServicePlan) -> dict[str, Any]:
         "asgi": service.asgi,
         "wsgi": service.wsgi,
         "files": service.files,
+        "upstream": service.upstream and str(service.upstream),
         "args": dict(service.args),
         "tls": service.tls,
     }

@@ -76,8 +76,23 @@ class RouteChange:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamPlan:
+    """A real server outside: a host (name or address) and a port, or the path of a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    def __str__(self) -> str:
+        """As it is written in a file."""
+        if self.path:
+            return f"unix:{self.path}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What answers on one TCP port: an application (`"module:attr"`) or a folder."""
+    """What answers on one TCP port: an application (`"module:attr"`), a folder, a real server."""
 
     port: int
     app: str | None = None
@@ -87,6 +102,8 @@ class ServicePlan:
     """Absolute path of the folder that is served."""
     asgi: str | None = None
     wsgi: str | None = None
+    upstream: UpstreamPlan | None = None
+    """The real server that answers."""
     tls: bool = False
     certificate: str = ""
     """Path of the file with its key and certificate, in PEM; there once the network starts."""

@@ -24,7 +24,7 @@ from netsim.topology import naming, values
 from netsim.topology.checked_topology import LOOPBACK
 from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
-from netsim.topology.plan import PublishedPortPlan, Restart
+from netsim.topology.plan import PublishedPortPlan, Restart, UpstreamPlan
 from netsim.topology.vocabulary import Duration, NodeName, Reference, Words
 
 
@@ -76,24 +76,24 @@ ServicePort = Annotated[int, PlainValidator(values.service_port), WithJsonSchema
 
 
 _APPLICATIONS: Final = ("app", "asgi", "wsgi")
-_ANSWERS: Final = (*_APPLICATIONS, "files")
+_ANSWERS: Final = (*_APPLICATIONS, "files", "upstream")
 
 
 class ServiceWords(Words):
     """What answers on a port: an application, or a folder of files."""
 
-    not_yet: ClassVar[dict[str, str]] = {
-        "upstream": "write `app` with a program that runs inside the network",
-        **dict.fromkeys(
-            ("command", "exec"),
-            "write `app` with an application, or a coroutine function under `run`",
-        ),
-    }
+    not_yet: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("command", "exec"),
+        "write `app` with an application, or a coroutine function under `run`",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={
             "oneOf": [{"required": [word]} for word in _ANSWERS],
-            "dependencies": {"args": {"anyOf": [{"required": [word]} for word in _APPLICATIONS]}},
+            "dependencies": {
+                "args": {"anyOf": [{"required": [word]} for word in _APPLICATIONS]},
+                "tls": {"not": {"required": ["upstream"]}},
+            },
         }
     )
     short_form = forms.REFERENCE
@@ -109,6 +109,11 @@ class ServiceWords(Words):
     """Keyword arguments of the factory."""
     files: Annotated[str, PlainValidator(values.folder), WithJsonSchema(forms.FOLDER)] | None = None
     """A folder that is served; relative to the file."""
+    upstream: (
+        Annotated[UpstreamPlan, PlainValidator(values.upstream), WithJsonSchema(forms.UPSTREAM)]
+        | None
+    ) = None
+    """A real server outside, in real time: `127.0.0.1:5432`, `unix:/run/redis.sock`."""
     tls: Annotated[bool, PlainValidator(values.tls), WithJsonSchema(forms.TLS)] | None = None
     """Whether it speaks TLS, with a certificate that all computers of the network trust."""
 
@@ -123,8 +128,10 @@ class ServiceWords(Words):
         if len(answers) != 1:
             written = f"; {_in_words(answers)} are written" if answers else ""
             raise ValueError(
-                f"a service is one program{written}; write one of `app`, `asgi`, `wsgi` and `files`"
+                f"a service is one program{written}; write one of {_in_words(list(_ANSWERS))}"
             )
+        if self.tls is not None and self.upstream is not None:
+            raise ValueError("an `upstream` has the real server's own TLS; remove `tls`")
         if self.args is not None and answers[0] not in _APPLICATIONS:
             raise ValueError("`args` go to the factory of an application; remove them")
         return self
@@ -175,7 +182,7 @@ class ProgramWords(Words):
     not_yet: ClassVar[dict[str, str]] = {
         "asgi": 'write `services: {80: {asgi: "mypackage.mymodule:app"}}`',
         "tls": 'write `services: {443: {app: "mypackage.mymodule:app", tls: true}}`',
-        "upstream": "write `services` with an `app` that runs inside the network",
+        "upstream": 'write `services: {5432: {upstream: "127.0.0.1:5432"}}`',
         "stack": "leave it out: every computer has netsim's own stack",
         "proxy": "write `ports` to publish one port of the network",
         "nat": "leave it out: every address is reachable without translation",

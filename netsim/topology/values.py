@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import os
 import re
 from typing import Final, TypeAlias
 
 from netsim.core.errors import InvalidNameError
 from netsim.core.order_words import parse_order
 from netsim.topology.naming import check_interface, check_network_name, check_node_name
-from netsim.topology.plan import PublishedPortPlan, Restart
+from netsim.topology.plan import PublishedPortPlan, Restart, UpstreamPlan
 
 MAX_NODES: Final = 10_000
 
@@ -29,6 +30,9 @@ _ATTRIBUTE: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _PORT: Final = re.compile(r"(?:(\[[^\[\]]*\]|[^:\[\]]*):)?([0-9]{1,6}):([^:\[\]]+):([0-9]{1,6})")
 # Without a dot it is a name: the nodes of graphs from code are often numbers.
 _ADDRESS_LIKE: Final = re.compile(r"[0-9.]*\.[0-9.]*|.*:.*")
+_UPSTREAM: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]{1,253})):([0-9]{1,6})")
+_SUN_PATH: Final = 107
+"""Bytes of a Unix socket's path (unix(7): `sun_path` is 108 with its final zero)."""
 _TAP: Final = re.compile(r"tap:([A-Za-z0-9_][A-Za-z0-9_.-]{0,14})")
 _PYTHON_FILE: Final = re.compile(r"(?:\./)?(/?[\w./-]*\w)\.py\b")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -182,6 +186,43 @@ def folder(written: object) -> str:
     if isinstance(written, str) and written and "\0" not in written:
         return written
     raise ValueError("`files` serves a folder; write its path, for example `./site`")
+
+
+def upstream(written: object) -> UpstreamPlan:
+    """`127.0.0.1:5432`, `[::1]:5432`, `db.internal:5432` or `unix:/run/redis.sock`."""
+    examples = "write for example `127.0.0.1:5432`, or `unix:/run/redis.sock`"
+    if isinstance(written, str) and written.startswith("unix:"):
+        path = written.removeprefix("unix:")
+        if not path.startswith("/") or "\0" in path:
+            raise ValueError(f"`{written}` is no absolute path; write `unix:/run/redis.sock`")
+        if len(os.fsencode(path)) > _SUN_PATH:
+            raise ValueError(
+                f"the path of a Unix socket has at most {_SUN_PATH} bytes; use a shorter one"
+            )
+        return UpstreamPlan(path=path)
+    match = _UPSTREAM.fullmatch(written) if isinstance(written, str) else None
+    if match is None:
+        if isinstance(written, int) and not isinstance(written, bool):
+            raise ValueError(f"`{written}` has no host; write `127.0.0.1:{written}`")
+        if isinstance(written, str) and "://" in written:
+            raise ValueError(f"`{written[:50]}` is a URL, and an upstream is any TCP; {examples}")
+        if isinstance(written, str) and written.startswith("/"):
+            raise ValueError(f"`{written}` is a path; write `unix:{written}` for a Unix socket")
+        raise ValueError(f"`{str(written)[:50]}` is no server outside; {examples}")
+    bracketed, host, port = match.groups()
+    if not 1 <= int(port) <= 65535:
+        raise ValueError(f"`{port}` is not a port; write a number from 1 to 65535")
+    if bracketed:
+        try:
+            host = str(ipaddress.IPv6Address(bracketed))
+        except ValueError:
+            raise ValueError(f"`[{bracketed}]` is no IPv6 address; {examples}") from None
+    elif _ADDRESS_LIKE.fullmatch(host):
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError:
+            raise ValueError(f"`{host}` is no address; {examples}") from None
+    return UpstreamPlan(host, int(port))
 
 
 def no_program(written: str) -> str:

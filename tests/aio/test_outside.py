@@ -63,7 +63,7 @@ def test_outside_is_the_real_network(loop: LonelyLoop) -> None:
         listening.bind(("127.0.0.1", 0))
         address, port = listening.getsockname()
         server = await loop.outside.create_server(make, listening)
-        transport, here = await loop.outside.create_connection(Recorder, address, port)
+        transport, here = await loop.outside.connect(Recorder, (address, port))
         transport.write(b"for real")
         await here.until("made")
         while not made:
@@ -85,7 +85,7 @@ def test_outside_is_the_real_network(loop: LonelyLoop) -> None:
         await made[0].until("lost")
         server.close()
         with pytest.raises(ConnectionRefusedError):
-            await loop.outside.create_connection(Recorder, address, port)
+            await loop.outside.connect(Recorder, (address, port))
 
     loop.run_until_complete(talk())
 

@@ -219,7 +219,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "service port as text": (at_a('services: {▶"80": a:b}'), ["`80` is not a TCP port"]),
     "service without program": (
         at_a("services: {80: ▶{}}"),
-        ["a service is one program; write one of `app`, `asgi`, `wsgi` and `files`"],
+        ["a service is one program; write one of `app`, `asgi`, `wsgi`, `files` and `upst"],
     ),
     "service with two programs": (
         at_a("services: {80: ▶{app: a:b, files: .}}"),
@@ -250,7 +250,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
     ),
     "run a command": (at_a("run: {call: ▶python server.py}"), ["`python server.py` is a command"]),
     "service of a file": (at_a("services: {80: ▶web.py}"), ["is a file", "`web:create_app`"]),
-    "upstream of a node": (at_a("▶upstream: '127.0.0.1:5432'"), ["`upstream` is not there yet"]),
+    "upstream of a node": (
+        at_a("▶upstream: '127.0.0.1:5432'"),
+        ["`upstream` is not there yet; write `services: {5432: {upstream:"],
+    ),
     "tls of a node": (at_a("▶tls: true"), ["`tls` is not there yet; write `services: {443: {app"]),
     "command of a service": (
         at_a("services: {80: {▶command: nginx}}"),
@@ -518,9 +521,45 @@ CASES: dict[str, tuple[str, list[str]]] = {
         at_a("▶asgi: a:b"),
         ["`asgi` is not there yet; write `services: {80: {asgi:"],
     ),
-    "upstream": (
-        at_a('services: {82: {▶upstream: "127.0.0.1:5432"}}'),
-        ["`upstream` is not there yet"],
+    "upstream and tls": (
+        at_a('services: {82: ▶{upstream: "127.0.0.1:5432", tls: true}}'),
+        ["an `upstream` has the real server's own TLS; remove `tls`"],
+    ),
+    "upstream without host": (
+        at_a("services: {82: {upstream: ▶5432}}"),
+        ["`5432` has no host; write `127.0.0.1:5432`"],
+    ),
+    "upstream without port": (
+        at_a("services: {82: {upstream: ▶db.internal}}"),
+        ["`db.internal` is no server outside; write for example `127.0.0.1:5432`, or `unix:/run"],
+    ),
+    "upstream of a URL": (
+        at_a('services: {82: {upstream: ▶"redis://127.0.0.1:6379"}}'),
+        ["is a URL, and an upstream is any TCP; write for example"],
+    ),
+    "upstream of a path": (
+        at_a("services: {82: {upstream: ▶/run/redis.sock}}"),
+        ["write `unix:/run/redis.sock` for a Unix socket"],
+    ),
+    "upstream of a relative path": (
+        at_a('services: {82: {upstream: ▶"unix:redis.sock"}}'),
+        ["`unix:redis.sock` is no absolute path"],
+    ),
+    "upstream of a long path": (
+        at_a(f'services: {{82: {{upstream: ▶"unix:/{"x" * 120}"}}}}'),
+        ["the path of a Unix socket has at most 107 bytes"],
+    ),
+    "upstream at no port": (
+        at_a('services: {82: {upstream: ▶"127.0.0.1:70000"}}'),
+        ["`70000` is not a port"],
+    ),
+    "upstream at no address": (
+        at_a('services: {82: {upstream: ▶"127.0.0.256:80"}}'),
+        ["`127.0.0.256` is no address"],
+    ),
+    "upstream at no address of IPv6": (
+        at_a('services: {82: {upstream: ▶"[::1::]:80"}}'),
+        ["`[::1::]` is no IPv6 address"],
     ),
     "UDP": (at_a("services: {▶53/udp: a:b}"), ["UDP services are not there yet"]),
     "bbr": (at_a("congestion: ▶bbr"), ["`bbr` is not there yet; write `cubic` or `reno`"]),

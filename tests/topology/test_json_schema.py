@@ -52,6 +52,9 @@ nodes:
       81: {app: "shop.web:create_app", args: {debug: true}}
       82: {files: .}
       83: {asgi: "shop.api:app", tls: true}
+      85: {upstream: "db.internal:5432"}
+      86: {upstream: "unix:/run/redis.sock"}
+      87: {upstream: "[::1]:5432"}
       84: {wsgi: "site.wsgi:application"}
     run: mycode.clients:poll_forever
     routes: [{to: default, via: 10.0.3.1}]

@@ -1,0 +1,176 @@
+"""`upstream:` of a service: a TCP port of a computer behind which a real server answers.
+
+Each connection that arrives in the network is continued, by a connection of its own, to a server
+outside. Nothing is read from the client before that one is there; a refusal becomes a RST. Half
+closes, resets and back-pressure are passed on, both ways. When the computer crashes, the kernel
+resets what was open outside, as it would for a machine that lost its power and came back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from typing import Any, Final
+
+from netsim.aio.loop import HostLoopMixin
+from netsim.gateway.relay import Half, reason
+from netsim.topology.plan import UpstreamPlan
+
+MOST: Final = 1000
+"""Connections at the same time; others are reset, as by a server whose descriptors are used up."""
+_CONNECT: Final = 30.0
+"""Seconds that the real server has to accept."""
+_RESET: Final = struct.pack("ii", 1, 0)
+_NO_RESET: Final = struct.pack("ii", 0, 0)
+"""SO_LINGER: whether the end of the process, too, sends a RST."""
+
+_log = logging.getLogger("netsim.gateway")
+
+
+class Upstream:
+    """One port of a computer, and the real server that it leads to."""
+
+    def __init__(self, loop: HostLoopMixin, port: int, target: UpstreamPlan) -> None:
+        self._loop = loop
+        self._port = port
+        self._target = target
+        self._server: Any = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[_Inner, None] = {}
+        self.connections = 0
+        """Accepted in the network."""
+        self.failures = 0
+        """Of these, those that the real server did not accept."""
+        self.refused = 0
+        """Of these, those that were too many."""
+        self.bytes_in = 0
+        """From the real server into the network."""
+        self.bytes_out = 0
+        """From the network to the real server."""
+
+    async def start(self) -> None:
+        """Listen in the network; OSError."""
+        self._server = await self._loop.create_server(lambda: _Inner(self), "0.0.0.0", self._port)
+
+    async def stop(self) -> None:
+        """Listen no more, and close what is open, as a process that ends in order."""
+        self._end()
+        for inner in list(self._open):
+            inner.close()
+            if inner.other is not None:
+                inner.other.close()
+
+    def kill(self) -> None:
+        """Listen no more, and reset what is open outside; the stack closes the other halves."""
+        self._end()
+        for inner in list(self._open):
+            if inner.other is not None:
+                inner.other.reset()
+
+    def _end(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def facts(self) -> dict[str, Any]:
+        """For `inspect`."""
+        return {
+            "port": self._port,
+            "upstream": str(self._target),
+            "connections": self.connections,
+            "active": len(self._open),
+            "failures": self.failures,
+            "refused": self.refused,
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
+
+    def accepted(self, inner: _Inner) -> None:
+        """A client has come: make the other half."""
+        self.connections += 1
+        if len(self._open) >= MOST:
+            self.refused += 1
+            inner.reset()
+            return
+        self._open[inner] = None
+        task = self._loop.create_task(self._connect(inner))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def ended(self, inner: _Inner) -> None:
+        """A client's connection is over."""
+        self._open.pop(inner, None)
+
+    async def _connect(self, inner: _Inner) -> None:
+        try:
+            async with asyncio.timeout(_CONNECT):
+                await _open_outside(self._loop, self._target, lambda: _Outer(self, inner))
+        except (OSError, TimeoutError) as error:
+            self.failures += 1
+            why = f"no answer within {_CONNECT:g} s"
+            if not isinstance(error, TimeoutError):
+                why = reason(error)
+            _log.warning("port %d: %s could not be reached: %s", self._port, self._target, why)
+            inner.reset()
+
+
+async def _open_outside(loop: HostLoopMixin, target: UpstreamPlan, factory: Any) -> None:
+    """Connect to a real server; the one place where one is looked for."""
+    await loop.outside.connect(factory, target.path or (target.host, target.port))
+
+
+class _Inner(Half):
+    """The client's side, in the network. Nothing is read until the real side is connected."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport.pause_reading()
+        self._upstream.accepted(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._upstream.bytes_out += len(data)
+        self.relay(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._upstream.ended(self)
+        super().connection_lost(exc)
+
+
+class _Outer(Half):
+    """The real server's side."""
+
+    def __init__(self, upstream: Upstream, inner: _Inner) -> None:
+        self._upstream = upstream
+        self._inner = inner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._inner.transport.is_closing():  # the client has left meanwhile
+            self.reset()
+            return
+        self._linger(_RESET)  # should this process be killed
+        self.other, self._inner.other = self._inner, self
+        self._inner.transport.resume_reading()
+
+    def data_received(self, data: bytes) -> None:
+        self._upstream.bytes_in += len(data)
+        self.relay(data)
+
+    def end(self) -> None:
+        self._linger(_NO_RESET)
+        super().end()
+
+    def close(self) -> None:
+        self._linger(_NO_RESET)
+        super().close()
+
+    def _linger(self, value: bytes) -> None:
+        sock = self.transport.get_extra_info("socket")
+        if sock.family != socket.AF_UNIX and not self.transport.is_closing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
