@@ -13,6 +13,7 @@ from netsim.core.streams import RandomStreams
 from netsim.core.time import SECOND
 from netsim.interception.computers_signals import ComputersSignals
 from netsim.interception.generator_state import GeneratorState
+from netsim.interception.own_modules import OwnModules
 
 WALL_EPOCH_NS: Final = 1_767_225_600 * SECOND
 """What `time.time_ns` says at network time 0: 2026-01-01T00:00:00Z."""
@@ -66,6 +67,8 @@ class Environment:
         """Instead of the process's."""
         self.temporary_names: Iterator[str] | None = None
         """Of files that `tempfile` makes; made when one is wanted."""
+        self.modules: OwnModules | None = None
+        """Beside the topology file; those that have none find who ran before them."""
         self.signals = ComputersSignals() if name else None
         """Instead of the process's handlers."""
         self.uuid_node: int | None = None

@@ -18,7 +18,7 @@ import atexit
 import sys
 from _thread import get_ident
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from types import TracebackType
 from typing import Any, TextIO
@@ -32,6 +32,8 @@ from netsim.interception.environ_hooks import EnvironHooks
 from netsim.interception.environment import Environment, Executed, Presence
 from netsim.interception.file_times import FileTimes
 from netsim.interception.identity_hooks import IdentityHooks
+from netsim.interception.module_switch import ModuleSwitch
+from netsim.interception.own_modules import OwnModules
 from netsim.interception.set_order import SetOrder
 from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
@@ -45,6 +47,7 @@ class _Hooks:
         self.presence = Presence()
         self.entropy = EntropyHooks(self.presence)
         self.watch = Watch(self.presence)
+        self.modules = ModuleSwitch(self.presence)
         self.all: list[Replacement] = [
             ClockHooks(self.presence),
             self.entropy,
@@ -55,6 +58,7 @@ class _Hooks:
             FileTimes(self.presence),
             StableTaskClass(),
             SetOrder(),
+            self.modules,
             self.watch,
         ]
 
@@ -80,6 +84,8 @@ class Interception:
 
     def __init__(self, findings: Findings | None = None) -> None:
         self._findings = Findings() if findings is None else findings
+        self.modules = OwnModules()
+        """Of who has started it: the test's."""
         self._hooks: _Hooks | None = None
         self._stdout: TextIO = sys.stdout
         self._stderr: TextIO = sys.stderr
@@ -96,6 +102,7 @@ class Interception:
         hooks = _hooks()
         hooks.presence.thread = get_ident()
         hooks.watch.findings = self._findings
+        hooks.modules.begin(self.modules)
         with ExitStack() as undo:
             for each in hooks.all:
                 undo.callback(each.uninstall)
@@ -111,6 +118,7 @@ class Interception:
             return
         if self.is_entered:
             self.leave()
+        hooks.modules.place(self.modules)
         for each in reversed(hooks.all):
             each.uninstall()
         self._hooks = None
@@ -147,6 +155,8 @@ class Interception:
         if presence.environment is not None or presence.thread != get_ident():
             raise InterceptionError("a computer's code runs already, or this is another thread")
         hooks.entropy.enter(environment)
+        if environment.modules is not None:
+            hooks.modules.place(environment.modules)
         if environment.stdout is not None:
             self._stdout, sys.stdout = sys.stdout, environment.stdout
         if environment.stderr is not None:
@@ -165,6 +175,11 @@ class Interception:
         if environment.stderr is not None:
             environment.stderr, sys.stderr = sys.stderr, self._stderr
         hooks.entropy.leave(environment)
+
+    def modules_of_test(self) -> AbstractContextManager[None]:
+        """Meanwhile a name of a module means what it means to the test."""
+        assert self._hooks is not None, "programs run while it is installed"
+        return self._hooks.modules.placed(self.modules)
 
     def run_blocking(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Executed:
         """Call a function where an executor would, see `Environment.executor_delay`."""

@@ -133,6 +133,8 @@ def _be_node(plan: NetworkPlan, clock: NetworkClock, boot: Boot, descriptors: _D
         kill_descendants(os.getpid())
         os._exit(1)
 
+    # A session of its own: Ctrl-C in the terminal is not for programs that have a handler for it.
+    os.setsid()
     become_subreaper()
     signal.signal(_PARENT_ENDED, end)
     # The supervisor, or the fork server, which ends with it.

@@ -30,6 +30,7 @@ from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.jobs import Jobs
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
+from netsim.realtime.process_state import ProcessState
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.site_observations import SiteObservations
 from netsim.realtime.standing import tell_when_asked
@@ -118,6 +119,7 @@ class SiteProcess:
         self._published: list[PublishedPort] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = self._new_handlers()
+        self._before_programs = ProcessState(blueprint.folder)
         self._may_start = asyncio.Event()
         self._unlogged = 0
         """Lines lost since one was sent."""
@@ -313,6 +315,7 @@ class SiteProcess:
         self._jobs.kill(message.node)
         self._programs.kill()
         loop.close_sockets()
+        self._before_programs.restore()
         self._programs = self._new_programs()
         self._answer(message.number, None)
 

@@ -117,7 +117,9 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
     def lose_power(self) -> list[Any]:
         """It runs no more, and what is not the program's own is let go. The rest, to be held."""
         self.is_over = True
-        held = [*self.unfinished_tasks(), *self.timeline.planned_by(self), *self.detach_host()]
+        modules = self.environment.modules
+        held: list[Any] = [] if modules is None else [modules.loaded]
+        held += [*self.unfinished_tasks(), *self.timeline.planned_by(self), *self.detach_host()]
         for name in ("environment", "_node", "_driver", "on_exit", "hosts_table"):
             del vars(self)[name]
         self.on_error = _say_nothing

@@ -34,6 +34,7 @@ class DirectorLoop(VirtualLoop):
         super().__init__(Timeline(self), "the test")
         _directors.add(self)
         self._environment = Environment(streams, None, self.network_now, None, None)
+        self._environment.modules = self.timeline.interception.modules
 
     def run_forever(self) -> None:
         """As asyncio, in virtual time."""

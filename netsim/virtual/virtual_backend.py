@@ -25,10 +25,10 @@ from netsim.observe.measurement import Batch, Watched
 from netsim.observe.pcapng import CaptureTarget
 from netsim.site.accounting import Accounting
 from netsim.site.backend import LinkChange, Progress, Reports, ToolRun
-from netsim.site.calls import checked, name_of, pack, unpack
 from netsim.site.driver import LOOKAHEAD
 from netsim.site.site import Site, sources_of
 from netsim.topology.plan import NetworkPlan, RouteChange
+from netsim.virtual.computer_calls import call_on
 from netsim.virtual.director_loop import DirectorLoop
 from netsim.virtual.virtual_fleet import VirtualFleet
 
@@ -230,14 +230,7 @@ class VirtualBackend:
         computer = self._fleet.computers.get(node)
         if computer is None:
             raise ConnectionError(f"{node} is not running")
-        arguments = pack("an argument", (args, kwargs))
-
-        async def run() -> bytes:
-            args, kwargs = unpack(arguments)
-            given = function(*args, **kwargs)
-            return pack("the result", await checked(name_of(function), given))
-
-        return unpack(await computer.spawn(run()))
+        return await call_on(computer, self._fleet.modules, function, args, kwargs)
 
 
 async def _no_wait() -> None:

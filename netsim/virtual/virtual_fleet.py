@@ -56,12 +56,12 @@ class VirtualFleet:
         """How often the programs of nodes were killed, though these lived."""
         self._exit_codes: dict[str, int] = {}
         """With which programs have ended their nodes, by node; of the last boot that did."""
-        self._modules = ModulesBeside(plan.file)
+        self.modules = ModulesBeside(plan.file, director.timeline.interception.modules)
         self._environ = dict(os.environ)
         self._logs = NodeLogs(reports.logged)
 
     async def start(self, on_progress: Progress | None) -> None:
-        self._modules.enter()
+        self.modules.enter()
         self._logs.install()
         self._timeline.findings.note_order()
         total = len(self._plan.nodes)
@@ -98,7 +98,7 @@ class VirtualFleet:
             self.computers.clear()
             self._site.close()
             self._logs.uninstall()
-            self._modules.leave()
+            self.modules.leave()
 
     def kill(self) -> None:
         for computer in self.computers.values():
@@ -185,6 +185,7 @@ class VirtualFleet:
             stderr,
             name=name,
         )
+        environment.modules = self.modules.new()
         order = timeline.choices.order_of(
             name,
             node_plan.order,

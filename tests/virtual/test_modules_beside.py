@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from netsim.interception.own_modules import OwnModules
 from netsim.virtual.modules import ModulesBeside
 
 
@@ -30,7 +31,7 @@ def test_own_modules_are_forgotten_and_installed_ones_stay(
     if marker:
         (tmp_path / marker).write_text("")
     monkeypatch.syspath_prepend(place)
-    modules = ModulesBeside(str(tmp_path / "net.yaml"))
+    modules = ModulesBeside(str(tmp_path / "net.yaml"), OwnModules())
     modules.enter()
     try:
         importlib.import_module("found_in_a_test")
