@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
-from netsim.control.private_files import StateError
 from netsim.control.state_directory import NameTakenError, StateDirectory
 from netsim.core.os_words import in_words
 from netsim.realtime.process_tree import family
 from netsim.realtime.zygote import Zygote
+from netsim.site.private_files import StateError
 
 if TYPE_CHECKING:
     from netsim.control.control_server import ControlServer

@@ -31,8 +31,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from netsim.control.private_files import create_private, exclusive, make_private, remove_tree
 from netsim.core.errors import NetsimError, NotRunningError
+from netsim.site.private_files import create_private, exclusive, make_private, remove_tree
 from netsim.topology.naming import check_network_name, suggest
 
 _LOCK: Final = "lock"

@@ -13,8 +13,8 @@ import pytest
 
 from netsim import NetsimError, NotRunningError
 from netsim.control import state_directory
-from netsim.control.private_files import StateError
 from netsim.control.state_directory import NameTakenError, StateDirectory
+from netsim.site.private_files import StateError
 
 
 @pytest.fixture(autouse=True)
