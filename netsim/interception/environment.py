@@ -14,6 +14,7 @@ from netsim.core.time import SECOND
 from netsim.interception.computers_signals import ComputersSignals
 from netsim.interception.generator_state import GeneratorState
 from netsim.interception.own_modules import OwnModules
+from netsim.interception.working_directory import WorkingDirectory
 
 WALL_EPOCH_NS: Final = 1_767_225_600 * SECOND
 """What `time.time_ns` says at network time 0: 2026-01-01T00:00:00Z."""
@@ -58,7 +59,8 @@ class Environment:
         self.environ: dict[bytes, bytes] | None = None
         """As `os.environ` keeps it."""
         if environ is not None:
-            self.environ = {os.fsencode(key): os.fsencode(environ[key]) for key in environ}
+            self.environ = {}
+            self.set_variables(environ)
         self.urandom: Random | None = None
         """Instead of the kernel's randomness."""
         self.generator: GeneratorState | None = None
@@ -67,6 +69,8 @@ class Environment:
         """Instead of the process's."""
         self.temporary_names: Iterator[str] | None = None
         """Of files that `tempfile` makes; made when one is wanted."""
+        self.directory: WorkingDirectory | None = None
+        """Instead of the process's; its temporary files are where its TMPDIR says."""
         self.modules: OwnModules | None = None
         """Beside the topology file; those that have none find who ran before them."""
         self.signals = ComputersSignals() if name else None
@@ -81,6 +85,11 @@ class Environment:
         self._network_time = network_time
         self._slept_ns = 0
         self._may_sleep = False
+
+    def set_variables(self, variables: Mapping[str, str]) -> None:
+        """Of its environment, which it has."""
+        assert self.environ is not None, "a computer has an environment"
+        self.environ.update((os.fsencode(key), os.fsencode(variables[key])) for key in variables)
 
     def now_ns(self) -> int:
         """Network time, and what the function that runs in an executor has slept, ns."""

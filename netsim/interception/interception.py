@@ -8,8 +8,9 @@ and `os.environ`; what is one object for all threads (the module functions of `r
 have no reason for threads, and those who start one are found out (`unrepeatable`).
 
 Covered are time, datetime, random, os.urandom, secrets, uuid, temporary names, os.getpid, the name
-of the host, signal handlers, times of files, os.environ and sys.stdout/stderr, also where a program
-imported them by name. Not covered: numpy.random, process_time.
+of the host, signal handlers, the working directory, times of files, os.environ and
+sys.stdout/stderr, also where a program imported them by name, and modules beside a topology file.
+Not covered: numpy.random, process_time.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from netsim.interception.set_order import SetOrder
 from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.unrepeatable import Findings, Watch
+from netsim.interception.working_directories import DirectorySwitch
 
 
 class _Hooks:
@@ -48,6 +50,7 @@ class _Hooks:
         self.entropy = EntropyHooks(self.presence)
         self.watch = Watch(self.presence)
         self.modules = ModuleSwitch(self.presence)
+        self.directories = DirectorySwitch(self.presence)
         self.all: list[Replacement] = [
             ClockHooks(self.presence),
             self.entropy,
@@ -59,6 +62,7 @@ class _Hooks:
             StableTaskClass(),
             SetOrder(),
             self.modules,
+            self.directories,
             self.watch,
         ]
 
@@ -157,6 +161,7 @@ class Interception:
         hooks.entropy.enter(environment)
         if environment.modules is not None:
             hooks.modules.place(environment.modules)
+        hooks.directories.place(environment.directory)
         if environment.stdout is not None:
             self._stdout, sys.stdout = sys.stdout, environment.stdout
         if environment.stderr is not None:

@@ -104,8 +104,7 @@ def _program_line() -> str:
 
 def _place(frame: FrameType) -> str:
     file = frame.f_code.co_filename
-    here = os.getcwd() + os.sep
-    return f"{file.removeprefix(here)}:{frame.f_lineno}"
+    return f"{file.removeprefix(Watch.started_in)}:{frame.f_lineno}"
 
 
 # What is found ----------------------------------------------------------------------------------
@@ -198,6 +197,8 @@ class Watch:
 
     is_blind = False
     """For what netsim itself does, see `unwatched`."""
+    started_in = ""
+    """Where files of programs are said to be from; with a separator at its end."""
 
     def __init__(self, presence: Presence) -> None:
         self.findings = Findings()
@@ -216,6 +217,8 @@ class Watch:
 
     def install(self) -> None:
         """From now on findings are noted."""
+        with contextlib.suppress(OSError):
+            Watch.started_in = os.path.join(os.getcwd(), "")
         for part in self._parts:
             part.install()
 

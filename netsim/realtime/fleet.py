@@ -21,6 +21,7 @@ from netsim.realtime.standing import line_of
 from netsim.site import messages
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress
+from netsim.site.directories import Directories
 from netsim.site.messages import READY_TIMEOUT, Boot
 from netsim.site.users_lines import blocks
 from netsim.topology.plan import NetworkPlan
@@ -64,6 +65,8 @@ class Fleet:
         self.changes = 0
         """Grows whenever a node ends or is connected."""
         self._launching: asyncio.Task[None] | None = None
+        self._directories = Directories(plan.name, plan.seed)
+        self._directory = ""
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
 
     # All of them
@@ -82,6 +85,10 @@ class Fleet:
         """
         cabling.raise_descriptor_limit()
         self._launches.open(launcher, clock, new_launcher)
+        try:
+            self._directory = self._directories.claim()
+        except OSError as error:
+            raise StartError(f"no directories for computers: {in_words(error)}") from error
         self._launching = asyncio.create_task(self._launch_all())
         self._speed = float(clock.speed)
         limit = (START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)) / self._speed
@@ -122,6 +129,7 @@ class Fleet:
             node.close()
             node.close_counters()
         self._launches.close()
+        self._directories.remove()
 
     @property
     def start_limit(self) -> float:
@@ -140,7 +148,7 @@ class Fleet:
         for plan in self._plan.nodes:
             node = self.nodes[plan.name]
             try:
-                await self._launches.launch(node, Boot(plan.name))
+                await self._launches.launch(node, Boot(plan.name, directory=self._directory))
             except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
                 node.failure = f"cannot be launched: {in_words(error)}"
                 self._has_answered(node)
@@ -217,7 +225,8 @@ class Fleet:
             old.close()
             listen = tuple(port for _, port in old.ports)
             captures = tuple(old.captures)
-            await self._launches.launch(node, Boot(name, node.boots, conditions, listen, captures))
+            boot = Boot(name, node.boots, conditions, listen, captures, self._directory)
+            await self._launches.launch(node, boot)
             async with asyncio.timeout(START_TIMEOUT / self._speed):
                 await node.booted.wait()
                 if node.up:

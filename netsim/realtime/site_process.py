@@ -36,6 +36,7 @@ from netsim.realtime.site_observations import SiteObservations
 from netsim.realtime.standing import tell_when_asked
 from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
+from netsim.site.directories import ComputerDirectory
 from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.messages import Boot
 from netsim.site.paths import PathFinder
@@ -119,7 +120,10 @@ class SiteProcess:
         self._published: list[PublishedPort] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = self._new_handlers()
-        self._before_programs = ProcessState(blueprint.folder)
+        directory = None
+        if boot.directory and isinstance(self._node, HostNode):
+            directory = ComputerDirectory(os.path.join(boot.directory, boot.node))
+        self._state = ProcessState(blueprint.folder, directory)
         self._may_start = asyncio.Event()
         self._unlogged = 0
         """Lines lost since one was sent."""
@@ -186,6 +190,7 @@ class SiteProcess:
             self._channel.send(messages.Booted(self._boot.node))
             await self._may_start.wait()
         try:
+            self._state.begin(self._node_plan.env)
             await self._programs.start_services()
             if self._node_plan.ports:
                 assert isinstance(self._loop, NodeLoop), "a switch publishes no ports"
@@ -315,7 +320,7 @@ class SiteProcess:
         self._jobs.kill(message.node)
         self._programs.kill()
         loop.close_sockets()
-        self._before_programs.restore()
+        self._state.restore()
         self._programs = self._new_programs()
         self._answer(message.number, None)
 

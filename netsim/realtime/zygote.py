@@ -69,7 +69,7 @@ class Zygote:
         self._channel = Channel(
             self._socket, asyncio.get_running_loop(), self._hear, self._channel_closed
         )
-        self._channel.send(messages.Open(plan, clock, tuple(sys.path)))
+        self._channel.send(messages.Open(plan, clock, tuple(map(os.path.abspath, sys.path))))
 
     def launch(self, boot: Boot, descriptors: list[int]) -> None:
         assert self._channel is not None, "it is opened before anything is launched"

@@ -44,6 +44,8 @@ class Boot:
     """The real ports that it listened at before, in order: it takes the same again."""
     captures: tuple[CaptureTarget, ...] = ()
     """Of the boot before, which go on."""
+    directory: str = ""
+    """The network's, in which computers have theirs (`site/directories.py`)."""
 
 
 # To a site -------------------------------------------------------------------------------------

@@ -34,8 +34,11 @@ def remove_tree(path: Path) -> None:
     path.rmdir()
 
 
-def make_private(path: Path) -> None:
-    """Make the directory, or refuse one that somebody else could read or replace."""
+def make_private(path: Path, variable: str = "XDG_RUNTIME_DIR") -> None:
+    """Make the directory, or refuse one that somebody else could read or replace.
+
+    `variable` is what says where it is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
@@ -44,15 +47,15 @@ def make_private(path: Path) -> None:
     private = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
     if not private or stat.S_IMODE(found.st_mode) & 0o077:
         raise StateError(
-            f"{path} is not a private directory of yours; remove it, or set XDG_RUNTIME_DIR to one"
+            f"{path} is not a private directory of yours; remove it, or set {variable} to one"
         )
 
 
 @contextmanager
-def exclusive(root: Path) -> Iterator[Path]:
+def exclusive(root: Path, variable: str = "XDG_RUNTIME_DIR") -> Iterator[Path]:
     """Hold a lock on a private directory, made if need be; the last one out removes it if empty."""
     while True:
-        make_private(root)
+        make_private(root, variable)
         try:
             descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # its last user was faster

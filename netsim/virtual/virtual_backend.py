@@ -230,6 +230,7 @@ class VirtualBackend:
         computer = self._fleet.computers.get(node)
         if computer is None:
             raise ConnectionError(f"{node} is not running")
+        self._fleet.settle(node)
         return await call_on(computer, self._fleet.modules, function, args, kwargs)
 
 

@@ -13,10 +13,12 @@ from netsim.core.garbage import without_collections
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.process_end import how_it_ended
 from netsim.interception.environment import Environment
+from netsim.interception.working_directory import WorkingDirectory
 from netsim.node.host_node import HostNode
 from netsim.site.accounting import Accounting
 from netsim.site.backend import Progress, Reports
 from netsim.site.build import node_streams
+from netsim.site.directories import Directories
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.site.site import Site
@@ -58,6 +60,10 @@ class VirtualFleet:
         """With which programs have ended their nodes, by node; of the last boot that did."""
         self.modules = ModulesBeside(plan.file, director.timeline.interception.modules)
         self._environ = dict(os.environ)
+        self._directories = Directories(plan.name, plan.seed)
+        self._started_in = [os.getcwd(), os.path.dirname(plan.file)] if plan.file else [os.getcwd()]
+        self._settled: dict[str, int] = {}
+        """Computers that have directories, and their boots that found them as they begin."""
         self._logs = NodeLogs(reports.logged)
 
     async def start(self, on_progress: Progress | None) -> None:
@@ -99,6 +105,7 @@ class VirtualFleet:
             self._site.close()
             self._logs.uninstall()
             self.modules.leave()
+            self._directories.remove()
 
     def kill(self) -> None:
         for computer in self.computers.values():
@@ -117,6 +124,8 @@ class VirtualFleet:
         assert host_node is not None, "programs run on nothing else"
         self._runs[node] = self._runs.get(node, 0) + 1
         self._new_computer(node, host_node)  # for tools, and for whoever is called
+        if node in self._settled:
+            self.settle(node)
 
     async def start_program(self, node: str) -> None:
         self.check_up(node)
@@ -161,12 +170,26 @@ class VirtualFleet:
         node = self._site.nodes[name]
         if not isinstance(node, HostNode):
             return
-        computer = self._new_computer(name, node)
+        computer, plan = self._new_computer(name, node), self._plan.node(name)
         self._exit_codes.pop(name, None)
         try:
+            if plan.services or plan.run or name in self._settled:
+                self.settle(name)
             await computer.start_services()
         except Exception as error:
             raise StartError(f"{name}: {start_failure(error)}") from error
+
+    def settle(self, name: str) -> None:
+        """Programs run on a computer: it has directories; OSError, StateError where it cannot."""
+        environment = self.computers[name].loop.environment
+        if environment.directory is not None:
+            return
+        directory, boots = self._directories.of(name), self._boots.get(name, 0)
+        if self._settled.get(name) != boots:
+            directory.begin()
+            self._settled[name] = boots
+        environment.directory = WorkingDirectory(directory.working, self._started_in)
+        environment.set_variables(directory.environ() | self._plan.node(name).env)
 
     def _new_computer(self, name: str, node: HostNode) -> VirtualComputer:
         """A loop for what runs on a node, on which nothing runs yet."""

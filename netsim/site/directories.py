@@ -1,0 +1,111 @@
+"""Where the computers of one network work and keep their temporary files: a directory for each.
+
+    TMPDIR/netsim-computers-UID/
+        shop-7.lock            held for as long as the network lives
+        shop-7/                the network shop with seed 7; shop-7.2 where that runs already
+            web/work/          where programs on web begin; what they write stays over a crash
+            web/tmp/           emptied when web starts
+
+The place does not depend on when and by whom the network is run, since programs may tell others
+where they are. The kernel releases a lock with its last holder, however that one ended: what is
+left over from a crash, the next network removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from netsim.site.private_files import create_private, exclusive, remove_tree
+
+_LOCK: Final = ".lock"
+
+
+class ComputerDirectory:
+    """Those of one computer, which are there once it has started."""
+
+    def __init__(self, path: str) -> None:
+        self.working = os.path.join(path, "work")
+        self.temporary = os.path.join(path, "tmp")
+
+    def begin(self) -> None:
+        """The computer starts: its disk is there, and nothing is in its temporary directory."""
+        os.makedirs(self.working, mode=0o700, exist_ok=True)
+        with suppress(FileNotFoundError):
+            remove_tree(Path(self.temporary))
+        os.mkdir(self.temporary, 0o700)
+
+    def environ(self) -> dict[str, str]:
+        """The variables that say where they are."""
+        return {"TMPDIR": self.temporary, "PWD": self.working}
+
+
+class Directories:
+    """Those of one network."""
+
+    def __init__(self, network: str, seed: int) -> None:
+        self._name = f"{network}-{seed}"
+        self._path: Path | None = None
+        self._lock = -1
+
+    def claim(self) -> str:
+        """Make the network's; OSError, StateError where that cannot be."""
+        if self._path is None:
+            root = Path(tempfile.gettempdir()).absolute() / f"netsim-computers-{os.getuid()}"
+            with exclusive(root, "TMPDIR"):
+                _remove_stale(root)
+                for path in self._candidates(root):
+                    self._lock = _locked(path)
+                    if self._lock >= 0:
+                        path.mkdir(mode=0o700)
+                        self._path = path
+                        break
+        return str(self._path)
+
+    def of(self, node: str) -> ComputerDirectory:
+        """Those of a computer."""
+        return ComputerDirectory(os.path.join(self.claim(), node))
+
+    def remove(self) -> None:
+        """The network has ended, and what its computers wrote goes with it."""
+        if self._path is None:
+            return
+        with exclusive(self._path.parent, "TMPDIR"):
+            _remove(self._path)
+            os.close(self._lock)
+        self._path = None
+
+    def _candidates(self, root: Path) -> itertools.chain[Path]:
+        more = (root / f"{self._name}.{number}" for number in itertools.count(2))
+        return itertools.chain([root / self._name], more)
+
+
+def _locked(path: Path) -> int:
+    """A descriptor that holds the lock of a directory; -1 where another network does."""
+    lock = create_private(path.with_name(path.name + _LOCK), os.O_RDWR)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return -1
+    return lock
+
+
+def _remove_stale(root: Path) -> None:
+    for lock in sorted(root.glob(f"*{_LOCK}")):
+        path = lock.with_name(lock.name.removesuffix(_LOCK))
+        held = _locked(path)
+        if held >= 0:
+            _remove(path)
+            os.close(held)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # what another user's program has put there stays
+        remove_tree(path)
+    path.with_name(path.name + _LOCK).unlink(missing_ok=True)
