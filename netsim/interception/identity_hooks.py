@@ -1,4 +1,4 @@
-"""Who a computer is: the number of its process, and its name.
+"""Who a computer is: the number of its process, its name, and how many processors it has.
 
 Process numbers lie beyond those that a kernel gives (PID_MAX_LIMIT of Linux), so that one which
 reaches the kernel by a way that is not known here meets no other process.
@@ -18,17 +18,19 @@ from typing import Any, Final
 from netsim.interception.c_functions import FunctionReplacement, Replacement
 from netsim.interception.environment import Presence
 
+PROCESSORS: Final = 4
+"""Of a computer: executors have as many workers on every machine."""
 _INIT: Final = 1
 """What has started the programs of a computer."""
 _EVERYBODY: Final = -1
 _KERNELS: Final = ("concurrent.", "multiprocessing.", "psutil")
 """Packages that ask the kernel about the process, and so need the number that it gave."""
-_BY_NUMBER: Final = ("getpgid", "getsid", "pidfd_open", "sched_getaffinity")
+_BY_NUMBER: Final = ("getpgid", "getsid", "pidfd_open")
 """Functions of `os` whose first argument is the number of a process."""
 
 
 class IdentityHooks:
-    """`os.getpid`, `socket.gethostname` and what is made of them."""
+    """`os.getpid`, `os.cpu_count`, `socket.gethostname` and what is made of them."""
 
     def __init__(self, presence: Presence) -> None:
         self._presence = presence
@@ -37,10 +39,12 @@ class IdentityHooks:
             self._own_number,
             self._of_computers(os.getppid, lambda name, real: _INIT),
             self._of_computers(socket.gethostname, lambda name, real: name),
+            self._of_computers(os.cpu_count, lambda name, real: PROCESSORS),
             self._of_computers(os.uname, lambda name, real: _renamed(real, name)),
         ]
         self._by_number = {name: getattr(os, name) for name in _BY_NUMBER if hasattr(os, name)}
         self._kill, self._killpg = os.kill, os.killpg
+        self._affinity = os.sched_getaffinity
         self._full_name = socket.getfqdn
         self._platform: dict[str, Any] = vars(platform)
         self._machine: platform.uname_result | None = None
@@ -55,6 +59,7 @@ class IdentityHooks:
             replacement.install()
         for name, function in self._by_number.items():
             setattr(os, name, self._of_real_process(function))
+        os.sched_getaffinity = self._getaffinity
         os.kill, os.killpg = self._signalling(self._kill), self._signalling(self._killpg)
         socket.getfqdn = self._getfqdn
         self._platform["_uname_cache"] = _uname_of_who_asks(self._machine, self.host_name)
@@ -66,6 +71,7 @@ class IdentityHooks:
         for name, function in self._by_number.items():
             setattr(os, name, function)
         os.kill, os.killpg = self._kill, self._killpg
+        os.sched_getaffinity = self._affinity
         for replacement in self._replacements:
             replacement.uninstall()
 
@@ -112,6 +118,11 @@ class IdentityHooks:
             return function(self._own_number.original() if own == pid else pid, *args)
 
         return call
+
+    def _getaffinity(self, pid: int, /) -> set[int]:
+        if self.host_name() and pid in (0, self._pid(), self._own_number.original()):
+            return set(range(PROCESSORS))
+        return self._affinity(pid)
 
     def _signalling(self, function: Callable[[int, int], None]) -> Callable[[int, int], None]:
         """`os.kill`: what a program sends to itself, and to all of its group, is its own affair."""

@@ -14,13 +14,14 @@ from typing import Any, Final
 from netsim.core.time import SECOND
 from netsim.interception.environment import MONOTONIC_BASE_NS
 from netsim.interception.task_order import StableTask, install_stable_order
+from netsim.virtual.refusals import Refusals
 from netsim.virtual.timeline import Timeline, Timer
 
 _FOREVER: Final = 1e10
 """Seconds; timers beyond never come."""
 
 
-class VirtualLoop(asyncio.BaseEventLoop, ABC):
+class VirtualLoop(Refusals, ABC):
     """What the loops of a timeline have in common."""
 
     _ready: deque[asyncio.Handle]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import platform
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from os import getpid
 
@@ -61,6 +63,18 @@ def test_the_kernel_is_asked_for_the_real_process(installed: Interception) -> No
     assert heard == [signal.SIGUSR1]
     assert os.getpgid(os.getpid()) == os.getpgid(0)
     assert psutil.Process().pid == real
+
+
+def test_a_computer_has_as_many_processors_everywhere(installed: Interception) -> None:
+    outside = os.cpu_count(), os.sched_getaffinity(0)
+    installed.enter(computer())
+    counts = {os.cpu_count(), multiprocessing.cpu_count(), len(os.sched_getaffinity(0))}
+    counts.add(len(os.sched_getaffinity(os.getpid())))
+    if sys.version_info >= (3, 13):
+        counts.add(os.process_cpu_count())
+    assert counts == {4}
+    installed.leave()
+    assert (os.cpu_count(), os.sched_getaffinity(0)) == outside
 
 
 # A worker of pytest-xdist has threads; from Python 3.12 on a fork warns of them.
