@@ -104,7 +104,11 @@ def _program_line() -> str:
 
 def _place(frame: FrameType) -> str:
     file = frame.f_code.co_filename
-    return f"{file.removeprefix(Watch.started_in)}:{frame.f_lineno}"
+    # On a computer with a directory of its own that of who has started the network is another one.
+    with contextlib.suppress(OSError):  # a program may have removed where it is
+        file = file.removeprefix(os.getcwd() + os.sep)
+    file = file.removeprefix(Watch.started_in)
+    return f"{file}:{frame.f_lineno}"
 
 
 # What is found ----------------------------------------------------------------------------------
