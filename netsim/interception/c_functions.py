@@ -18,6 +18,7 @@ Errors that it raises reach the caller as any.
 
     METH_NOARGS                    ml_meth(self, NULL)                 PyObject_CallObject
     METH_VARARGS                   ml_meth(self, args)                 PyObject_CallObject
+    METH_VARARGS | METH_KEYWORDS   ml_meth(self, args, names)          PyObject_Call
     METH_O                         ml_meth(self, argument)             PyObject_CallOneArg
     METH_FASTCALL | METH_KEYWORDS  ml_meth(self, args, count, names)   PyObject_Vectorcall
 
@@ -51,6 +52,7 @@ _FASTCALL: Final = 0x80
 _CALLERS: Final = {
     _NOARGS: "PyObject_CallObject",
     _VARARGS: "PyObject_CallObject",
+    _VARARGS | _KEYWORDS: "PyObject_Call",
     _O: "PyObject_CallOneArg",
     _FASTCALL | _KEYWORDS: "PyObject_Vectorcall",
 }

@@ -6,14 +6,15 @@ import os
 from _thread import get_ident
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Final, TextIO
 
 from netsim.core.errors import BlockingSleepError
 from netsim.core.streams import RandomStreams
-from netsim.core.time import SECOND
+from netsim.core.time import MICROSECOND, SECOND
 from netsim.interception.computers_signals import ComputersSignals
 from netsim.interception.generator_state import GeneratorState
 from netsim.interception.own_modules import OwnModules
+from netsim.interception.program_threads import ProgramThreads
 from netsim.interception.working_directory import WorkingDirectory
 
 WALL_EPOCH_NS: Final = 1_767_225_600 * SECOND
@@ -26,14 +27,8 @@ _MULTICAST: Final = 1 << 40
 _NO_KERNEL_GIVES: Final = 1 << 22
 """Linux has no process with this number or a greater one (PID_MAX_LIMIT)."""
 _PIDS: Final = 100_000
-
-
-class Executed(NamedTuple):
-    """How a function ended that an executor ran: `error` if it is not None, else `result`."""
-
-    result: Any
-    error: BaseException | None
-    slept_ns: int
+_SHORTEST_SLEEP: Final = 50 * MICROSECOND
+"""Of a thread."""
 
 
 class Environment:
@@ -82,54 +77,39 @@ class Environment:
             self.generator = GeneratorState.of(streams.stream("random"))
             self.uuid_node = streams.stream("uuid").getrandbits(48) | _MULTICAST
             self.pid = _NO_KERNEL_GIVES + streams.stream("pid").randrange(_PIDS)
-        self._network_time = network_time
-        self._slept_ns = 0
-        self._may_sleep = False
+        self.threads: ProgramThreads | None = None
+        """Those that programs start; none take part where this is None."""
+        self.now_ns = network_time
+        """Network time, ns."""
 
     def set_variables(self, variables: Mapping[str, str]) -> None:
         """Of its environment, which it has."""
         assert self.environ is not None, "a computer has an environment"
         self.environ.update((os.fsencode(key), os.fsencode(variables[key])) for key in variables)
 
-    def now_ns(self) -> int:
-        """Network time, and what the function that runs in an executor has slept, ns."""
-        return self._network_time() + self._slept_ns
-
     def sleep(self, seconds: float) -> None:
-        """As `time.sleep`, without waiting. BlockingSleepError unless an executor runs this."""
-        duration = _nanoseconds(seconds)
-        if self._may_sleep:
-            self._slept_ns += duration
+        """As `time.sleep`, in network time. BlockingSleepError unless a thread runs this."""
+        duration = nanoseconds(seconds)
+        thread = None if self.threads is None else self.threads.running
+        if thread is not None:
+            # Who sleeps for no time at all in a circle waits for somebody, and has to let time go
+            # on: Linux takes this long by default (timer slack, prctl(2)).
+            thread.park(self.now_ns() + max(duration, _SHORTEST_SLEEP))
         elif duration:
             raise BlockingSleepError(
                 "time.sleep() blocks the event loop, and in virtual time the whole network: "
                 "await asyncio.sleep(), or run what sleeps with asyncio.to_thread()"
             )
 
-    def executor_delay(self, function: Callable[..., Any], *args: Any) -> Executed:
-        """Call a function in place of an executor; what it sleeps is counted and not waited for.
-
-        Its own clock goes on by what it sleeps.
-        """
-        slept_before, may_sleep = self._slept_ns, self._may_sleep
-        self._may_sleep = True
-        result, error = None, None
-        try:
-            result = function(*args)
-        except BaseException as raised:  # noqa: BLE001  # as executors do: it is the caller's
-            error = raised
-        slept = self._slept_ns - slept_before
-        self._slept_ns, self._may_sleep = slept_before, may_sleep
-        return Executed(result, error, slept)
-
 
 class Presence:
-    """On which computer the code of the one thread runs that runs computers; others are on none."""
+    """On which computer the code of the one thread runs that has the baton; others are on none."""
 
     __slots__ = ("environment", "thread")
 
     def __init__(self) -> None:
         self.thread = get_ident()
+        """Which has it."""
         self.environment: Environment | None = None
 
     def here(self) -> Environment | None:
@@ -140,7 +120,7 @@ class Presence:
         return environment
 
 
-def _nanoseconds(seconds: float) -> int:
+def nanoseconds(seconds: float) -> int:
     """A duration as `time.sleep` takes it, rounded up; TypeError, ValueError."""
     if not hasattr(seconds, "__index__") and not isinstance(seconds, float):
         raise TypeError(f"'{type(seconds).__name__}' object cannot be interpreted as an integer")

@@ -2,10 +2,11 @@
 
 There is one interpreter, and what programs read of it is global: clocks, randomness, environment,
 output. While an `Interception` is installed, its thread can `enter` a computer's environment, run
-some of that computer's code, and `leave`. Other threads keep the originals of clocks, `os.urandom`
-and `os.environ`; what is one object for all threads (the module functions of `random`, the node of
-`uuid`, `sys.stdout`, `sys.stderr`) they share with the computer that runs. Programs in virtual time
-have no reason for threads, and those who start one are found out (`unrepeatable`).
+some of that computer's code, and `leave`. In between it may `lend` its place to a thread of that
+computer's programs, of which only one runs at any time (`ThreadHooks`). Other threads keep the
+originals of clocks, `os.urandom` and `os.environ`; what is one object for all threads (the module
+functions of `random`, the node of `uuid`, `sys.stdout`, `sys.stderr`) they share with the computer
+that runs.
 
 Covered are time, datetime, random, os.urandom, secrets, uuid, temporary names, os.getpid, the name
 of the host, signal handlers, the working directory, times of files, os.environ and
@@ -18,11 +19,10 @@ from __future__ import annotations
 import atexit
 import sys
 from _thread import get_ident
-from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
 
 from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import Replacement, check_interpreter
@@ -30,14 +30,16 @@ from netsim.interception.certificate_hooks import CertificateHooks
 from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
 from netsim.interception.environ_hooks import EnvironHooks
-from netsim.interception.environment import Environment, Executed, Presence
+from netsim.interception.environment import Environment, Presence
 from netsim.interception.file_times import FileTimes
 from netsim.interception.identity_hooks import IdentityHooks
+from netsim.interception.lock_hooks import WaitingRoom
 from netsim.interception.module_switch import ModuleSwitch
 from netsim.interception.own_modules import OwnModules
 from netsim.interception.set_order import SetOrder
 from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
+from netsim.interception.thread_hooks import ThreadHooks
 from netsim.interception.unrepeatable import Findings, Watch
 from netsim.interception.working_directories import DirectorySwitch
 
@@ -51,6 +53,7 @@ class _Hooks:
         self.watch = Watch(self.presence)
         self.modules = ModuleSwitch(self.presence)
         self.directories = DirectorySwitch(self.presence)
+        self.threads = ThreadHooks(self.presence)
         self.all: list[Replacement] = [
             ClockHooks(self.presence),
             self.entropy,
@@ -63,6 +66,7 @@ class _Hooks:
             SetOrder(),
             self.modules,
             self.directories,
+            self.threads,
             self.watch,
         ]
 
@@ -186,9 +190,27 @@ class Interception:
         assert self._hooks is not None, "programs run while it is installed"
         return self._hooks.modules.placed(self.modules)
 
-    def run_blocking(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Executed:
-        """Call a function where an executor would, see `Environment.executor_delay`."""
-        environment = None if self._hooks is None else self._hooks.presence.here()
-        if environment is None:
-            raise InterceptionError("no computer was entered")
-        return environment.executor_delay(function, *args)
+    # Threads of programs
+
+    @property
+    def running_thread(self) -> int:
+        """The number of the thread that has the baton."""
+        return get_ident() if self._hooks is None else self._hooks.presence.thread
+
+    def lend(self, thread: int) -> int:
+        """From now on code of the computer that is entered runs in that thread; in which before."""
+        hooks = self._hooks
+        if hooks is None:
+            raise InterceptionError("nothing is intercepted: install it first")
+        before, hooks.presence.thread = hooks.presence.thread, thread
+        return before
+
+    @property
+    def room(self) -> WaitingRoom:
+        """Who waits for locks and queues."""
+        return _hooks().threads.room
+
+    @property
+    def foreign_threads(self) -> int:
+        """How many threads of the process, which are no computer's, might still wake somebody."""
+        return 0 if self._hooks is None else self._hooks.threads.foreign

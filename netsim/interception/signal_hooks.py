@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from _thread import get_ident
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -70,7 +69,9 @@ class SignalHooks:
         return None if environment is None else environment.signals
 
     def _check_thread(self) -> None:
-        if get_ident() != self._presence.thread:
+        environment = self._presence.here()
+        threads = None if environment is None else environment.threads
+        if threads is not None and threads.running is not None:
             raise ValueError("signal only works in main thread of the main interpreter")
 
     def _signal(self, signalnum: int, handler: Any, /) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _ssl
-import _thread
 import asyncio
 import contextlib
 import os
@@ -16,15 +15,15 @@ from types import CodeType, FrameType
 from typing import Any, Final, Literal
 
 from netsim.interception.audit_events import AuditListener
-from netsim.interception.c_functions import FunctionReplacement, Replacement, set_in_type
+from netsim.interception.c_functions import Replacement, set_in_type
 from netsim.interception.environment import Presence
 from netsim.interception.memory_order import what_differs
 from netsim.interception.own_randomness import OwnRandomness
 
 Kind = Literal["thread", "tls", "subprocess", "socket", "file", "library", "order"]
-"""A thread that was started or that called into a loop; TLS, whose bytes are random; another
-process; a socket of the machine that the network runs on; a temporary file whose name was taken; a
-library that draws randomness for itself; the order of sets in this process."""
+"""A thread of the process, not of a computer, that called into a loop; TLS, whose bytes are random;
+another process; a socket of the machine that the network runs on; a temporary file whose name was
+taken; a library that draws randomness for itself; the order of sets in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +118,6 @@ _LOOKS_AT_THE_MACHINE: Final = frozenset({"ctypes.util", "platform", "sysconfig"
 """Modules that ask other programs what this machine has (`ldconfig`, `uname`): always the same."""
 
 
-def _started_thread(args: tuple[Any, ...]) -> _Described:
-    function = args[0]
-    # What threading starts is the bound method of a Thread.
-    started = getattr(function, "__self__", function)
-    return "thread", f"started a thread ({getattr(started, 'name', None) or repr(started)})"
-
-
 def _popen(args: tuple[Any, ...]) -> _Described:
     command = args[1]
     shown = command if isinstance(command, str | bytes) else command[0] if command else args[0]
@@ -178,8 +170,6 @@ def _text(value: Any) -> str:
 
 
 _EVENTS: Final[dict[str, Callable[[tuple[Any, ...]], _Described]]] = {
-    "_thread.start_new_thread": _started_thread,  # from 3.12 on
-    "_thread.start_joinable_thread": _started_thread,  # from 3.13 on
     "subprocess.Popen": _popen,
     "os.posix_spawn": _spawn,
     "os.system": _spawn,
@@ -214,10 +204,6 @@ class Watch:
             ),
             _MemoryTls(lambda: self._note("tls", TLS)),
         ]
-        if sys.version_info < (3, 12):
-            # 3.11 has no audit event for this.
-            self._threads = FunctionReplacement(_thread.start_new_thread, self._start_thread)
-            self._parts.append(self._threads)
 
     def install(self) -> None:
         """From now on findings are noted."""
@@ -230,10 +216,6 @@ class Watch:
         """No longer."""
         for part in self._parts:
             part.uninstall()
-
-    def _start_thread(self, *args: Any) -> Any:
-        self._see(_started_thread, args)
-        return self._threads.original(*args)
 
     def _see(self, describe: Callable[[tuple[Any, ...]], _Described], args: Any) -> None:
         environment = self._presence.here()

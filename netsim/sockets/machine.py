@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 class Waiter(Protocol):
     """Who waits until something happens to a socket."""
 
-    def wake(self) -> None:
+    def wake(self) -> object:
         """Something has: look again."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
@@ -12,14 +11,10 @@ from netsim.core.time import SECOND
 from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.programs import Programs
 from netsim.virtual.computer_loop import ComputerLoop
+from netsim.virtual.strand import left_as_they_stood
 
 Result = TypeVar("Result")
 
-_left_as_they_stood: Final[list[Any]] = []
-"""Programs of computers that lost their power, for ever: were they let go, Python would run their
-`finally` blocks, and their files would be flushed."""
-# One reference that nobody gives back, so that not even the end of the interpreter frees it.
-ctypes.pythonapi.Py_IncRef(ctypes.py_object(_left_as_they_stood))
 _LEAST_GRACE: Final = 0.01
 """Seconds; time has to go on for programs to end."""
 
@@ -97,12 +92,29 @@ class VirtualComputer:
         with contextlib.suppress(TimeoutError, ConnectionError):
             async with asyncio.timeout(grace):
                 await self.spawn(loop.shutdown_asyncgens())
+        await self._stop_threads(grace)
         if loop.is_over:  # it has crashed meanwhile
             return
-        stuck = loop.unfinished_tasks()
+        stuck = loop.unfinished_tasks() or loop.strands.alive
         self._end(f"{loop.name} has ended", hold=bool(stuck))
         if not stuck:
             loop.close()
+
+    async def _stop_threads(self, grace: float) -> None:
+        """As at the end of an interpreter: workers of executors end when their work has."""
+        loop = self.loop
+        if loop.is_over:
+            return
+        deadline = loop.timeline.now + int(grace * SECOND)
+        loop.call_soon(loop.strands.dismiss)
+        while not loop.is_over and loop.strands.awaited():
+            if loop.timeline.now > deadline:
+                break
+            await asyncio.sleep(grace / 100)
+        for strand in [] if loop.is_over else loop.strands.awaited():
+            loop.call_exception_handler(
+                {"message": f"{strand.title()} has not ended: it waits at {strand.line() or '?'}"}
+            )
 
     def crash(self) -> None:
         """No program runs on, and none is told."""
@@ -113,8 +125,8 @@ class VirtualComputer:
         loop, timeline = self.loop, self.loop.timeline
         if hold:
             self._programs.lose_power()
-            _left_as_they_stood.append(loop.lose_power())
-        timeline.leave(loop)
+            left_as_they_stood.append(loop.lose_power())
+        timeline.leave(loop, thoroughly=hold)
         loop.is_over = True
         for outcome, forget in list(self._awaited.items()):
             if hold:

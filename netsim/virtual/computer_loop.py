@@ -6,21 +6,29 @@ import asyncio
 import signal
 import sys
 from asyncio import events
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NoReturn, TypeVar
 
-from netsim.aio.loop import HostLoopMixin
 from netsim.interception.drawn_order import DrawnOrder
 from netsim.interception.environment import Environment
-from netsim.interception.unrepeatable import TLS
+from netsim.interception.program_threads import Waiter
 from netsim.node.host_node import HostNode
-from netsim.site.driver import Driver
+from netsim.site.driver import Action, Driver
 from netsim.site.paths import PathFinder
+from netsim.sockets.machine import WaitQueue, refuse_to_block
+from netsim.virtual.blocked_loop import BlockedLoop
+from netsim.virtual.kernel_descriptors import KernelDescriptors
+from netsim.virtual.thread_loop import LoopOnComputer, become_thread_loop
 from netsim.virtual.timeline import Schedule, Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop
 
+Result = TypeVar("Result")
 
-class ComputerLoop(HostLoopMixin, VirtualLoop):
+_NONE: Final[Mapping[int, int]] = MappingProxyType({})
+
+
+class ComputerLoop(LoopOnComputer):
     """The loop of a computer or router: programs on it have the node's network."""
 
     def __init__(
@@ -35,6 +43,8 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         self._node = node
         self._driver = driver
         VirtualLoop.__init__(self, timeline, node.name)
+        self.strands.take_loop = lambda loop: become_thread_loop(loop, self)
+        environment.threads = self.strands
         self.attach_host(node.host, paths.hosts_table_of(node.name), path_finder=paths.path)
         driver.news = node.host.ready
         driver.on_news = self.wake
@@ -46,14 +56,6 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         """For which programs have handlers of asyncio's."""
         base: Any = self
         self._hooks = base._asyncgen_firstiter_hook, base._asyncgen_finalizer_hook
-
-    def network_now(self) -> int:
-        """Network time in ns."""
-        return self.timeline.now
-
-    def tls_begins(self) -> None:
-        """TLS is found out."""
-        self.timeline.findings.note("tls", self.name, TLS)
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
         """As asyncio, in the log of the computer."""
@@ -89,6 +91,9 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         self._is_woken = False
         if self.is_paused:
             return
+        if self._blocked.is_blocked:
+            self._dispatch_to_threads()
+            return
         timeline = self.timeline
         timeline.interception.enter(self.environment)
         director = events._get_running_loop()
@@ -106,6 +111,8 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(director)
             timeline.interception.leave()
+        if self.is_over:  # it was blocked meanwhile
+            return
         if ended is not None:
             self.on_exit(ended)
             return
@@ -114,13 +121,98 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         if self._ready or self.host.ready:
             self.wake()
 
+    # Threads of programs
+
+    def enter(self) -> None:
+        """Code of a thread runs from now on."""
+        self.timeline.interception.enter(self.environment)
+
+    def leave(self) -> None:
+        """And no longer; what it has sent leaves."""
+        timeline = self.timeline
+        timeline.interception.leave()
+        if self._node.has_output:
+            self._driver.flush(timeline.now)
+        if self._ready or self.host.ready:
+            self.wake()
+
+    def _dispatch_to_threads(self) -> None:
+        """The rest has to wait until the loop runs on."""
+        for each in [*self.host.ready]:
+            owner: Any = self._owners.get(each)
+            if getattr(owner, "serves_threads", False):
+                self.host.ready.pop(each, None)
+                owner.socket_ready()
+
+    def pause(self, paused: bool) -> None:
+        """Neither the loop nor threads run, until they may again."""
+        self.is_paused = paused
+        if not paused:
+            self.wake()
+            self.strands.resume()
+
+    def waiting_threads(self) -> Iterator[tuple[str, str]]:
+        """What threads of its programs are called, and where they stand; the loop, if it does."""
+        if self._blocked.is_blocked:
+            yield "the event loop", self._blocked.line()
+        yield from super().waiting_threads()
+
+    # What the sockets of its programs ask of it, see `netsim.sockets.machine`
+
+    def wait(
+        self,
+        ready: Callable[[], bool],
+        queues: Iterable[WaitQueue],
+        timeout_ns: int | None,
+        what: str,
+        descriptors: Mapping[int, int] = _NONE,
+    ) -> bool:
+        """In network time, while all else goes on."""
+        strand = self.strands.running
+        if strand is None:
+            refuse_to_block(what)
+        if ready():
+            return True
+        if timeout_ns is not None and timeout_ns <= 0:
+            strand.has_polled()
+            return False
+        deadline = None if timeout_ns is None else self.timeline.now + timeout_ns
+        if descriptors:
+            self.timeline.watched[strand] = KernelDescriptors(strand, descriptors, timeout_ns).look
+        waited_at = list(queues)
+        for queue in waited_at:
+            queue.add(strand)
+        try:
+            while strand.park(deadline):
+                if ready():
+                    return True
+            return ready()
+        finally:
+            self.timeline.watched.pop(strand, None)
+            for queue in waited_at:
+                queue.discard(strand)
+
     def lose_power(self) -> list[Any]:
         """It runs no more, and what is not the program's own is let go. The rest, to be held."""
         self.is_over = True
         modules = self.environment.modules
         held: list[Any] = [] if modules is None else [modules.loaded]
-        held += [*self.unfinished_tasks(), *self.timeline.planned_by(self), *self.detach_host()]
-        for name in ("environment", "_node", "_driver", "on_exit", "hosts_table"):
+        self._blocked.wake()
+        held += [
+            *self.unfinished_tasks(),
+            *self.timeline.planned_by(self),
+            *self.strands.bury(),
+            *self.detach_host(),
+        ]
+        for name in (
+            "environment",
+            "_node",
+            "_driver",
+            "on_exit",
+            "hosts_table",
+            "_blocked",
+            "strands",
+        ):
             del vars(self)[name]
         self.on_error = _say_nothing
         # Its clock stands; the other one holds all that has ever been in this time.
@@ -137,11 +229,16 @@ class ComputerLoop(HostLoopMixin, VirtualLoop):
         """Refused: the timeline runs it."""
         raise RuntimeError(f"the loop of {self.name} is run by virtual time itself")
 
-    def _schedule(self, due: int, timer: Timer) -> None:
+    def _waiter(self) -> Waiter | None:
+        self._blocked = BlockedLoop(self)
+        return self._blocked
+
+    def schedule(self, due: int, action: Action, timer: Timer) -> None:
+        """Have `action` called with a timer of a program at `due`, ns of network time."""
         seen = self.timeline.timers_seen
         if seen is not None:
             seen.note(due - self.timeline.now, due)
-        self._driver.schedule(due, self._timer_due, timer)
+        self._driver.schedule(due, action, timer)
 
 
 class DrawnLoop(ComputerLoop):

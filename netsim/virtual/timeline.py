@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from collections import deque
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
@@ -32,6 +33,10 @@ _LAST_SOURCE: Final = 1 << 60
 _BEFORE_LAST: Final = _LAST_SOURCE - 1
 """Computers whose order is drawn: they run when all that is due has come, and so is ready."""
 _FEWEST_CANCELLED: Final = 1000
+_SHORT_WAIT: Final = 0.001
+"""Seconds of real time between looks whether a thread of the process has done anything."""
+_LONGEST_WAIT: Final = 10.0
+"""Seconds for which it may do nothing where all depends on it."""
 _LENGTHS: Final = 500
 _DUES: Final = 100
 
@@ -79,23 +84,42 @@ class TimersSeen:
 
 
 class Stepped(Protocol):
-    """What runs in turn while time stands: an event loop."""
+    """What runs in turn while time stands: an event loop, or a thread of a program."""
 
     name: str
-    timers: int
-    """How many of its timers will call something."""
 
     def step(self) -> None:
         """Run what is ready, and what that has made ready not before the next step."""
+
+
+class SteppedLoop(Stepped, Protocol):
+    """An event loop."""
+
+    timers: int
+    """How many of its timers will call something."""
+
+    def wake(self) -> None:
+        """Have it run."""
+
+    def waiting_threads(self) -> Iterator[tuple[str, str]]:
+        """What threads of its programs are called, and where they stand."""
 
     def unfinished_tasks(self) -> list[asyncio.Task[Any]]:
         """In the order in which they were made."""
 
 
+class Blocked(Stepped, Protocol):
+    """A loop that waits in the midst of its step."""
+
+    @property
+    def has_turn(self) -> bool:
+        """It goes on when those that began to wait after it have."""
+
+
 class Timeline(Schedule):
     """The time, in ns from 0, and all that is going to happen."""
 
-    def __init__(self, director: Stepped) -> None:
+    def __init__(self, director: SteppedLoop) -> None:
         super().__init__()
         self.findings = Findings()
         """What will not be the same in another run."""
@@ -108,8 +132,14 @@ class Timeline(Schedule):
         """Where somebody wants to know."""
         self.wall_limit: float | None = None
         """Seconds of real time, from when the limit was set."""
-        self._director = director
-        self._loops: list[Stepped] = []
+        self.watched: dict[object, Callable[[], None]] = {}
+        """By who waits for what is outside of virtual time: looks whether it has happened."""
+        self.blocked: list[Blocked] = []
+        """Loops that wait in the midst of a step, the last of them innermost."""
+        self._served = -1
+        """How many of who waited for locks had got them when all were last told to look."""
+        self.director = director
+        self._loops: list[SteppedLoop] = []
         self._woken: deque[Stepped] = deque()
         self._cancelled = 0
         self._count = 0
@@ -127,26 +157,40 @@ class Timeline(Schedule):
         self._sources += count
         return first
 
-    def join(self, loop: Stepped) -> None:
+    def join(self, loop: SteppedLoop) -> None:
         """A loop lives in this time from now on."""
         self._loops.append(loop)
 
-    def leave(self, loop: Stepped) -> None:
-        """The loop runs no more, and what it had planned does not happen."""
+    def leave(self, loop: SteppedLoop, *, thoroughly: bool = False) -> None:
+        """The loop runs no more, and what it had planned does not happen.
+
+        `thoroughly`: cancelled timers do not come up either.
+        """
         self._loops.remove(loop)
         if loop in self._woken:
             self._woken.remove(loop)
         # Most have none when they end, and looking for them takes long in a large network.
-        if loop.timers:
+        if loop.timers or thoroughly:
             self._discard(lambda entry: _is_of(entry, loop))
 
-    def planned_by(self, loop: Stepped) -> list[Entry]:
+    def planned_by(self, loop: SteppedLoop) -> list[Entry]:
         """What the loop has in the agenda."""
         return [entry for entry in self.agenda if _is_of(entry, loop)]
 
     def wake(self, loop: Stepped) -> None:
         """The loop has something to run now; it says so once, until it has run."""
         self._woken.append(loop)
+
+    def fail(self, error: BaseException) -> None:
+        """Raise an error where time goes on, before anything else happens."""
+        self._woken.appendleft(_Failure(error))
+
+    def unblocked(self) -> None:
+        """A loop that waited in the midst of its step goes on."""
+        if self.blocked and self.blocked[-1].has_turn:
+            self.wake(self.blocked[-1])  # whose turn came while the other one waited
+        # What it has set off, or stopped, is looked at where it runs by itself.
+        self.director.wake()
 
     def wake_last(self, action: Action) -> None:
         """Call `action(now, None, b"")` after all else of now, but for the director."""
@@ -188,26 +232,29 @@ class Timeline(Schedule):
 
     # Running
 
-    def proceed(self) -> None:
-        """Let everything go on until the director has run once, or has been stopped.
+    def proceed(self, until: Stepped | None = None) -> None:
+        """Let everything go on until the director, or `until`, has run once, or has been stopped.
 
         DeadlockError when nothing is left that would ever run it.
         """
-        director, woken, agenda = self._director, self._woken, self.agenda
+        woken, agenda = self._woken, self.agenda
+        last = self.director if until is None else until
         while True:
             while woken:
                 loop = woken.popleft()
                 loop.step()
-                if loop is director:
+                if loop is last:
                     return
                 self._steps_to_look -= 1
                 if not self._steps_to_look:
                     self._look_around()
+            if self.watched:
+                self._look_outside()
+                if woken:
+                    continue
             if len(agenda) <= self._cancelled:
-                raise DeadlockError(
-                    f"nothing is left to happen at {format_duration(self.now)}, but "
-                    f"{describe_waiting(self._waiting())}"
-                )
+                self._look_once_more()
+                continue
             due, _, _, action, argument, frame = heappop(agenda)
             self.now = due
             action(due, argument, frame)
@@ -215,10 +262,40 @@ class Timeline(Schedule):
             if not self._steps_to_look:
                 self._look_around()
 
+    def _look_outside(self) -> None:
+        """Wake those that wait for what happens outside of virtual time, if it has."""
+        for look in list(self.watched.values()):
+            look()
+
+    def _look_once_more(self) -> None:
+        """Nothing is left to happen, unless somebody wakes who waits for a lock: DeadlockError."""
+        room = self.interception.room
+        if room.waiting and room.served != self._served:
+            # Of locks that were let go in a way that nobody has seen (`lock_hooks`).
+            self._served = room.served
+            room.wake_all()
+            if self._woken:
+                return
+        waits_until = _real_seconds() + _LONGEST_WAIT
+        while self.interception.foreign_threads and _real_seconds() < waits_until:
+            select.select((), (), (), _SHORT_WAIT)
+            self._look_outside()
+            if self._woken:
+                return
+        raise DeadlockError(
+            f"nothing is left to happen at {format_duration(self.now)}, but "
+            f"{describe_waiting(self._waiting(), self._waiting_threads())}"
+        )
+
     def _waiting(self) -> Iterator[tuple[str, asyncio.Task[Any]]]:
         for loop in self._loops:
             for task in loop.unfinished_tasks():
                 yield loop.name, task
+
+    def _waiting_threads(self) -> Iterator[tuple[str, str, str]]:
+        for loop in self._loops:
+            for title, line in loop.waiting_threads():
+                yield loop.name, title, line
 
     def _look_around(self) -> None:
         self._steps_to_look = _LOOK_AROUND
@@ -242,6 +319,18 @@ class Timeline(Schedule):
         self.agenda[:] = [entry for entry in self.agenda if not unwanted(entry)]
         heapify(self.agenda)
         self._cancelled = sum(map(_is_cancelled, self.agenda))
+
+
+class _Failure:
+    """Raises an error in its turn."""
+
+    name = "the network"
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def step(self) -> None:
+        raise self._error
 
 
 def _real_seconds() -> float:

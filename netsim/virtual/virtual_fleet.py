@@ -138,9 +138,7 @@ class VirtualFleet:
 
     async def pause(self, node: str, paused: bool) -> None:
         self.check_up(node)
-        loop = self.computers[node].loop
-        loop.is_paused = paused
-        loop.wake()
+        self.computers[node].loop.pause(paused)
 
     async def stop_node(self, node: str, grace: float) -> None:
         if node in self.computers:

@@ -7,14 +7,17 @@ import math
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import Any, Final
 
 from netsim.core.time import SECOND
 from netsim.interception.environment import MONOTONIC_BASE_NS
+from netsim.interception.program_threads import Waiter
 from netsim.interception.task_order import StableTask, install_stable_order
+from netsim.site.driver import Action
 from netsim.virtual.refusals import Refusals
+from netsim.virtual.strand import Strands
 from netsim.virtual.timeline import Timeline, Timer
 
 _FOREVER: Final = 1e10
@@ -39,6 +42,7 @@ class VirtualLoop(Refusals, ABC):
         self._is_woken = False
         self._thread = threading.get_ident()
         super().__init__()
+        self.strands = Strands(self, self._thread, self._waiter())
         self._order = install_stable_order(self)
         timeline.join(self)
 
@@ -66,8 +70,11 @@ class VirtualLoop(Refusals, ABC):
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        """As asyncio; who calls from another thread is found out, as runs will differ."""
-        if threading.get_ident() != self._thread and not self.is_over:
+        """As asyncio; a thread of the process that calls is found out, as runs will differ."""
+        if (
+            threading.get_ident() not in (self._thread, self.timeline.interception.running_thread)
+            and not self.is_over
+        ):
             self.timeline.findings.note(
                 "thread", self.name, f"{threading.current_thread().name} called into the loop"
             )
@@ -95,16 +102,8 @@ class VirtualLoop(Refusals, ABC):
         if not math.isnan(when) and when < _FOREVER and not self.is_over:
             timer.is_planned = True
             self.timers += 1
-            self._schedule(max(_nanoseconds(when), self.timeline.now), timer)
+            self.schedule(max(_nanoseconds(when), self.timeline.now), self._timer_due, timer)
         return timer
-
-    def run_in_executor(  # type: ignore[override]  # the overloads of typeshed
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
-        """As asyncio, but in this thread; what `func` sleeps is how long it takes."""
-        future: asyncio.Future[Any] = self.create_future()
-        self.call_soon(self._execute, future, func, args)
-        return future
 
     def wake(self) -> None:
         """There is something to run now."""
@@ -139,29 +138,41 @@ class VirtualLoop(Refusals, ABC):
             # As asyncio: an exception refers to this frame, and would so to its own task.
             del handle
 
-    def _execute(
-        self, future: asyncio.Future[Any], func: Callable[..., Any], args: tuple[Any, ...]
-    ) -> None:
-        if future.cancelled():
-            return
-        result, error, slept_ns = self.timeline.interception.run_blocking(func, args)
+    # Threads
 
-        def done() -> None:
-            if future.done():
-                return
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+    def plan_waking(self, due: int, waiter: Waiter) -> Timer:
+        """Have a thread woken at `due`, unless what is returned is cancelled before."""
+        timer = Timer(due / SECOND, waiter.wake, (), self)
+        timer.is_planned = True
+        self.timers += 1
+        self.schedule(due, self._waking_due, timer)
+        return timer
 
-        if slept_ns:
-            self.call_later(slept_ns / SECOND, done)
+    def _waking_due(self, now: int, timer: Timer, _: bytes) -> None:
+        timer.is_planned = False
+        if timer.cancelled():
+            self.timeline.timer_over()
         else:
-            done()
+            self.timers -= 1
+            wake: Any = timer._callback  # type: ignore[attr-defined]  # of every handle
+            wake()
+
+    def waiting_threads(self) -> Iterator[tuple[str, str]]:
+        """What threads of its programs are called, and where they stand."""
+        for strand in self.strands.alive:
+            yield strand.title(), strand.line()
 
     @abstractmethod
-    def _schedule(self, due: int, timer: Timer) -> None:
-        """Have the timer called at `due`, ns of network time."""
+    def enter(self) -> None:
+        """Code of a thread of its programs runs from now on."""
+
+    @abstractmethod
+    def leave(self) -> None:
+        """And no longer; what it has sent leaves."""
+
+    @abstractmethod
+    def schedule(self, due: int, action: Action, timer: Timer) -> None:
+        """Have `action` called with the timer at `due`, ns of network time."""
 
     def _timer_due(self, now: int, timer: Timer, _: bytes) -> None:
         timer.is_planned = False
@@ -171,6 +182,10 @@ class VirtualLoop(Refusals, ABC):
             self.timers -= 1
             self._ready.append(timer)
             self.wake()
+
+    def _waiter(self) -> Waiter | None:
+        """Who waits where a program on the loop would block; None: it blocks."""
+        return None
 
     # What asyncio's base loop expects of those with a selector
 

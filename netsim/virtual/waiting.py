@@ -15,13 +15,19 @@ _SHOWN: Final = 12
 """Tasks that are shown; the rest is counted."""
 
 
-def describe_waiting(tasks: Iterable[tuple[str, asyncio.Task[Any]]]) -> str:
-    """Every task, with the name of its loop, and the line it stands at.
+def describe_waiting(
+    tasks: Iterable[tuple[str, asyncio.Task[Any]]], threads: Iterable[tuple[str, str, str]] = ()
+) -> str:
+    """Every task, with the name of its loop, and the line it stands at; then threads.
 
-    Those without a line in anybody's program are shown only where there are no others.
+    Of these there are the name of the loop, the thread's, and the line. Those without a line in
+    anybody's program are shown only where there are no others.
     """
     places = [
         (f"{loop} waits in {name}", line) for loop, task in tasks for name, line in (_place(task),)
+    ]
+    places += [
+        (f"{loop} waits in {title}", f" ({line})" if line else "") for loop, title, line in threads
     ]
     if not places:
         return "nobody waits either"

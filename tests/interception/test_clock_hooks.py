@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as datetime_module
 import functools
 import logging
@@ -271,66 +272,75 @@ def test_sleep_on_a_loop_says_what_to_do() -> None:
     time.sleep(0)
 
 
-def test_sleep_in_an_executor_is_delay(here: Interception, clock: SetClock) -> None:
-    def work(answer: int) -> tuple[int, float]:
+class InAThread:
+    """As the threads of a computer of which one runs; who parks has the clock go on."""
+
+    takes_threads = True
+    ident = 0
+    is_over = False
+
+    def __init__(self, clock: SetClock) -> None:
+        self.clock = clock
+        self.at_end: list[Callable[[], None]] = []
+
+    @property
+    def running(self) -> InAThread:
+        return self
+
+    current = running
+
+    def park(self, deadline: int | None) -> bool:
+        assert deadline is not None
+        self.clock.now = deadline
+        return False
+
+    def wake(self) -> bool:
+        return True
+
+    def has_polled(self) -> None: ...
+
+    def start(self, function: Any, begin: Any, ended: Any) -> Any: ...
+
+    def take_loop(self, loop: object) -> None: ...
+
+
+@contextlib.contextmanager
+def in_a_program_thread(clock: SetClock) -> Iterator[None]:
+    environment = computer(clock=clock)
+    environment.threads = InAThread(clock)  # type: ignore[assignment]  # `current` is read-only
+    with Interception() as interception:
+        interception.enter(environment)
+        yield
+
+
+def test_sleep_in_a_thread_takes_network_time(clock: SetClock) -> None:
+    with in_a_program_thread(clock):
         before = monotonic()
         time.sleep(1)
         time.sleep(0.5)
-        return answer, monotonic() - before
-
-    outcome = here.run_blocking(work, (42,))
-    assert outcome == ((42, 1.5), None, 1_500_000_000)
-    assert monotonic() == (MONOTONIC_BASE_NS + NOW) / SECOND
-    with pytest.raises(BlockingSleepError):
-        time.sleep(1)
+        assert monotonic() - before == 1.5
 
 
-def test_waiting_loops_in_an_executor_end(here: Interception) -> None:
-    def poll() -> int:
-        deadline, looks = monotonic() + 1, 0
-        while monotonic() < deadline:
-            time.sleep(0.25)
-            looks += 1
-        return looks
-
-    assert here.run_blocking(poll, ()).result == 4
+def test_no_sleep_at_all_takes_the_least_time_that_the_kernel_needs(clock: SetClock) -> None:
+    before = clock.now
+    with in_a_program_thread(clock):
+        time.sleep(0)
+    assert clock.now - before == 50_000
 
 
-def test_executors_within_executors_add_up(here: Interception) -> None:
-    def outer() -> int:
-        time.sleep(1)
-        inner = here.run_blocking(time.sleep, (2,)).slept_ns
-        time.sleep(0.5)
-        return inner
-
-    outcome = here.run_blocking(outer, ())
-    assert outcome == (2 * SECOND, None, 1_500_000_000)
-
-
-def test_errors_in_an_executor_are_its_outcome(here: Interception) -> None:
-    def fail() -> None:
-        time.sleep(1)
-        raise KeyError("x")
-
-    result, error, slept_ns = here.run_blocking(fail, ())
-    assert result is None
-    assert isinstance(error, KeyError)
-    assert slept_ns == SECOND
-
-
-@pytest.mark.parametrize(
-    ("seconds", "ns"), [(1e-10, 1), (0.1, 100_000_001), (3, 3 * SECOND), (True, SECOND)]
-)
-def test_sleep_is_rounded_up(here: Interception, seconds: float, ns: int) -> None:
-    assert here.run_blocking(time.sleep, (seconds,)).slept_ns == ns
+@pytest.mark.parametrize(("seconds", "ns"), [(0.1, 100_000_001), (3, 3 * SECOND), (True, SECOND)])
+def test_sleep_is_rounded_up(clock: SetClock, seconds: float, ns: int) -> None:
+    before = clock.now
+    with in_a_program_thread(clock):
+        time.sleep(seconds)
+    assert clock.now - before == ns
 
 
 @pytest.mark.parametrize(
     ("seconds", "error"), [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError)]
 )
 def test_sleep_refuses_what_it_always_refused(
-    here: Interception, seconds: Any, error: type[Exception]
+    clock: SetClock, seconds: Any, error: type[Exception]
 ) -> None:
-    assert type(here.run_blocking(time.sleep, (seconds,)).error) is error
-    with pytest.raises(error):
+    with in_a_program_thread(clock), pytest.raises(error):
         time.sleep(seconds)

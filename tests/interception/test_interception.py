@@ -81,7 +81,7 @@ def test_enter_and_leave_alternate() -> None:
             interception.enter(computer("bob"))
         interception.leave()
         with pytest.raises(InterceptionError):
-            interception.run_blocking(lambda: None, ())
+            interception.leave()
     with pytest.raises(InterceptionError):
         interception.enter(computer())
 

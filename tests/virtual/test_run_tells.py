@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import os
 import warnings
 
 import pytest
@@ -12,14 +12,8 @@ from plans import plan_of
 import netsim
 
 
-def start_thread() -> None:
-    thread = threading.Thread(target=int, name="worker")
-    thread.start()
-    thread.join()
-
-
 async def work() -> None:
-    start_thread()
+    os.waitpid(os.posix_spawn("/bin/sh", ["/bin/sh", "-c", ""], {}), 0)
 
 
 async def main(fails: bool) -> int:
@@ -39,9 +33,9 @@ def run(fails: bool) -> None:
 def test_what_may_differ_is_a_warning_where_run_was_called(fails: bool) -> None:
     with pytest.warns(netsim.UnrepeatableWarning, match="^another run may differ: ") as told:
         run(fails)
-    (thread,) = (each for each in told if "worker" in str(each.message))
-    assert str(thread.message).startswith("another run may differ: a: started a thread (worker) (")
-    assert thread.filename == __file__
+    (process,) = (each for each in told if "process" in str(each.message))
+    assert str(process.message).startswith("another run may differ: a: started a process (/bin/sh)")
+    assert process.filename == __file__
 
 
 def test_the_warning_can_be_left_out() -> None:

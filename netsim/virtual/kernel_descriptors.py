@@ -1,0 +1,40 @@
+"""Descriptors of the kernel that a thread of a program waits for: pipes, also of a child."""
+
+from __future__ import annotations
+
+import os
+import select
+from collections.abc import Mapping
+from typing import Final
+
+from netsim.virtual.strand import Strand
+
+_LOOK_MS: Final = 10
+
+
+class KernelDescriptors:
+    """Wakes a thread when there is an event, which has nothing to do with network time.
+
+    What other threads here have written is there at once. A process that the thread has started
+    (`subprocess.run(…, timeout=5)`) takes real time: as much of it as the thread would wait.
+    """
+
+    def __init__(self, strand: Strand, masks: Mapping[int, int], timeout_ns: int | None) -> None:
+        self._strand = strand
+        self._poll = select.poll()
+        for descriptor, mask in masks.items():
+            self._poll.register(descriptor, mask)
+        self._waits_until = (
+            None if timeout_ns is None else os.times().elapsed + timeout_ns / 1_000_000_000
+        )
+
+    def look(self) -> None:
+        """Before time goes on: wake the thread where there is an event."""
+        while not self._poll.poll(0):
+            if not self._strand.has_children():
+                return
+            if self._waits_until is not None and os.times().elapsed >= self._waits_until:
+                return
+            if self._poll.poll(_LOOK_MS):
+                break
+        self._strand.wake()

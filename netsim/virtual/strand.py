@@ -1,0 +1,367 @@
+"""Threads of programs in virtual time: threads of the process of which one runs at any time.
+
+A program's thread runs only while it has the baton, and gives it back where it would block: in a
+lock, a queue, `time.sleep`, a socket. It stands in the timeline like an event loop: who wakes it
+says so, and it goes on in its turn. So when it runs depends on nothing but the network's time
+(docs/decisions/threads-in-virtual-time.md).
+"""
+
+from __future__ import annotations
+
+import _thread
+import ctypes
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from netsim.core.errors import DeadlockError, OutsideError
+from netsim.core.time import MICROSECOND
+from netsim.interception.lock_hooks import lock_acquire, lock_release
+from netsim.interception.program_threads import Begin, Waiter
+from netsim.site.users_lines import lines_of, users_line
+
+if TYPE_CHECKING:
+    from netsim.virtual.timeline import Timeline, Timer
+
+_LOOK: Final = 1.0
+"""Seconds of real time between looks at a thread that does not come back."""
+_STUCK_LOOKS: Final = 3
+"""So many, in which it has not computed, and it waits for what virtual time does not know."""
+_POLLS: Final = 100
+"""A thread may look so often in vain, and then it has to let time go on."""
+_POLL_TIME: Final = 1 * MICROSECOND
+
+
+left_as_they_stood: Final[list[Any]] = []
+"""Programs of computers that lost their power, and threads that have not ended, for ever: were they
+let go, Python would run their `finally` blocks, and their files would be flushed."""
+# One reference that nobody gives back, so that not even the end of the interpreter frees it.
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(left_as_they_stood))
+
+
+class StrandLoop(Protocol):
+    """The event loop of those whose threads these are."""
+
+    name: str
+    timeline: Timeline
+    is_over: bool
+    is_paused: bool
+
+    def plan_waking(self, due: int, waiter: Waiter) -> Timer:
+        """Have it woken at `due`, unless what is returned is cancelled before."""
+
+    def enter(self) -> None:
+        """Code of a program runs from now on."""
+
+    def leave(self) -> None:
+        """And no longer; what it has sent leaves."""
+
+
+class Baton:
+    """Who waits for it blocks in the kernel. Nobody else in virtual time does."""
+
+    __slots__ = ("_back", "_go")
+
+    def __init__(self) -> None:
+        self._go, self._back = _thread.allocate_lock(), _thread.allocate_lock()
+        lock_acquire(self._go)
+        lock_acquire(self._back)
+
+    def lend(self, look: Callable[[], None] | None) -> None:
+        """Let the thread run on until it gives back; `look` is called while that takes long."""
+        lock_release(self._go)
+        if look is None:
+            lock_acquire(self._back)
+        else:
+            while not lock_acquire(self._back, True, _LOOK):
+                look()
+
+    def await_turn(self) -> None:
+        """In the thread: wait until it may run."""
+        lock_acquire(self._go)
+
+    def give_back(self) -> None:
+        """In the thread: let the lender run on."""
+        lock_release(self._back)
+
+
+class Strand:
+    """A thread that a program has started."""
+
+    def __init__(self, strands: Strands, function: Callable[[], None]) -> None:
+        self.ident = 0
+        self.is_over = False
+        self.at_end: list[Callable[[], None]] = []
+        self.name = strands.loop.name
+        self.timers = 0
+        self._strands = strands
+        self._function = function
+        self._baton = Baton()
+        self._native = 0
+        self._is_woken = False
+        self._is_parked = False
+        self._is_lost = False
+        """Nobody waits for it any more."""
+        self._polls = 0
+        self._looks = 0
+        self._ticks = -1
+
+    # In the thread
+
+    def main(self) -> None:
+        """What the thread of the process calls."""
+        self._native = threading.get_native_id()
+        self._baton.await_turn()
+        try:
+            self._function()
+        finally:
+            if self._is_lost:
+                self._baton.await_turn()  # for ever
+            self.is_over = True
+            self._baton.give_back()
+
+    def park(self, deadline: int | None) -> bool:
+        """As `Waiter`."""
+        loop = self._strands.loop
+        if deadline is not None and deadline <= loop.timeline.now:
+            return False
+        self._polls = 0
+        timer = None if deadline is None else loop.plan_waking(deadline, self)
+        self._is_parked = True
+        self._baton.give_back()
+        self._baton.await_turn()
+        self._is_parked = False
+        if timer is None:
+            return True
+        if not timer.is_planned:
+            return False
+        timer.cancel()
+        return True
+
+    def has_polled(self) -> None:
+        """As `Waiter`."""
+        self._polls += 1
+        if self._polls >= _POLLS:
+            self.park(self._strands.loop.timeline.now + _POLL_TIME)
+
+    # Outside of it
+
+    def wake(self) -> bool:
+        """As `Waiter`."""
+        if self.is_over or self._is_lost or self._strands.loop.is_over:
+            return False
+        if self._is_parked and not self._is_woken:
+            self._is_woken = True
+            self._strands.loop.timeline.wake(self)
+        return True
+
+    def step(self) -> None:
+        """Called by the timeline, when it was woken."""
+        loop = self._strands.loop
+        if loop.is_paused and not loop.is_over:
+            self._strands.held_back.append(self)
+            return
+        self._is_woken = False
+        if self.is_over or self._is_lost or loop.is_over:
+            return
+        loop.enter()
+        try:
+            self.run()
+        finally:
+            loop.leave()
+
+    def run(self) -> None:
+        """Let it run, on behalf of who has the baton, until it parks or ends."""
+        strands = self._strands
+        interception = strands.loop.timeline.interception
+        waiter, running = strands.current, strands.running
+        strands.current = strands.running = self
+        lender = interception.lend(self.ident)
+        self._looks, self._ticks = 0, -1
+        try:
+            self._baton.lend(self._look if lender == strands.home else None)
+        except BaseException as error:  # noqa: BLE001  # it is raised where the network runs on
+            # Not here: in the midst of `Thread.start` it would be taken for another one.
+            for strand in strands.lose_running():
+                _end_some_time(strand.ident)
+            strands.loop.timeline.fail(error)
+        finally:
+            interception.lend(lender)
+            strands.current, strands.running = waiter, running
+        if self.is_over:
+            strands.ended(self)
+
+    def stand(self) -> Iterator[tuple[FrameType, int]]:
+        """Where it is, the innermost frame first."""
+        return traceback.walk_stack(sys._current_frames().get(self.ident))
+
+    def line(self) -> str:
+        """`shop.py:12`, the innermost of a user's."""
+        return users_line(
+            (file, number) for file, number in lines_of(self.stand()) if file != __file__
+        )
+
+    def thread(self) -> threading.Thread | None:
+        """Of the module `threading`, where that has started it."""
+        active: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
+        return active.get(self.ident)
+
+    def title(self) -> str:
+        """As the program calls it."""
+        thread = self.thread()
+        return "a thread" if thread is None else f"thread {thread.name}"
+
+    def is_daemon(self) -> bool:
+        """The end of a program does not wait for it."""
+        thread = self.thread()
+        return thread is None or thread.daemon
+
+    def has_children(self) -> bool:
+        """Processes that it has started live."""
+        return _has_children(self._native)
+
+    def lose(self) -> None:
+        """Nobody waits for it any more; it stays where it is."""
+        self._is_lost = True
+
+    def _look(self) -> None:
+        """Does the thread that runs compute, or wait in C for what only others can do?"""
+        running = self._strands.running
+        assert running is not None, "it has been lent the baton"
+        state, ticks = _state(running._native)
+        if state != "S" or ticks != self._ticks or running.has_children():
+            self._looks, self._ticks = 0, ticks
+            return
+        self._looks += 1
+        if self._looks >= _STUCK_LOOKS:
+            line = running.line() or "a library"
+            raise DeadlockError(
+                f"{self.name}: {running.title()} waits at {line} for something outside of virtual "
+                "time, which stands still meanwhile, so that nothing in it can come to help: for a "
+                "pipe, a C library's socket, or a database file that another thread has locked "
+                "(sqlite3.connect(…, timeout=0), and try again after time.sleep())"
+            )
+
+
+class Strands:
+    """The threads of one computer's programs."""
+
+    def __init__(self, loop: StrandLoop, home: int, on_loop: Waiter | None) -> None:
+        self.loop = loop
+        self.home = home
+        """The number of the thread that runs event loops."""
+        self.current: Waiter | None = on_loop
+        self.running: Strand | None = None
+        self.takes_threads = on_loop is not None
+        self.alive: dict[Strand, None] = {}
+        """In the order in which they were started."""
+        self.held_back: list[Strand] = []
+        """Woken while the computer was paused."""
+        self.take_loop: Callable[[object], None] = _no_loop
+        self._after: dict[Strand, Callable[[], None]] = {}
+
+    def start(
+        self, function: Callable[[], None], begin: Begin, ended: Callable[[], None]
+    ) -> Strand:
+        """As `ProgramThreads`."""
+        strand = Strand(self, function)
+        strand.ident = begin(strand.main)
+        self.alive[strand] = None
+        self._after[strand] = ended
+        strand.run()
+        return strand
+
+    def ended(self, strand: Strand) -> None:
+        """Its function has."""
+        self.alive.pop(strand, None)
+        after = self._after.pop(strand)
+        after()
+        for each in strand.at_end:
+            each()
+
+    def awaited(self) -> list[Strand]:
+        """Those that a program's end waits for."""
+        return [strand for strand in self.alive if not strand.is_daemon()]
+
+    def dismiss(self) -> None:
+        """Have workers of executors end when they have nothing left to do."""
+        executors: Any = sys.modules.get("concurrent.futures.thread")
+        if executors is None:
+            return
+        for strand in list(self.alive):
+            thread: Any = strand.thread()
+            if thread in executors._threads_queues:
+                executor = thread._args[0]()  # a weak reference
+                if executor is not None:
+                    executor.shutdown(wait=False)
+
+    def resume(self) -> None:
+        """The computer is no longer paused."""
+        held, self.held_back = self.held_back, []
+        for strand in held:
+            self.loop.timeline.wake(strand)
+
+    def lose_running(self) -> list[Strand]:
+        """Whoever runs now is waited for no more."""
+        lost = [strand for strand in self.alive if not strand._is_parked and not strand._is_lost]
+        for strand in lost:
+            strand.lose()
+            _forget(strand.ident)
+        return lost
+
+    def bury(self) -> list[Strand]:
+        """They run no more; neither does the end of the interpreter wait for them."""
+        buried = list(self.alive)
+        for strand in buried:
+            strand.lose()
+            _forget(strand.ident)
+        self.alive.clear()
+        return buried
+
+
+def _no_loop(loop: object) -> None:
+    """Only on a computer, where its network would be."""
+    raise OutsideError(
+        "a thread of the test is on no computer of the network, and neither are event loops of its "
+        "own: run what makes one on a computer, await network['alice'].run(f, …)"
+    )
+
+
+def _forget(ident: int) -> None:
+    """The interpreter's end joins threads that are not daemons, and workers of executors."""
+    internals: Any = threading
+    thread = internals._active.pop(ident, None)
+    if thread is None:
+        return
+    executors: Any = sys.modules.get("concurrent.futures.thread")
+    if executors is not None:
+        executors._threads_queues.pop(thread, None)
+    lock = getattr(thread, "_tstate_lock", None)  # until 3.12
+    if lock is not None and hasattr(internals, "_shutdown_locks"):
+        internals._shutdown_locks.discard(lock)
+
+
+def _end_some_time(ident: int) -> None:
+    """It computes and does not stop: have the next line of Python there raise SystemExit."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(SystemExit))
+
+
+def _state(native: int) -> tuple[str, int]:
+    """Of a thread, as the kernel says ("S": it waits), and its computing time; proc(5)."""
+    try:
+        fields = Path(f"/proc/self/task/{native}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "", 0
+    return fields[0], int(fields[11]) + int(fields[12])
+
+
+def _has_children(native: int) -> bool:
+    """Processes that this thread has started, and that live."""
+    try:
+        return bool(Path(f"/proc/self/task/{native}/children").read_bytes())
+    except OSError:
+        return False
