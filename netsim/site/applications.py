@@ -159,10 +159,9 @@ def missing_packages(interface: Interface) -> str | None:
     if not missing:
         return None
     names = " and ".join(missing)
-    are = "are" if len(missing) > 1 else "is"
+    serve, are = ("serves", "is") if len(missing) == 1 else ("serve", "are")
     return (
-        f"{_of_interface(interface)}, which {names} serves, and {names} {are} missing; pip install "
-        f"{' '.join(missing)}"
+        f"an application that {names} {serve}, which {are} missing; pip install {' '.join(missing)}"
     )
 
 

@@ -269,3 +269,26 @@ def test_of_many_mistakes_a_hundred_are_told_and_the_others_counted(tmp_path: Pa
         preflight.check_programs_and_ports(file, load_plan(file))
     assert [each.line for each in caught.value.problems] == list(range(5, 105))
     assert caught.value.more == 51
+
+
+def test_packages_that_serve_and_are_missing_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "import importlib.util\nfind = importlib.util.find_spec\n"
+    source += "importlib.util.find_spec = lambda name: None if name in MISSING else find(name)\n"
+    source += "MISSING = ('uvicorn', 'a2wsgi')\nasync def app(scope, receive, send): pass\n"
+    source += "def wsgi(environ, start_response): pass\ndef create_app(): pass\n"
+    needs = "application that uvicorn serves, which is missing; pip install uvicorn"
+    (asgi,) = with_module(tmp_path, source)
+    assert asgi == f"7:11: shop:app is an {needs}"
+    (wsgi,) = with_module(tmp_path, source, "shop:wsgi")
+    assert wsgi.endswith(
+        "that uvicorn and a2wsgi serve, which are missing; pip install uvicorn a2wsgi"
+    )
+    (factory,) = with_module(tmp_path, source, '{asgi: "shop:create_app"}')
+    assert factory == f"7:11: shop:create_app is an {needs}"
+    monkeypatch.setattr(preflight, "can_be_made", lambda: False)
+    text = FILE.replace("MODULE", '{app: "netsim.services.httpbin:create_app", tls: true}')
+    assert mistakes(tmp_path, text) == [
+        "7:60: `tls` needs cryptography, which is missing; pip install cryptography"
+    ]
