@@ -160,9 +160,8 @@ def missing_packages(interface: Interface) -> str | None:
         return None
     names = " and ".join(missing)
     serve, are = ("serves", "is") if len(missing) == 1 else ("serve", "are")
-    return (
-        f"an application that {names} {serve}, which {are} missing; pip install {' '.join(missing)}"
-    )
+    install = " ".join(("pip", "install", *missing))
+    return f"an application that {names} {serve}, which {are} missing; {install}"
 
 
 async def application_of(service: ServicePlan) -> tuple[Interface, Any]:
