@@ -23,6 +23,7 @@ from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
+from netsim.realtime import host_name
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
@@ -81,6 +82,7 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ.update(plan.env)
+    host_name.take(boot.node)
     if blueprint.folder is not None:
         sys.path.insert(0, blueprint.folder)
     channel, counters, *wires = descriptors

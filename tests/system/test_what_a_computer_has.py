@@ -1,9 +1,11 @@
-"""Each computer has a working directory and one of temporary files of its own, in both times."""
+"""Each computer has a name, a working directory and one of temporary files, in both times."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import platform
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -98,6 +100,22 @@ def test_a_disk_survives_a_crash_and_temporary_files_do_not(time: Time) -> None:
         fact = await web.run(found)
         assert (fact["files"], fact["left"], fact["rows"]) == (["app.db", "kept"], [], 3)
         assert (await network["alice"].run(found))["rows"] == 1
+
+    play(time, PLAN, test)
+
+
+async def names() -> set[str]:
+    """What a program is told when it asks for the name of its machine."""
+    return {socket.gethostname(), os.uname().nodename, platform.node(), platform.uname().node}
+
+
+@both_times
+def test_a_computer_is_called_by_its_name(time: Time) -> None:
+    async def test(network: Network) -> None:
+        machine = names()
+        for name in ("alice", "web"):
+            assert await network[name].run(names) == {name}
+        assert not {"alice", "web"} & await machine
 
     play(time, PLAN, test)
 
