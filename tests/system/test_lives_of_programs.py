@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from networks import play, two_computers
+from plans import plan_of
 
 from netsim import Network
 from netsim.core.time import Time
@@ -50,3 +53,17 @@ def test_an_application_of_a_module_starts_afresh(time: Time, tmp_path: Path) ->
         assert network.errors == []
 
     play(time, file, test)
+
+
+async def session() -> int:
+    return os.getsid(0)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+async def test_ctrl_c_in_the_terminal_is_not_for_programs(
+    method: Literal["fork", "forkserver", "spawn"],
+) -> None:
+    """It goes to all of a session's foreground: a server with a handler for it would end."""
+    async with Network(plan_of("alice web delay=1ms"), start_method=method) as network:
+        assert await network["web"].run(session) != os.getsid(0)
