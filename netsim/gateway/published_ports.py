@@ -12,15 +12,11 @@ import socket
 from collections.abc import Sequence
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.core.errors import NetsimError
+from netsim.gateway.real_ports import cannot_listen
 from netsim.gateway.relay import Half, reason
 from netsim.topology.plan import PublishedPortPlan
 
 _log = logging.getLogger("netsim.gateway")
-
-
-class PublishedPortError(NetsimError):
-    """A port cannot be listened on; the text says which and why."""
 
 
 class PublishedPort:
@@ -49,18 +45,14 @@ class PublishedPort:
         """Real connections that are open now."""
         return len(self._open)
 
-    async def open(self, host: str, port: int) -> None:
-        """Listen; PublishedPortError when the address cannot be had."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    async def open(self, bound: socket.socket) -> None:
+        """Listen; PublishedPortError when somebody else does."""
+        self.listen = bound.getsockname()[:2]
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((host, port))
-            self._server = await self.loop.outside.create_server(lambda: _Outer(self), sock)
+            self._server = await self.loop.outside.create_server(lambda: _Outer(self), bound)
         except OSError as error:
-            sock.close()
-            raise PublishedPortError(f"cannot listen on {host}:{port}: {reason(error)}") from error
-        self.listen = sock.getsockname()[:2]
+            bound.close()
+            raise cannot_listen(*self.listen, error) from error
 
     def close(self) -> None:
         """Listen no more, and reset what is open, on both sides."""
@@ -96,29 +88,28 @@ class PublishedPort:
 
 
 async def open_port(
-    loop: HostLoopMixin, listen_host: str, listen_port: int, target_host: str, target_port: int
+    loop: HostLoopMixin, bound: socket.socket, target_host: str, target_port: int
 ) -> PublishedPort:
-    """Listen on a real address and relay to a simulated one; port 0 takes a free one.
+    """Listen at a real address and relay to a simulated one.
 
-    PublishedPortError when the real address cannot be listened on.
+    PublishedPortError when somebody else listens there.
     """
     port = PublishedPort(loop, target_host, target_port)
-    await port.open(listen_host, listen_port)
+    await port.open(bound)
     return port
 
 
 async def open_ports(
-    loop: HostLoopMixin, planned: Sequence[PublishedPortPlan], numbers: Sequence[int] = ()
+    loop: HostLoopMixin, planned: Sequence[PublishedPortPlan], bound: Sequence[socket.socket]
 ) -> list[PublishedPort]:
-    """Open all that a computer publishes; `numbers`, where given, go before those of the plan.
+    """Open all that a computer publishes, at addresses that were taken for it.
 
     PublishedPortError when one cannot be listened on: then none is.
     """
     opened: list[PublishedPort] = []
     try:
-        for index, port in enumerate(planned):
-            number = numbers[index] if numbers else port.listen_port
-            opened.append(await open_port(loop, port.listen_host, number, port.host, port.port))
+        for port, sock in zip(planned, bound, strict=True):
+            opened.append(await open_port(loop, sock, port.host, port.port))
     except BaseException:
         for each in opened:
             each.close()

@@ -10,6 +10,7 @@ from typing import Any, Final
 from netsim.core.errors import NotRespondingError, StartError
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.os_words import in_words
+from netsim.gateway.real_ports import PublishedPortError
 from netsim.observe.late import Late
 from netsim.realtime import cabling
 from netsim.realtime.launcher import Launcher
@@ -44,7 +45,8 @@ class Fleet:
     """Every node's process. What nodes that are gone had counted is in `accounting`.
 
     `on_message(node, message)` hears what nodes say of their own accord; `on_ended(node)` is
-    called when a process has ended, `on_launcher_lost(text)` when the launcher has, with all nodes.
+    called when a process has ended, `on_launcher_lost(text)` when the launcher has, with all nodes,
+    and `on_notice(text)` for what a person should know of all of them.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class Fleet:
         on_message: Callable[[NodeHandle, Any], None],
         on_ended: Callable[[NodeHandle], None],
         on_launcher_lost: Callable[[str], None] = lambda text: None,
+        on_notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._plan = plan
         self._launches = Launches(plan, self)
         self._on_message = on_message
         self._on_ended = on_ended
         self._on_launcher_lost = on_launcher_lost
+        self._on_notice = on_notice
         self.accounting = Accounting(plan)
         self.nodes = {node.name: NodeHandle(node.name) for node in plan.nodes}
         """The present boot of every node, or the last."""
@@ -150,7 +154,9 @@ class Fleet:
             try:
                 await self._launches.launch(node, Boot(plan.name, directory=self._directory))
             except Exception as error:  # noqa: BLE001  # the start has failed, whatever it is
-                node.failure = f"cannot be launched: {in_words(error)}"
+                node.failure = in_words(error)
+                if not isinstance(error, PublishedPortError):
+                    node.failure = f"cannot be launched: {node.failure}"
                 self._has_answered(node)
                 return
             await asyncio.sleep(0)
@@ -225,8 +231,8 @@ class Fleet:
             old.close()
             listen = tuple(port for _, port in old.ports)
             captures = tuple(old.captures)
-            boot = Boot(name, node.boots, conditions, listen, captures, self._directory)
-            await self._launches.launch(node, boot)
+            boot = Boot(name, node.boots, conditions, captures, self._directory)
+            await self._launches.launch(node, boot, listen)
             async with asyncio.timeout(START_TIMEOUT / self._speed):
                 await node.booted.wait()
                 if node.up:
@@ -247,6 +253,8 @@ class Fleet:
                 if node.pid is None and launcher is not None:
                     text += f": nor did {launcher}, which starts nodes"
                 raise StartError(text) from None
+            if isinstance(error, PublishedPortError):
+                raise StartError(f"{name}: {error}") from error
             if isinstance(error, OSError):
                 raise StartError(f"{name}: cannot be launched: {in_words(error)}") from error
             raise
@@ -318,6 +326,12 @@ class Fleet:
             self._ended(node)
         else:
             node.close_counters()  # another boot has taken its place
+
+    def shares_network(self, reason: str) -> None:
+        self._on_notice(
+            "C code of programs, and what they start, can reach this machine's network, as none of "
+            f"their own can be had: {reason}"
+        )
 
     def launcher_lost(self, text: str | None) -> None:
         if text is not None:

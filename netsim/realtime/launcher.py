@@ -24,6 +24,9 @@ class Reports(Protocol):
     def exited(self, pid: int, code: int) -> None:
         """A process has ended and is reaped; negative for a signal."""
 
+    def shares_network(self, reason: str) -> None:
+        """Processes are in the machine's network, for a reason that a person may read."""
+
     def launcher_lost(self, reason: str | None) -> None:
         """The launcher is gone, and with it every process; the reason, where it has told one."""
 

@@ -8,12 +8,13 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Final, Protocol
 
 from netsim.core.errors import StartError
+from netsim.gateway.real_ports import bind_all
 from netsim.realtime import cabling
 from netsim.realtime.cabling import Cabling
 from netsim.realtime.late_record import LateReaders
@@ -41,6 +42,9 @@ class NodeReports(Protocol):
 
     def ended(self, node: NodeHandle) -> None:
         """Its process has ended and is reaped, or there is none."""
+
+    def shares_network(self, reason: str) -> None:
+        """Nodes are in the machine's network, for a reason that a person may read."""
 
     def launcher_lost(self, text: str | None) -> None:
         """All have ended with the launcher; the text tells a person, where nobody wanted that."""
@@ -81,9 +85,13 @@ class Launches:
         """What a person may call it; None while there is none."""
         return None if self._launcher is None else self._launcher.name
 
-    async def launch(self, node: NodeHandle, boot: Boot) -> None:
-        """Start a process; `launched` or `ended` is told. StartError while the network ends,
-        OSError where there is no descriptor left, and what a launcher raises."""
+    async def launch(self, node: NodeHandle, boot: Boot, listen: Sequence[int] = ()) -> None:
+        """Start a process; `launched` or `ended` is told. `listen` are the real ports at which it
+        listened before.
+
+        StartError while the network ends, PublishedPortError, OSError where there is no descriptor
+        left, and what a launcher raises.
+        """
         await self._under_way.acquire()
         if self.ending:
             raise StartError(f"{node.name}: the network is stopping")
@@ -100,6 +108,9 @@ class Launches:
             tap = self._plan.node(node.name).tap
             if tap is not None:
                 descriptors.append(self._open_tap(node, tap))
+            for bound in bind_all(self._plan.node(node.name).ports, listen):
+                descriptors.append(bound.fileno())
+                closing.append(bound.close)
             if boot.conditions is None:
                 for ends in self.cabling.first_ends(node.name):
                     descriptors += cabling.descriptors(ends)
@@ -180,6 +191,9 @@ class Launches:
         handle = self._by_pid.pop(pid)
         handle.exit_code = code
         self._reports.ended(handle)
+
+    def shares_network(self, reason: str) -> None:
+        self._reports.shares_network(reason)
 
     def launcher_lost(self, reason: str | None) -> None:
         lost, self._launcher = self._launcher, None

@@ -71,7 +71,9 @@ class ProcessBackend:
         self._start_method = start_method
         self._launcher = launcher
         self._reports = reports
-        self._fleet = Fleet(plan, self._hear, self._ended, reports.failed)
+        self._fleet = Fleet(
+            plan, self._hear, self._ended, reports.failed, lambda text: reports.noticed("", text)
+        )
         self._speed = speed
         self._clock = NetworkClock(time.monotonic_ns(), speed)
         self.now = self._clock.reader()

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,8 +75,8 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     """Be a node until the supervisor says stop or is gone; returns the exit code.
 
     `descriptors` are those of the channel, of the memory for its counters, of its TAP device where
-    it is attached to one, and of the receiving and the sending end of the wires at each port, if it
-    has any yet.
+    it is attached to one, of the real ports that it publishes, and of the receiving and the sending
+    end of the wires at each port, if it has any yet.
     """
     plan = blueprint.plan.node(boot.node)
     setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
@@ -87,7 +87,8 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
         sys.path.insert(0, blueprint.folder)
     channel, counters, *wires = descriptors
     tap = None if plan.tap is None else wires.pop(0)
-    process = SiteProcess(blueprint, boot, channel, counters, tap)
+    bound = [socket.socket(fileno=wires.pop(0)) for _ in plan.ports]
+    process = SiteProcess(blueprint, boot, channel, counters, tap, bound)
     process.connect(wires)
     process.occupy()
     return process.run()
@@ -97,7 +98,13 @@ class SiteProcess:
     """A site with its engine, loop, programs and channel."""
 
     def __init__(
-        self, blueprint: Blueprint, boot: Boot, channel: int, counters: int, tap: int | None
+        self,
+        blueprint: Blueprint,
+        boot: Boot,
+        channel: int,
+        counters: int,
+        tap: int | None = None,
+        bound: Sequence[socket.socket] = (),
     ) -> None:
         plan = self._plan = blueprint.plan
         self._boot = boot
@@ -119,6 +126,8 @@ class SiteProcess:
         self._jobs = Jobs(self._site, self._channel, self._spawn)
         self._observations = SiteObservations(self._site, self._channel)
         self._programs = self._new_programs()
+        self._bound = bound
+        """What it is to publish ports at."""
         self._published: list[PublishedPort] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._handlers = self._new_handlers()
@@ -196,9 +205,7 @@ class SiteProcess:
             await self._programs.start_services()
             if self._node_plan.ports:
                 assert isinstance(self._loop, NodeLoop), "a switch publishes no ports"
-                self._published = await open_ports(
-                    self._loop, self._node_plan.ports, self._boot.listen
-                )
+                self._published = await open_ports(self._loop, self._node_plan.ports, self._bound)
         except Exception as error:  # noqa: BLE001  # users' programs may raise anything
             self._channel.send(messages.Failed(self._boot.node, start_failure(error)))
             await self._channel.drain()

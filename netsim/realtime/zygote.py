@@ -114,6 +114,8 @@ class Zygote:
         match message:
             case messages.NotPrepared(reason):
                 self._reason = reason
+            case messages.SharesNetwork(reason):
+                self._reports.shares_network(reason)
             case messages.Forked(node, pid):
                 self._reports.launched(node, pid)
             case messages.NotForked(node, reason):

@@ -55,6 +55,13 @@ class NotPrepared:
 
 
 @dataclass(frozen=True, slots=True)
+class SharesNetwork:
+    """Nodes are in the machine's network, for a reason that a person may read."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forked:
     """The process of a node exists."""
 

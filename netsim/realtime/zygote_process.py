@@ -2,7 +2,8 @@
 
 It imports what nodes need while the supervisor reads the topology, and freezes the garbage
 collector, so that the memory of a node is shared with it until written. It has one thread for ever,
-which is what makes forking safe, also later, when the supervisor has many.
+which is what makes forking safe, also later, when the supervisor has many. The network that it and
+its nodes are in is an empty one.
 
 It is the parent of all nodes: it reaps them and tells the supervisor how they ended. Killing it
 kills them (`PR_SET_PDEATHSIG`). When the supervisor is gone it ends, and leaves nothing.
@@ -27,6 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.os_words import in_words
+from netsim.realtime import empty_network
 from netsim.realtime import zygote_messages as messages
 from netsim.realtime.encoding import Inbox, encode
 from netsim.realtime.network_clock import NetworkClock
@@ -55,6 +57,9 @@ def serve(sock: socket.socket) -> None:
     # A collection would write to every page that is shared with the supervisor, and leave holes
     # that nodes write to: no garbage here is worth that.
     gc.disable()
+    if refusal := empty_network.enter():
+        with contextlib.suppress(OSError):
+            sock.sendall(encode(messages.SharesNetwork(refusal)))
     try:
         # Imported here, which is the reason for having a zygote.
         from netsim.realtime import rehearsal, site_process

@@ -223,6 +223,9 @@ class Reports(Protocol):
     def failed(self, text: str) -> None:
         """Something has failed that is no node's; `text` is for a person to read."""
 
+    def noticed(self, node: str, text: str) -> None:
+        """Something worth knowing has happened at a node, or to no one in particular ("")."""
+
     def program_failed(self, node: str, text: str) -> None:
         """A program under `run` has ended with an exception; `text` is for a person to read."""
 

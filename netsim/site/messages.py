@@ -40,8 +40,6 @@ class Boot:
     """How often it has started before."""
     conditions: Mapping[str, LinkCondition] | None = None
     """Of the directions that leave it, by interface; None when it starts with the network."""
-    listen: tuple[int, ...] = ()
-    """The real ports that it listened at before, in order: it takes the same again."""
     captures: tuple[CaptureTarget, ...] = ()
     """Of the boot before, which go on."""
     directory: str = ""

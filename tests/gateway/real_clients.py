@@ -18,6 +18,7 @@ from plans import plan_of
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.gateway.published_ports import PublishedPort, open_port
+from netsim.gateway.real_ports import bind
 from netsim.node.host_node import HostNode
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop
@@ -52,7 +53,7 @@ class Alice:
     ) -> PublishedPort:
         """A real port that leads to a server in the network."""
         name, _, number = to.partition(":")
-        opened = await open_port(self.loop, host, port, name, int(number))
+        opened = await open_port(self.loop, bind(host, port), name, int(number))
         self._ports.append(opened)
         return opened
 

@@ -18,7 +18,8 @@ from aiohttp import web
 from real_clients import Alice, Client, alice
 from resets import reset
 
-from netsim.gateway.published_ports import PublishedPort, PublishedPortError
+from netsim.gateway.published_ports import PublishedPort
+from netsim.gateway.real_ports import PublishedPortError
 
 __all__ = ["alice"]
 

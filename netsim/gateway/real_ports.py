@@ -1,0 +1,58 @@
+"""Real addresses that a network listens on, taken where the machine's network is.
+
+Nodes live in an empty one (`realtime/empty_network.py`): the supervisor takes them, for them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from netsim.core.errors import NetsimError
+from netsim.topology.plan import PublishedPortPlan
+
+
+class PublishedPortError(NetsimError):
+    """A port cannot be listened on; the text says which and why."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at a real address, that nobody can connect to yet; 0 takes a free port.
+
+    PublishedPortError when the address cannot be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise cannot_listen(host, port, error) from error
+    return sock
+
+
+def bind_all(
+    planned: Sequence[PublishedPortPlan], numbers: Sequence[int] = ()
+) -> list[socket.socket]:
+    """Those that a computer publishes; `numbers`, where given, go before those of the plan.
+
+    PublishedPortError when one cannot be had: then none is.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for index, port in enumerate(planned):
+            bound.append(bind(port.listen_host, numbers[index] if numbers else port.listen_port))
+    except PublishedPortError:
+        for sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> PublishedPortError:
+    """In the system's words; asyncio's texts repeat the address."""
+    number = error.errno or 0
+    reason = (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
+    return PublishedPortError(f"cannot listen on {host}:{port}: {reason}")

@@ -1,0 +1,79 @@
+"""A network namespace with nothing in it: whatever code in it opens, leads nowhere.
+
+Sockets of Python lead into the simulated network. What C code opens past Python, and what a program
+starts, would reach the machine's. So the zygote leaves that one before it forks the first node
+(unshare(2)): an ordinary user makes a user namespace for it, in which he is who he was. What nodes
+need of the machine's network, ports that they publish and servers behind `upstream`, the supervisor
+opens for them, and gives them the descriptors: a socket stays in the network it was made in.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from pathlib import Path
+from typing import Final
+
+from netsim.core.os_words import in_words
+
+_CLONE_NEWUSER: Final = 0x10000000
+_CLONE_NEWNET: Final = 0x40000000
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 0x1
+_CAPABILITY_VERSION: Final = 0x20080522
+"""_LINUX_CAPABILITY_VERSION_3 of capset(2)."""
+
+
+def enter() -> str:
+    """Move this process there, for good; it has one thread. Why not, where the kernel refuses.
+
+    Loopback is up: who connects to nobody there is refused, as on a machine that is alone.
+    """
+    user, group = os.geteuid(), os.getegid()
+    try:
+        if user == 0:
+            _unshare(_CLONE_NEWNET)
+        else:
+            _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+    except OSError as error:
+        return f"unshare: {in_words(error)}"
+    try:
+        if user != 0:
+            # user_namespaces(7): who may not set groups may say who he is.
+            Path("/proc/self/setgroups").write_text("deny")
+            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        _loopback_up()
+        if user != 0:
+            _drop_capabilities()
+    except OSError as error:
+        return f"a namespace of its own: {in_words(error)}"
+    return ""
+
+
+def _unshare(what: int) -> None:
+    if _libc.unshare(what):
+        raise _error()
+
+
+def _loopback_up() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))
+
+
+def _drop_capabilities() -> None:
+    """The first in a user namespace may do everything in it: programs are not to find that."""
+    header = struct.pack("Ii", _CAPABILITY_VERSION, 0)
+    if _libc.capset(header, bytes(24)):
+        raise _error()
+
+
+def _error() -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number))
+
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)

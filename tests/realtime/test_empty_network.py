@@ -1,0 +1,107 @@
+"""Nodes are in a network with nothing in it: what opens a real socket there reaches nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from netsim import Network
+from netsim.realtime import empty_network
+
+pytestmark = pytest.mark.asyncio
+NET = (
+    "name: alone\nnodes: {alice: {kind: computer}, bob: {kind: computer}}\nlinks: [[alice, bob]]\n"
+)
+CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port of this machine at which somebody would accept."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "alone.yaml"
+    path.write_text(NET)
+    return path
+
+
+def in_c(port: int) -> int:
+    """connect(2), past all that Python knows; the errno."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0)
+    address = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", port, b"\x7f\0\0\1")
+    failed = libc.connect(descriptor, address, len(address))
+    number = ctypes.get_errno()
+    os.close(descriptor)
+    return number if failed else 0
+
+
+def started(port: int) -> int:
+    """By a process that the program starts; its exit code."""
+    command = [sys.executable, "-c", CONNECT, str(port)]
+    return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode
+
+
+async def reached(port: int) -> list[int]:
+    """Runs on a computer."""
+    return [in_c(port), await asyncio.to_thread(started, port)]
+
+
+async def test_nothing_of_a_program_reaches_the_machine(file: Path, listening: int) -> None:
+    assert in_c(listening) == 0  # here somebody is there
+    async with Network(file) as network:
+        assert await network["alice"].run(reached, listening) == [errno.ECONNREFUSED, 1]
+        assert not [each for each in network.timeline if "reach" in each.text]
+
+
+async def test_where_it_is_refused_that_is_told(
+    file: Path, listening: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(what: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(empty_network, "_unshare", refuse)
+    async with Network(file) as network:
+        assert await network["alice"].run(reached, listening) == [0, 0]
+        (told,) = [each for each in network.timeline if "machine's network" in each.text]
+        assert told.kind == "notice"
+        assert told.text.endswith("unshare: Operation not permitted")
+
+
+async def test_an_ordinary_user_stays_who_he_is_and_may_do_no_more() -> None:
+    """As nobody, in a process of its own."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setresgid(65534, 65534, 65534)
+                os.setresuid(65534, 65534, 65534)
+                ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE: it has changed who it is
+            before = os.getuid(), os.getgid()
+            said = [empty_network.enter(), (os.getuid(), os.getgid()) == before]
+            status = Path("/proc/self/status").read_text()
+            said.append(int(status.split("CapEff:")[1].split()[0], 16))
+            said.append(sorted(name for _, name in socket.if_nameindex()))
+            os.write(writer, repr(said).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said_by_child:
+        assert said_by_child.read() == repr(["", True, 0, ["lo"]])
+    os.waitpid(pid, 0)
