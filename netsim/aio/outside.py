@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+Dial = Callable[[str, int], Awaitable[socket.socket]]
+"""Gives a socket that is connected to a real host; OSError of the last address that was tried."""
 
 
 class Outside:
@@ -16,6 +19,8 @@ class Outside:
 
     def __init__(self, base: Any) -> None:
         self._base = base
+        self.dial: Dial = self._dial
+        """Set by whoever hosts the node, where its process cannot reach the real network."""
 
     async def create_server(
         self, protocol_factory: Callable[[], asyncio.BaseProtocol], sock: socket.socket
@@ -31,28 +36,35 @@ class Outside:
 
         OSError of the last address that was tried.
         """
-        families: list[tuple[int, Any]] = [(socket.AF_UNIX, address)]
-        if not isinstance(address, str):
-            found = await self._base.getaddrinfo(*address, type=socket.SOCK_STREAM)
-            families = [(family, own) for family, _, _, _, own in found]
-        failure: OSError | None = None
-        for family, own in families:
-            try:
-                return await self._connect(protocol_factory, family, own)
-            except OSError as error:
-                failure = error
-        assert failure is not None, "a name that is known has an address"
-        raise failure
-
-    async def _connect(
-        self, protocol_factory: Callable[[], asyncio.BaseProtocol], family: int, address: Any
-    ) -> tuple[Any, Any]:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)
+        if isinstance(address, str):
+            sock = await self._connected(socket.AF_UNIX, address)
+        else:
+            sock = await self.dial(*address)
         try:
-            await self._base.sock_connect(sock, address)
             pair: tuple[Any, Any] = await self._base.create_connection(protocol_factory, sock=sock)
         except BaseException:
             sock.close()
             raise
         return pair
+
+    async def _dial(self, host: str, port: int) -> socket.socket:
+        failure: OSError | None = None
+        for family, _, _, _, address in await self._base.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            try:
+                return await self._connected(family, address)
+            except OSError as error:
+                failure = error
+        assert failure is not None, "a name that is known has an address"
+        raise failure
+
+    async def _connected(self, family: int, address: Any) -> socket.socket:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            await self._base.sock_connect(sock, address)
+        except BaseException:
+            sock.close()
+            raise
+        return sock

@@ -32,26 +32,45 @@ def enter() -> str:
 
     Loopback is up: who connects to nobody there is refused, as on a machine that is alone.
     """
+    if os.geteuid() == 0:
+        return _enter()
+    # Half of it may be allowed (AppArmor's restriction of user namespaces), and there is no way
+    # back: another process tries first.
+    return _tried() or _enter()
+
+
+def _enter() -> str:
     user, group = os.geteuid(), os.getegid()
     try:
         if user == 0:
             _unshare(_CLONE_NEWNET)
+            _loopback_up()
         else:
             _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-    except OSError as error:
-        return f"unshare: {in_words(error)}"
-    try:
-        if user != 0:
             # user_namespaces(7): who may not set groups may say who he is.
             Path("/proc/self/setgroups").write_text("deny")
             Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
             Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-        _loopback_up()
-        if user != 0:
+            _loopback_up()
             _drop_capabilities()
     except OSError as error:
-        return f"a namespace of its own: {in_words(error)}"
+        return in_words(error)
     return ""
+
+
+def _tried() -> str:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.write(writer, _enter().encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as said:
+        refusal = said.read()
+    os.waitpid(pid, 0)
+    return refusal
 
 
 def _unshare(what: int) -> None:

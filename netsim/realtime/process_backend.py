@@ -31,6 +31,7 @@ from netsim.realtime.launcher import Launcher, StartMethod
 from netsim.realtime.multiprocess_launcher import MultiprocessLauncher
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.node_handle import ANSWER_TIMEOUT, NodeHandle
+from netsim.realtime.outside_sockets import Dialler
 from netsim.realtime.standing import line_of
 from netsim.realtime.zygote import Zygote
 from netsim.site import messages
@@ -74,6 +75,7 @@ class ProcessBackend:
         self._fleet = Fleet(
             plan, self._hear, self._ended, reports.failed, lambda text: reports.noticed("", text)
         )
+        self._dialler = Dialler()
         self._speed = speed
         self._clock = NetworkClock(time.monotonic_ns(), speed)
         self.now = self._clock.reader()
@@ -95,6 +97,7 @@ class ProcessBackend:
 
     async def stop(self, grace: float) -> None:
         await self._fleet.stop(self._in_wall(grace))
+        self._dialler.close()
 
     def kill(self) -> None:
         self._fleet.kill()
@@ -326,8 +329,11 @@ class ProcessBackend:
                 self._reports.captured(capture, batch)
             case messages.Logged(name, level, text):
                 self._reports.logged(name, level, text)
+            case messages.Dial():
+                self._dialler.dial(node, message)
 
     def _ended(self, node: NodeHandle) -> None:
+        self._dialler.ended(node)
         if node.stopped or not node.ready:
             return
         self._report_end(node)

@@ -31,6 +31,7 @@ from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.jobs import Jobs
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
+from netsim.realtime.outside_sockets import DialledSockets
 from netsim.realtime.process_state import ProcessState
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.site_observations import SiteObservations
@@ -123,6 +124,9 @@ class SiteProcess:
         self._channel = Channel(
             socket.socket(fileno=channel), self._loop, self._handle, self._loop.stop
         )
+        self._dialled = DialledSockets(boot.node, self._channel)
+        if isinstance(self._loop, NodeLoop):
+            self._loop.outside.dial = self._dialled.dial
         self._jobs = Jobs(self._site, self._channel, self._spawn)
         self._observations = SiteObservations(self._site, self._channel)
         self._programs = self._new_programs()
@@ -270,6 +274,7 @@ class SiteProcess:
             messages.ObserveFrames: self._observations.observe_frames,
             messages.AskFrames: self._observations.tell_frames,
             messages.Cut: self._cut,
+            messages.Dialled: self._dialled.dialled,
             messages.RunTool: self._jobs.run_tool,
             messages.OutputTaken: self._jobs.output_taken,
             messages.Interrupt: self._jobs.interrupt,

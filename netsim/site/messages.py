@@ -50,6 +50,15 @@ class Boot:
 
 
 @dataclass(frozen=True, slots=True)
+class Dialled:
+    """The connected socket comes with it, or there is none: the `errno`, and its words."""
+
+    number: int
+    error: int = 0
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StartServices:
     """The wires of a node that was started later are plugged in: its services may start."""
 
@@ -302,6 +311,16 @@ class CarrierChanged:
     interface: str
     up: bool
     at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect to a server outside the network; answered with `Dialled`."""
+
+    number: int
+    node: str
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from netsim import Network
+from netsim.aio.loop import HostLoopMixin
 from netsim.realtime import empty_network
 
 pytestmark = pytest.mark.asyncio
@@ -79,7 +80,7 @@ async def test_where_it_is_refused_that_is_told(
         assert await network["alice"].run(reached, listening) == [0, 0]
         (told,) = [each for each in network.timeline if "machine's network" in each.text]
         assert told.kind == "notice"
-        assert told.text.endswith("unshare: Operation not permitted")
+        assert told.text.endswith("can be had: Operation not permitted")
 
 
 async def test_an_ordinary_user_stays_who_he_is_and_may_do_no_more() -> None:
@@ -105,3 +106,34 @@ async def test_an_ordinary_user_stays_who_he_is_and_may_do_no_more() -> None:
     with os.fdopen(reader) as said_by_child:
         assert said_by_child.read() == repr(["", True, 0, ["lo"]])
     os.waitpid(pid, 0)
+
+
+async def dialled(host: str, port: int) -> bytes:
+    """Runs on a computer: what the server outside says first."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, HostLoopMixin)
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.outside.connect(lambda: protocol, (host, port))
+    said = await reader.readline()
+    transport.close()
+    return said
+
+
+async def test_the_supervisor_connects_for_a_node(file: Path) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"%d\n" % writer.get_extra_info("peername")[1])
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with Network(file) as network:
+        said = await asyncio.gather(
+            *(network["alice"].run(dialled, "localhost", port) for _ in range(30))
+        )
+        assert len(set(said)) == 30
+        server.close()
+        with pytest.raises(ConnectionRefusedError):
+            await network["alice"].run(dialled, "127.0.0.1", port)
+        with pytest.raises(socket.gaierror):
+            await network["alice"].run(dialled, "a" * 70, port)
