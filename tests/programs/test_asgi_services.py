@@ -158,16 +158,21 @@ def test_answers_say_when_they_were_given(time: Time, tmp_path: Path) -> None:
     play(time, file, test)
 
 
-_open: list[asyncio.StreamWriter] = []
+_waiting: list[asyncio.Task[None]] = []
 
 
 async def ask_by_halves() -> None:
     """Leave a request unfinished, at a server that has begun to read it."""
     reader, writer = await asyncio.open_connection("web", 80)
-    _open.append(writer)
     writer.write(b"POST /size HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\n")
     writer.write(b"Content-Length: 9\r\n\r\n1234")
     assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+
+    async def until_the_end() -> None:
+        await reader.read()
+        writer.close()
+
+    _waiting.append(asyncio.ensure_future(until_the_end()))
 
 
 @both_times
