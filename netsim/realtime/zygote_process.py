@@ -57,9 +57,6 @@ def serve(sock: socket.socket) -> None:
     # A collection would write to every page that is shared with the supervisor, and leave holes
     # that nodes write to: no garbage here is worth that.
     gc.disable()
-    if refusal := empty_network.enter():
-        with contextlib.suppress(OSError):
-            sock.sendall(encode(messages.SharesNetwork(refusal)))
     try:
         # Imported here, which is the reason for having a zygote.
         from netsim.realtime import rehearsal, site_process
@@ -137,6 +134,10 @@ class _Zygote:
         # Without blanks: CPython (3.15) counts threads in /proc/self/stat by splitting at them.
         setproctitle.setproctitle(f"netsim:{plan.name}/(zygote)")
         self._blueprint = Blueprint(plan, clock)
+        # The kernel lets nobody but root go back, and so it is all nodes of a network or none.
+        is_allowed = any(node.outside for node in plan.nodes)
+        if not is_allowed and (refusal := empty_network.enter()):
+            self._say(messages.SharesNetwork(refusal))
         gc.freeze()
 
     def _fork_node(self, boot: Any, count: int) -> None:

@@ -59,6 +59,7 @@ class Node:
     order: str = "fifo"
     ready: int | str | None = None
     restart: Restart = "never"
+    outside: bool = False
     tap: str | None = None
 
     @property

@@ -104,6 +104,7 @@ def _node(
         ecn=programs.ecn,
         order=programs.order or "fifo",
         restart=programs.restart or "never",
+        outside=bool(programs.outside),
         tap=words.attach if KINDS[kind].runs_programs else None,
     )
 
@@ -120,6 +121,7 @@ class _Programs:
         self.ecn: bool | None = None
         self.order: str | None = None
         self.restart: Restart | None = None
+        self.outside: bool | None = None
 
     @classmethod
     def of(
@@ -134,6 +136,7 @@ class _Programs:
         programs.ecn = words.ecn
         programs.order = words.order
         programs.restart = words.restart
+        programs.outside = words.outside
         if words.run is not None:
             programs.run = tuple(
                 ProgramPlan(each.call, dict(each.args or {})) for each in words.run
@@ -170,6 +173,7 @@ class _Programs:
         merged.ecn = below.ecn if self.ecn is None else self.ecn
         merged.order = self.order or below.order
         merged.restart = self.restart or below.restart
+        merged.outside = below.outside if self.outside is None else self.outside
         return merged
 
 

@@ -85,6 +85,7 @@ TLS: Final = {"type": "boolean"}
 ORDER: Final = text("(fifo|random|pct(:[1-9][0-9]?)?)", "fifo", "random", "pct:3")
 READY: Final = either(whole(1, 65535), REFERENCE)
 RESTART: Final = {"enum": ["never", "on-failure"]}
+OUTSIDE: Final = {"enum": ["refuse", "allow"]}
 PORT_FORWARD: Final = text(
     rf"((localhost|127(\.{_OCTET}){{3}}|\[[0-9a-fA-F:.]+\])?:)?"
     rf"0*([0-9]|{_TCP_PORT}):[^:\[\]]+:{_TCP_PORT}",

@@ -68,7 +68,7 @@ FORWARDING_KIND: Final[Kind] = "router"
 
 PROGRAM_WORDS: Final = (
     *("env", "services", "run", "ready", "ports"),
-    *("congestion", "ecn", "order", "restart"),
+    *("congestion", "ecn", "order", "restart", "outside"),
 )
 """Words of a file that need a kind that runs programs."""
 ADDRESS_WORDS: Final = ("address", "gateway", "routes")

@@ -90,6 +90,7 @@ def _nodes(topology: Topology) -> tuple[NodePlan, ...]:
             order=node.order,
             loopback=tuple(address for address, _ in node.given_addresses.get(LOOPBACK, ())),
             restart=node.restart,
+            outside=node.outside,
             tap=node.tap,
         )
         for node in topology.layout.nodes.values()

@@ -93,6 +93,7 @@ def _node_words(node: Node) -> dict[str, Any]:
         "order": None if node.order == "fifo" else node.order,
         "ready": node.ready,
         "restart": None if node.restart == "never" else node.restart,
+        "outside": "allow" if node.outside else None,
         "attach": node.tap and f"tap:{node.tap}",
     }
     said = {word: value for word, value in words.items() if value or value is False}

@@ -40,6 +40,11 @@ _NO_SERVER: Final = (
     "answers in real time only; write `app` with a stand-in in Python, or run it in real time"
 )
 
+_NO_NETWORK: Final = (
+    "would give its programs a network that virtual time cannot wait for; remove it, or run it in "
+    "real time"
+)
+
 
 def outside_in_virtual_time(file: str, nodes: Iterable[Node | NodePlan]) -> list[Problem]:
     """What is wrong in a topology file whose nodes are to be in virtual time."""
@@ -73,6 +78,8 @@ def check_time_can_jump(plan: NetworkPlan) -> None:
 def _outside(node: Node | NodePlan) -> Iterator[tuple[PathTo, str]]:
     if node.tap is not None:
         yield ("attach",), f"tap:{node.tap} {_NO_PLACE}"
+    if node.outside:
+        yield ("outside",), f"`outside: allow` {_NO_NETWORK}"
     for service in node.services:
         if service.upstream is not None:
             path = ("services", service.port, "upstream")

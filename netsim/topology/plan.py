@@ -164,6 +164,8 @@ class NodePlan:
     """Addresses of a router that belong to none of its links."""
     restart: Restart = "never"
     """Whether it is started again when it ends without having been told to."""
+    outside: bool = False
+    """Whether its programs may reach the network of this machine."""
     tap: str | None = None
     """The TAP device of this machine whose holder takes its place."""
 

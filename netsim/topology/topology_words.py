@@ -221,6 +221,11 @@ class ProgramWords(Words):
     ) = None
     """Whether it is started again when it is killed or ends by itself: `on-failure`, or `never`,
     which holds where it is left out."""
+    outside: (
+        Annotated[bool, PlainValidator(values.outside), WithJsonSchema(forms.OUTSIDE)] | None
+    ) = None
+    """In real time, whether its programs may reach the network of this machine: `refuse`, which
+    holds where it is left out, or `allow`."""
 
 
 _NO_IMAGE = "leave it out: no node has an image, every one is netsim's own"

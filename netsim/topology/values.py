@@ -97,6 +97,13 @@ def restart(written: object) -> Restart:
     raise ValueError(f"`{written}` says nothing about restarts; write `on-failure` or `never`")
 
 
+def outside(written: object) -> bool:
+    """Whether the programs of a computer may reach this machine's network: `allow`, `refuse`."""
+    if written in ("allow", "refuse"):
+        return written == "allow"
+    raise ValueError(f"`{written}` says nothing about the outside; write `refuse` or `allow`")
+
+
 def ready(written: object) -> int | str:
     """When programs serve: a TCP port that they listen at, or a coroutine function that returns."""
     if isinstance(written, int) and not isinstance(written, bool) and 1 <= written <= 65535:

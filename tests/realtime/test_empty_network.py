@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from netsim import Network
+from netsim import InvalidFileError, Network
 from netsim.aio.loop import HostLoopMixin
 from netsim.realtime import empty_network
 
@@ -67,6 +67,16 @@ async def test_nothing_of_a_program_reaches_the_machine(file: Path, listening: i
     async with Network(file) as network:
         assert await network["alice"].run(reached, listening) == [errno.ECONNREFUSED, 1]
         assert not [each for each in network.timeline if "reach" in each.text]
+
+
+async def test_who_is_allowed_outside_is_there(file: Path, listening: int) -> None:
+    file.write_text(NET.replace("alice: {", "alice: {outside: allow, ", 1))
+    async with Network(file) as network:
+        assert await network["alice"].run(reached, listening) == [0, 0]
+    mistake = f"{file}:2:26: `outside: allow` would give its programs a network that virtual time"
+    with pytest.raises(InvalidFileError) as caught:
+        await Network(file, time="virtual").start()
+    assert str(caught.value).startswith(mistake)
 
 
 async def test_where_it_is_refused_that_is_told(

@@ -581,6 +581,10 @@ CASES: dict[str, tuple[str, list[str]]] = {
         at_a("restart: ▶always"),
         ["`always` says nothing about restarts; write `on-failure` or `never`"],
     ),
+    "outside": (
+        at_a("outside: ▶true"),
+        ["`True` says nothing about the outside; write `refuse` or `allow`"],
+    ),
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
     "file of a program": (
         at_a("run: ▶server.py"),

@@ -38,6 +38,7 @@ kinds:
     ecn: false
     order: random
     restart: on-failure
+    outside: allow
   switch: {}
   router:
 nodes:

@@ -54,6 +54,7 @@ nodes:
     ecn: true
     order: random
     restart: on-failure
+    outside: allow
   b: {count: 2, run: mycode.clients:main}
   s: {kind: switch}
   r: {kind: router, gateway: q, routes: [{to: 10.9.0.0/16, via: q}]}
@@ -107,6 +108,7 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
     assert a.run == (ProgramPlan("mycode.clients:poll", {"every": 3}),)
     assert a.restart == "on-failure"
     assert plan.node("b-1").restart == "never"
+    assert (a.outside, plan.node("b-1").outside) == (True, False)
     assert a.ports == (
         PublishedPortPlan("127.0.0.1", 8080, "b-1", 80),
         PublishedPortPlan("127.0.0.1", 8081, "b-2.words.example", 81),
