@@ -25,6 +25,7 @@ from netsim.core.queue_settings import (
     RedQueue,
     describe_queue,
 )
+from netsim.core.time import SECOND
 from netsim.core.units import (
     BOOLEAN,
     DURATION,
@@ -252,6 +253,13 @@ class LinkAttributes:
         can_change=False,
         of_direction=False,
     )
+
+    @property
+    def packet_time_ns(self) -> int | None:
+        """How long the largest packet takes; None where nothing limits that, or it varies."""
+        if not isinstance(self.bandwidth_bps, int):
+            return None
+        return (self.mtu + self.overhead) * 8 * SECOND // self.bandwidth_bps
 
 
 LINK_ATTRIBUTES: Final = described(LinkAttributes)

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Final
 
 from netsim.core.link_attributes import LinkAttributes
-from netsim.core.time import SECOND
 from netsim.core.units import format_duration
 
 _WITHOUT_BANDWIDTH: Final = 20_000
@@ -20,12 +19,8 @@ def host_jitter_worth_writing(links: Iterable[LinkAttributes]) -> str:
     A queue there gives and takes one packet in that time, so that less hardly changes who finds it
     full.
     """
-    times = [
-        (each.mtu + each.overhead) * 8 * SECOND // each.bandwidth_bps
-        for each in links
-        if isinstance(each.bandwidth_bps, int)
-    ]
-    longest = max(times, default=_WITHOUT_BANDWIDTH)
+    times = [each.packet_time_ns or 0 for each in links]
+    longest = max(times, default=0) or _WITHOUT_BANDWIDTH
     return format_duration(round(longest, _DIGITS - len(str(longest))))
 
 
