@@ -137,6 +137,12 @@ class Interception:
         """The one of this process."""
         return cls._installed
 
+    @classmethod
+    def here(cls) -> Environment | None:
+        """That of the computer on which the caller runs, on whichever of its threads."""
+        hooks = None if cls._installed is None else cls._installed._hooks
+        return None if hooks is None else hooks.presence.here()
+
     def __enter__(self) -> Interception:
         self.install()
         return self

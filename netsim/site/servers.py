@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import ssl
 import time
+from collections.abc import Iterator, MutableSet
 from email.utils import formatdate
 from typing import Any, Final, Protocol
 
@@ -113,7 +114,9 @@ class _AsgiServer:
         config.ssl = _tls(service)
         self._server = Server(config)
         self._server.lifespan = config.lifespan_class(config)
-        self._server.server_state.default_headers = config.encoded_headers
+        state: Any = self._server.server_state
+        state.default_headers = config.encoded_headers
+        state.connections, state.tasks = _InOrder(), _InOrder()
 
     async def start(self) -> None:
         try:
@@ -127,6 +130,28 @@ class _AsgiServer:
     async def stop(self) -> None:
         if self._server.started:
             await self._server.shutdown()
+
+
+class _InOrder(MutableSet[Any]):
+    """A set in the order in which it was filled; one of plain objects goes by their addresses."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Any, None] = {}
+
+    def __contains__(self, value: object) -> bool:
+        return value in self._kept
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def add(self, value: Any) -> None:
+        self._kept[value] = None
+
+    def discard(self, value: Any) -> None:
+        self._kept.pop(value, None)
 
 
 class _Watched:

@@ -76,8 +76,9 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.urls import path
 
-settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x")
-django.setup()
+if not settings.configured:  # Django is the process's, which may have been a computer's before
+    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], SECRET_KEY="x")
+    django.setup()
 
 async def index(request):
     return HttpResponse(f"{request.method} from {request.META['REMOTE_ADDR']}")
@@ -324,3 +325,47 @@ run(main())
     first, second = asyncio.run(traces())
     assert first == second
     assert len(first) > 100_000
+
+
+THREADS = """
+import threading
+import time
+from fastapi import FastAPI, UploadFile
+from fastapi.responses import FileResponse
+
+app = FastAPI()
+
+@app.get("/slow")
+def slow():
+    time.sleep(0.5)
+    return threading.current_thread() is not threading.main_thread()
+
+@app.post("/upload")
+def upload(file: UploadFile):
+    return len(file.file.read())
+
+@app.get("/file")
+async def file():
+    return FileResponse(__file__)
+"""
+
+
+async def use_threads() -> list[object]:
+    async with httpx.AsyncClient(timeout=30) as client:
+        slow = await asyncio.gather(*(client.get("http://server/slow") for _ in range(5)))
+        sent = await client.post("http://server/upload", files={"file": ("x", bytes(1_000_000))})
+        return [
+            *(each.json() for each in slow),
+            sent.json(),
+            (await client.get("http://server/file")).text,
+        ]
+
+
+@both_times
+def test_functions_that_block_run_in_threads(time: Time, tmp_path: Path) -> None:
+    file = lossy_path(tmp_path, "services: {80: 'threaded:app'}", threaded=THREADS)
+
+    async def test(network: Network) -> None:
+        assert await network["client"].run(use_threads) == [*[True] * 5, 1_000_000, THREADS]
+
+    play(time, file, test)
