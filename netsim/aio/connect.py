@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections.abc import Callable
 
 from netsim.aio.host_loop import HostLoop
@@ -20,16 +21,13 @@ Local = tuple[IpAddress | None, int]
 
 
 async def open_connection(
-    loop: HostLoop, remote: tuple[IpAddress, int], local: Local = (None, 0), user_mss: int = 0
+    loop: HostLoop, remote: tuple[IpAddress, int], local: Local = (None, 0)
 ) -> TcpSocket:
-    """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted.
-    `user_mss` is the program's TCP_MAXSEG, where it has set one."""
+    """Connect; OSError as of `connect(2)`, in asyncio's words. Cancelled, it is aborted."""
     if local[0] is not None and not loop.host.ip.is_local(local[0]):
         raise bind_error(errno.EADDRNOTAVAIL, socket_address(local))
     try:
-        connection = loop.host.tcp.connect(
-            remote, loop.network_now(), local=local, user_mss=user_mss
-        )
+        connection = loop.host.tcp.connect(remote, loop.network_now(), local=local)
     except SocketError as error:
         raise _connect_failure(error.errno, remote) from error
     attempt = _Attempt(connection, loop.create_future())
@@ -47,16 +45,23 @@ async def open_connection(
 
 
 async def adopt(
-    loop: HostLoop, connection: TcpSocket, factory: ProtocolFactory, tls: Tls | None
+    loop: HostLoop,
+    connection: TcpSocket,
+    factory: ProtocolFactory,
+    tls: Tls | None,
+    sock: socket.socket | None = None,
 ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-    """Give an open connection to a protocol, after the TLS handshake where there is one."""
+    """Give an open connection to a protocol, after the TLS handshake where there is one.
+
+    `sock` is the program's own, where there is one, and belongs to the transport from now on.
+    """
     try:
         protocol = factory()
     except BaseException:
         connection.abort(loop.network_now())
         raise
     waiter: asyncio.Future[None] = loop.create_future()
-    transport = make_transport(loop, connection, protocol, tls, waiter)
+    transport = make_transport(loop, connection, protocol, tls, waiter, sock=sock)
     try:
         await waiter
     except BaseException:

@@ -6,6 +6,8 @@ import asyncio
 import contextvars
 import errno
 import socket
+from asyncio import transports
+from asyncio.trsock import TransportSocket
 from typing import Any
 
 from netsim.aio.host_loop import HostLoop
@@ -14,7 +16,7 @@ from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.socket_facade import SocketFacade
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.udp_layer import UdpSocket
-from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
+from netsim.wire.address import UNSPECIFIED, IpAddress, is_multicast_ip, parse_ip
 
 
 def open_datagram_socket(
@@ -53,8 +55,11 @@ def open_datagram_socket(
     return udp_socket
 
 
-class DatagramTransport(asyncio.DatagramTransport):
-    """Between one UDP socket and one protocol. `waiter` is done when the protocol knows of it."""
+class DatagramTransport(transports._FlowControlMixin, asyncio.DatagramTransport):
+    """Between one UDP socket and one protocol. `waiter` is done when the protocol knows of it.
+
+    The base class has the water marks of asyncio's own transports, which are never reached.
+    """
 
     _protocol: Any
 
@@ -64,13 +69,17 @@ class DatagramTransport(asyncio.DatagramTransport):
         udp_socket: UdpSocket,
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None],
+        sock: socket.socket | None = None,
     ) -> None:
         facade = SocketFacade(socket.SOCK_DGRAM, udp_socket.local, udp_socket.remote)
-        extra: dict[str, Any] = {"socket": facade, "sockname": facade.getsockname()}
+        shown = facade if sock is None else TransportSocket(sock)
+        extra: dict[str, Any] = {"socket": shown, "sockname": facade.getsockname()}
         if udp_socket.remote is not None:
             extra["peername"] = facade.getpeername()
-        super().__init__(extra)
-        self._loop = loop
+        super().__init__(extra, loop)
+        self._host_loop = loop
+        self._sock = sock
+        """The program's own, if there is one; it is closed at the end."""
         self._socket = udp_socket
         self._protocol = protocol
         self._context = contextvars.copy_context()
@@ -82,8 +91,8 @@ class DatagramTransport(asyncio.DatagramTransport):
         if not waiter.done():
             waiter.set_result(None)
         if not self._closing:
-            self._loop.own(self._socket, self)
-            self._loop.host.ready[self._socket] = None
+            self._host_loop.own(self._socket, self)
+            self._host_loop.host.ready[self._socket] = None
 
     def socket_ready(self) -> None:
         """Datagrams or errors have arrived."""
@@ -92,7 +101,7 @@ class DatagramTransport(asyncio.DatagramTransport):
         finally:
             # A protocol that fails loses one datagram, not those that came with it.
             if (self._socket.inbox or self._socket.errors) and not self._closing:
-                self._loop.host.ready[self._socket] = None
+                self._host_loop.host.ready[self._socket] = None
 
     def _receive(self) -> None:
         while not self._closing and self._socket.errors:
@@ -126,10 +135,12 @@ class DatagramTransport(asyncio.DatagramTransport):
             raise os_errors.system_error(errno.EDESTADDRREQ)
         destination = None
         if addr is not None:
-            destination = (self._loop.hosts_table.resolve(addr[0]), int(addr[1]))
-            if self._loop.host.ip.is_broadcast(destination[0]) and not self._may_broadcast():
+            destination = (self._host_loop.hosts_table.resolve(addr[0]), int(addr[1]))
+            if is_multicast_ip(destination[0]):
+                raise os_errors.system_error(errno.ENETUNREACH)
+            if self._host_loop.host.ip.is_broadcast(destination[0]) and not self._may_broadcast():
                 raise os_errors.system_error(errno.EACCES)
-        self._socket.send(data, destination, self._loop.network_now())
+        self._socket.send(data, destination, self._host_loop.network_now())
 
     def _may_broadcast(self) -> bool:
         facade = self.get_extra_info("socket")
@@ -154,9 +165,17 @@ class DatagramTransport(asyncio.DatagramTransport):
         """Give the port back."""
         if not self._closing:
             self._closing = True
-            self._loop.disown(self._socket)
+            self._host_loop.disown(self._socket)
             self._socket.close()
-            self._loop.call_soon(self._protocol.connection_lost, None, context=self._context)
+            self._host_loop.call_soon(self._call_connection_lost, context=self._context)
 
     def abort(self) -> None:
         self.close()
+
+    def _call_connection_lost(self) -> None:
+        try:
+            self._protocol.connection_lost(None)
+        finally:
+            if self._sock is not None:
+                self._sock.close()
+                self._sock = None

@@ -21,12 +21,15 @@ from typing import Any
 from netsim.aio import aiohttp_names
 from netsim.aio.connect import ProtocolFactory, adopt, open_connection
 from netsim.aio.datagram import DatagramTransport, open_datagram_socket
-from netsim.aio.host_loop import HostLoop, PathFinder
+from netsim.aio.given_sockets import connection_of, datagrams_of, listener_of
+from netsim.aio.host_loop import PathFinder
 from netsim.aio.outside import Outside
 from netsim.aio.probe_endpoints import EchoEndpoint, ProbeEndpoint, SynEndpoint
+from netsim.aio.socket_methods import SocketMethods
 from netsim.aio.stream_server import Server
-from netsim.aio.stream_sockets import StreamSockets, hand_down
 from netsim.aio.tls import client_tls, server_tls
+from netsim.aio.watched_sockets import WatchedSockets
+from netsim.sockets import descriptors
 from netsim.sockets.hosts_table import HostsTable, socket_address
 from netsim.sockets.os_errors import bind_error
 from netsim.stack.host import Host
@@ -35,10 +38,8 @@ from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
-_INTERNET = (socket.AF_INET, socket.AF_INET6)
 
-
-class HostLoopMixin(HostLoop):
+class HostLoopMixin(SocketMethods):
     """What makes an event loop a computer's."""
 
     outside: Outside
@@ -53,10 +54,10 @@ class HostLoopMixin(HostLoop):
         """Give the loop its network: the stack, the hosts table, and who knows the ways."""
         self.host = host
         self.hosts_table = hosts_table
-        self.outside = Outside(super())
+        self.outside = Outside(super(SocketMethods, self))
         self.path = path_finder
         self._owners = {}
-        self._stream_sockets = StreamSockets(self)
+        self._watched = WatchedSockets(self)
         aiohttp_names.computer_begins(self)
 
     def detach_host(self) -> list[Any]:
@@ -65,6 +66,7 @@ class HostLoopMixin(HostLoop):
         Programs hold those, and they hold programs: who wants no program to end keeps the list.
         """
         aiohttp_names.computer_ends(self)
+        descriptors.end_of(self)
         owners: list[Any] = list(self._owners.values())
         for owner in owners:
             for name, value in list(vars(owner).items()):
@@ -75,13 +77,14 @@ class HostLoopMixin(HostLoop):
             # What answers questions about a socket holds it: of a connection, of a server.
             getattr(owner, "_extra", {}).pop("socket", None)
             vars(owner).pop("_sockets", None)
-        for name in ("host", "path", "outside", "_owners", "_stream_sockets"):
+        for name in ("host", "path", "outside", "_owners", "_watched"):
             del vars(self)[name]
         return owners
 
     def close(self) -> None:
         """As asyncio; nothing of the process is as it was for this computer any more."""
         aiohttp_names.computer_ends(self)
+        descriptors.end_of(self)
         super().close()
 
     # Names
@@ -124,21 +127,14 @@ class HostLoopMixin(HostLoop):
         interleave: int | None = None,
         all_errors: bool = False,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """As asyncio; `sock` is one that `sock_connect` has connected."""
+        """As asyncio; `sock` is a connected one of this computer."""
         tls = client_tls(ssl, host, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout)
         if tls is not None:
             self.tls_begins()
         if sock is not None:
             if host is not None or port is not None:
                 raise ValueError("host/port and sock can not be specified at the same time")
-            connection, options = self._stream_sockets.take(sock)
-            transport, protocol = await adopt(self, connection, protocol_factory, tls)
-            try:
-                hand_down(options, transport.get_extra_info("socket"))
-            except OSError:  # a congestion control that only the machine has
-                transport.abort()
-                raise
-            return transport, protocol
+            return await adopt(self, connection_of(sock), protocol_factory, tls, sock)
         if host is None and port is None:
             raise ValueError("host and port was not specified and no sock specified")
         try:
@@ -148,6 +144,21 @@ class HostLoopMixin(HostLoop):
                 raise ExceptionGroup("create_connection failed", [error]) from error
             raise
         return await adopt(self, connection, protocol_factory, tls)
+
+    async def connect_accepted_socket(  # type: ignore[override]  # the overloads of typeshed
+        self,
+        protocol_factory: ProtocolFactory,
+        sock: socket.socket,
+        *,
+        ssl: tls_library.SSLContext | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        """As asyncio."""
+        tls = server_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
+        if tls is not None:
+            self.tls_begins()
+        return await adopt(self, connection_of(sock), protocol_factory, tls, sock)
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> asyncio.Transport | None:
         """As asyncio."""
@@ -195,7 +206,13 @@ class HostLoopMixin(HostLoop):
         if tls is not None:
             self.tls_begins()
         if sock is not None:
-            raise ValueError("a real socket cannot listen in the simulated network: give host/port")
+            if host is not None or port is not None:
+                raise ValueError("host/port and sock can not be specified at the same time")
+            listener = listener_of(sock, backlog)
+            server = Server(self, [listener], protocol_factory, tls, sock)
+            if start_serving:
+                await server.start_serving()
+            return server
         if host is None and port is None:
             raise ValueError("Neither host/port nor sock were specified")
         hosts = [host] if host is None or isinstance(host, str) else list(host)
@@ -225,45 +242,6 @@ class HostLoopMixin(HostLoop):
         except SocketError as error:
             raise bind_error(error.errno, socket_address((address, port))) from error
 
-    # TCP by way of a real socket object, which is only a token
-
-    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
-        """As asyncio; the socket stands for the simulated connection from then on."""
-        if sock.family in _INTERNET:
-            await self._stream_sockets.connect(sock, address)
-        else:
-            await super().sock_connect(sock, address)
-
-    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
-        stream = self._stream_sockets.stream(sock)
-        return await (super().sock_recv(sock, nbytes) if stream is None else stream.read(nbytes))
-
-    async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
-        stream = self._stream_sockets.stream(sock)
-        if stream is None:
-            return await super().sock_recv_into(sock, buf)
-        with memoryview(buf) as view:
-            data = await stream.read(len(view))
-            view[: len(data)] = data
-        return len(data)
-
-    async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
-        stream = self._stream_sockets.stream(sock)
-        if stream is None:
-            await super().sock_sendall(sock, data)
-        else:
-            await stream.write(bytes(data))
-
-    async def sock_accept(self, sock: socket.socket) -> Any:
-        """As asyncio, but not in the real network."""
-        return await super().sock_accept(_local_only(sock, "create_server"))
-
-    async def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> int:
-        """As asyncio, but not in the real network."""
-        return await super().sock_sendto(
-            _local_only(sock, "create_datagram_endpoint"), data, address
-        )
-
     # UDP and ICMP
 
     async def create_datagram_endpoint(  # type: ignore[override]  # the overloads of typeshed
@@ -279,16 +257,21 @@ class HostLoopMixin(HostLoop):
         allow_broadcast: bool | None = None,
         sock: socket.socket | None = None,
     ) -> tuple[DatagramTransport, asyncio.BaseProtocol]:
-        if sock is not None:
-            raise ValueError("a real socket has no place in the simulated network")
-        udp_socket = open_datagram_socket(self, local_addr, remote_addr, family)
+        if sock is None:
+            udp_socket = open_datagram_socket(self, local_addr, remote_addr, family)
+        else:
+            if local_addr or remote_addr or family or proto or flags or allow_broadcast:
+                raise ValueError(
+                    "socket modifier keyword arguments can not be used when sock is specified"
+                )
+            udp_socket = datagrams_of(sock)
         try:
             protocol = protocol_factory()
         except BaseException:
             udp_socket.close()
             raise
         waiter = self.create_future()
-        transport = DatagramTransport(self, udp_socket, protocol, waiter)
+        transport = DatagramTransport(self, udp_socket, protocol, waiter, sock)
         if allow_broadcast:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         try:
@@ -312,15 +295,6 @@ class HostLoopMixin(HostLoop):
     def open_syn_probe(self) -> SynEndpoint:
         """An endpoint for `traceroute -T`."""
         return SynEndpoint(self, self.host.tcp.open_probe())
-
-
-def _local_only(sock: socket.socket, instead: str) -> socket.socket:
-    if sock.family in _INTERNET:
-        raise OSError(
-            errno.EOPNOTSUPP,
-            f"a real socket does not reach the simulated network: use loop.{instead}()",
-        )
-    return sock
 
 
 def _is_of_the_stack(value: Any) -> bool:

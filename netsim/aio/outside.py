@@ -7,6 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from netsim.sockets.caller import outside
+
 Dial = Callable[[str, int], Awaitable[socket.socket]]
 """Gives a socket that is connected to a real host; OSError of the last address that was tried."""
 
@@ -60,7 +62,8 @@ class Outside:
         raise failure
 
     async def _connected(self, family: int, address: Any) -> socket.socket:
-        sock = socket.socket(family, socket.SOCK_STREAM)
+        with outside():
+            sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
             await self._base.sock_connect(sock, address)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import socket
 import sys
+from asyncio.trsock import TransportSocket
+from typing import Any
 
 from netsim.aio.connect import ProtocolFactory
 from netsim.aio.host_loop import HostLoop
 from netsim.aio.tls import Tls
 from netsim.aio.transport import StreamTransport, make_transport
+from netsim.sockets import descriptors
 from netsim.sockets.socket_facade import ListenerFacade, SocketFacade
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.tcp_socket import TcpSocket
@@ -24,12 +28,17 @@ class Server(asyncio.AbstractServer):
         listeners: list[Listener],
         factory: ProtocolFactory,
         tls: Tls | None,
+        sock: socket.socket | None = None,
     ) -> None:
         self._loop = loop
         self._listeners = listeners
         self._factory = factory
         self._tls = tls
-        self._sockets = tuple(map(ListenerFacade, listeners))
+        self._sock = sock
+        """The program's own, if there is one, for the only listener; it is closed with it."""
+        self._sockets: tuple[Any, ...] = (
+            tuple(map(ListenerFacade, listeners)) if sock is None else (TransportSocket(sock),)
+        )
         self._context = contextvars.copy_context()
         """Connections begin in it, whatever runs when they happen to be accepted."""
         self._serving = False
@@ -41,18 +50,26 @@ class Server(asyncio.AbstractServer):
 
     def socket_ready(self) -> None:
         """Connections wait to be accepted."""
-        for listener, facade in zip(self._listeners, self._sockets, strict=False):
+        for number, listener in enumerate(self._listeners):
             while self._serving and (connection := listener.accept()) is not None:
-                self._context.copy().run(self._serve, connection, facade)
+                self._context.copy().run(self._serve, connection, self._options(number))
 
-    def _serve(self, connection: TcpSocket, facade: ListenerFacade) -> None:
+    def _options(self, number: int) -> SocketFacade | None:
+        if self._sock is None:
+            facade: SocketFacade = self._sockets[number]
+            return facade
+        endpoint = descriptors.endpoint_of(self._sock.fileno())
+        return None if endpoint is None else endpoint.options
+
+    def _serve(self, connection: TcpSocket, options: SocketFacade | None) -> None:
         waiter: asyncio.Future[None] = self._loop.create_future()
         # A failed TLS handshake is the client's affair and ends the connection by itself.
         waiter.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             protocol = self._factory()
             made = make_transport(self._loop, connection, protocol, self._tls, waiter, self)
-            facade.hand_down(made.get_extra_info("socket"))
+            if options is not None:
+                options.hand_down(made.get_extra_info("socket"))
         except Exception as error:  # noqa: BLE001  # as asyncio: a factory may raise anything
             connection.abort(self._loop.network_now())
             self._loop.call_exception_handler(
@@ -74,7 +91,7 @@ class Server(asyncio.AbstractServer):
     # What programs call
 
     @property
-    def sockets(self) -> tuple[SocketFacade, ...]:
+    def sockets(self) -> tuple[Any, ...]:
         """The listening sockets; none once closed."""
         return self._sockets if self._listeners else ()
 
@@ -119,6 +136,8 @@ class Server(asyncio.AbstractServer):
         for listener in listeners:
             self._loop.disown(listener)
             listener.close(self._loop.network_now())
+        if self._sock is not None:
+            self._sock.close()
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
         self._wake()

@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import socket
 from asyncio import constants, transports
+from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
@@ -59,10 +61,12 @@ class StreamTransport(transports._FlowControlMixin):
         protocol: asyncio.BaseProtocol,
         waiter: asyncio.Future[None] | None = None,
         server: _Server | None = None,
+        sock: socket.socket | None = None,
     ) -> None:
+        facade = ConnectionFacade(connection, loop.network_now)
         super().__init__(
             {
-                "socket": ConnectionFacade(connection, loop.network_now),
+                "socket": facade if sock is None else TransportSocket(sock),
                 "sockname": socket_address(connection.local),
                 "peername": socket_address(connection.remote),
             },
@@ -73,6 +77,8 @@ class StreamTransport(transports._FlowControlMixin):
         self._context = contextvars.copy_context()
         """What the protocol is called in: that of whoever made the connection or the server."""
         self._server = server
+        self._sock = sock
+        """The program's own, if there is one; it is closed at the end."""
         self._paused = False
         self._closing = False
         self._eof_delivered = False
@@ -323,6 +329,9 @@ class StreamTransport(transports._FlowControlMixin):
         finally:
             # As asyncio: transport and protocol need not wait for the cycle collector.
             self._protocol = None
+            if self._sock is not None:
+                self._sock.close()
+                self._sock = None
             if self._server is not None:
                 self._server.detach(self)
                 self._server = None
@@ -340,12 +349,13 @@ def make_transport(
     tls: Tls | None,
     waiter: asyncio.Future[None],
     server: _Server | None = None,
+    sock: socket.socket | None = None,
 ) -> asyncio.Transport:
     """The transport that `protocol` sees; `waiter` is done when it may be used."""
     if tls is None:
-        return StreamTransport(loop, connection, protocol, waiter, server)
+        return StreamTransport(loop, connection, protocol, waiter, server, sock)
     below = tls.over(loop, protocol, waiter)
     # Asked for now: it is gone once the connection is lost.
     above: asyncio.Transport = below._app_transport
-    StreamTransport(loop, connection, below, server=server)
+    StreamTransport(loop, connection, below, server=server, sock=sock)
     return above

@@ -6,7 +6,7 @@ import os
 from _thread import get_ident
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from netsim.core.errors import BlockingSleepError
 from netsim.core.streams import RandomStreams
@@ -62,6 +62,9 @@ class Environment:
         """Of the functions of the module `random`, while this computer does not run."""
         self.pid: int | None = None
         """Instead of the process's."""
+        self.machine: Any = None
+        """What does its programs' system calls; None has them done by the machine that runs this
+        process."""
         self.temporary_names: Iterator[str] | None = None
         """Of files that `tempfile` makes; made when one is wanted."""
         self.directory: WorkingDirectory | None = None

@@ -22,7 +22,7 @@ from _thread import get_ident
 from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import Replacement, check_interpreter
@@ -159,6 +159,11 @@ class Interception:
     def is_entered(self) -> bool:
         """Code runs on a computer."""
         return self._hooks is not None and self._hooks.presence.environment is not None
+
+    def machine_of_caller(self) -> Any:
+        """`Environment.machine` of the computer on which the caller runs, if it is on one."""
+        environment = None if self._hooks is None else self._hooks.presence.here()
+        return None if environment is None else environment.machine
 
     def enter(self, environment: Environment) -> None:
         """From now on, and until `leave`, this thread's code runs on that computer."""

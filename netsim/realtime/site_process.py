@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import setproctitle
 
+from netsim.aio.host_loop import computer_that_runs
 from netsim.core.errors import NetsimError
 from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
@@ -44,6 +45,7 @@ from netsim.site.messages import Boot
 from netsim.site.paths import PathFinder
 from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
+from netsim.sockets import installation
 from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
@@ -154,6 +156,8 @@ class SiteProcess:
     def occupy(self) -> None:
         """Make event loop, output and children of the whole process those of the node."""
         asyncio.set_event_loop(self._loop)
+        if isinstance(self._loop, NodeLoop):
+            installation.install(computer_that_runs)
         Orphans(self._loop).install()
         self._forward_output()
         tell_when_asked()

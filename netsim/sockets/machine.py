@@ -76,6 +76,9 @@ class Machine(Protocol):
         What it has written to sockets leaves soon after.
         """
 
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any) -> Any:
+        """As of an event loop: soon, and nobody waits for it."""
+
     def wait(
         self,
         ready: Callable[[], bool],

@@ -1,4 +1,5 @@
-"""What `transport.get_extra_info("socket")` gives: enough of a socket for asyncio libraries."""
+"""The options of simulated sockets; `transport.get_extra_info("socket")` gives one of these, which
+is enough of a socket for asyncio libraries."""
 
 from __future__ import annotations
 
@@ -15,9 +16,11 @@ from netsim.core.time import MILLISECOND, SECOND
 from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.tcp_info import tcp_info
+from netsim.stack.tcp.congestion import algorithm_names
 from netsim.stack.tcp.listener import Listener
-from netsim.stack.tcp.settings import KeepAlive
+from netsim.stack.tcp.settings import KeepAlive, TcpSettings
 from netsim.stack.tcp.tcp_socket import TcpSocket
+from netsim.stack.udp_layer import RECEIVE_BUFFER
 from netsim.wire.address import IpAddress
 
 Endpoint = tuple[IpAddress | None, int]
@@ -45,6 +48,13 @@ _CONGESTION: Final = (_TCP, getattr(socket, "TCP_CONGESTION", 13))
 _USER_TIMEOUT: Final = (_TCP, getattr(socket, "TCP_USER_TIMEOUT", 18))
 _JOIN_GROUP: Final = frozenset((35, 39, 42, 46))
 """IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP."""
+_DEFAULTS: Final = {
+    _SEND_BUFFER: 16_384,
+    _RECEIVE_BUFFER: 131_072,
+    _MAXIMUM_SEGMENT: 536,
+    (socket.IPPROTO_IP, socket.IP_TTL): 64,
+}
+"""Of a TCP socket before a connection."""
 _LEAST_BUFFER: Final = 2304
 """Octets, of what a program may set (Linux: SOCK_MIN_RCVBUF)."""
 _SEGMENTS: Final = range(88, 32768)
@@ -58,6 +68,8 @@ class SocketFacade:
 
     It cannot be read or written, like asyncio's own `TransportSocket`.
     """
+
+    is_listening = False
 
     def __init__(
         self, kind: socket.SocketKind, local: Endpoint, remote: Endpoint | None = None
@@ -88,15 +100,55 @@ class SocketFacade:
             raise system_error(errno.ENOPROTOOPT)
         if level == socket.IPPROTO_IP and option in _JOIN_GROUP:
             raise OSError(errno.EAFNOSUPPORT, "the simulated network has no multicast groups")
+        if (level, option) == _CONGESTION and _text(value) not in algorithm_names():
+            raise system_error(errno.ENOENT)
         self._options[level, option] = value
 
+    def hand_down(self, to: SocketFacade) -> None:
+        """Another begins with what was set here: a connection, one that is accepted (accept(2), as
+        on Linux)."""
+        for (level, option), value in self._options.items():
+            to.setsockopt(level, option, value)
+
     def getsockopt(self, level: int, option: int, size: int = 0, *_: Any) -> Any:
-        """What was set, or 0; bytes where a `size` is given."""
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_TYPE):
-            value = int(self.type)
+        """What was set, or 0; bytes where a `size` is given. Buffers are twice what was set, as
+        Linux reports them.
+
+        OSError ENOPROTOOPT at a level that a socket of this kind does not have.
+        """
+        key = (level, option)
+        if level not in (socket.SOL_SOCKET, socket.IPPROTO_IP, self.proto):
+            raise system_error(errno.ENOPROTOOPT)
+        if key in self._facts():
+            value = self._facts()[key]
+        elif key in (_SEND_BUFFER, _RECEIVE_BUFFER) and key in self._options:
+            value = 2 * max(_number(self._options[key]), _LEAST_BUFFER // 2)
+        elif key == _LINGER:
+            found = self._options.get(key, struct.pack("ii", 0, 0))
+            return found[:size] if size else int.from_bytes(found[:4], sys.byteorder)
+        elif key == _CONGESTION:
+            found = bytes(self._options.get(key, TcpSettings().congestion.encode()))
+            return found.ljust(16, b"\0")[: size or 16]
+        elif key in _KEEP_ALIVE_DEFAULTS:
+            value = _number(self._options.get(key, _KEEP_ALIVE_DEFAULTS[key]))
         else:
-            value = _number(self._options.get((level, option), 0))
-        return value.to_bytes(4, sys.byteorder)[:size] if size else value
+            value = _number(self._options.get(key, self._usual(key)))
+        return value.to_bytes(4, sys.byteorder, signed=value < 0)[:size] if size else value
+
+    def _usual(self, key: tuple[int, int]) -> int:
+        """What Linux says where nothing was set."""
+        if key in (_SEND_BUFFER, _RECEIVE_BUFFER) and self.type is socket.SOCK_DGRAM:
+            return RECEIVE_BUFFER
+        return _DEFAULTS.get(key, 0)
+
+    def _facts(self) -> dict[tuple[int, int], int]:
+        """What nobody can set."""
+        return {
+            (socket.SOL_SOCKET, socket.SO_TYPE): int(self.type),
+            (socket.SOL_SOCKET, socket.SO_DOMAIN): int(self.family),
+            (socket.SOL_SOCKET, socket.SO_PROTOCOL): self.proto,
+            (socket.SOL_SOCKET, socket.SO_ACCEPTCONN): int(self.is_listening),
+        }
 
     def fileno(self) -> int:
         """A descriptor that says "nothing to read" to whoever polls it; of no other use."""
@@ -123,6 +175,8 @@ class SocketFacade:
 class ListenerFacade(SocketFacade):
     """Of a listening TCP socket: options hold for the connections that it accepts from then on."""
 
+    is_listening = True
+
     def __init__(self, listener: Listener) -> None:
         super().__init__(socket.SOCK_STREAM, listener.local)
         self._listener = listener
@@ -141,11 +195,6 @@ class ListenerFacade(SocketFacade):
             return value.to_bytes(4, sys.byteorder)[:size] if size else value
         return super().getsockopt(level, option, size)
 
-    def hand_down(self, accepted: SocketFacade) -> None:
-        """A connection begins with what was set here (accept(2), as on Linux)."""
-        for (level, option), value in self._options.items():
-            accepted.setsockopt(level, option, value)
-
 
 class ConnectionFacade(SocketFacade):
     """Of a TCP connection. `network_now` tells the network time in ns."""
@@ -162,10 +211,8 @@ class ConnectionFacade(SocketFacade):
         key = (level, option)
         connection = self._connection
         if key == _CONGESTION:
-            try:
-                connection.set_congestion_control(bytes(value).rstrip(b"\0").decode("ascii"))
-            except ValueError:
-                raise system_error(errno.ENOENT) from None
+            super().setsockopt(level, option, value)
+            connection.set_congestion_control(_text(value))
             return
         if key == _LINGER:
             enabled, seconds = struct.unpack("ii", value)
@@ -204,11 +251,6 @@ class ConnectionFacade(SocketFacade):
                 value = connection.sender.mss
             case key if key == _QUICK_ACK:
                 value = int(not connection.receiver.acks.interactive)
-            case key if key in _KEEP_ALIVE_DEFAULTS:
-                value = _number(self._options.get(key, _KEEP_ALIVE_DEFAULTS[key]))
-            case key if key == _LINGER:
-                found = self._options.get(key, struct.pack("ii", 0, 0))
-                return found[:size] if size else int.from_bytes(found[:4], sys.byteorder)
             case _:
                 return super().getsockopt(level, option, size)
         return value.to_bytes(4, sys.byteorder)[:size] if size else value
@@ -233,6 +275,10 @@ class ConnectionFacade(SocketFacade):
             _number(self._options.get(key, usual)) for key, usual in _KEEP_ALIVE_DEFAULTS.items()
         )
         return KeepAlive(idle * SECOND, interval * SECOND, probes)
+
+
+def _text(value: Any) -> str:
+    return bytes(value).rstrip(b"\0").decode("ascii", "replace")
 
 
 def _number(value: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 import zlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -13,14 +14,13 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from netsim.aio.stream_sockets import BoundSocket
 from netsim.tools.context import Context, is_numeric
 from netsim.tools.curl_errors import curl_error, timeout_error
 from netsim.tools.curl_options import CurlError, Options, unreadable, with_scheme
 from netsim.tools.curl_output import Output
 from netsim.tools.curl_report import Transfer
 from netsim.tools.http_connector import Connector, Resolver
-from netsim.wire.address import IpAddress
+from netsim.wire.address import IpAddress, format_ip
 
 MAX_REDIRECTS: Final = 50
 _CHUNK: Final = 65_536
@@ -36,7 +36,16 @@ _OWN_HEADERS: Final = (
 
 def _from(source: IpAddress | None) -> dict[str, Any]:
     """What has a connector's connections come from an address; needs aiohttp 3.12."""
-    return {} if source is None else {"socket_factory": lambda _: BoundSocket(source)}
+    if source is None:
+        return {}
+
+    def bound(_: object) -> socket.socket:
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.bind((format_ip(source), 0))
+        return sock
+
+    return {"socket_factory": bound}
 
 
 class Client:

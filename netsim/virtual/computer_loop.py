@@ -45,6 +45,7 @@ class ComputerLoop(LoopOnComputer):
         VirtualLoop.__init__(self, timeline, node.name)
         self.strands.take_loop = lambda loop: become_thread_loop(loop, self)
         environment.threads = self.strands
+        environment.machine = self
         self.attach_host(node.host, paths.hosts_table_of(node.name), path_finder=paths.path)
         driver.news = node.host.ready
         driver.on_news = self.wake
@@ -168,11 +169,11 @@ class ComputerLoop(LoopOnComputer):
         descriptors: Mapping[int, int] = _NONE,
     ) -> bool:
         """In network time, while all else goes on."""
+        if ready():
+            return True
         strand = self.strands.running
         if strand is None:
             refuse_to_block(what)
-        if ready():
-            return True
         if timeout_ns is not None and timeout_ns <= 0:
             strand.has_polled()
             return False
@@ -195,6 +196,7 @@ class ComputerLoop(LoopOnComputer):
     def lose_power(self) -> list[Any]:
         """It runs no more, and what is not the program's own is let go. The rest, to be held."""
         self.is_over = True
+        self.environment.machine = None
         modules = self.environment.modules
         held: list[Any] = [] if modules is None else [modules.loaded]
         self._blocked.wake()

@@ -18,6 +18,7 @@ from netsim.core.errors import DeadlockError, OutsideError, UnrepeatableWarning
 from netsim.core.streams import RandomStreams
 from netsim.interception.environment import Environment
 from netsim.site.driver import Action
+from netsim.sockets import installation
 from netsim.virtual.strand import left_as_they_stood
 from netsim.virtual.stuck_watch import StuckWatch
 from netsim.virtual.timeline import Timeline, Timer
@@ -47,7 +48,12 @@ class DirectorLoop(VirtualLoop):
 
     def run_forever(self) -> None:
         """As asyncio, in virtual time."""
-        with StuckWatch(self.timeline), self.timeline.interception:
+        interception = self.timeline.interception
+        with (
+            StuckWatch(self.timeline),
+            interception,
+            installation.installed(interception.machine_of_caller),
+        ):
             super().run_forever()
 
     def step(self) -> None:

@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 from protocols import Recorder
 
+from netsim.aio.host_loop import computer_that_runs
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.streams import RandomStreams
+from netsim.sockets import installation
+from netsim.sockets.caller import outside
 from netsim.sockets.hosts_table import HostsTable
 from netsim.stack.host import Host
 
@@ -41,13 +44,15 @@ class _FlushingSelector(selectors.SelectSelector):
         if loop.host.ready:
             loop.call_soon(loop.dispatch_ready)
             timeout = 0
-        return super().select(timeout)
+        with outside():
+            return super().select(timeout)
 
 
 @pytest.fixture
 def loop() -> Iterator[LonelyLoop]:
     loop = LonelyLoop()
-    yield loop
+    with installation.installed(computer_that_runs):
+        yield loop
     loop.close()
 
 
@@ -59,7 +64,8 @@ def test_outside_is_the_real_network(loop: LonelyLoop) -> None:
         return made[-1]
 
     async def talk() -> None:
-        listening = socket.socket()
+        with outside():
+            listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
         address, port = listening.getsockname()
         server = await loop.outside.create_server(make, listening)

@@ -180,10 +180,17 @@ def test_a_factory_that_fails_resets_its_client(world: World) -> None:
     world.problems.clear()
 
 
-def test_real_sockets_cannot_listen(world: World) -> None:
+def test_a_server_on_a_socket_of_the_programs_own(world: World) -> None:
     async def serve() -> None:
-        with socket.socket() as sock, pytest.raises(ValueError, match="give host/port"):
-            await world.loop("web").create_server(Recorder, sock=sock)
+        sock = socket.create_server(("", 80))
+        server = await world.loop("web").create_server(Recorder, sock=sock)
+        assert [each.getsockname() for each in server.sockets] == [("0.0.0.0", 80)]
+        transport, _ = await world.loop("web").create_connection(Recorder, "web", 80)
+        transport.close()
+        server.close()
+        assert sock.fileno() == -1, "it belongs to the server"
+        with pytest.raises(ConnectionRefusedError):
+            await world.loop("web").create_connection(Recorder, "web", 80)
         with pytest.raises(TypeError, match="SSLContext"):
             await world.loop("web").create_server(Recorder, port=80, ssl=True)  # type: ignore[arg-type]
 

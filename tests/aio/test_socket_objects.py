@@ -1,4 +1,4 @@
-"""Real socket objects as tokens for simulated connections, and facades that look like sockets."""
+"""Socket objects of programs on an event loop, and facades that look like sockets."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def upper_server() -> None:
     await asyncio.start_server(serve, port=80)
 
 
-def test_a_token_given_back_to_create_connection(world: World) -> None:
+def test_a_socket_given_to_create_connection(world: World) -> None:
     """What aiohttp's happy eyeballs does."""
     world.run("web", upper_server())
     alice = world.loop("alice")
@@ -39,11 +39,13 @@ def test_a_token_given_back_to_create_connection(world: World) -> None:
         sock.setblocking(False)
         await alice.sock_connect(sock, ("web", 80))
         transport, here = await alice.create_connection(Recorder, sock=sock)
-        assert sock.fileno() == -1, "the token has served"
+        assert sock.getpeername() == transport.get_extra_info("peername"), "it is still the same"
         assert isinstance(here, Recorder)
         transport.write(b"hello")
         assert await here.receive(5) == b"HELLO"
         transport.close()
+        await asyncio.sleep(0)
+        assert sock.fileno() == -1, "it belongs to the transport"
         with socket.socket() as other, pytest.raises(ValueError, match="not connected"):
             await alice.create_connection(Recorder, sock=other)
         with socket.socket() as other, pytest.raises(ValueError, match="can not be specified"):
@@ -53,7 +55,7 @@ def test_a_token_given_back_to_create_connection(world: World) -> None:
     world.run_for(1)
 
 
-def test_a_token_used_with_the_methods_for_sockets(world: World) -> None:
+def test_the_methods_for_sockets(world: World) -> None:
     world.run("web", upper_server())
     alice = world.loop("alice")
 
@@ -74,7 +76,7 @@ def test_a_token_used_with_the_methods_for_sockets(world: World) -> None:
     assert [view.state.name for view in alice.host.tcp.connections()] == ["TIME_WAIT"]
 
 
-def test_a_token_that_nobody_uses_gives_its_connection_up(world: World) -> None:
+def test_a_socket_that_nobody_has_any_more_is_closed(world: World) -> None:
     made = world.run("web", listen(world.loop("web"), Recorder))
     alice = world.loop("alice")
 
@@ -88,27 +90,29 @@ def test_a_token_that_nobody_uses_gives_its_connection_up(world: World) -> None:
     assert made[0].happened == ["made", "eof", "lost"]
 
 
-def test_tokens_of_the_wrong_kind(world: World) -> None:
+def test_what_does_not_reach_the_network(world: World) -> None:
     alice = world.loop("alice")
+    foreign = socket.socket()
+    foreign.setblocking(False)
 
     async def connect() -> None:
-        with socket.socket(socket.AF_INET6) as sock:
-            with pytest.raises(OSError, match="not supported") as caught:
-                await alice.sock_connect(sock, ("::1", 80))
-            assert caught.value.errno == errno.EAFNOSUPPORT
-        with socket.socket(type=socket.SOCK_DGRAM) as sock:
-            with pytest.raises(OSError, match="not supported"):
-                await alice.sock_connect(sock, ("web", 80))
-            # Neither does one lead into the real network.
-            with pytest.raises(OSError, match="create_datagram_endpoint"):
-                await alice.sock_sendto(sock, b"", ("127.0.0.1", 9))
+        with pytest.raises(OSError, match="not supported") as caught:
+            socket.socket(socket.AF_INET6)
+        assert caught.value.errno == errno.EAFNOSUPPORT
+        with pytest.raises(PermissionError):
+            socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        # Neither does one lead into the real network.
+        with pytest.raises(OSError, match="not made on a computer"):
+            await alice.sock_connect(foreign, ("127.0.0.1", 9))
+        with pytest.raises(OSError, match="not made on a computer"):
+            await alice.create_server(Recorder, sock=foreign)
         with socket.socket() as sock:
-            with pytest.raises(OSError, match="create_server"):
-                await alice.sock_accept(sock)
-            with pytest.raises(ConnectionRefusedError):
+            sock.setblocking(False)
+            with pytest.raises(ConnectionRefusedError, match="Connect call failed"):
                 await alice.sock_connect(sock, ("web", 81))
 
-    world.run("alice", connect())
+    with foreign:
+        world.run("alice", connect())
 
 
 def readable(sock: Any) -> bool:

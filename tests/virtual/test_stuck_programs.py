@@ -15,12 +15,11 @@ from netsim.scenario.scenario_run import execute
 from netsim.virtual import stuck_watch
 
 PROGRAM = "async def serve():\n    while True:\n        pass\n"
-ACCEPTS = """\
-import socket
+READS = """
+import os
 
 def serve():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.accept()
+    os.read(os.pipe()[0], 1)
 """
 TOPOLOGY = """\
 name: stuck
@@ -63,7 +62,7 @@ def test_without_a_limit_it_has_the_longest_step(
 def test_one_that_waits_in_the_kernel_is_ended_too(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (folder / "endless_program.py").write_text(ACCEPTS)
+    (folder / "endless_program.py").write_text(READS)
     monkeypatch.setattr(stuck_watch, "LONGEST_STEP", 2.0)
     before = signal.getsignal(signal.SIGURG)
 

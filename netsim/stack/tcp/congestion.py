@@ -62,3 +62,8 @@ def named(name: str) -> Algorithm:
     except KeyError:
         known = ", ".join(sorted(_ALGORITHMS))
         raise ValueError(f"no congestion control {name!r}; there are: {known}") from None
+
+
+def algorithm_names() -> list[str]:
+    """Of those there are."""
+    return sorted(_ALGORITHMS)

@@ -65,6 +65,10 @@ class Listener:
         """How many may wait."""
         return self._backlog
 
+    @backlog.setter
+    def backlog(self, value: int) -> None:
+        self._backlog = max(value, 1)
+
     def accept(self) -> TcpSocket | None:
         """The connection that has waited longest, or None; it may have ended meanwhile."""
         if not self._queue:

@@ -262,6 +262,16 @@ class Receiver:
         self.readable = 0
         return data
 
+    def peek(self, limit: int) -> bytes:
+        """What `read` would give, and still will."""
+        taken: list[bytes] = []
+        for chunk in self.chunks:
+            if limit <= 0:
+                break
+            taken.append(chunk[:limit])
+            limit -= len(chunk)
+        return b"".join(taken)
+
     def _read_some(self, limit: int) -> bytes:
         chunks = self.chunks
         taken: list[bytes] = []

@@ -9,6 +9,7 @@ from typing import Any, Final
 from netsim.core.host_faults import ConnectionFault
 from netsim.stack.socket_errors import AddressInUseError
 from netsim.stack.tcp import handshake, header_prediction, path_errors, tcp_socket
+from netsim.stack.tcp.bound_ports import BoundPort, BoundPorts, overlap
 from netsim.stack.tcp.connection import Shared
 from netsim.stack.tcp.connection_faults import ConnectionFaults
 from netsim.stack.tcp.endpoints import Endpoint, key_of
@@ -39,7 +40,7 @@ class Tcp:
     Addresses are packed, whatever the family; times are ns of network time.
     """
 
-    __slots__ = ("_faults", "_listeners", "_probes", "_random", "_shared", "dirty")
+    __slots__ = ("_bound", "_faults", "_listeners", "_probes", "_random", "_shared", "dirty")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Tcp:
         self.dirty = self._shared.dirty
         """Connections for which `flush` has something to do."""
         self._listeners: dict[tuple[bytes | None, int], Listener] = {}
+        self._bound = BoundPorts()
         self._faults = ConnectionFaults()
         self._probes = SynProbes(self._shared, random)
 
@@ -198,7 +200,7 @@ class Tcp:
             return key not in shared.connections and key not in shared.time_wait.entries
 
         port = local[1] or ephemeral_port(
-            self._random, lambda port: is_free(port) and not self.is_listened_on(address, port)
+            self._random, lambda port: is_free(port) and not self._is_used(address, port)
         )
         if not is_free(port):
             raise AddressInUseError(f"port {port} is connected to that peer already")
@@ -217,13 +219,47 @@ class Tcp:
         if somebody listens there."""
         if port == 0:
             port = ephemeral_port(
-                self._random, lambda candidate: not self.is_listened_on(address, candidate)
+                self._random, lambda candidate: not self._is_used(address, candidate)
             )
         elif self.is_listened_on(address, port):
             raise AddressInUseError(f"port {port} has a listener already")
         listener = Listener(self._shared, self._listeners, (address, port), backlog)
         self._listeners[listener.local] = listener
         return listener
+
+    def bind(self, address: bytes | None, port: int, *, may_share: bool = False) -> BoundPort:
+        """Hold a port for one who will listen or connect, until `unbind`; port 0 takes a free one.
+
+        AddressInUseError as from bind(2): where somebody listens; where the port is held or
+        connections are, TIME-WAIT included, unless it may be shared (SO_REUSEADDR).
+        AddressNotAvailableError when no ephemeral port is left.
+        """
+        if port == 0:
+            port = ephemeral_port(
+                self._random, lambda candidate: not self._is_used(address, candidate)
+            )
+        elif (
+            self.is_listened_on(address, port)
+            or self._bound.conflicts(address, port, may_share=may_share)
+            or (not may_share and self._is_connected(address, port))
+        ):
+            raise AddressInUseError(f"port {port} is taken")
+        bound = BoundPort((address, port), may_share=may_share)
+        self._bound.hold(bound)
+        return bound
+
+    def unbind(self, bound: BoundPort) -> None:
+        """Give a port back; harmless when repeated."""
+        self._bound.release(bound)
+
+    def _is_used(self, address: bytes | None, port: int) -> bool:
+        return self.is_listened_on(address, port) or self._bound.is_held(address, port)
+
+    def _is_connected(self, address: bytes | None, port: int) -> bool:
+        shared, wanted = self._shared, (address, port)
+        return any(overlap(each.local, wanted) for each in shared.connections.values()) or any(
+            overlap(each.local, wanted) for each in shared.time_wait.entries.values()
+        )
 
     def open_probe(self) -> SynProbe:
         """For SYNs that open nothing."""

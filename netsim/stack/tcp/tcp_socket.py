@@ -132,6 +132,10 @@ class TcpSocket(Connection):
             self.mark_dirty()
         return data
 
+    def peek(self, limit: int) -> bytes:
+        """What `receive` would give, and still will."""
+        return self.receiver.peek(limit)
+
     def shutdown(self) -> None:
         """Half-close: a FIN follows what is buffered. Receiving goes on. Harmless when
         repeated."""

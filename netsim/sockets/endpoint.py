@@ -1,0 +1,146 @@
+"""What a kernel keeps behind a descriptor: what streams and datagrams have in common.
+
+Operations are those of system calls, never block (BlockingIOError where they would), and are done
+where the stack may be touched (`Machine.call`).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from abc import ABC, abstractmethod
+from typing import Any, Final
+
+from netsim.sockets.machine import Machine, WaitQueue
+from netsim.sockets.os_errors import system_error
+from netsim.sockets.socket_facade import SocketFacade
+from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
+
+Name = tuple[str, int]
+Received = tuple[bytes, Name | None]
+"""Data, and from where, if it is a datagram."""
+
+LOOPBACK: Final = b"\x7f\x00\x00\x01"
+
+
+class Endpoint(ABC):
+    """One socket of a computer, however many descriptors refer to it."""
+
+    serves_threads = True
+    """Who waits here may be a thread, which goes on while the event loop is blocked."""
+    options: SocketFacade | None = None
+    """None once the stack is gone (`forget_stack`)."""
+
+    def __init__(self, machine: Machine, kind: socket.SocketKind) -> None:
+        self.machine = machine
+        self.kind = kind
+        self.queue = WaitQueue()
+        """Who waits for something to happen here."""
+        self.references = 1
+        """Descriptors."""
+        self.operations = 0
+        """How many there were: who is called when the socket is ready, and does nothing, is not
+        called again at the same instant."""
+        self.is_closed = False
+
+    # What happens to it
+
+    def socket_ready(self) -> None:
+        """Something has happened to a socket of the stack that stands behind it."""
+        self.queue.wake()
+
+    @abstractmethod
+    def events(self) -> int:
+        """Those of `poll(2)` that are true now."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """As a kernel does when the last descriptor is closed."""
+
+    @abstractmethod
+    def forget_stack(self) -> None:
+        """The computer has lost its power: nothing of the stack is held any more."""
+
+    # Names
+
+    def place(self, address: Any, *, is_local: bool = False) -> tuple[IpAddress, int]:
+        """An address as Python's sockets take it; names are looked up in the hosts table.
+
+        TypeError and OverflowError as from Python's own, `socket.gaierror`.
+        """
+        if not isinstance(address, tuple):
+            raise TypeError(f"address must be a tuple, not {type(address).__name__}")
+        if len(address) != 2:
+            raise TypeError("AF_INET address must be a pair (host, port)")
+        host, port = address
+        if not isinstance(port, int):
+            raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
+        if not 0 <= port <= 0xFFFF:
+            raise OverflowError("bind(): port must be 0-65535.")
+        if host == "<broadcast>":
+            return parse_ip("255.255.255.255"), port
+        ip = UNSPECIFIED if host == "" else self.machine.hosts_table.resolve(host, passive=True)
+        if ip == UNSPECIFIED and not is_local:
+            ip = LOOPBACK  # as Linux
+        return ip, port
+
+    @abstractmethod
+    def getsockname(self) -> Name: ...
+
+    @abstractmethod
+    def getpeername(self) -> Name:
+        """OSError ENOTCONN without a peer."""
+
+    # Options
+
+    def setsockopt(self, level: int, option: int, value: Any, *rest: Any) -> None:
+        self._alive().setsockopt(level, option, value, *rest)
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
+        """SO_ERROR is told once."""
+        options = self._alive()
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
+            value = self.take_error() or 0
+            return value.to_bytes(4, "little")[:size] if size else value
+        return options.getsockopt(level, option, size)
+
+    @abstractmethod
+    def take_error(self) -> int | None:
+        """The errno that nobody was told of yet."""
+
+    # System calls that only some kinds have
+
+    @abstractmethod
+    def bind(self, address: Any) -> None: ...
+
+    @abstractmethod
+    def connect(self, address: Any) -> None:
+        """BlockingIOError EINPROGRESS where that takes time, EALREADY when it still does."""
+
+    @abstractmethod
+    def receive(self, size: int, flags: int) -> Received: ...
+
+    @abstractmethod
+    def send(self, data: Any, flags: int, address: Any = None) -> int:
+        """How many octets were taken."""
+
+    @abstractmethod
+    def shutdown(self, how: int) -> None: ...
+
+    def listen(self, backlog: int) -> None:
+        """Only streams do: OSError EOPNOTSUPP."""
+        raise system_error(errno.EOPNOTSUPP)
+
+    def accept(self) -> tuple[Endpoint, Name]:
+        """Only streams do: OSError EOPNOTSUPP."""
+        raise system_error(errno.EOPNOTSUPP)
+
+    def _alive(self) -> SocketFacade:
+        if self.options is None or self.is_closed:
+            raise system_error(errno.EBADF)
+        return self.options
+
+
+def would_block() -> OSError:
+    """EAGAIN, as of a socket that does not wait."""
+    return system_error(errno.EAGAIN)

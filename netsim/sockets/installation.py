@@ -1,0 +1,172 @@
+"""Sockets, names, polling and TLS of programs on computers, in the place of the interpreter's.
+
+Whoever hosts nodes installs it, and says how to know whose program calls. All others have the real
+thing, and what they made before or meanwhile stays so.
+"""
+
+from __future__ import annotations
+
+import _socket
+import contextlib
+import functools
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from netsim.core.errors import InterceptionError
+from netsim.interception.c_functions import FunctionReplacement, Replacement
+from netsim.sockets import caller, descriptors, socket_calls
+from netsim.sockets.endpoint import Endpoint
+from netsim.sockets.machine import MachineOfCaller
+from netsim.sockets.name_calls import NameCalls
+from netsim.sockets.poll_calls import PollCalls
+from netsim.sockets.tls_calls import TlsCalls
+
+_ABSENT: Final = object()
+
+
+class _SocketClass:
+    """The methods of `socket.socket`."""
+
+    def __init__(self) -> None:
+        self._ours: dict[str, Any] = {
+            name: _method(getattr(socket.socket, name), ours)
+            for name, ours in socket_calls.METHODS.items()
+        }
+        self._ours |= {
+            "__init__": _initializer(socket.socket.__init__),
+            "_real_close": _closer(vars(socket.socket)["_real_close"]),
+            "detach": _detacher(socket.socket.detach),
+        }
+        self._before = {name: vars(socket.socket).get(name, _ABSENT) for name in self._ours}
+
+    def install(self) -> None:
+        """From now on."""
+        for name, method in self._ours.items():
+            setattr(socket.socket, name, method)
+
+    def uninstall(self) -> None:
+        """Put back exactly what was."""
+        for name, method in self._before.items():
+            if method is _ABSENT:
+                delattr(socket.socket, name)
+            else:
+                setattr(socket.socket, name, method)
+
+
+def _method(original: Any, ours: Callable[..., Any]) -> Any:
+    @functools.wraps(original)
+    def method(self: socket.socket, /, *args: Any, **kwargs: Any) -> Any:
+        endpoint: Endpoint | None = descriptors.endpoint_of(descriptors.fileno(self))
+        if endpoint is None:
+            return original(self, *args, **kwargs)
+        return ours(self, endpoint, *args, **kwargs)
+
+    return method
+
+
+def _initializer(original: Any) -> Any:
+    @functools.wraps(original)
+    def initialize(
+        self: socket.socket,
+        family: int = -1,
+        type: int = -1,
+        proto: int = -1,
+        fileno: int | None = None,
+    ) -> None:
+        machine = None if fileno is not None else caller.machine_of_caller()
+        is_ours = machine is not None and socket_calls.check_new(family, type, proto)
+        original(self, family, type, proto, fileno)
+        if is_ours:
+            assert machine is not None
+            endpoint = descriptors.new_endpoint(machine, self.type)
+            descriptors.add(descriptors.fileno(self), endpoint)
+        descriptors.hold(self)
+
+    return initialize
+
+
+def _closer(original: Any) -> Any:
+    @functools.wraps(original)
+    def _real_close(self: socket.socket, *args: Any) -> None:
+        socket_calls.close(self, lambda: original(self, *args))
+
+    return _real_close
+
+
+def _detacher(original: Any) -> Any:
+    @functools.wraps(original)
+    def detach(self: socket.socket) -> Any:
+        descriptors.release(self)
+        return original(self)
+
+    return detach
+
+
+class _DescriptorFunctions:
+    """`socket.dup`, on which `socket.fromfd` stands, and `socket.close`."""
+
+    def __init__(self) -> None:
+        dup = FunctionReplacement(
+            _socket.dup, lambda number: socket_calls.duplicated(number, dup.original(number))
+        )
+        close = FunctionReplacement(
+            _socket.close, lambda number: socket_calls.close_number(number, close.original)
+        )
+        self._functions = [dup, close]
+
+    def install(self) -> None:
+        """From now on."""
+        for function in self._functions:
+            function.install()
+
+    def uninstall(self) -> None:
+        """Put back exactly what was."""
+        for function in self._functions:
+            function.uninstall()
+
+
+@functools.cache
+def _parts() -> list[Replacement]:
+    return [_SocketClass(), _DescriptorFunctions(), NameCalls(), PollCalls(), TlsCalls()]
+
+
+_is_installed = False
+
+
+def install(machine_of_caller: MachineOfCaller) -> None:
+    """From now on programs have the sockets of the computer that they are on.
+
+    InterceptionError when that is so already, UnsupportedInterpreterError where it cannot be.
+    """
+    global _is_installed  # there is one interpreter
+    if _is_installed:
+        raise InterceptionError("computers' sockets are installed already in this process")
+    for part in _parts():
+        part.install()
+    _is_installed = True
+    caller.ask(machine_of_caller)
+
+
+@contextlib.contextmanager
+def installed(machine_of_caller: MachineOfCaller) -> Iterator[None]:
+    """While it lasts."""
+    install(machine_of_caller)
+    try:
+        yield
+    finally:
+        uninstall()
+
+
+def uninstall() -> None:
+    """Put back exactly what was; nothing happens if it is not installed.
+
+    Sockets of computers that are still open are of no use to anybody.
+    """
+    global _is_installed
+    if not _is_installed:
+        return
+    _is_installed = False
+    caller.ask(None)
+    for part in reversed(_parts()):
+        part.uninstall()

@@ -1,0 +1,320 @@
+"""The methods of `socket.socket` for those that stand for sockets of a computer.
+
+Each tries the operation where the stack may be touched; if that would block, it waits as long as
+the socket's time-out says, and tries again.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any, Final, TypeVar
+
+from netsim.core.time import SECOND
+from netsim.sockets import descriptors
+from netsim.sockets.endpoint import Endpoint, Name
+from netsim.sockets.os_errors import system_error
+
+Result = TypeVar("Result")
+
+
+def nanoseconds(seconds: float) -> int:
+    """A time-out, rounded up."""
+    numerator, denominator = float(seconds).as_integer_ratio()
+    return -(-numerator * SECOND // denominator)
+
+
+def perform(
+    sock: socket.socket,
+    endpoint: Endpoint,
+    what: str,
+    operation: Callable[..., Result],
+    *args: Any,
+    flags: int = 0,
+    timeout: float | None = -1,
+) -> Result:
+    """The result of an operation, waited for as long as the socket's time-out says, or `timeout`.
+
+    BlockingIOError where that is zero, TimeoutError, BlockingCallError on an event loop.
+    """
+    machine = endpoint.machine
+    if timeout == -1:
+        timeout = 0.0 if flags & socket.MSG_DONTWAIT else sock.gettimeout()
+    if timeout == 0:
+        return machine.call(operation, *args)
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def attempt() -> bool:
+        try:
+            results.append(operation(*args))
+        except BlockingIOError:
+            return False
+        except BaseException as error:  # noqa: BLE001  # it is the caller's, on another thread
+            errors.append(error)
+        return True
+
+    limit = None if timeout is None else nanoseconds(timeout)
+    if not machine.wait(attempt, (endpoint.queue,), limit, f"{what} on a socket"):
+        raise TimeoutError("timed out")
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+# Connections ------------------------------------------------------------------------------------
+
+
+def connect(sock: socket.socket, endpoint: Endpoint, address: Any, /) -> None:
+    perform(sock, endpoint, "connect()", endpoint.connect, address)
+
+
+def connect_ex(sock: socket.socket, endpoint: Endpoint, address: Any, /) -> int:
+    try:
+        connect(sock, endpoint, address)
+    except TimeoutError as error:
+        # Python's own says so of its own time-out, and the kernel's is an errno.
+        return error.errno or errno.EAGAIN
+    except socket.gaierror:
+        raise
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
+def bind(sock: socket.socket, endpoint: Endpoint, address: Any, /) -> None:
+    endpoint.machine.call(endpoint.bind, address)
+
+
+def listen(sock: socket.socket, endpoint: Endpoint, backlog: int = 128, /) -> None:
+    endpoint.machine.call(endpoint.listen, backlog)
+
+
+def _accept(sock: socket.socket, endpoint: Endpoint) -> tuple[int, Name]:
+    """A descriptor of the new connection, and who is there. The number is reserved first: a
+    connection that finds none stays in the queue."""
+    reserved = _socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        accepted, peer = perform(sock, endpoint, "accept()", endpoint.accept)
+    except BaseException:
+        reserved.close()
+        raise
+    descriptors.add(reserved.fileno(), accepted)
+    return reserved.detach(), peer
+
+
+def shutdown(sock: socket.socket, endpoint: Endpoint, how: int, /) -> None:
+    endpoint.machine.call(endpoint.shutdown, how)
+
+
+# Data -------------------------------------------------------------------------------------------
+
+
+def _received(sock: socket.socket, endpoint: Endpoint, what: str, size: int, flags: int) -> Any:
+    if size < 0:
+        raise ValueError(f"negative buffersize in {what.removesuffix('()')}")
+    if flags & socket.MSG_WAITALL and (flags & socket.MSG_DONTWAIT or sock.gettimeout() == 0):
+        flags &= ~socket.MSG_WAITALL  # of who does not wait, there is nothing to wait for
+    return perform(sock, endpoint, what, endpoint.receive, size, flags, flags=flags)
+
+
+def recv(sock: socket.socket, endpoint: Endpoint, bufsize: int, flags: int = 0, /) -> bytes:
+    data: bytes = _received(sock, endpoint, "recv()", bufsize, flags)[0]
+    return data
+
+
+def recvfrom(
+    sock: socket.socket, endpoint: Endpoint, bufsize: int, flags: int = 0, /
+) -> tuple[bytes, Name | None]:
+    found: tuple[bytes, Name | None] = _received(sock, endpoint, "recvfrom()", bufsize, flags)
+    return found
+
+
+def recv_into(
+    sock: socket.socket, endpoint: Endpoint, buffer: Any, nbytes: int = 0, flags: int = 0
+) -> int:
+    return recvfrom_into(sock, endpoint, buffer, nbytes, flags)[0]
+
+
+def recvfrom_into(
+    sock: socket.socket, endpoint: Endpoint, buffer: Any, nbytes: int = 0, flags: int = 0
+) -> tuple[int, Name | None]:
+    with memoryview(buffer) as whole, whole.cast("B") as view:
+        if nbytes < 0:
+            raise ValueError("negative buffersize in recv_into")
+        if nbytes > len(view):
+            raise ValueError("buffer too small for requested bytes")
+        data, source = _received(sock, endpoint, "recv_into()", nbytes or len(view), flags)
+        view[: len(data)] = data
+    return len(data), source
+
+
+def recvmsg(
+    sock: socket.socket, endpoint: Endpoint, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+) -> tuple[bytes, list[Any], int, Name | None]:
+    """There is never ancillary data."""
+    data, source = _received(sock, endpoint, "recvmsg()", bufsize, flags)
+    return data, [], 0, source
+
+
+def recvmsg_into(
+    sock: socket.socket,
+    endpoint: Endpoint,
+    buffers: Iterable[Any],
+    ancbufsize: int = 0,
+    flags: int = 0,
+    /,
+) -> tuple[int, list[Any], int, Name | None]:
+    """There is never ancillary data."""
+    views = [memoryview(each).cast("B") for each in buffers]
+    data, source = _received(sock, endpoint, "recvmsg_into()", sum(map(len, views)), flags)
+    rest = data
+    for view in views:
+        part = rest[: len(view)]
+        view[: len(part)] = part
+        rest = rest[len(part) :]
+    return len(data), [], 0, source
+
+
+def send(sock: socket.socket, endpoint: Endpoint, data: Any, flags: int = 0, /) -> int:
+    return perform(sock, endpoint, "send()", endpoint.send, data, flags, flags=flags)
+
+
+def sendall(sock: socket.socket, endpoint: Endpoint, data: Any, flags: int = 0, /) -> None:
+    """The time-out is for all of it, as in Python."""
+    with memoryview(data) as whole, whole.cast("B") as view:
+        sent = 0
+
+        def send_rest() -> None:
+            nonlocal sent
+            while True:
+                sent += endpoint.send(view[sent:], flags)
+                if sent >= len(view):
+                    return
+
+        perform(sock, endpoint, "sendall()", send_rest, flags=flags)
+
+
+def sendto(sock: socket.socket, endpoint: Endpoint, data: Any, /, *rest: Any) -> int:
+    if not 1 <= len(rest) <= 2:
+        raise TypeError(f"sendto() takes 2 or 3 arguments ({1 + len(rest)} given)")
+    flags, address = (0, rest[0]) if len(rest) == 1 else rest
+    return perform(sock, endpoint, "sendto()", endpoint.send, data, flags, address, flags=flags)
+
+
+def sendmsg(
+    sock: socket.socket,
+    endpoint: Endpoint,
+    buffers: Iterable[Any],
+    ancdata: Iterable[Any] = (),
+    flags: int = 0,
+    address: Any = None,
+    /,
+) -> int:
+    """OSError EOPNOTSUPP with ancillary data."""
+    if any(True for _ in ancdata):
+        raise OSError(
+            errno.EOPNOTSUPP, "the simulated network has no ancillary data: call sendmsg() without"
+        )
+    data = b"".join(buffers)
+    return perform(sock, endpoint, "sendmsg()", endpoint.send, data, flags, address, flags=flags)
+
+
+def sendfile(
+    sock: Any, endpoint: Endpoint, file: Any, offset: int = 0, count: int | None = None
+) -> int:
+    """Without the kernel's own, which knows the real socket only."""
+    sent: int = sock._sendfile_use_send(file, offset, count)
+    return sent
+
+
+# Names and options ------------------------------------------------------------------------------
+
+
+def getsockname(sock: socket.socket, endpoint: Endpoint) -> Name:
+    return endpoint.machine.call(endpoint.getsockname)
+
+
+def getpeername(sock: socket.socket, endpoint: Endpoint) -> Name:
+    return endpoint.machine.call(endpoint.getpeername)
+
+
+def setsockopt(
+    sock: socket.socket, endpoint: Endpoint, level: int, option: int, value: Any, *rest: Any
+) -> None:
+    endpoint.machine.call(endpoint.setsockopt, level, option, value, *rest)
+
+
+def getsockopt(
+    sock: socket.socket, endpoint: Endpoint, level: int, option: int, buflen: int = 0, /
+) -> Any:
+    return endpoint.machine.call(endpoint.getsockopt, level, option, buflen)
+
+
+METHODS: Final[dict[str, Callable[..., Any]]] = {
+    function.__name__: function
+    for function in (
+        *(connect, connect_ex, bind, listen, _accept, shutdown),
+        *(recv, recvfrom, recv_into, recvfrom_into, recvmsg, recvmsg_into),
+        *(send, sendall, sendto, sendmsg, sendfile),
+        *(getsockname, getpeername, setsockopt, getsockopt),
+    )
+}
+"""By name, each called with the socket and what stands behind it before its arguments."""
+
+
+# The life of a descriptor -----------------------------------------------------------------------
+
+
+def duplicated(descriptor: int, duplicate: int) -> int:
+    """A second descriptor of the same socket."""
+    endpoint = descriptors.endpoint_of(descriptor)
+    if endpoint is not None:
+        endpoint.references += 1
+        descriptors.add(duplicate, endpoint)
+    return duplicate
+
+
+def close(sock: socket.socket, close_kernels: Callable[[], None]) -> None:
+    """What `socket.close` comes to when no file of `makefile` is left."""
+    endpoint = descriptors.remove(descriptors.fileno(sock))
+    close_kernels()
+    if endpoint is not None:
+        descriptors.let_go(endpoint)
+
+
+_FAMILIES: Final = (socket.AF_UNIX, getattr(socket, "AF_ALG", socket.AF_UNIX))
+"""Those that lead nowhere, and are the kernel's."""
+
+
+def check_new(family: int, kind: int, protocol: int) -> bool:
+    """Whether a socket made on a computer is one of the computer's; no: the kernel's.
+
+    OSError EAFNOSUPPORT (IPv6 too, as of a kernel without it), EPERM (raw sockets),
+    ESOCKTNOSUPPORT, EPROTONOSUPPORT.
+    """
+    family = socket.AF_INET if family == -1 else family
+    kind = socket.SOCK_STREAM if kind == -1 else kind
+    kind &= ~(getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0))
+    if family in _FAMILIES:
+        return False
+    if kind == socket.SOCK_RAW or family == getattr(socket, "AF_PACKET", None):
+        raise system_error(errno.EPERM)
+    if family != socket.AF_INET:
+        raise system_error(errno.EAFNOSUPPORT)
+    wanted = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
+    if kind not in wanted:
+        raise system_error(errno.ESOCKTNOSUPPORT)
+    if protocol not in (-1, 0, wanted[socket.SocketKind(kind)]):
+        raise system_error(errno.EPROTONOSUPPORT)
+    return True
+
+
+def close_number(descriptor: int, close_kernels: Callable[[int], None]) -> None:
+    """As `socket.close(fd)`, of a number that was detached."""
+    endpoint = descriptors.remove(descriptor)
+    close_kernels(descriptor)
+    if endpoint is not None:
+        descriptors.let_go(endpoint)

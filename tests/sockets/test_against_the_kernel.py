@@ -1,0 +1,383 @@
+"""The same calls of sockets on the kernel's loopback and on a computer: results must be equal.
+
+A scenario is a coroutine that notes down what it sees. Its sockets do not block; it waits with
+`sock_*` or tries again after a moment, which both event loops know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import select
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+from virtual_computers import World, world
+
+__all__ = ["world"]
+
+Notes = list[Any]
+Scenario = Callable[[Notes], Coroutine[Any, Any, None]]
+HOST = "127.0.0.1"
+STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+
+def new(kind: int = STREAM) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, kind)
+    sock.setblocking(False)
+    return sock
+
+
+def outcome(function: Callable[..., Any], *args: Any) -> Any:
+    """What a call gives, or the name of the errno that it raises."""
+    try:
+        return function(*args)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        in_usual_words = error.errno is None or error.strerror == os.strerror(error.errno)
+        return name if in_usual_words else str(error)
+
+
+async def settle() -> None:
+    await asyncio.sleep(0.02)
+
+
+def bound(kind: int = STREAM) -> tuple[socket.socket, Any]:
+    sock = new(kind)
+    sock.bind((HOST, 0))
+    return sock, sock.getsockname()
+
+
+async def listening(backlog: int = 5) -> tuple[socket.socket, Any]:
+    sock, name = bound()
+    sock.listen(backlog)
+    return sock, name
+
+
+async def pair() -> tuple[socket.socket, socket.socket]:
+    """Both ends of a connection: the client's, the server's."""
+    loop = asyncio.get_running_loop()
+    listener, name = await listening()
+    client = new()
+    await loop.sock_connect(client, name)
+    server, _ = await loop.sock_accept(listener)
+    listener.close()
+    return client, server
+
+
+def events(sock: socket.socket) -> str:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT | getattr(select, "POLLRDHUP", 0))
+    names = ("POLLIN", "POLLOUT", "POLLRDHUP", "POLLHUP", "POLLERR", "POLLNVAL")
+    found = dict(poll.poll(0)).get(sock.fileno(), 0)
+    return " ".join(name for name in names if found & getattr(select, name))
+
+
+async def a_new_socket(notes: Notes) -> None:
+    with new() as sock:
+        notes.append(events(sock))
+        notes.append(outcome(sock.getsockname))
+        notes.append(outcome(sock.getpeername))
+        notes.append(outcome(sock.recv, 10))
+        notes.append(outcome(sock.send, b"x"))
+        notes.append(outcome(sock.send, b""))
+        notes.append(outcome(sock.accept))
+        for how in (socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR):
+            notes.append(outcome(sock.shutdown, how))
+        notes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+
+async def binding(notes: Notes) -> None:
+    first, name = bound()
+    notes.append(name[0])
+    notes.append(outcome(first.bind, (HOST, 0)))
+    second = new()
+    notes.append(outcome(second.bind, name))
+    notes.append(outcome(second.bind, ("", name[1])))
+    notes.append(outcome(second.bind, ("192.0.2.1", 0)))
+    first.close()
+    notes.append(outcome(second.bind, name))
+    third = new()
+    for sock in (third, second):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    second.listen()
+    notes.append(outcome(third.bind, name))
+    second.close()
+    notes.append(outcome(third.bind, name))
+    third.close()
+
+
+async def listening_and_accepting(notes: Notes) -> None:
+    loop = asyncio.get_running_loop()
+    listener, name = await listening()
+    notes.append(events(listener))
+    notes.append(outcome(listener.accept))
+    notes.append(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    notes.append(outcome(listener.connect, name))
+    notes.append(outcome(listener.recv, 1))
+    notes.append(outcome(listener.send, b"x"))
+    notes.append(outcome(listener.getpeername))
+    client = new()
+    notes.append(outcome(client.connect, name))
+    await settle()
+    notes.append(outcome(client.connect_ex, name))
+    notes.append(events(client))
+    notes.append(events(listener))
+    notes.append(outcome(client.connect, name))
+    server, peer = await loop.sock_accept(listener)
+    notes.append(peer == client.getsockname())
+    notes.append(server.getsockname() == name)
+    notes.append(client.getpeername() == name)
+    notes.append(outcome(client.listen))
+    notes.append(outcome(client.bind, (HOST, 0)))
+    for sock in (client, server, listener):
+        sock.close()
+
+
+async def a_listener_that_is_shut_down(notes: Notes) -> None:
+    listener, name = await listening()
+    notes.append(outcome(listener.shutdown, socket.SHUT_RDWR))
+    notes.append(outcome(listener.accept))
+    client = new()
+    notes.append(outcome(client.connect, name))
+    await settle()
+    notes.append(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    client.close()
+    listener.close()
+
+
+async def refused(notes: Notes) -> None:
+    closed, name = bound()
+    closed.close()
+    for _ in range(2):
+        client = new()
+        notes.append(outcome(client.connect, name))
+        await settle()
+        notes.append(events(client))
+        notes.append(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        notes.append(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+        notes.append(events(client))
+        notes.append(outcome(client.getpeername))
+        client.close()
+    client = new()
+    client.connect_ex(name)
+    await settle()
+    notes.append(outcome(client.connect, name))
+    notes.append(outcome(client.recv, 1))
+    notes.append(outcome(client.send, b"x"))
+    client.close()
+
+
+async def data(notes: Notes) -> None:
+    client, server = await pair()
+    notes.append((events(client), events(server)))
+    notes.append(outcome(server.recv, 10))
+    notes.append(client.send(b"hello, world"))
+    await settle()
+    notes.append(events(server))
+    notes.append(server.recv(5, socket.MSG_PEEK))
+    notes.append(server.recv(5))
+    buffer = bytearray(10)
+    notes.append((server.recv_into(buffer, 2), bytes(buffer)))
+    notes.append(server.recvfrom(2))
+    notes.append(server.recvmsg(2))
+    views = [bytearray(1), bytearray(5)]
+    notes.append((server.recvmsg_into(views)[0], views))
+    notes.append(client.sendmsg([b"a", b"", b"bc"]))
+    await settle()
+    notes.append(outcome(server.recv, 10, socket.MSG_WAITALL))
+    notes.append(outcome(client.sendto, b"x", server.getsockname()))
+    client.close()
+    await settle()
+    notes.append(server.recv(10))
+    notes.append(server.recv(10))
+    server.close()
+
+
+async def half_closed(notes: Notes) -> None:
+    client, server = await pair()
+    client.shutdown(socket.SHUT_WR)
+    client.shutdown(socket.SHUT_WR)
+    notes.append(outcome(client.send, b"x"))
+    await settle()
+    notes.append((events(client), events(server)))
+    notes.append(server.recv(10))
+    notes.append(server.send(b"tail"))
+    await settle()
+    notes.append(client.recv(10))
+    server.shutdown(socket.SHUT_WR)
+    await settle()
+    notes.append((events(client), events(server)))
+    notes.append((outcome(client.getpeername), outcome(client.shutdown, socket.SHUT_RDWR)))
+    notes.append((client.recv(1), server.recv(1)))
+    client.close()
+    server.close()
+
+
+async def nothing_more_is_read(notes: Notes) -> None:
+    client, server = await pair()
+    client.shutdown(socket.SHUT_RD)
+    notes.append((events(client), events(server)))
+    notes.append(client.recv(1))
+    server.send(b"late")
+    await settle()
+    notes.append(client.recv(10))
+    client.close()
+    server.close()
+
+
+async def reset(notes: Notes) -> None:
+    client, server = await pair()
+    server.send(b"before")
+    await settle()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+    await settle()
+    notes.append(events(client))
+    notes.append([outcome(client.recv, 10) for _ in range(3)])
+    notes.append(outcome(client.send, b"x"))
+    notes.append(outcome(client.getpeername))
+    notes.append(events(client))
+    client.close()
+
+
+async def reset_while_sending(notes: Notes) -> None:
+    client, server = await pair()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+    await settle()
+    notes.append([outcome(client.send, b"x") for _ in range(3)])
+    notes.append(outcome(client.recv, 10))
+    client.close()
+
+
+async def a_full_send_buffer(notes: Notes) -> None:
+    client, server = await pair()
+    sent = 0
+    while (taken := outcome(client.send, b"x" * 65536)) != "EAGAIN":
+        sent += taken
+        await settle()
+    notes.append(events(client))
+    got = 0
+    while got < sent:
+        got += len(await asyncio.get_running_loop().sock_recv(server, 1 << 20))
+    await settle()
+    notes.append(events(client))
+    client.close()
+    server.close()
+
+
+async def datagrams(notes: Notes) -> None:
+    here, there = bound(DATAGRAM)[0], bound(DATAGRAM)[0]
+    name = there.getsockname()
+    notes.append((events(here), outcome(here.recv, 10), outcome(here.getpeername)))
+    notes.append((outcome(here.send, b"x"), outcome(here.listen), outcome(here.accept)))
+    notes.append(here.sendto(b"text", name))
+    notes.append(here.sendto(b"", 0, name))
+    await settle()
+    notes.append(events(there))
+    notes.append(there.recv(2, socket.MSG_PEEK))
+    data, source = there.recvfrom(2)
+    notes.append((data, source == here.getsockname()))
+    notes.append(there.recv(10))
+    notes.append(outcome(there.recv, 10))
+    here.connect(name)
+    notes.append(here.getpeername() == name)
+    notes.append(here.send(b"more"))
+    notes.append(outcome(here.sendto, b"x" * 70_000, name))
+    notes.append(outcome(here.bind, (HOST, 0)))
+    there.close()
+    here.send(b"nobody")
+    await settle()
+    notes.append((events(here), outcome(here.recv, 10), outcome(here.recv, 10)))
+    here.send(b"nobody")
+    await settle()
+    notes.append((outcome(here.send, b"x"), outcome(here.send, b"x")))
+    await settle()
+    notes.append(here.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    notes.append(here.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+    here.close()
+    last = bound(DATAGRAM)[0]
+    notes.append(outcome(last.shutdown, socket.SHUT_RDWR))
+    notes.append((outcome(last.sendto, b"x", name), events(last)))
+    last.close()
+
+
+async def lives_of_descriptors(notes: Notes) -> None:
+    client, server = await pair()
+    second = client.dup()
+    client.close()
+    notes.append(second.send(b"through the other"))
+    number = second.detach()
+    notes.append(second.fileno())
+    third = socket.socket(fileno=number)
+    third.setblocking(False)
+    await settle()
+    notes.append(server.recv(100))
+    copy = socket.fromfd(third.fileno(), socket.AF_INET, STREAM)
+    third.close()
+    file = copy.makefile("rwb")
+    copy.close()
+    file.write(b"line\n")
+    file.flush()
+    await settle()
+    notes.append(server.recv(100))
+    file.close()
+    await settle()
+    notes.append(server.recv(100))
+    server.close()
+    notes.append(outcome(server.recv, 1))
+
+
+async def options(notes: Notes) -> None:
+    sock = new()
+    for level, option in (
+        (socket.SOL_SOCKET, socket.SO_TYPE),
+        (socket.SOL_SOCKET, socket.SO_DOMAIN),
+        (socket.SOL_SOCKET, socket.SO_PROTOCOL),
+        (socket.SOL_SOCKET, socket.SO_ACCEPTCONN),
+        (socket.SOL_SOCKET, socket.SO_REUSEADDR),
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        (socket.IPPROTO_IP, socket.IP_TTL),
+    ):
+        notes.append((option, sock.getsockopt(level, option)))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50_000)
+    notes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+    linger = struct.pack("ii", 1, 3)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    notes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+    notes.append(outcome(sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"no such"))
+    notes.append(outcome(sock.setsockopt, socket.IPPROTO_UDP, 1, 1))
+    sock.close()
+
+
+async def kinds_that_are_not_there(notes: Notes) -> None:
+    notes.append(outcome(socket.socket, socket.AF_INET, STREAM, socket.IPPROTO_UDP))
+    notes.append(outcome(socket.socket, socket.AF_INET, socket.SOCK_SEQPACKET))
+
+
+SCENARIOS = (
+    *(a_new_socket, binding, listening_and_accepting, a_listener_that_is_shut_down, refused),
+    *(data, half_closed, nothing_more_is_read, reset, reset_while_sending, a_full_send_buffer),
+    *(datagrams, lives_of_descriptors, options, kinds_that_are_not_there),
+)
+
+
+async def _noted(scenario: Callable[[Notes], Awaitable[None]]) -> Notes:
+    notes: Notes = []
+    await scenario(notes)
+    return notes
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_as_the_kernel(world: World, scenario: Scenario) -> None:
+    kernels = asyncio.run(_noted(scenario))
+    ours = world.run("alice", _noted(scenario))
+    assert ours == kernels
+    world.run_for(1)
