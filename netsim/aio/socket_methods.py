@@ -103,14 +103,22 @@ class SocketMethods(HostLoop):
             return sent
         return await self._done(endpoint, endpoint.send, data, 0, address)
 
-    async def _sock_sendfile_native(
-        self, sock: socket.socket, file: Any, offset: int, count: int | None
+    async def sock_sendfile(
+        self,
+        sock: socket.socket,
+        file: Any,
+        offset: int = 0,
+        count: int | None = None,
+        *,
+        fallback: bool | None = None,
     ) -> int:
-        """The kernel's own sends from the kernel's socket only: asyncio then reads and sends."""
-        if self._endpoint(sock) is not None:
+        """As asyncio where the kernel does not help, whose sendfile(2) knows its own sockets."""
+        if self._endpoint(sock) is None:
+            return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
+        if fallback is False:
             raise asyncio.SendfileNotAvailableError("the simulated network has no sendfile(2)")
-        base: Any = super()
-        sent: int = await base._sock_sendfile_native(sock, file, offset, count)
+        base: Any = asyncio.BaseEventLoop
+        sent: int = await base._sock_sendfile_fallback(self, sock, file, offset, count)
         return sent
 
     # Watching
