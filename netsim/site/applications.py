@@ -44,6 +44,11 @@ _NEEDS: Final[dict[Interface, tuple[str, ...]]] = {
     "wsgi": ("uvicorn", "a2wsgi"),
 }
 """Packages that serve it, beyond what netsim always has."""
+_WORDS: Final[dict[Interface, str]] = {
+    "aiohttp": "an application of aiohttp",
+    "asgi": "an ASGI application",
+    "wsgi": "a WSGI application",
+}
 _FACTORY: Final = 20.0
 """Seconds that a coroutine function has to make an application."""
 
@@ -95,11 +100,8 @@ def application_words(found: Any) -> str:
     if (framework := _framework(found)) is not None:
         return f"an application of {framework[0]}"
     interface = interface_of(found)
-    return "an application of aiohttp" if interface == "aiohttp" else _of_interface(interface)
-
-
-def _of_interface(interface: Interface | None) -> str:
-    return "an ASGI application" if interface == "asgi" else "a WSGI application"
+    assert interface is not None, "it was found to be one"
+    return _WORDS[interface]
 
 
 def _framework(found: Any) -> tuple[str, Interface] | None:
@@ -142,9 +144,9 @@ def application_mistake(found: Any, service: ServicePlan) -> str | None:
     if interface is None and (wanted is None or not callable(found)):
         kind = type(found).__name__
         if not callable(found):
-            return f"of type {kind}, no application of aiohttp, ASGI or WSGI"
+            return f"an object of type {kind}, no application of aiohttp, ASGI or WSGI"
         return (
-            f"of type {kind}, which tells not how it is called; write "
+            f"an object of type {kind}, which tells not how it is called; write "
             f'`{{asgi: "{reference}"}}` or `{{wsgi: "{reference}"}}`'
         )
     if wanted is not None and interface not in (None, wanted):

@@ -61,7 +61,11 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
             "shop:app",
             "7:11: shop:app: ModuleNotFoundError: No module named 'nosuch' (shop.py:1); put",
         ),
-        ("app = 1", "shop:app", "7:11: shop:app is of type int, no application of aiohttp, ASGI"),
+        (
+            "app = 1",
+            "shop:app",
+            "7:11: shop:app is an object of type int, no application of aiohttp, ASGI",
+        ),
         (
             "def app(greeting: str, size=3): pass",
             "shop:app",

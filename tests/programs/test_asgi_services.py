@@ -229,10 +229,10 @@ BAD = {
     ),
     "80: {wsgi: 'broken:good'}": 'is an application of FastAPI; write `{asgi: "broken:good"}`',
     "80: 'broken:gives_untold'": (
-        "gave of type function, which tells not how it is called; write "
+        "gave an object of type function, which tells not how it is called; write "
         '`{asgi: "broken:gives_untold"}` or `{wsgi: "broken:gives_untold"}`'
     ),
-    "80: {asgi: 'broken:number'}": "is of type int, no application of aiohttp, ASGI or WSGI",
+    "80: {asgi: 'broken:number'}": "is an object of type int, no application of aiohttp, ASGI",
     "80: {app: 'broken:good', args: {x: 1}}": (
         "is an application of FastAPI, and `args` are for a factory; remove them"
     ),
