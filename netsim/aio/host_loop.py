@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import events
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from types import MappingProxyType
@@ -103,9 +102,3 @@ class HostLoop(_Base):
     def disown(self, stack_socket: Any) -> None:
         """Nobody is told any more."""
         self._owners.pop(stack_socket, None)
-
-
-def computer_that_runs() -> HostLoop | None:
-    """The computer whose event loop runs the caller."""
-    loop = events._get_running_loop()
-    return loop if isinstance(loop, HostLoop) else None

@@ -14,18 +14,26 @@ from __future__ import annotations
 import asyncio
 import select
 import selectors
+import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.time import SECOND
+from netsim.realtime import thread_calls
 from netsim.realtime.engine import Engine
 from netsim.realtime.timerfd import TimerFd
 from netsim.realtime.wire import WireSender
+from netsim.sockets.descriptors import end_of
+from netsim.sockets.machine import WaitQueue, refuse_to_block
+
+Result = TypeVar("Result")
 
 _EDGE: Final = select.EPOLLIN | select.EPOLLET
 _MAX_EVENTS: Final = 256
+_NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class SiteSelector(selectors.BaseSelector):
@@ -197,22 +205,46 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
     def __init__(self, engine: Engine, node: str) -> None:
         self._engine = engine
         self._node = node
+        self._thread = threading.get_ident()
+        self._pace = float(engine.clock.speed)
+        """Seconds of the network in one of the machine."""
         self._dispatching = False
         self.is_paused = False
         """Programs hear nothing of their sockets."""
-        selector = SiteSelector(engine, self._has_news, speed=float(engine.clock.speed))
+        selector = SiteSelector(engine, self._has_news, speed=self._pace)
         super().__init__(selector)
 
     def network_now(self) -> int:
         return self._engine.program_time()
 
+    # What the sockets of its programs ask of it, see `netsim.sockets.machine`
+
+    def call(self, function: Callable[..., Result], *args: Any) -> Result:
+        if threading.get_ident() == self._thread:
+            return function(*args)
+        return thread_calls.call(self, function, *args)
+
+    def wait(
+        self,
+        ready: Callable[[], bool],
+        queues: Iterable[WaitQueue],
+        timeout_ns: int | None,
+        what: str,
+        descriptors: Mapping[int, int] = _NONE,
+    ) -> bool:
+        if threading.get_ident() == self._thread:
+            refuse_to_block(what)
+        seconds = None if timeout_ns is None else timeout_ns / SECOND / self._pace
+        return thread_calls.wait(self, ready, queues, seconds, descriptors)
+
     def transmit_now(self) -> None:
         self._engine.transmit_now(self._node)
 
     def close_sockets(self) -> None:
-        """Close all sockets of the stack; nobody is told."""
+        """As a kernel does when the process ends that has them; who waits in a thread is woken."""
         self._owners.clear()
         self.host.close_sockets(self.network_now())
+        end_of(self)
         self.transmit_now()
 
     def _has_news(self) -> bool:
@@ -232,13 +264,9 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
 class SlowNodeLoop(NodeLoop):
     """In slow motion programs are as slow as the network's time."""
 
-    def __init__(self, engine: Engine, node: str) -> None:
-        self._speed = float(engine.clock.speed)
-        super().__init__(engine, node)
-
     def time(self) -> float:
         """As `time.monotonic`, at the pace of the network's time."""
-        return time.monotonic() * self._speed
+        return time.monotonic() * self._pace
 
 
 def _descriptor(fileobj: Any) -> int:

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import setproctitle
 
-from netsim.aio.host_loop import computer_that_runs
 from netsim.core.errors import NetsimError
 from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
@@ -29,6 +28,7 @@ from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
+from netsim.realtime.forwarded_lines import ForwardedLines
 from netsim.realtime.jobs import Jobs
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
@@ -43,7 +43,6 @@ from netsim.site.directories import ComputerDirectory
 from netsim.site.end_of_programs import cancellations_unlogged
 from netsim.site.messages import Boot
 from netsim.site.paths import PathFinder
-from netsim.site.program_output import standard_streams
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.sockets import installation
 from netsim.topology.plan import NetworkPlan
@@ -130,6 +129,7 @@ class SiteProcess:
         if isinstance(self._loop, NodeLoop):
             self._loop.outside.dial = self._dialled.dial
         self._jobs = Jobs(self._site, self._channel, self._spawn)
+        self._lines = ForwardedLines(boot.node, self._channel)
         self._observations = SiteObservations(self._site, self._channel)
         self._programs = self._new_programs()
         self._bound = bound
@@ -142,8 +142,6 @@ class SiteProcess:
             directory = ComputerDirectory(os.path.join(boot.directory, boot.node))
         self._state = ProcessState(blueprint.folder, directory)
         self._may_start = asyncio.Event()
-        self._unlogged = 0
-        """Lines lost since one was sent."""
         self._exit_code = 0
 
     def connect(self, wires: list[int]) -> None:
@@ -156,10 +154,12 @@ class SiteProcess:
     def occupy(self) -> None:
         """Make event loop, output and children of the whole process those of the node."""
         asyncio.set_event_loop(self._loop)
-        if isinstance(self._loop, NodeLoop):
-            installation.install(computer_that_runs)
+        if isinstance(loop := self._loop, NodeLoop):
+            # Whatever runs here is the node's, in whichever thread.
+            machine = None if self._node_plan.outside else loop
+            installation.install(lambda: machine)
         Orphans(self._loop).install()
-        self._forward_output()
+        self._lines.forward()
         tell_when_asked()
 
     def close(self) -> None:
@@ -178,7 +178,7 @@ class SiteProcess:
             # A program has ended its computer.
             self._exit_code = exit_code(error)
             if words := exit_words(error):
-                self._log(logging.WARNING, words)
+                self._lines.log(logging.WARNING, words)
         finally:
             # A program that ends, whichever way, leaves its sockets to its kernel.
             if isinstance(self._loop, NodeLoop):
@@ -228,7 +228,9 @@ class SiteProcess:
             try:
                 self._site.capture(self._boot.node, target)
             except OSError as error:
-                self._log(logging.WARNING, f"the capture ends: {target.path}: {error.strerror}")
+                self._lines.log(
+                    logging.WARNING, f"the capture ends: {target.path}: {error.strerror}"
+                )
 
     async def _stop(self) -> None:
         for port in self._published:
@@ -387,31 +389,3 @@ class SiteProcess:
 
     def _report_cut(self, number: int, counters: Counters) -> None:
         self._channel.send(messages.CutDone(number, counters))
-
-    def _forward_output(self) -> None:
-        """Send everything that this process logs or prints to the supervisor."""
-        root = logging.getLogger()
-        # Handlers of the supervisor's, if any, belong to its files: they are not even closed.
-        root.handlers = [_LogHandler(self._log)]
-        root.setLevel(logging.INFO)
-        sys.stdout, sys.stderr = standard_streams(self._log)
-
-    def _log(self, level: int, text: str) -> None:
-        """Send a line to the supervisor, unless it is too far behind: then it is counted."""
-        if self._channel.congested:
-            self._unlogged += 1
-            return
-        if self._unlogged:
-            lost, self._unlogged = self._unlogged, 0
-            self._log(logging.WARNING, f"{lost} lines came too fast: lost")
-        self._channel.send(messages.Logged(self._boot.node, level, text))
-
-
-class _LogHandler(logging.Handler):
-    def __init__(self, forward: Callable[[int, str], None]) -> None:
-        super().__init__()
-        self._forward = forward
-
-    def emit(self, record: logging.LogRecord) -> None:
-        for line in self.format(record).splitlines():
-            self._forward(record.levelno, line)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from protocols import Recorder
 
-from netsim.aio.host_loop import computer_that_runs
 from netsim.aio.loop import HostLoopMixin
 from netsim.core.streams import RandomStreams
 from netsim.sockets import installation
@@ -51,7 +50,7 @@ class _FlushingSelector(selectors.SelectSelector):
 @pytest.fixture
 def loop() -> Iterator[LonelyLoop]:
     loop = LonelyLoop()
-    with installation.installed(computer_that_runs):
+    with installation.installed(lambda: loop):
         yield loop
     loop.close()
 

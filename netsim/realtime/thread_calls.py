@@ -1,0 +1,101 @@
+"""Threads that programs start, in real time: the machine's, which ask the loop of their computer.
+
+The stack belongs to the thread of the loop. What another thread wants of it is done there, at once,
+while that thread waits; so a call costs two switches of threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import select
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+from netsim.sockets.caller import outside
+from netsim.sockets.machine import WaitQueue
+
+Result = TypeVar("Result")
+
+
+def call(loop: asyncio.AbstractEventLoop, function: Callable[..., Result], *args: object) -> Result:
+    """Call it in the loop's thread, from another one; its result, or its error."""
+    done: concurrent.futures.Future[Result] = concurrent.futures.Future()
+
+    def perform() -> None:
+        try:
+            done.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001  # it belongs to who has asked
+            done.set_exception(error)
+
+    loop.call_soon_threadsafe(perform)
+    return done.result()
+
+
+def wait(
+    loop: asyncio.AbstractEventLoop,
+    ready: Callable[[], bool],
+    queues: Iterable[WaitQueue],
+    seconds: float | None,
+    descriptors: Mapping[int, int],
+) -> bool:
+    """As `Machine.wait`, from a thread that is not the loop's; `seconds` are the machine's."""
+    deadline = None if seconds is None else time.monotonic() + seconds
+    queues = tuple(queues)
+    with _Sleep() as sleep:
+        if call(loop, _look_or_wait, ready, queues, sleep):
+            return True
+        try:
+            while True:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    return call(loop, ready)
+                sleep.until_woken(left, descriptors)
+                if call(loop, ready):
+                    return True
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                call(loop, _wait_no_more, queues, sleep)
+
+
+def _look_or_wait(ready: Callable[[], bool], queues: Iterable[WaitQueue], sleep: _Sleep) -> bool:
+    if ready():
+        return True
+    for queue in queues:
+        queue.add(sleep)
+    return False
+
+
+def _wait_no_more(queues: Iterable[WaitQueue], sleep: _Sleep) -> None:
+    for queue in queues:
+        queue.discard(sleep)
+
+
+class _Sleep:
+    """A `Waiter` that is a thread of the machine, asleep in the kernel."""
+
+    def __init__(self) -> None:
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def __enter__(self) -> _Sleep:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._bell)
+
+    def wake(self) -> None:
+        os.eventfd_write(self._bell, 1)
+
+    def until_woken(self, seconds: float | None, descriptors: Mapping[int, int]) -> None:
+        """Return when it is woken, a descriptor has an event of its mask, or time is over."""
+        with outside():
+            poll = select.poll()
+            poll.register(self._bell, select.POLLIN)
+            for descriptor, mask in descriptors.items():
+                poll.register(descriptor, mask)
+            poll.poll(None if seconds is None else seconds * 1000)
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._bell)
