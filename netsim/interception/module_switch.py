@@ -19,6 +19,7 @@ from typing import Any
 
 from netsim.interception.environment import Presence
 from netsim.interception.own_modules import OwnModules
+from netsim.interception.registers import REGISTERS
 
 
 class ModuleSwitch:
@@ -78,6 +79,8 @@ class ModuleSwitch:
             spec = _find(self, name, path, target)
         finally:
             self._finding = False
+        if own.folders and spec is not None and REGISTERS.learn([name]):
+            own.adopt()  # who has imported this needs it, and is not shared either
         if own.holds(spec):
             own.loaded[name] = ModuleType(name)  # until it is there
         return spec

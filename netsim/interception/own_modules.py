@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from netsim.interception.registers import REGISTERS
+
 _INSTALLED: Final = ("site-packages", "dist-packages")
 _NEVER: Final = tuple(
     folder + os.sep
@@ -33,22 +35,23 @@ class OwnModules:
 
     def adopt(self) -> None:
         """Those that have been imported already are its own."""
+        REGISTERS.learn(sys.modules)
         for name, module in list(sys.modules.items()):
             if isinstance(module, ModuleType) and self.holds(module.__spec__):
                 self.loaded[name] = module
 
     def holds(self, spec: ModuleSpec | None) -> bool:
         """Whether a module that has this specification is one of its own."""
-        if spec is None:
+        if spec is None or isinstance(spec.loader, ExtensionFileLoader):
             return False
+        if self.folders and spec.name.partition(".")[0] in REGISTERS.known:
+            return True
         where = spec.origin if spec.has_location else None
         if where is None:  # a package without an `__init__`
             where = next(iter(spec.submodule_search_locations or ()), "")
-        return (
-            any(where.startswith(folder) and is_below(folder, where) for folder in self.folders)
-            and not isinstance(spec.loader, ExtensionFileLoader)
-            and not _is_test(spec)
-        )
+        return any(
+            where.startswith(folder) and is_below(folder, where) for folder in self.folders
+        ) and not _is_test(spec)
 
 
 @lru_cache(4096)

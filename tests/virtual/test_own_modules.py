@@ -15,6 +15,7 @@ import pytest
 
 from netsim import CopyError, Network, run
 from netsim.interception.own_modules import OwnModules
+from netsim.interception.registers import REGISTERS
 
 TOPOLOGY: Final = (
     "name: own\nnodes:\n  a: {kind: computer}\n  b: {kind: computer}\nlinks:\n  - [a, b]\n"
@@ -320,3 +321,55 @@ def test_a_script_is_a_module_like_others_where_it_can_be_imported(
         check=False,
     )
     assert (ended.stdout, ended.stderr, ended.returncode) == (f"{hits}\n", "", 0)
+
+
+def install(place: Path, package: str, text: str, requires: str = "") -> None:
+    """As pip does."""
+    (place / package).mkdir(parents=True)
+    (place / package / "__init__.py").write_text(text)
+    information = place / f"{package}-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(f"Name: {package}\nVersion: 1.0\n{requires}\n")
+    (information / "top_level.txt").write_text(f"{package}\n")
+
+
+def test_a_register_of_an_installed_package_is_a_computers_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is defined twice there is refused, and is on two computers, or in two lives of one."""
+    monkeypatch.setattr(REGISTERS, "known", set())
+    installed = folder / "site-packages"
+    install(
+        installed,
+        "dramatiq",
+        "names = []\ndef actor(name):\n  if name in names: raise ValueError(name)\n"
+        "  names.append(name)\n",
+    )
+    install(
+        installed,
+        "needs_it",
+        "import dramatiq\nnames = dramatiq.names\n",
+        "Requires-Dist: dramatiq",
+    )
+    install(installed, "apart", "asked = []\n", "Requires-Dist: dramatiq; extra == 'more'")
+    monkeypatch.syspath_prepend(installed)
+    (folder / "worker.py").write_text(
+        "import apart, needs_it, dramatiq\ndramatiq.actor('mail')\n"
+        "async def told():\n"
+        "  apart.asked.append(1)\n"
+        "  return needs_it.names, needs_it.dramatiq is dramatiq, len(apart.asked)\n"
+    )
+
+    async def told() -> Any:
+        return await importlib.import_module("worker").told()
+
+    async def main() -> None:
+        async with network(folder) as net:
+            assert await net["a"].run(told) == (["mail"], True, 1)
+            assert await net["b"].run(told) == (["mail"], True, 2)
+            await net["a"].restart()
+            assert await net["a"].run(told) == (["mail"], True, 3)
+            of_the_test: Any = importlib.import_module("dramatiq")
+            assert of_the_test.names == []
+
+    run(main())
