@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 import pytest
+import requests
 from certificates import make_contexts
 from lossy_path import lossy_path
 from networks import HTTPBIN, ROOT, Curl, curl, play, two_computers  # noqa: F401
@@ -74,9 +75,30 @@ async def by_loaded_certificates(url: str) -> int:
     return await by_streams(url, context=context)
 
 
+async def by_requests(url: str) -> int:
+    def ask() -> int:
+        return requests.get(url, timeout=30).status_code
+
+    return await asyncio.to_thread(ask)
+
+
+async def by_urllib(url: str) -> int:
+    def ask() -> int:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return int(answer.status)
+
+    return await asyncio.to_thread(ask)
+
+
 CLIENTS: list[Callable[[str], Awaitable[int]]] = [
     *(by_httpx, by_aiohttp, by_streams, by_default_context, by_loaded_certificates)
 ]
+BLOCKING: list[Callable[[str], Awaitable[int]]] = [by_requests, by_urllib]
+
+
+def clients(time: Time) -> list[Callable[[str], Awaitable[int]]]:
+    """In real time blocking sockets are not the computer's yet."""
+    return CLIENTS + (BLOCKING if time == "virtual" else [])
 
 
 @both_times
@@ -85,7 +107,7 @@ def test_every_client_trusts_every_service(time: Time, tmp_path: Path) -> None:
 
     async def test(network: Network) -> None:
         client = network["client"]
-        for ask in CLIENTS:
+        for ask in clients(time):
             assert await client.run(ask, "https://server/get") == 200
         for host in ("server", "SERVER", "server.path.test", "10.0.2.10"):
             assert await client.run(by_streams, f"https://{host}:443/get") == 200
@@ -102,13 +124,13 @@ def test_every_client_trusts_every_service(time: Time, tmp_path: Path) -> None:
 async def refused(ask: Callable[[str], Awaitable[int]], url: str) -> str:
     try:
         await ask(url)
-    except (ssl.SSLError, aiohttp.ClientSSLError, httpx.ConnectError) as error:
+    except (ssl.SSLError, aiohttp.ClientSSLError, httpx.ConnectError, OSError) as error:
         return str(error)
     return "it was trusted"
 
 
-async def refused_by_all(url: str) -> list[str]:
-    return [await refused(ask, url) for ask in CLIENTS]
+async def refused_by_all(time: Time, url: str) -> list[str]:
+    return [await refused(ask, url) for ask in clients(time)]
 
 
 async def by_another_name(url: str) -> str:
@@ -148,7 +170,7 @@ def test_who_is_not_trusted(time: Time, tmp_path: Path) -> None:
 
     async def test(network: Network) -> None:
         alice = network["alice"]
-        for reason in await alice.run(refused_by_all, "https://web:1443/"):
+        for reason in await alice.run(refused_by_all, time, "https://web:1443/"):
             assert "self-signed certificate" in reason
         assert "Hostname mismatch" in await alice.run(by_another_name, "https://web:443/get")
         assert "unable to get local issuer" in await alice.run(by_nobody_else, "https://web:443/")
@@ -169,7 +191,7 @@ def test_one_that_has_expired_is_not_trusted(
     file = two_computers(tmp_path, web=SERVICES, shop=SHOP)
 
     async def test(network: Network) -> None:
-        for reason in await network["alice"].run(refused_by_all, "https://web:443/get"):
+        for reason in await network["alice"].run(refused_by_all, time, "https://web:443/get"):
             assert "certificate has expired" in reason
 
     play(time, file, test)
@@ -285,12 +307,12 @@ def test_a_real_curl_on_a_published_port(tmp_path: Path, curl: Curl) -> None:  #
 PLAY = """
 import json, sys
 from netsim import Network, run
-from test_tls_services import CLIENTS
+from test_tls_services import clients
 
 async def main():
     async with Network(sys.argv[1], time="virtual") as network:
         network.trace_frames(sys.argv[2])
-        for ask in CLIENTS:
+        for ask in clients("virtual"):
             assert await network["client"].run(ask, "https://server/get") == 200
 
 run(main())
