@@ -13,16 +13,17 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+import redis as blocking_redis
 import redis.asyncio as redis
 from lossy_path import lossy_path
 from networks import check_accounts
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from netsim import Network
@@ -199,6 +200,56 @@ def test_redis(redis_socket: str, tmp_path: Path) -> None:
             asking = asyncio.create_task(network["client"].run(by_redis))
             await partitioned(network)
             assert await asking == [list(range(1, ROWS + 1)), 100, b"hello", 1_000_000]
+
+    asyncio.run(main())
+
+
+def _ask_by_pg8000() -> list[Any]:
+    engine = create_engine("postgresql+pg8000://shop@server:5432/postgres")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE orders (id int PRIMARY KEY)"))
+        for number in range(ROWS):
+            connection.execute(text("INSERT INTO orders VALUES (:n)"), {"n": number})
+        counted = connection.execute(text("SELECT count(*) FROM orders")).scalar_one()
+        large = connection.execute(text("SELECT repeat('x', 1000000)")).scalar_one()
+    engine.dispose()
+    return [counted, len(large)]
+
+
+def _ask_by_redis() -> list[Any]:
+    client = blocking_redis.Redis(host="server", port=5432)
+    counted = [client.incr("blocking") for _ in range(ROWS)]
+    client.set("blocking-large", b"z" * 1_000_000)
+    large = client.get("blocking-large")
+    client.close()
+    assert isinstance(large, bytes)
+    return [counted[-1], len(large)]
+
+
+async def by_pg8000() -> list[Any]:
+    return await asyncio.to_thread(_ask_by_pg8000)
+
+
+async def by_blocking_redis() -> list[Any]:
+    return await asyncio.to_thread(_ask_by_redis)
+
+
+@pytest.mark.parametrize(
+    ("place", "program"), [("postgres", by_pg8000), ("redis_socket", by_blocking_redis)]
+)
+def test_blocking_drivers_in_threads(
+    place: str,
+    program: Callable[[], Awaitable[list[Any]]],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    file = at(tmp_path, request.getfixturevalue(place))
+
+    async def main() -> None:
+        async with Network(file) as network:
+            asking = asyncio.create_task(network["client"].run(program))
+            await partitioned(network)
+            assert await asking == [ROWS, 1_000_000]
 
     asyncio.run(main())
 

@@ -91,14 +91,9 @@ async def by_urllib(url: str) -> int:
 
 
 CLIENTS: list[Callable[[str], Awaitable[int]]] = [
-    *(by_httpx, by_aiohttp, by_streams, by_default_context, by_loaded_certificates)
+    *(by_httpx, by_aiohttp, by_streams, by_default_context, by_loaded_certificates),
+    *(by_requests, by_urllib),
 ]
-BLOCKING: list[Callable[[str], Awaitable[int]]] = [by_requests, by_urllib]
-
-
-def clients(time: Time) -> list[Callable[[str], Awaitable[int]]]:
-    """In real time blocking sockets are not the computer's yet."""
-    return CLIENTS + (BLOCKING if time == "virtual" else [])
 
 
 @both_times
@@ -107,7 +102,7 @@ def test_every_client_trusts_every_service(time: Time, tmp_path: Path) -> None:
 
     async def test(network: Network) -> None:
         client = network["client"]
-        for ask in clients(time):
+        for ask in CLIENTS:
             assert await client.run(ask, "https://server/get") == 200
         for host in ("server", "SERVER", "server.path.test", "10.0.2.10"):
             assert await client.run(by_streams, f"https://{host}:443/get") == 200
@@ -129,8 +124,8 @@ async def refused(ask: Callable[[str], Awaitable[int]], url: str) -> str:
     return "it was trusted"
 
 
-async def refused_by_all(time: Time, url: str) -> list[str]:
-    return [await refused(ask, url) for ask in clients(time)]
+async def refused_by_all(url: str) -> list[str]:
+    return [await refused(ask, url) for ask in CLIENTS]
 
 
 async def by_another_name(url: str) -> str:
@@ -170,7 +165,7 @@ def test_who_is_not_trusted(time: Time, tmp_path: Path) -> None:
 
     async def test(network: Network) -> None:
         alice = network["alice"]
-        for reason in await alice.run(refused_by_all, time, "https://web:1443/"):
+        for reason in await alice.run(refused_by_all, "https://web:1443/"):
             assert "self-signed certificate" in reason
         assert "Hostname mismatch" in await alice.run(by_another_name, "https://web:443/get")
         assert "unable to get local issuer" in await alice.run(by_nobody_else, "https://web:443/")
@@ -191,7 +186,7 @@ def test_one_that_has_expired_is_not_trusted(
     file = two_computers(tmp_path, web=SERVICES, shop=SHOP)
 
     async def test(network: Network) -> None:
-        for reason in await network["alice"].run(refused_by_all, time, "https://web:443/get"):
+        for reason in await network["alice"].run(refused_by_all, "https://web:443/get"):
             assert "certificate has expired" in reason
 
     play(time, file, test)
@@ -307,12 +302,12 @@ def test_a_real_curl_on_a_published_port(tmp_path: Path, curl: Curl) -> None:  #
 PLAY = """
 import json, sys
 from netsim import Network, run
-from test_tls_services import clients
+from test_tls_services import CLIENTS
 
 async def main():
     async with Network(sys.argv[1], time="virtual") as network:
         network.trace_frames(sys.argv[2])
-        for ask in clients("virtual"):
+        for ask in CLIENTS:
             assert await network["client"].run(ask, "https://server/get") == 200
 
 run(main())
