@@ -20,7 +20,8 @@ import pytest
 
 from netsim.core.process_end import how_it_ended
 from netsim.interception.memory_order import HASH_SEED, without_randomisation
-from netsim.pytest_plugin.seed_server import SeedAnswer, SeedOrder
+from netsim.pytest_plugin.seed_answers import SeedAnswer
+from netsim.pytest_plugin.seed_server import SeedOrder
 from netsim.scenario.run_processes import Forks, environment, numbers
 
 _OPTIONS_OF_THE_SESSION: Final = frozenset(

@@ -15,7 +15,6 @@ import gc
 import importlib
 import json
 import os
-import pickle
 import random
 import signal
 import socket
@@ -23,7 +22,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,6 +33,7 @@ from _pytest._io import TerminalWriter
 
 from netsim.interception.drawn_order import Choice
 from netsim.pytest_plugin import steady_collection
+from netsim.pytest_plugin.seed_answers import Noted, SeedAnswer
 from netsim.pytest_plugin.seeds import OwnRun, SeedServer
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.run_server import (
@@ -63,21 +63,6 @@ class SeedOrder:
     script: tuple[tuple[Choice, int], ...] | None = None
     of_swaps: int = 0
     """This and what comes before it: as of `OwnRun`."""
-
-
-@dataclass(slots=True)
-class SeedAnswer:
-    """What a run came to."""
-
-    reports: list[Any] = field(default_factory=list)
-    """As `pytest_report_to_serializable` makes them."""
-    warned: list[tuple[type[Warning], str, str, int, str, Any]] = field(default_factory=list)
-    """Category, text, file, line, when, location."""
-    ended: str | None = None
-    """Why pytest is to end (`pytest.exit`), or "interrupt"."""
-    made: tuple[tuple[str, int], ...] = ()
-    swaps: tuple[tuple[Choice, int], ...] = ()
-    compiled: bool = False
 
 
 def main() -> None:
@@ -336,21 +321,21 @@ def _run(item: Any, answers: Connection, plan: Any) -> NoReturn:
         capturing.stop_global_capturing()
         capturing.start_global_capturing()
         capturing.suspend_global_capture()
-    noted = _Noted(config)
-    config.pluginmanager.register(noted)
+    answer = SeedAnswer()
+    config.pluginmanager.register(Noted(config, answer))
     random.seed(order.seed or 0)
     gc.collect()  # and count from zero
     try:
         config.hook.pytest_runtest_protocol(item=item, nextitem=None)
     except pytest.exit.Exception as error:
-        noted.answer.ended = str(error)
+        answer.ended = str(error)
     except KeyboardInterrupt:
-        noted.answer.ended = "interrupt"
-    noted.answer.made = SeedServer.run.made
-    noted.answer.swaps = SeedServer.run.swaps
-    noted.answer.compiled = SteadyImports.compiled
+        answer.ended = "interrupt"
+    answer.made = SeedServer.run.made
+    answer.swaps = SeedServer.run.swaps
+    answer.compiled = SteadyImports.compiled
     with contextlib.suppress(OSError):
-        answers.send(noted.answer)
+        answers.send(answer)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -373,36 +358,6 @@ def _temporary_folder(item: Any, name: str) -> None:
     if factory is not None:
         factory._basetemp = None
         factory._given_basetemp = Path(f"/dev/fd/{BASE}", name)
-
-
-class _Noted:
-    """Keeps what pytest reports of a run."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.answer = SeedAnswer()
-        self._config = config
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        to_simple = self._config.hook.pytest_report_to_serializable
-        data = to_simple(config=self._config, report=report)
-        try:
-            pickle.dumps(data)
-        except Exception:  # noqa: BLE001  # properties of a test are whatever it says
-            report.user_properties = [(name, repr(value)) for name, value in report.user_properties]
-            data = to_simple(config=self._config, report=report)
-        self.answer.reports.append(data)
-
-    def pytest_warning_recorded(
-        self, warning_message: warnings.WarningMessage, when: str, location: Any
-    ) -> None:
-        category = warning_message.category
-        try:
-            pickle.dumps(category)
-        except Exception:  # noqa: BLE001  # a class of a function has no name to be found by
-            category = UserWarning
-        text = str(warning_message.message)
-        file, line = warning_message.filename, warning_message.lineno
-        self.answer.warned.append((category, text, file, line, when, location))
 
 
 if __name__ == "__main__":

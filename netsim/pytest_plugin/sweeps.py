@@ -23,8 +23,8 @@ from netsim.pytest_plugin.seeds import IN_PROCESS, failed_before, note_failure, 
 
 if TYPE_CHECKING:
     from netsim.interception.drawn_order import Choice
+    from netsim.pytest_plugin.seed_answers import SeedAnswer
     from netsim.pytest_plugin.seed_processes import FileOfTests, RunsOfATest
-    from netsim.pytest_plugin.seed_server import SeedAnswer
 
 _DEBUGGERS: Final = ("pydevd", "debugpy")
 _LONGEST_SHRINKING: Final = 30.0
