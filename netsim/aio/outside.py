@@ -51,9 +51,7 @@ class Outside:
 
     async def _dial(self, host: str, port: int) -> socket.socket:
         failure: OSError | None = None
-        for family, _, _, _, address in await self._base.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
+        for family, _, _, _, address in await asyncio.to_thread(_resolve, host, port):
             try:
                 return await self._connected(family, address)
             except OSError as error:
@@ -71,3 +69,9 @@ class Outside:
             sock.close()
             raise
         return sock
+
+
+def _resolve(host: str, port: int) -> list[Any]:
+    """As the machine's own resolver says."""
+    with outside():
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -129,3 +129,8 @@ def end_of(machine: Machine) -> None:
         entry.endpoint.is_closed = True
         entry.endpoint.forget_stack()
         entry.endpoint.queue.wake()
+
+
+def forget() -> None:
+    """In a child process: what stands behind descriptors is the parent's."""
+    _entries.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket
 import contextlib
 import functools
+import os
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -128,10 +129,17 @@ class _DescriptorFunctions:
 
 @functools.cache
 def _parts() -> list[Replacement]:
+    # A child that a program forks has no event loop that would serve its sockets.
+    os.register_at_fork(after_in_child=_forget)
     return [_SocketClass(), _DescriptorFunctions(), NameCalls(), PollCalls(), TlsCalls()]
 
 
 _is_installed = False
+
+
+def _forget() -> None:
+    caller.ask(None)
+    descriptors.forget()
 
 
 def install(machine_of_caller: MachineOfCaller) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from netsim.core.errors import BlockingCallError
-from netsim.core.time import MICROSECOND
+from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.sockets import descriptors
 from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.machine import Machine
@@ -38,8 +38,8 @@ def poll(
 ) -> dict[int, int]:
     """Events by descriptor, in the order of `masks`, after at most that long; None is for ever.
 
-    `kernels_poll` makes a polling object of the kernel's. BlockingCallError where it would stop an
-    event loop.
+    `kernels_poll` makes a polling object of the kernel's. BlockingCallError for who would wait for
+    sockets of a computer on its event loop.
     """
     ours: dict[int, Endpoint] = {}
     kernels: dict[int, int] = {}
@@ -65,6 +65,9 @@ def poll(
     try:
         machine.wait(ready, queues, limit, "select()", kernels)
     except BlockingCallError:
+        if not ours:  # a child process that it waits for (`subprocess.run`): as on any event loop
+            milliseconds = None if timeout_ns is None else -(-timeout_ns // MILLISECOND)
+            return dict(looker.poll(milliseconds))
         if timeout_ns != 0:
             raise
     return found
