@@ -10,6 +10,7 @@ from asyncio import transports
 from asyncio.trsock import TransportSocket
 from typing import Any
 
+from netsim.aio.given_sockets import datagrams_of
 from netsim.aio.host_loop import HostLoop
 from netsim.sockets import os_errors
 from netsim.sockets.hosts_table import socket_address
@@ -72,10 +73,12 @@ class DatagramTransport(transports._FlowControlMixin, asyncio.DatagramTransport)
         sock: socket.socket | None = None,
     ) -> None:
         facade = SocketFacade(socket.SOCK_DGRAM, udp_socket.local, udp_socket.remote)
+        self._given = None if sock is None else datagrams_of(sock)
+        self._spell = socket_address if self._given is None else self._given.spell
         shown = facade if sock is None else TransportSocket(sock)
-        extra: dict[str, Any] = {"socket": shown, "sockname": facade.getsockname()}
+        extra: dict[str, Any] = {"socket": shown, "sockname": self._spell(udp_socket.local)}
         if udp_socket.remote is not None:
-            extra["peername"] = facade.getpeername()
+            extra["peername"] = self._spell(udp_socket.remote)
         super().__init__(extra, loop)
         self._host_loop = loop
         self._sock = sock
@@ -110,7 +113,7 @@ class DatagramTransport(transports._FlowControlMixin, asyncio.DatagramTransport)
             if error is not None and self._socket.remote is not None:
                 self._protocol.error_received(error)
         while not self._closing and (datagram := self._socket.receive()) is not None:
-            self._protocol.datagram_received(datagram.payload, socket_address(datagram.source))
+            self._protocol.datagram_received(datagram.payload, self._spell(datagram.source))
 
     def sendto(self, data: Any, addr: Any = None) -> None:
         """Send one datagram; a send that fails is told to `error_received`."""
@@ -135,7 +138,10 @@ class DatagramTransport(transports._FlowControlMixin, asyncio.DatagramTransport)
             raise os_errors.system_error(errno.EDESTADDRREQ)
         destination = None
         if addr is not None:
-            destination = (self._host_loop.hosts_table.resolve(addr[0]), int(addr[1]))
+            if self._given is None:
+                destination = (self._host_loop.hosts_table.resolve(addr[0]), int(addr[1]))
+            else:
+                destination = self._given.place(addr)
             if is_multicast_ip(destination[0]):
                 raise os_errors.system_error(errno.ENETUNREACH)
             if self._host_loop.host.ip.is_broadcast(destination[0]) and not self._may_broadcast():

@@ -12,7 +12,6 @@ from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.stream_endpoint import StreamEndpoint
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.tcp_socket import TcpSocket
-from netsim.stack.udp_layer import UdpSocket
 
 Kind = TypeVar("Kind", bound=Endpoint)
 
@@ -33,10 +32,9 @@ def listener_of(sock: socket.socket, backlog: int) -> Listener:
     return endpoint.listener
 
 
-def datagrams_of(sock: socket.socket) -> UdpSocket:
-    """What a datagram socket stands for, bound to a port if it was not."""
-    endpoint = _endpoint(sock, DatagramEndpoint, "A datagram socket was expected")
-    return endpoint.open()
+def datagrams_of(sock: socket.socket) -> DatagramEndpoint:
+    """What stands behind a datagram socket."""
+    return _endpoint(sock, DatagramEndpoint, "A datagram socket was expected")
 
 
 def _endpoint(sock: socket.socket, kind: type[Kind], expected: str) -> Kind:

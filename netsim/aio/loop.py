@@ -264,7 +264,7 @@ class HostLoopMixin(SocketMethods):
                 raise ValueError(
                     "socket modifier keyword arguments can not be used when sock is specified"
                 )
-            udp_socket = datagrams_of(sock)
+            udp_socket = datagrams_of(sock).open()
         try:
             protocol = protocol_factory()
         except BaseException:

@@ -8,7 +8,6 @@ import socket
 from typing import Any, Final
 
 from netsim.sockets.endpoint import Endpoint, Name, Received, would_block
-from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.machine import Machine
 from netsim.sockets.os_errors import of_icmp, of_stack, system_error
 from netsim.sockets.socket_facade import SocketFacade
@@ -85,7 +84,7 @@ class DatagramEndpoint(Endpoint):
             if udp.inbox:
                 datagram = udp.inbox[0] if flags & socket.MSG_PEEK else udp.receive()
                 assert datagram is not None
-                return datagram.payload[:size], socket_address(datagram.source)
+                return datagram.payload[:size], self.spell(datagram.source)
         if self._reads_no_more:
             return b"", None
         raise would_block()
@@ -162,20 +161,20 @@ class DatagramEndpoint(Endpoint):
         self._alive()
         udp = self.udp
         if udp is None:
-            return socket_address((None, 0))
+            return self.spell((None, 0))
         address, port = udp.local
         if address is None and udp.remote is not None:
             try:
                 address = self.machine.host.ip.source_for(udp.remote[0])
             except SocketError:
                 address = None
-        return socket_address((address, port))
+        return self.spell((address, port))
 
     def getpeername(self) -> Name:
         self._alive()
         if self.udp is None or self.udp.remote is None:
             raise system_error(errno.ENOTCONN)
-        return socket_address(self.udp.remote)
+        return self.spell(self.udp.remote)
 
     def close(self) -> None:
         """Give the port back."""

@@ -17,6 +17,7 @@ from typing import Final
 from netsim.sockets.datagram_endpoint import DatagramEndpoint
 from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.machine import Machine
+from netsim.sockets.mapped_datagrams import MappedDatagrams
 from netsim.sockets.stream_endpoint import StreamEndpoint
 
 fileno: Final = _socket.socket.fileno
@@ -51,8 +52,10 @@ def descriptors_in_use() -> int:
     return len(_entries)
 
 
-def new_endpoint(machine: Machine, kind: int) -> Endpoint:
+def new_endpoint(machine: Machine, family: int, kind: int) -> Endpoint:
     """A new socket of a computer."""
+    if family == socket.AF_INET6:
+        return MappedDatagrams(machine)
     return StreamEndpoint(machine) if kind == socket.SOCK_STREAM else DatagramEndpoint(machine)
 
 

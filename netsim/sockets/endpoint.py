@@ -11,12 +11,14 @@ import socket
 from abc import ABC, abstractmethod
 from typing import Any, Final
 
+from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.machine import Machine, WaitQueue
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.socket_facade import SocketFacade
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
-Name = tuple[str, int]
+Name = tuple[Any, ...]
+"""As Python's socket functions spell an endpoint."""
 Received = tuple[bytes, Name | None]
 """Data, and from where, if it is a datagram."""
 
@@ -83,6 +85,10 @@ class Endpoint(ABC):
         if ip == UNSPECIFIED and not is_local:
             ip = LOOPBACK  # as Linux
         return ip, port
+
+    def spell(self, place: tuple[IpAddress | None, int]) -> Name:
+        """How this kind of socket writes an address and a port."""
+        return socket_address(place)
 
     @abstractmethod
     def getsockname(self) -> Name: ...

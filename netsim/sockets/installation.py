@@ -80,7 +80,7 @@ def _initializer(original: Any) -> Any:
         original(self, family, type, proto, fileno)
         if is_ours:
             assert machine is not None
-            endpoint = descriptors.new_endpoint(machine, self.type)
+            endpoint = descriptors.new_endpoint(machine, self.family, self.type)
             descriptors.add(descriptors.fileno(self), endpoint)
         descriptors.hold(self)
 

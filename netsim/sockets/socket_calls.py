@@ -292,8 +292,8 @@ _FAMILIES: Final = (socket.AF_UNIX, getattr(socket, "AF_ALG", socket.AF_UNIX))
 def check_new(family: int, kind: int, protocol: int) -> bool:
     """Whether a socket made on a computer is one of the computer's; no: the kernel's.
 
-    OSError EAFNOSUPPORT (IPv6 too, as of a kernel without it), EPERM (raw sockets),
-    ESOCKTNOSUPPORT, EPROTONOSUPPORT.
+    OSError EAFNOSUPPORT (IPv6 too, as of a kernel without it, but for `MappedDatagrams`), EPERM
+    (raw sockets), ESOCKTNOSUPPORT, EPROTONOSUPPORT.
     """
     family = socket.AF_INET if family == -1 else family
     kind = socket.SOCK_STREAM if kind == -1 else kind
@@ -302,7 +302,7 @@ def check_new(family: int, kind: int, protocol: int) -> bool:
         return False
     if kind == socket.SOCK_RAW or family == getattr(socket, "AF_PACKET", None):
         raise system_error(errno.EPERM)
-    if family != socket.AF_INET:
+    if family != socket.AF_INET and (family, kind) != (socket.AF_INET6, socket.SOCK_DGRAM):
         raise system_error(errno.EAFNOSUPPORT)
     wanted = {socket.SOCK_STREAM: socket.IPPROTO_TCP, socket.SOCK_DGRAM: socket.IPPROTO_UDP}
     if kind not in wanted:

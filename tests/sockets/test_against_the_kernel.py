@@ -362,10 +362,33 @@ async def kinds_that_are_not_there(notes: Notes) -> None:
     notes.append(outcome(socket.socket, socket.AF_INET, socket.SOCK_SEQPACKET))
 
 
+async def mapped_datagrams(notes: Notes) -> None:
+    """A socket of IPv6 that takes IPv4 along, as aioquic has one."""
+    mapped = socket.socket(socket.AF_INET6, DATAGRAM)
+    mapped.setblocking(False)
+    mapped.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    notes.append(mapped.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+    mapped.bind(("::", 0, 0, 0))
+    notes.append((mapped.getsockname()[0], *mapped.getsockname()[2:]))
+    plain, name = bound(DATAGRAM)
+    notes.append(mapped.sendto(b"there", (f"::ffff:{name[0]}", name[1], 0, 0)))
+    await settle()
+    data, source = plain.recvfrom(10)
+    notes.append((data, source == (HOST, mapped.getsockname()[1])))
+    plain.sendto(b"back", source)
+    await settle()
+    data, (host, port, *rest) = mapped.recvfrom(10)
+    notes.append((data, host, port == name[1], rest))
+    mapped.connect((f"::ffff:{name[0]}", name[1], 0, 0))
+    notes.append((mapped.getpeername()[0], mapped.getsockname()[0]))
+    mapped.close()
+    plain.close()
+
+
 SCENARIOS = (
     *(a_new_socket, binding, listening_and_accepting, a_listener_that_is_shut_down, refused),
     *(data, half_closed, nothing_more_is_read, reset, reset_while_sending, a_full_send_buffer),
-    *(datagrams, lives_of_descriptors, options, kinds_that_are_not_there),
+    *(datagrams, mapped_datagrams, lives_of_descriptors, options, kinds_that_are_not_there),
 )
 
 
