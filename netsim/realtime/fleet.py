@@ -69,7 +69,7 @@ class Fleet:
         self.changes = 0
         """Grows whenever a node ends or is connected."""
         self._launching: asyncio.Task[None] | None = None
-        self._directories = Directories(plan.name, plan.seed)
+        self._directories = Directories(plan.name, plan.seed, plan.file)
         self._directory = ""
         self._answered: asyncio.Queue[NodeHandle] = asyncio.Queue()
 
@@ -89,10 +89,7 @@ class Fleet:
         """
         cabling.raise_descriptor_limit()
         self._launches.open(launcher, clock, new_launcher)
-        try:
-            self._directory = self._directories.claim()
-        except OSError as error:
-            raise StartError(f"no directories for computers: {in_words(error)}") from error
+        self._directory = self._directories.claim()
         self._launching = asyncio.create_task(self._launch_all())
         self._speed = float(clock.speed)
         limit = (START_TIMEOUT + START_TIMEOUT_PER_NODE * len(self.nodes)) / self._speed

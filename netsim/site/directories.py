@@ -1,14 +1,16 @@
 """Where the computers of one network work and keep their temporary files: a directory for each.
 
     TMPDIR/netsim-computers-UID/
-        shop-7.lock            held for as long as the network lives
-        shop-7/                the network shop with seed 7; shop-7.2 where that runs already
+        shop-7-1c291ca3.1.lock  held for as long as the network lives
+        shop-7-1c291ca3.1/      the network shop of one file with seed 7; the last number is another
+                                where that runs already
             web/work/          where programs on web begin; what they write stays over a crash
             web/tmp/           emptied when web starts
 
 The place does not depend on when and by whom the network is run, since programs may tell others
-where they are. The kernel releases a lock with its last holder, however that one ended: what is
-left over from a crash, the next network removes.
+where they are; and what making it leaves in memory not on what else runs, since the order of sets
+hangs on that. The kernel releases a lock with its last holder, however that one ended: what is left
+over from a crash, the next network removes at its end.
 """
 
 from __future__ import annotations
@@ -17,11 +19,15 @@ import fcntl
 import itertools
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
-from netsim.site.private_files import create_private, exclusive, remove_tree
+from netsim.core.errors import StartError
+from netsim.core.os_words import in_words
+from netsim.site.private_files import StateError, create_private, exclusive, remove_tree
 
 _LOCK: Final = ".lock"
 
@@ -48,24 +54,32 @@ class ComputerDirectory:
 class Directories:
     """Those of one network."""
 
-    def __init__(self, network: str, seed: int) -> None:
-        self._name = f"{network}-{seed}"
+    def __init__(self, network: str, seed: int, file: str) -> None:
+        self._name = f"{network}-{seed}-{crc32(os.fsencode(file)):08x}"
         self._path: Path | None = None
         self._lock = -1
 
     def claim(self) -> str:
-        """Make the network's; OSError, StateError where that cannot be."""
+        """Make the network's; StartError where that cannot be."""
         if self._path is None:
-            root = Path(tempfile.gettempdir()).absolute() / f"netsim-computers-{os.getuid()}"
-            with exclusive(root, "TMPDIR"):
-                _remove_stale(root)
-                for path in self._candidates(root):
-                    self._lock = _locked(path)
-                    if self._lock >= 0:
-                        path.mkdir(mode=0o700)
-                        self._path = path
-                        break
+            try:
+                self._make()
+            except (OSError, StateError) as error:
+                words = in_words(error) if isinstance(error, OSError) else str(error)
+                raise StartError(f"no directories for computers: {words}") from error
         return str(self._path)
+
+    def _make(self) -> None:
+        root = Path(tempfile.gettempdir()).absolute() / f"netsim-computers-{os.getuid()}"
+        with exclusive(root, "TMPDIR"):
+            for path in self._candidates(root):
+                self._lock = _locked(path)
+                if self._lock >= 0:
+                    if path.exists():
+                        remove_tree(path)
+                    path.mkdir(mode=0o700)
+                    self._path = path
+                    break
 
     def of(self, node: str) -> ComputerDirectory:
         """Those of a computer."""
@@ -78,11 +92,11 @@ class Directories:
         with exclusive(self._path.parent, "TMPDIR"):
             _remove(self._path)
             os.close(self._lock)
+            _remove_stale(self._path.parent)
         self._path = None
 
-    def _candidates(self, root: Path) -> itertools.chain[Path]:
-        more = (root / f"{self._name}.{number}" for number in itertools.count(2))
-        return itertools.chain([root / self._name], more)
+    def _candidates(self, root: Path) -> Iterator[Path]:
+        return (root / f"{self._name}.{number}" for number in itertools.count(1))
 
 
 def _locked(path: Path) -> int:

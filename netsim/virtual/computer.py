@@ -123,6 +123,8 @@ class VirtualComputer:
 
     def _end(self, why: str, *, hold: bool) -> None:
         loop, timeline = self.loop, self.loop.timeline
+        if loop.environment.directory is not None:
+            loop.environment.directory.close()
         if hold:
             self._programs.lose_power()
             left_as_they_stood.append(loop.lose_power())

@@ -60,7 +60,7 @@ class VirtualFleet:
         """With which programs have ended their nodes, by node; of the last boot that did."""
         self.modules = ModulesBeside(plan.file, director.timeline.interception.modules)
         self._environ = dict(os.environ)
-        self._directories = Directories(plan.name, plan.seed)
+        self._directories = Directories(plan.name, plan.seed, plan.file)
         self._started_in = [os.getcwd(), os.path.dirname(plan.file)] if plan.file else [os.getcwd()]
         self._settled: dict[str, int] = {}
         """Computers that have directories, and their boots that found them as they begin."""
@@ -178,7 +178,7 @@ class VirtualFleet:
             raise StartError(f"{name}: {start_failure(error)}") from error
 
     def settle(self, name: str) -> None:
-        """Programs run on a computer: it has directories; OSError, StateError where it cannot."""
+        """Programs run on a computer: it has directories; OSError, StartError where it cannot."""
         environment = self.computers[name].loop.environment
         if environment.directory is not None:
             return

@@ -25,6 +25,7 @@ from netsim import Event, LinkView, NetsimError, Network, NodeView
 STAYS_INSIDE = {
     "PublishedPortError": "a StartError tells of it",
     "ProgramError": "a StartError tells of it",
+    "StateError": "a StartError tells of it",
     "SocketError": "programs on computers get OSError",
 }
 """Errors of the rooms below `network` that no caller gets to see, and their children."""

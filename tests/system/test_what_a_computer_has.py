@@ -194,16 +194,24 @@ def test_a_run_is_in_the_same_place_as_the_last(elsewhere: Path) -> None:
 
 
 def test_what_is_left_of_a_crash_is_removed_and_what_is_in_use_is_not(elsewhere: Path) -> None:
-    first, second = Directories("lan", 1), Directories("lan", 1)
+    first, second = Directories("lan", 1, ""), Directories("lan", 1, "")
     paths = [Path(each.claim()) for each in (first, second, first)]
     assert paths[0] == paths[2] != paths[1]
+    assert len(str(paths[0])) == len(str(paths[1]))
     (paths[1] / "web").mkdir()
     os.close(second._lock)  # as the kernel does when its process has died
-    third = Directories("other", 1)
+    third = Directories("other", 1, "")
     assert Path(third.claim()).exists()
-    assert [path.exists() for path in paths[:2]] == [True, False]
-    first.remove()
     third.remove()
+    assert [path.exists() for path in paths[:2]] == [True, False]
+    fourth = Directories("lan", 1, "")
+    assert fourth.claim() == str(paths[1])
+    (paths[1] / "web").mkdir()
+    os.close(fourth._lock)
+    again = Directories("lan", 1, "")
+    assert list(Path(again.claim()).iterdir()) == []
+    first.remove()
+    again.remove()
     assert list(elsewhere.iterdir()) == []
 
 
