@@ -182,6 +182,21 @@ def test_a_file_that_lies_where_the_network_was_started_is_told(
     play(time, PLAN, test)
 
 
+def test_more_computers_than_directories_are_held_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netsim.interception.working_directories._HELD", 0)
+
+    async def test(network: Network) -> None:
+        names = ("alice", "web")
+        for fact, name in zip(
+            await asyncio.gather(*(network[name].run(found) for name in names)), names, strict=True
+        ):
+            assert next(iter(fact["ways"])).endswith(f"/{name}/work")
+        assert (await network["web"].run(moves, "deeper")).endswith("/web/work/deeper")
+        assert await network["web"].run(removes_its_own) == "goes on"
+
+    play("virtual", PLAN, test)
+
+
 def test_a_run_is_in_the_same_place_as_the_last(elsewhere: Path) -> None:
     places: list[str] = []
 
