@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from netsim.core.errors import BlockingCallError
@@ -61,6 +63,11 @@ def poll(
         return bool(found)
 
     queues = [endpoint.queue for endpoint in ours.values()]
+    if _turns_in_a_circle(machine.call(ready), found, ours.values()):
+        with contextlib.suppress(BlockingCallError):
+            machine.wait(lambda: False, (), _CIRCLING_NS, "select()")
+    if found:
+        return found
     limit = _CIRCLING_NS if timeout_ns == 0 else timeout_ns
     try:
         machine.wait(ready, queues, limit, "select()", kernels)
@@ -71,3 +78,20 @@ def poll(
         if timeout_ns != 0:
             raise
     return found
+
+
+class _Thread(threading.local):
+    last: object = None
+    """What it found by its last poll, and what had been done to those sockets until then."""
+
+
+_thread: Final = _Thread()
+
+
+def _turns_in_a_circle(
+    is_ready: bool, found: Mapping[int, int], endpoints: Iterable[Endpoint]
+) -> bool:
+    """Whether this thread finds what it found before, and did nothing about it."""
+    now = (dict(found), [endpoint.operations for endpoint in endpoints]) if is_ready else None
+    before, _thread.last = _thread.last, now
+    return is_ready and now == before

@@ -115,8 +115,9 @@ def shutdown(sock: socket.socket, endpoint: Endpoint, how: int, /) -> None:
 def _received(sock: socket.socket, endpoint: Endpoint, what: str, size: int, flags: int) -> Any:
     if size < 0:
         raise ValueError(f"negative buffersize in {what.removesuffix('()')}")
-    if flags & socket.MSG_WAITALL and (flags & socket.MSG_DONTWAIT or sock.gettimeout() == 0):
-        flags &= ~socket.MSG_WAITALL  # of who does not wait, there is nothing to wait for
+    if flags & socket.MSG_DONTWAIT or sock.gettimeout() is not None:
+        # A socket with a time-out does not block in the kernel, which then gives what there is.
+        flags &= ~socket.MSG_WAITALL
     return perform(sock, endpoint, what, endpoint.receive, size, flags, flags=flags)
 
 
