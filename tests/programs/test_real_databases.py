@@ -105,9 +105,16 @@ def at(folder: Path, place: str) -> Path:
     return lossy_path(folder, f"services: {{5432: {{upstream: '{place}'}}}}")
 
 
+async def connected(network: Network) -> None:
+    """Until a program is at it: none connects in a partition, as no way leads there."""
+    async with asyncio.timeout(30):
+        while not (await network.inspect_node("server"))["upstreams"][0]["active"]:
+            await asyncio.sleep(0.02)
+
+
 async def partitioned(network: Network) -> None:
-    """While programs are at it, for half a second."""
-    await asyncio.sleep(0.4)
+    """While a program is at it, for half a second."""
+    await connected(network)
     async with network.partition(["client"], ["server"]):
         await asyncio.sleep(0.5)
 
@@ -160,7 +167,9 @@ def test_sqlalchemy_with_a_pool(postgres: str, tmp_path: Path) -> None:
     async def main() -> None:
         async with Network(at(tmp_path, postgres)) as network:
             asking = asyncio.create_task(network["client"].run(by_sqlalchemy))
-            await partitioned(network)
+            await connected(network)
+            async with network.isolate(["client"], ["server"]):  # others connect meanwhile
+                await asyncio.sleep(0.5)
             assert await asking == [number * number for number in range(ROWS)]
             (facts,) = (await network.inspect_node("server"))["upstreams"]
             assert 1 < facts["connections"] <= 14  # the pool, and what it may overflow by

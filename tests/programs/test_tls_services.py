@@ -26,6 +26,7 @@ from networks import HTTPBIN, ROOT, Curl, curl, play, two_computers  # noqa: F40
 from netsim import Network, StartError, run
 from netsim.core.time import Time
 from netsim.site import certificates
+from netsim.topology.plan import NodePlan
 
 both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 
@@ -179,10 +180,13 @@ def test_one_that_has_expired_is_not_trusted(
     time: Time, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long_ago = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)
-    past = (long_ago, long_ago + datetime.timedelta(days=1))
-    monkeypatch.setattr(certificates, "_EVER", past)
-    monkeypatch.setattr(certificates, "_BEFORE", datetime.timedelta(days=9000))
-    monkeypatch.setattr(certificates, "_AFTER", datetime.timedelta(days=-8999))
+    certificate_of = certificates.Authority.certificate_of
+
+    def expired(authority: certificates.Authority, node: NodePlan, domain: str) -> bytes:
+        authority._valid = (long_ago, long_ago + datetime.timedelta(days=1))
+        return certificate_of(authority, node, domain)
+
+    monkeypatch.setattr(certificates.Authority, "certificate_of", expired)
     file = two_computers(tmp_path, web=SERVICES, shop=SHOP)
 
     async def test(network: Network) -> None:
