@@ -10,6 +10,7 @@ import _socket
 import contextlib
 import functools
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -24,6 +25,8 @@ from netsim.sockets.poll_calls import PollCalls
 from netsim.sockets.tls_calls import TlsCalls
 
 _ABSENT: Final = object()
+_MOST: Final = 65_536
+"""Descriptors."""
 
 
 class _SocketClass:
@@ -104,6 +107,28 @@ def _detacher(original: Any) -> Any:
     return detach
 
 
+class _DescriptorLimit:
+    """In virtual time the sockets of all computers are in one process, and each takes a number: the
+    soft limit is raised as far as it may be (setrlimit(2))."""
+
+    def __init__(self) -> None:
+        self._before: tuple[int, int] | None = None
+
+    def install(self) -> None:
+        """From now on."""
+        soft, hard = self._before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+    def uninstall(self) -> None:
+        """Put back exactly what was."""
+        before, self._before = self._before, None
+        if before is not None:
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
 class _DescriptorFunctions:
     """`socket.dup`, on which `socket.fromfd` stands, and `socket.close`."""
 
@@ -131,7 +156,14 @@ class _DescriptorFunctions:
 def _parts() -> list[Replacement]:
     # A child that a program forks has no event loop that would serve its sockets.
     os.register_at_fork(after_in_child=_forget)
-    return [_SocketClass(), _DescriptorFunctions(), NameCalls(), PollCalls(), TlsCalls()]
+    return [
+        _DescriptorLimit(),
+        _SocketClass(),
+        _DescriptorFunctions(),
+        NameCalls(),
+        PollCalls(),
+        TlsCalls(),
+    ]
 
 
 _is_installed = False

@@ -78,7 +78,12 @@ def refused(notes: Notes, folder: Path) -> None:
 def all_that_was_asked_for(notes: Notes, folder: Path) -> None:
     client, server = pair()
     client.settimeout(None)
-    thread = threading.Thread(target=lambda: [server.sendall(b"12345") for _ in range(2)])
+
+    def send() -> None:
+        for _ in range(2):
+            server.sendall(b"12345")
+
+    thread = threading.Thread(target=send)
     thread.start()
     notes.append(client.recv(10, socket.MSG_WAITALL))
     thread.join()
