@@ -3,13 +3,14 @@
 On a computer, local time is UTC. The zone is the C library's and belongs to the process: it is UTC
 from `install` to `uninstall`, for everyone. `time.process_time` and `time.thread_time` stay real.
 
-What waits for another thread with a timeout waits in real time; `queue.Queue.get` asks the clock
-in between and so never times out.
+A thread of a program sleeps in network time, and in real time as well where it waits for a child
+process.
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 import warnings
@@ -26,6 +27,7 @@ from netsim.interception.c_functions import (
 from netsim.interception.environment import MONOTONIC_BASE_NS, WALL_EPOCH_NS, Presence
 
 _UNIX_EPOCH: Final = datetime.fromtimestamp(0, UTC).replace(tzinfo=None)
+_WAIT_FOR_CHILD: Final = subprocess.Popen._wait.__code__  # type: ignore[attr-defined]
 _MONOTONIC_CLOCKS: Final = frozenset(
     getattr(time, name)
     for name in ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME")
@@ -128,8 +130,11 @@ class ClockHooks:
             environment = self._here()
             if environment is None:
                 replacement.original(seconds)
-            else:
-                environment.sleep(seconds)
+                return
+            if sys._getframe(1).f_code is _WAIT_FOR_CHILD:
+                # A child lives by real time, and would have none.
+                replacement.original(seconds)
+            environment.sleep(seconds)
 
         replacement = FunctionReplacement(time.sleep, sleep)
         return replacement

@@ -191,10 +191,14 @@ class ThreadHooks:
     def _loop_init(self, original: Callable[..., None]) -> Callable[..., None]:
         def init(loop: Any, *args: Any, **kwargs: Any) -> None:
             threads = self._threads_here()
-            if threads is None or threads.running is None or type(loop) is not SelectorEventLoop:
-                original(loop, *args, **kwargs)
-            else:
+            if (
+                threads is not None
+                and (threads.takes_threads or threads.running is not None)
+                and type(loop) is SelectorEventLoop
+            ):
                 threads.take_loop(loop)
+            else:
+                original(loop, *args, **kwargs)
 
         return init
 

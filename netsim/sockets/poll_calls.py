@@ -76,7 +76,7 @@ class Poll:
     def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
         """`timeout` in milliseconds."""
         limit = _limit(timeout, _MILLISECOND)
-        return list(poll(self._machine, self._masks, limit, _kernels_poll).items())
+        return list(poll(self._machine, self._masks, limit, kernels_poll).items())
 
 
 class Epoll:
@@ -136,7 +136,7 @@ class Epoll:
         self.fileno()
         self._masks.forget_closed()
         wanted = {each: mask & 0xFFFF for each, mask in self._masks.wanted.items()}
-        found = poll(self._machine, wanted, _limit(timeout), _kernels_poll)
+        found = poll(self._machine, wanted, _limit(timeout), kernels_poll)
         events: list[tuple[int, int]] = []
         for descriptor, mask in found.items():
             if mask & select.POLLNVAL:
@@ -165,7 +165,7 @@ def _select(
         for file in files:
             descriptor = descriptor_of(file)
             masks[descriptor] = masks.get(descriptor, 0) | mask
-    found = poll(machine, masks, _limit(timeout), _kernels_poll)
+    found = poll(machine, masks, _limit(timeout), kernels_poll)
     if any(mask & select.POLLNVAL for mask in found.values()):
         raise system_error(errno.EBADF)
 
@@ -183,11 +183,11 @@ _KERNELS_SELECT: Final = select.select
 
 def _poll_of_caller() -> Any:
     machine = machine_of_caller()
-    return _kernels_poll() if machine is None else Poll(machine)
+    return kernels_poll() if machine is None else Poll(machine)
 
 
 _POLL: Final = FunctionReplacement(select.poll, _poll_of_caller)
-_kernels_poll: Final = _POLL.original
+kernels_poll: Final = _POLL.original
 
 
 class _EpollOfCaller:

@@ -113,7 +113,7 @@ class VirtualComputer:
             await asyncio.sleep(grace / 100)
         for strand in [] if loop.is_over else loop.strands.awaited():
             loop.call_exception_handler(
-                {"message": f"{strand.title()} has not ended: it waits at {strand.line() or '?'}"}
+                {"message": f"{strand.title()} has not ended: it waits at {strand.where()}"}
             )
 
     def crash(self) -> None:

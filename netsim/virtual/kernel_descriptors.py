@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
 from collections.abc import Mapping
 from typing import Final
 
+from netsim.sockets.poll_calls import kernels_poll
 from netsim.virtual.strand import Strand
 
 _LOOK_MS: Final = 10
@@ -21,7 +21,7 @@ class KernelDescriptors:
 
     def __init__(self, strand: Strand, masks: Mapping[int, int], timeout_ns: int | None) -> None:
         self._strand = strand
-        self._poll = select.poll()
+        self._poll = kernels_poll()
         for descriptor, mask in masks.items():
             self._poll.register(descriptor, mask)
         self._waits_until = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import os
 import sys
 import threading
 import traceback
@@ -31,6 +32,7 @@ _LOOK: Final = 1.0
 """Seconds of real time between looks at a thread that does not come back."""
 _STUCK_LOOKS: Final = 3
 """So many, in which it has not computed, and it waits for what virtual time does not know."""
+_OURS: Final = os.path.dirname(os.path.dirname(__file__))
 _POLLS: Final = 100
 """A thread may look so often in vain, and then it has to let time go on."""
 _POLL_TIME: Final = 1 * MICROSECOND
@@ -205,10 +207,16 @@ class Strand:
             (file, number) for file, number in lines_of(self.stand()) if file != __file__
         )
 
+    def where(self) -> str:
+        """The same, or where none is a user's the innermost that is not ours."""
+        for file, number in lines_of(self.stand()):
+            if not file.startswith(_OURS):
+                return self.line() or f"{os.path.basename(file)}:{number}"
+        return "its beginning"
+
     def thread(self) -> threading.Thread | None:
         """Of the module `threading`, where that has started it."""
-        active: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
-        return active.get(self.ident)
+        return _threads().get(self.ident)
 
     def title(self) -> str:
         """As the program calls it."""
@@ -238,12 +246,11 @@ class Strand:
             return
         self._looks += 1
         if self._looks >= _STUCK_LOOKS:
-            line = running.line() or "a library"
             raise DeadlockError(
-                f"{self.name}: {running.title()} waits at {line} for something outside of virtual "
-                "time, which stands still meanwhile, so that nothing in it can come to help: for a "
-                "pipe, a C library's socket, or a database file that another thread has locked "
-                "(sqlite3.connect(…, timeout=0), and try again after time.sleep())"
+                f"{self.name}: {running.title()} waits at {running.where()} for something outside "
+                "of virtual time, which stands still meanwhile, so that nothing in it can come to "
+                "help: for a pipe, a C library's socket, or a database file that another thread "
+                "has locked (sqlite3.connect(…, timeout=0), and try again after time.sleep())"
             )
 
 
@@ -310,7 +317,7 @@ class Strands:
         lost = [strand for strand in self.alive if not strand._is_parked and not strand._is_lost]
         for strand in lost:
             strand.lose()
-            _forget(strand.ident)
+            _forget(strand.thread())
         return lost
 
     def bury(self) -> list[Strand]:
@@ -318,7 +325,8 @@ class Strands:
         buried = list(self.alive)
         for strand in buried:
             strand.lose()
-            _forget(strand.ident)
+            _forget(strand.thread())
+            _threads().pop(strand.ident, None)
         self.alive.clear()
         return buried
 
@@ -331,10 +339,15 @@ def _no_loop(loop: object) -> None:
     )
 
 
-def _forget(ident: int) -> None:
+def _threads() -> dict[int, threading.Thread]:
+    """What `threading.enumerate` shows, by number."""
+    threads: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
+    return threads
+
+
+def _forget(thread: threading.Thread | None) -> None:
     """The interpreter's end joins threads that are not daemons, and workers of executors."""
     internals: Any = threading
-    thread = internals._active.pop(ident, None)
     if thread is None:
         return
     executors: Any = sys.modules.get("concurrent.futures.thread")

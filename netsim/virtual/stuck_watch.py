@@ -16,6 +16,7 @@ from typing import Any, Final
 from netsim.core.errors import StuckError
 from netsim.core.units import format_duration
 from netsim.site.users_lines import blocks, lines_of, users_line
+from netsim.virtual.strand import Strand
 from netsim.virtual.timeline import Timeline
 
 LONGEST_STEP: Final = 60.0
@@ -31,7 +32,8 @@ class StuckWatch:
     """Looks, while it is entered, from a thread of its own whether the timeline goes on.
 
     It costs the timeline nothing: what it looks at changes with every step anyway. Where one step
-    takes too long, StuckError is raised in the program that does not end it; not while somebody
+    takes too long, StuckError is raised in the program that does not end it, or where time goes on
+    where that is a thread; not while somebody
     looks at it with a debugger.
 
     A thread may not move memory either, or a run would be another one (docs/repeats.md): it begins
@@ -85,7 +87,9 @@ class StuckWatch:
             self._since[0] = now
 
     def _end_step(self, seconds: float) -> None:
-        frame = sys._current_frames().get(self._watched)
+        # Of a program's thread, where one runs: the watched one waits for it meanwhile.
+        runs = self._timeline.interception.running_thread
+        frame = sys._current_frames().get(runs)
         stack = list(traceback.walk_stack(frame)) if frame is not None else []
         if any(_module(each) in _DEBUGGERS for each, _ in stack):
             return
@@ -95,7 +99,7 @@ class StuckWatch:
         )
         line = users_line(lines_of(stack))
         if line:
-            text += f": {blocks(line)}"
+            text += f": {blocks(line)}" if runs == self._watched else f": it stands at {line}"
         # What is raised in another thread can only be a class.
         told = type(
             "StuckError",
@@ -115,8 +119,11 @@ def _wake(number: int, frame: FrameType | None) -> None:
 
 
 def _who(stack: list[tuple[FrameType, int]]) -> str:
-    """The innermost loop that runs."""
+    """The innermost loop that runs, or the thread."""
     for frame, _ in stack:
+        strand: Any = frame.f_locals.get("self")
+        if frame.f_code is Strand.main.__code__:
+            return f"{strand.title()} of {strand.name}"
         loop: Any = frame.f_locals.get("self")
         if frame.f_code.co_name == "step" and hasattr(loop, "unfinished_tasks"):
             return str(loop.name)

@@ -1,4 +1,4 @@
-"""An event loop that a thread of a program has made (`asyncio.run` in a thread).
+"""An event loop that a program has made, for one of its threads (`asyncio.run` in a thread).
 
 It has the network of the thread's computer, and the thread runs it.
 """
