@@ -9,7 +9,9 @@ opens for them, and gives them the descriptors: a socket stays in the network it
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -23,6 +25,7 @@ _CLONE_NEWUSER: Final = 0x10000000
 _CLONE_NEWNET: Final = 0x40000000
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
+_NO_MORE: Final = "user.max_user_namespaces or user.max_net_namespaces (sysctl) allow no more"
 _CAPABILITY_VERSION: Final = 0x20080522
 """_LINUX_CAPABILITY_VERSION_3 of capset(2)."""
 
@@ -33,28 +36,29 @@ def enter() -> str:
     Loopback is up: who connects to nobody there is refused, as on a machine that is alone.
     """
     if os.geteuid() == 0:
-        return _enter()
-    # Half of it may be allowed (AppArmor's restriction of user namespaces), and there is no way
-    # back: another process tries first.
-    return _tried() or _enter()
-
-
-def _enter() -> str:
-    user, group = os.geteuid(), os.getegid()
-    try:
-        if user == 0:
+        # Root of a container may lack the right, and is then an ordinary user in this.
+        with contextlib.suppress(OSError):
             _unshare(_CLONE_NEWNET)
             _loopback_up()
-        else:
-            _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
-            # user_namespaces(7): who may not set groups may say who he is.
-            Path("/proc/self/setgroups").write_text("deny")
-            Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
-            Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-            _loopback_up()
-            _drop_capabilities()
+            return ""
+    # Half of it may be allowed (AppArmor's restriction of user namespaces), and there is no way
+    # back: another process tries first.
+    return _tried() or _enter_as_user()
+
+
+def _enter_as_user() -> str:
+    user, group = os.geteuid(), os.getegid()
+    try:
+        _unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+        # user_namespaces(7): who may not set groups may say who he is.
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+        _loopback_up()
+        _drop_capabilities()
     except OSError as error:
-        return in_words(error)
+        # unshare(2): no room for one more of them, and not on a disk.
+        return _NO_MORE if error.errno == errno.ENOSPC else in_words(error)
     return ""
 
 
@@ -63,7 +67,7 @@ def _tried() -> str:
     pid = os.fork()
     if not pid:
         try:
-            os.write(writer, _enter().encode())
+            os.write(writer, _enter_as_user().encode())
         finally:
             os._exit(0)
     os.close(writer)

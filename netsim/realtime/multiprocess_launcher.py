@@ -17,6 +17,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from multiprocessing.reduction import DupFd
 from typing import Any, Final, Literal
 
+from netsim.realtime import empty_network
 from netsim.realtime.launcher import Reports
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import (
@@ -42,6 +43,8 @@ class MultiprocessLauncher:
         self._plan: NetworkPlan
         self._clock: NetworkClock
         self._reports: Reports
+        self._refusals, self._refuse = os.pipe()
+        """What nodes say that the kernel gives no network of their own."""
 
     @property
     def name(self) -> str:
@@ -51,12 +54,13 @@ class MultiprocessLauncher:
         self._plan = plan
         self._clock = clock
         self._reports = reports
+        asyncio.get_running_loop().add_reader(self._refusals, self._refused)
 
     def launch(self, boot: Boot, descriptors: list[int]) -> None:
         # Duplicated by the pickling of the arguments, for which a process is being spawned.
         process = self._context.Process(
             target=_be_node,
-            args=(self._plan, self._clock, boot, _Descriptors(descriptors)),
+            args=(self._plan, self._clock, boot, _Descriptors([self._refuse, *descriptors])),
             name=f"netsim:{self._plan.name}/{boot.node}",
             daemon=True,
         )
@@ -88,10 +92,18 @@ class MultiprocessLauncher:
         for pid, process in list(self._processes.items()):
             await asyncio.to_thread(process.join)
             self._ended(loop, pid)
+        loop.remove_reader(self._refusals)
+        os.close(self._refusals)
+        os.close(self._refuse)
 
     def kill(self) -> None:
         for pid in self._processes:  # not joined yet, so nobody else has its number
             kill_family(pid)
+
+    def _refused(self) -> None:
+        """The first says it for all."""
+        asyncio.get_running_loop().remove_reader(self._refusals)
+        self._reports.shares_network(os.read(self._refusals, 4096).decode().split("\n")[0])
 
     def _ended(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
         process = self._processes.pop(pid, None)
@@ -140,6 +152,12 @@ def _be_node(plan: NetworkPlan, clock: NetworkClock, boot: Boot, descriptors: _D
     # The supervisor, or the fork server, which ends with it.
     die_with_parent(os.getppid(), _PARENT_ENDED)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    code = site_process.run(site_process.Blueprint(plan, clock), boot, descriptors.take())
+    refuse, *others = descriptors.take()
+    # As the zygote, for each node by itself.
+    is_allowed = any(node.outside for node in plan.nodes)
+    if not is_allowed and (refusal := empty_network.enter()):
+        os.write(refuse, f"{refusal}\n".encode())
+    os.close(refuse)
+    code = site_process.run(site_process.Blueprint(plan, clock), boot, others)
     kill_descendants(os.getpid())
     os._exit(code)

@@ -18,6 +18,7 @@ import pytest
 from netsim import InvalidFileError, Network
 from netsim.aio.loop import HostLoopMixin
 from netsim.realtime import empty_network
+from netsim.realtime.launcher import StartMethod
 
 pytestmark = pytest.mark.asyncio
 NET = (
@@ -62,9 +63,12 @@ async def reached(port: int) -> list[int]:
     return [in_c(port), await asyncio.to_thread(started, port)]
 
 
-async def test_nothing_of_a_program_reaches_the_machine(file: Path, listening: int) -> None:
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+async def test_nothing_of_a_program_reaches_the_machine(
+    file: Path, listening: int, method: StartMethod
+) -> None:
     assert in_c(listening) == 0  # here somebody is there
-    async with Network(file) as network:
+    async with Network(file, start_method=method) as network:
         assert await network["alice"].run(reached, listening) == [errno.ECONNREFUSED, 1]
         assert not [each for each in network.timeline if "reach" in each.text]
 
