@@ -10,6 +10,8 @@ import socket
 import struct
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,6 +73,34 @@ async def test_nothing_of_a_program_reaches_the_machine(
     async with Network(file, start_method=method) as network:
         assert await network["alice"].run(reached, listening) == [errno.ECONNREFUSED, 1]
         assert not [each for each in network.timeline if "reach" in each.text]
+
+
+async def asks_and_listens(port: int) -> tuple[str, int]:
+    """Runs on a computer: a client in a thread, and a listener on all addresses."""
+
+    def ask() -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                return str(answer.status)
+        except urllib.error.URLError as error:
+            return str(error.reason)
+
+    listening = socket.create_server(("", 0))
+    _kept.append(listening)
+    return await asyncio.to_thread(ask), listening.getsockname()[1]
+
+
+_kept: list[socket.socket] = []
+
+
+async def test_sockets_of_python_are_not_the_machines(file: Path, listening: int) -> None:
+    file.write_text(NET.replace("bob: {", "bob: {outside: allow, "))
+    # With `outside: allow` somewhere there is no empty network: only the sockets keep it apart.
+    async with Network(file) as network:
+        answer, port = await network["alice"].run(asks_and_listens, listening)
+        assert answer == f"[Errno {errno.ECONNREFUSED}] {os.strerror(errno.ECONNREFUSED)}"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5)
 
 
 async def test_who_is_allowed_outside_is_there(file: Path, listening: int) -> None:
