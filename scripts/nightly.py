@@ -68,6 +68,11 @@ PARTS = {
         ["env", "NETSIM_ZOO=all", "scripts/interpreters", "--", "tests/zoo"],
         ["env", "NETSIM_ZOO=all", ".venv/bin/python", "-m", "pytest", "tests/zoo"],
     ),
+    "compatibility": Part(
+        "other people's libraries",
+        ["scripts/compatibility"],
+        ["scripts/compatibility", "aiohttp"],
+    ),
     "planted": Part("planted bugs under ten seeds", ["scripts/planted_bugs"]),
     "fuzz": Part("fuzzing, ten minutes a target", ["scripts/fuzz", "600"], ["scripts/fuzz", "5"]),
     "prometheus": Part("Debian's Prometheus reads our metrics", ["scripts/prometheus"]),
