@@ -122,4 +122,5 @@ def _remove_stale(root: Path) -> None:
 def _remove(path: Path) -> None:
     with suppress(OSError):  # what another user's program has put there stays
         remove_tree(path)
-    path.with_name(path.name + _LOCK).unlink(missing_ok=True)
+    if not path.exists():  # else a process that ends still writes there: the next network has it
+        path.with_name(path.name + _LOCK).unlink(missing_ok=True)
