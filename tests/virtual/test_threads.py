@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import json
 import os
 import queue
 import signal
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -488,3 +490,27 @@ def test_afterwards_everything_is_as_it_was() -> None:
     assert [dict(vars(each)) for each in types] == before
     assert threading.excepthook is excepthook
     assert asyncio.SelectorEventLoop.__init__ is init
+
+
+def test_threads_repeat_under_other_hashes_and_load() -> None:
+    play = Path(__file__).with_name("threaded_play.py")
+    hog = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    hogs = [subprocess.Popen(hog) for _ in range(2)]
+    path = os.pathsep.join([str(play.parents[1]), str(Path(netsim.__file__).parents[1])])
+    try:
+        runs = [
+            subprocess.run(
+                [sys.executable, str(play)],
+                env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": str(seed)},
+                capture_output=True,
+                check=True,
+                timeout=200,
+            ).stdout
+            for seed in range(4)
+        ]
+    finally:
+        for each in hogs:
+            each.kill()
+            each.wait()
+    assert len(json.loads(runs[0])) == 80 + 18
+    assert len(set(runs)) == 1
