@@ -281,7 +281,7 @@ def test_a_crash_leaves_nothing_but_what_the_program_held() -> None:
     """Of netsim that is the loop without its time and its stack, and what programs wait for;
     and what is told of it, in a log that has a limit."""
     kept = {ComputerLoop, Schedule, StableOrder, StableTask, StableFuture, Timer}
-    kept |= {Server, StreamTransport, Event, PastFault, LogLine}
+    kept |= {Server, StreamTransport, Event, PastFault, LogLine, FilledOrder}
 
     async def test(network: Network) -> None:
         await crash_in_the_middle(network)
