@@ -74,6 +74,7 @@ def main() -> None:
     steady_collection.install()
     for name in (*PRELOADED, "netsim.network.network"):
         importlib.import_module(name)
+    SteadyImports.add_folders()
     wanted = json.loads(os.pread(settings, os.fstat(settings).st_size, 0))
     sys.path[:] = wanted["path"]
     SeedServer.is_here = True

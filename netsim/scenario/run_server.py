@@ -80,6 +80,7 @@ def main() -> None:
         importlib.import_module(name)
     if SteadyImports.compiled and not again:
         SteadyImports.again()
+    SteadyImports.add_folders()
     accepting = socket.socket(fileno=listener)
     os.dup2(listener, TRACE)  # so that its number is taken
     own = os.getpid()

@@ -33,7 +33,7 @@ class SteadyImports:
 
     @staticmethod
     def environment(environ: Mapping[str, str]) -> dict[str, str]:
-        """To start a process with: other folders of PYTHONPATH are listed after `install` only."""
+        """To start a process with: other folders of PYTHONPATH are listed after `add_folders`."""
         changed = dict(environ)
         if "PYTHONPATH" in changed:
             changed[_LATER] = changed["PYTHONPATH"]
@@ -51,11 +51,6 @@ class SteadyImports:
     @classmethod
     def install(cls) -> None:
         """From now on."""
-        if _LATER in os.environ:
-            cls._first = os.environ["PYTHONPATH"]
-            os.environ["PYTHONPATH"] = os.environ.pop(_LATER)
-            place = sys.path.index(cls._first) if cls._first in sys.path else 0
-            sys.path[place : place + 1] = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
 
         def note(loader: SourceFileLoader, *args: Any, **kwargs: Any) -> Any:
             SteadyImports.compiled = True
@@ -65,6 +60,16 @@ class SteadyImports:
         SourceFileLoader.source_to_code = note  # type: ignore[method-assign,assignment]
         vars_of_finder: Any = FileFinder
         vars_of_finder._fill_cache = _fill_cache
+
+    @classmethod
+    def add_folders(cls) -> None:
+        """Those of PYTHONPATH. What looks for all that is installed (pydantic, as it is imported)
+        has looked by now, and not there."""
+        if _LATER in os.environ:
+            cls._first = os.environ["PYTHONPATH"]
+            os.environ["PYTHONPATH"] = os.environ.pop(_LATER)
+            place = sys.path.index(cls._first) if cls._first in sys.path else 0
+            sys.path[place : place + 1] = filter(None, os.environ["PYTHONPATH"].split(os.pathsep))
 
 
 def _fill_cache(finder: Any) -> None:

@@ -16,6 +16,7 @@ from netsim import HttpFailedError, Network, NoPathError
 from netsim.aio.stream_server import Server
 from netsim.aio.transport import StreamTransport
 from netsim.core.time import MILLISECOND, SECOND
+from netsim.interception.set_order import FilledOrder
 from netsim.interception.task_order import StableFuture, StableOrder, StableTask
 from netsim.network.events import Event
 from netsim.network.fault_history import PastFault
