@@ -64,7 +64,12 @@ def _enter_as_user() -> str:
 
 def _tried() -> str:
     reader, writer = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        return in_words(error)
     if not pid:
         try:
             os.write(writer, _enter_as_user().encode())

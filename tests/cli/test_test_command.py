@@ -191,16 +191,16 @@ def test_orders_of_tasks(shell: Shell) -> None:
 
 def test_what_may_differ_is_noted_once(shell: Shell) -> None:
     (shell.folder / "begun.py").write_text(
-        "import threading\n\nasync def say_so():\n    threading.Thread(target=int).start()\n"
+        "import subprocess\n\nasync def say_so():\n    subprocess.run(['true'], check=True)\n"
     )
-    (shell.folder / "threads.yaml").write_text(
-        "name: threads\ntopology: lan.yaml\nsteps:\n  - run: {host: alice, call: begun:say_so}\n"
+    (shell.folder / "processes.yaml").write_text(
+        "name: processes\ntopology: lan.yaml\nsteps:\n  - run: {host: alice, call: begun:say_so}\n"
     )
-    code, out, _ = shell.run("test", "threads.yaml", "--seeds", "1..3")
+    code, out, _ = shell.run("test", "processes.yaml", "--seeds", "1..3")
     assert code == 0
     notes = [line for line in out.splitlines() if line.startswith("  note: another run may differ")]
     assert len(notes) == 1
-    assert notes[0].startswith("  note: another run may differ: alice: started a thread (")
+    assert notes[0].startswith("  note: another run may differ: alice: started a process (")
     assert notes[0].endswith("(begun.py:4)")
 
 

@@ -527,13 +527,11 @@ def test_wrong_seeds(shop: pytest.Pytester) -> None:
 WORK = (
     HEAD
     + """
-import threading
+import subprocess
 
 async def work():
-    threads = [threading.Thread(target=int, name="worker") for _ in range(2)]
-    for thread in threads:
-        thread.start()
-        thread.join()
+    for _ in range(2):
+        subprocess.run(["true"], check=True)
 
 @pytest.mark.parametrize("number", range(2))
 async def test_work(network, number):
@@ -554,8 +552,8 @@ def test_what_may_differ_is_told_once(
         told = result.outlines[result.outlines.index(title) + 1 :]
         assert told[0].startswith("the order of sets of str and bytes, and hash(), as the hash")
         assert "; sets of plain objects, as they lie elsewhere" in told[0]
-        assert told[1] == "alice: started a thread (worker) (test_work.py:13)"
-        assert not [line for line in told[2:] if "order of" in line or "thread" in line]
+        assert told[1] == "alice: started a process (true) (test_work.py:12)"
+        assert not [line for line in told[2:] if "order of" in line or "process" in line]
 
 
 def test_what_may_differ_is_in_pytests_junit_file(shop: pytest.Pytester) -> None:
@@ -563,8 +561,8 @@ def test_what_may_differ_is_in_pytests_junit_file(shop: pytest.Pytester) -> None
     run(shop, "--junitxml=results.xml")
     (_, *cases) = ElementTree.parse(shop.path / "results.xml").iter("testcase")
     told = [each.attrib for case in cases for each in case.iter("property")]
-    thread = "alice: started a thread (worker) (test_work.py:13)"
-    assert {"name": "netsim: another run may differ", "value": thread} in told
+    process = "alice: started a process (true) (test_work.py:12)"
+    assert {"name": "netsim: another run may differ", "value": process} in told
 
 
 RETRIES = """
