@@ -54,9 +54,12 @@ _CLOSING: Final = 0.3
 
 
 def preload() -> None:
-    """Import what nodes need, for the zygote: the modules above, and these used by few."""
+    """For the zygote: import what nodes need, the modules above and these used by few, and put in
+    place what they exchange."""
     import netsim.services.files
     import netsim.services.httpbin  # noqa: F401
+
+    installation.prepare()
 
 
 class Blueprint:

@@ -26,6 +26,11 @@ def machine_of_caller() -> Machine | None:
     return _asked()
 
 
+def is_asked() -> bool:
+    """Whether there are computers."""
+    return _asked is not None
+
+
 def ask(who: MachineOfCaller | None) -> None:
     """From now on ask that; None: there are no computers."""
     global _asked  # there is one interpreter

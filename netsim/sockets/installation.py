@@ -166,7 +166,7 @@ def _parts() -> list[Replacement]:
     ]
 
 
-_is_installed = False
+_is_in_place = False
 
 
 def _forget() -> None:
@@ -174,17 +174,27 @@ def _forget() -> None:
     descriptors.forget()
 
 
+def prepare() -> None:
+    """Be in place before there is a computer: processes that are forked from now on are ready for
+    one, and need no memory of their own for it.
+
+    UnsupportedInterpreterError where it cannot be.
+    """
+    global _is_in_place  # there is one interpreter
+    if not _is_in_place:
+        for part in _parts():
+            part.install()
+        _is_in_place = True
+
+
 def install(machine_of_caller: MachineOfCaller) -> None:
     """From now on programs have the sockets of the computer that they are on.
 
     InterceptionError when that is so already, UnsupportedInterpreterError where it cannot be.
     """
-    global _is_installed  # there is one interpreter
-    if _is_installed:
+    if caller.is_asked():
         raise InterceptionError("computers' sockets are installed already in this process")
-    for part in _parts():
-        part.install()
-    _is_installed = True
+    prepare()
     caller.ask(machine_of_caller)
 
 
@@ -203,10 +213,10 @@ def uninstall() -> None:
 
     Sockets of computers that are still open are of no use to anybody.
     """
-    global _is_installed
-    if not _is_installed:
+    global _is_in_place
+    if not _is_in_place:
         return
-    _is_installed = False
+    _is_in_place = False
     caller.ask(None)
     for part in reversed(_parts()):
         part.uninstall()

@@ -19,7 +19,7 @@ import pytest
 
 from netsim import InvalidFileError, Network
 from netsim.aio.loop import HostLoopMixin
-from netsim.realtime import empty_network
+from netsim.realtime import empty_network, zygote
 from netsim.realtime.launcher import StartMethod
 
 pytestmark = pytest.mark.asyncio
@@ -120,6 +120,8 @@ async def test_where_it_is_refused_that_is_told(
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(empty_network, "_unshare", refuse)
+    # A fresh interpreter, where this one has threads, would not know of it.
+    monkeypatch.setattr(zygote, "_spawn_zygote", zygote._fork_zygote)
     async with Network(file) as network:
         assert await network["alice"].run(reached, listening) == [0, 0]
         (told,) = [each for each in network.timeline if "machine's network" in each.text]
