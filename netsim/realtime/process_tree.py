@@ -57,7 +57,8 @@ def children() -> list[int]:
     """The pids of this process's children, of those that it has adopted as well."""
     own = os.getpid()
     with suppress(OSError):
-        text = Path(f"/proc/{own}/task/{own}/children").read_text(encoding="ascii")
+        # Bytes: a codec would be imported, and not every zygote may read the library any more.
+        text = Path(f"/proc/{own}/task/{own}/children").read_bytes()
         return [int(pid) for pid in text.split()]
     return [process.pid for process in family(own)[1:] if _parent(process.pid) == own]
 

@@ -22,6 +22,7 @@ from netsim.interception.memory_order import HASH_SEED, without_randomisation
 from netsim.scenario.scenario_model import PlannedFault, Scenario
 from netsim.scenario.steady_imports import SteadyImports
 from netsim.scenario.user_imports import libraries
+from netsim.site.directories import make_root
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _BACKLOG: Final = 128
@@ -144,6 +145,7 @@ class Forks:
     """Our ends of what another process forks by: a byte for each, and a socket to talk to it."""
 
     def __init__(self, path: Path) -> None:
+        make_root()
         self._path = str(path)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._path)

@@ -10,7 +10,7 @@
 The place does not depend on when and by whom the network is run, since programs may tell others
 where they are; and what making it leaves in memory not on what else runs, since the order of sets
 hangs on that. The kernel releases a lock with its last holder, however that one ended: what is left
-over from a crash, the next network removes at its end.
+over from a crash, the next network removes at its end. The outer directory stays.
 """
 
 from __future__ import annotations
@@ -27,9 +27,26 @@ from zlib import crc32
 
 from netsim.core.errors import StartError
 from netsim.core.os_words import in_words
-from netsim.site.private_files import StateError, create_private, exclusive, remove_tree
+from netsim.site.private_files import (
+    StateError,
+    create_private,
+    exclusive,
+    make_private,
+    remove_tree,
+)
 
 _LOCK: Final = ".lock"
+
+
+def make_root() -> None:
+    """Have the directory of all networks there, where it can be made: runs that are forked later
+    find it, each as any other."""
+    with suppress(OSError, StateError):
+        make_private(_root(), "TMPDIR")
+
+
+def _root() -> Path:
+    return Path(tempfile.gettempdir()).absolute() / f"netsim-computers-{os.getuid()}"
 
 
 class ComputerDirectory:
@@ -70,8 +87,8 @@ class Directories:
         return str(self._path)
 
     def _make(self) -> None:
-        root = Path(tempfile.gettempdir()).absolute() / f"netsim-computers-{os.getuid()}"
-        with exclusive(root, "TMPDIR"):
+        root = _root()
+        with exclusive(root, "TMPDIR", stays=True):
             for path in self._candidates(root):
                 self._lock = _locked(path)
                 if self._lock >= 0:
@@ -89,7 +106,7 @@ class Directories:
         """The network has ended, and what its computers wrote goes with it."""
         if self._path is None:
             return
-        with exclusive(self._path.parent, "TMPDIR"):
+        with exclusive(self._path.parent, "TMPDIR", stays=True):
             _remove(self._path)
             os.close(self._lock)
             _remove_stale(self._path.parent)

@@ -52,8 +52,11 @@ def make_private(path: Path, variable: str = "XDG_RUNTIME_DIR") -> None:
 
 
 @contextmanager
-def exclusive(root: Path, variable: str = "XDG_RUNTIME_DIR") -> Iterator[Path]:
-    """Hold a lock on a private directory, made if need be; the last one out removes it if empty."""
+def exclusive(
+    root: Path, variable: str = "XDG_RUNTIME_DIR", *, stays: bool = False
+) -> Iterator[Path]:
+    """Hold a lock on a private directory, made if need be; the last one out removes it if empty,
+    unless it `stays`."""
     while True:
         make_private(root, variable)
         try:
@@ -68,6 +71,7 @@ def exclusive(root: Path, variable: str = "XDG_RUNTIME_DIR") -> Iterator[Path]:
     try:
         yield root
     finally:
-        with suppress(OSError):  # not empty
-            root.rmdir()
+        if not stays:
+            with suppress(OSError):  # not empty
+                root.rmdir()
         os.close(descriptor)

@@ -82,7 +82,7 @@ def test_a_directory_is_one_computers(time: Time, elsewhere: Path) -> None:
         assert tempfile.gettempdir() == str(elsewhere)
 
     play(time, PLAN, test)
-    assert list(elsewhere.iterdir()) == []
+    assert [*elsewhere.glob("*/*")] == []
 
 
 @both_times
@@ -227,7 +227,7 @@ def test_what_is_left_of_a_crash_is_removed_and_what_is_in_use_is_not(elsewhere:
     assert list(Path(again.claim()).iterdir()) == []
     first.remove()
     again.remove()
-    assert list(elsewhere.iterdir()) == []
+    assert [*elsewhere.glob("*/*")] == []
 
 
 def test_a_place_that_others_can_write_to_is_refused(elsewhere: Path) -> None:
