@@ -233,6 +233,8 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
         descriptors: Mapping[int, int] = _NONE,
     ) -> bool:
         if threading.get_ident() == self._thread:
+            if ready():
+                return True  # most datagrams are sent so, logging's among them
             refuse_to_block(what)
         seconds = None if timeout_ns is None else timeout_ns / SECOND / self._pace
         return thread_calls.wait(self, ready, queues, seconds, descriptors)

@@ -14,6 +14,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from netsim import BlockingCallError
+
 
 class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
@@ -53,6 +55,25 @@ async def http_client(host: str, certificate: str = "") -> list[int]:
         return found
 
     return await asyncio.to_thread(ask)
+
+
+async def log_server() -> str:
+    """The first datagram that comes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("", 514))
+        return (await asyncio.to_thread(sock.recv, 1000)).decode()
+
+
+async def log_on_the_loop(host: str) -> str:
+    """A socket that may block, and need not, on the thread of the event loop."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((host, 514))
+        sock.send(b"sent")
+        try:
+            sock.recv(10)
+        except BlockingCallError as error:
+            return str(error).partition(" would")[0]
+    return "nothing was refused"
 
 
 async def selector_server() -> None:

@@ -69,6 +69,11 @@ def test_http_over_tls(blocking: Blocking, tmp_path: Path) -> None:
     assert answers == [10, 300_000, 0]
 
 
+def test_what_need_not_wait_is_done_on_the_event_loop(blocking: Blocking) -> None:
+    refused = blocking.play((programs.log_server,), (programs.log_on_the_loop, "web"))
+    assert refused == "recv() on a socket"
+
+
 def test_selectors_and_threads(blocking: Blocking) -> None:
     answers = blocking.play((programs.selector_server,), (programs.many_clients, "web"))
     assert answers == [b"0", b"1", b"2", b"3", b"4"]
