@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import _socket
 import errno
+import select
 import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from netsim.core.time import SECOND
 from netsim.sockets import descriptors
-from netsim.sockets.endpoint import Endpoint, Name
+from netsim.sockets.endpoint import Endpoint, Name, Received
 from netsim.sockets.os_errors import system_error
 
 Result = TypeVar("Result")
@@ -118,7 +119,27 @@ def _received(sock: socket.socket, endpoint: Endpoint, what: str, size: int, fla
     if flags & socket.MSG_DONTWAIT or sock.gettimeout() is not None:
         # A socket with a time-out does not block in the kernel, which then gives what there is.
         flags &= ~socket.MSG_WAITALL
+    wants_all = flags & socket.MSG_WAITALL and not flags & socket.MSG_PEEK
+    if wants_all and endpoint.kind == socket.SOCK_STREAM:
+        return perform(sock, endpoint, what, _gathering(endpoint, size, flags))
     return perform(sock, endpoint, what, endpoint.receive, size, flags, flags=flags)
+
+
+def _gathering(endpoint: Endpoint, size: int, flags: int) -> Callable[[], Received]:
+    """Receives until it has all: what is taken at once makes room for what the receive buffer had
+    none for."""
+    found = bytearray()
+
+    def gather() -> Received:
+        while True:
+            if found and endpoint.events() & select.POLLERR:
+                return bytes(found), None  # of the error the next call tells
+            data, _ = endpoint.receive(size - len(found), flags & ~socket.MSG_WAITALL)
+            found.extend(data)
+            if not data or len(found) == size:
+                return bytes(found), None
+
+    return gather
 
 
 def recv(sock: socket.socket, endpoint: Endpoint, bufsize: int, flags: int = 0, /) -> bytes:

@@ -9,6 +9,7 @@ import select
 import selectors
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,24 @@ def all_that_was_asked_for(notes: Notes, folder: Path) -> None:
     server.close()
     notes.append(client.recv(10, socket.MSG_WAITALL))
     notes.append(client.recv(10, socket.MSG_WAITALL))
+    client.close()
+
+
+def more_than_a_buffer_takes(notes: Notes, folder: Path) -> None:
+    client, server = pair()
+    client.settimeout(None)
+    size = 12_000_000
+    thread = threading.Thread(target=server.sendall, args=(b"x" * size,))
+    thread.start()
+    notes.append(len(client.recv(size, socket.MSG_WAITALL)))
+    thread.join()
+    server.sendall(b"rest")
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    timer = threading.Timer(0.05, server.close)
+    timer.start()
+    notes.append(client.recv(10, socket.MSG_WAITALL))
+    notes.append(outcome(client.recv, 10))
+    timer.join()
     client.close()
 
 
@@ -229,7 +248,7 @@ def tls_without_waiting(notes: Notes, folder: Path) -> None:
 
 
 SCENARIOS = (
-    *(time_outs, refused, all_that_was_asked_for, files, selecting),
+    *(time_outs, refused, all_that_was_asked_for, more_than_a_buffer_takes, files, selecting),
     *(encrypted, ragged_ends, handshakes_that_fail, tls_without_waiting),
 )
 
