@@ -143,6 +143,8 @@ def _gathering(endpoint: Endpoint, size: int, flags: int) -> Callable[[], Receiv
 
 
 def recv(sock: socket.socket, endpoint: Endpoint, bufsize: int, flags: int = 0, /) -> bytes:
+    if bufsize == 0:
+        return b""  # Python asks no kernel for nothing: a datagram stays
     data: bytes = _received(sock, endpoint, "recv()", bufsize, flags)[0]
     return data
 
@@ -157,6 +159,8 @@ def recvfrom(
 def recv_into(
     sock: socket.socket, endpoint: Endpoint, buffer: Any, nbytes: int = 0, flags: int = 0
 ) -> int:
+    if nbytes == 0 and not memoryview(buffer).nbytes:
+        return 0  # as recv
     return recvfrom_into(sock, endpoint, buffer, nbytes, flags)[0]
 
 

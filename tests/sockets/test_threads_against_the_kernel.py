@@ -113,6 +113,24 @@ def more_than_a_buffer_takes(notes: Notes, folder: Path) -> None:
     client.close()
 
 
+def nothing_is_asked_for(notes: Notes, folder: Path) -> None:
+    client, server = pair()
+    client.settimeout(0.05)
+    notes.append((outcome(client.recv, 0), outcome(client.recv_into, bytearray())))
+    notes.append(outcome(client.recvfrom, 0))
+    client.close()
+    server.close()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((HOST, 0))
+        sock.settimeout(5)
+        for data in (b"first", b"second"):
+            sock.sendto(data, sock.getsockname())
+        notes.append((sock.recv(0), sock.recv(10)))
+        notes.append(sock.recvfrom(0)[0])
+        sock.settimeout(0.05)
+        notes.append(outcome(sock.recv, 10))
+
+
 def files(notes: Notes, folder: Path) -> None:
     client, server = pair()
     with client, server, server.makefile("rw") as file:
@@ -248,7 +266,8 @@ def tls_without_waiting(notes: Notes, folder: Path) -> None:
 
 
 SCENARIOS = (
-    *(time_outs, refused, all_that_was_asked_for, more_than_a_buffer_takes, files, selecting),
+    *(time_outs, refused, all_that_was_asked_for, more_than_a_buffer_takes, nothing_is_asked_for),
+    *(files, selecting),
     *(encrypted, ragged_ends, handshakes_that_fail, tls_without_waiting),
 )
 
