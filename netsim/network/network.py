@@ -54,18 +54,17 @@ class Network(MeasuredNetwork):
 
     `topology` is a file, a networkx graph of any kind (docs/topology.md, "From Python") or a plan.
     Mistakes raise `InvalidFileError` or `InvalidGraphError`, which list them all; what can be built
-    and hardly does what is wanted is a UserWarning. `seed`, `name`
-    and `order` go before those that are written there; `order` says which of the tasks that are
-    ready on a computer runs next, in virtual time: `"fifo"`, `"random"` or `"pct:3"`.
+    and hardly does what is wanted is a UserWarning. `seed`, `name` and `order` go before those that
+    are written there; `order` says which of the tasks that are ready on a computer runs next, in
+    virtual time: `"fifo"`, `"random"` or `"pct:3"`.
 
     With `time="real"` every node is a process. `start_method` is how they begin: `"fork"` from a
     zygote, or multiprocessing's `"forkserver"` or `"spawn"`; a `launcher` made earlier
     (`Zygote.start()`) saves the time that its imports take. `speed=0.1` is slow motion: network
     time runs at a tenth of the clock's (0.001 to 1; InvalidValueError).
 
-    With `time="virtual"` all nodes are in
-    this process, time jumps to whatever happens next, and everything repeats exactly; that is for
-    programs inside `netsim.run(main())`, and for tests with netsim's pytest plugin.
+    With `time="virtual"` all nodes are in this process, time jumps to whatever happens next, and
+    everything repeats exactly: inside `netsim.run(main())`, and with netsim's pytest plugin.
     """
 
     def __init__(
@@ -154,12 +153,10 @@ class Network(MeasuredNetwork):
     async def inspect(self) -> dict[str, Any]:
         """Everything about every node and link; nodes that do not answer say so."""
         found = await self._inspection.everything()
-        faults = self.faults_in_force()
-        timing = self.timing.as_dict()
         found["nodes"] = [self._with_last_words(node) for node in found["nodes"]]
         known = {"name": self.plan.name, "state": self.state, "speed": self.speed}
-        ca = self.ca_file and str(self.ca_file)
-        return {**known, **found, "ca": ca, "faults": faults, "timing": timing}
+        ca, timing = self.ca_file and str(self.ca_file), self.timing.as_dict()
+        return {**known, **found, "ca": ca, "faults": self.faults_in_force(), "timing": timing}
 
     async def inspect_node(self, name: str) -> dict[str, Any]:
         """Everything about one node; UnknownNameError when there is none of that name."""
@@ -234,7 +231,7 @@ class Network(MeasuredNetwork):
     def unrepeatable(self) -> list[str]:
         """What programs have done in virtual time that will not be the same in another run.
 
-        That is TLS, threads, other processes, and sockets outside the network, with the computer.
+        That is TLS, other processes, and sockets outside the network, with the computer.
         """
         return self._backend.unrepeatable()
 

@@ -4,8 +4,9 @@
         shop-7-1c291ca3.1.lock  held for as long as the network lives
         shop-7-1c291ca3.1/      the network shop of one file with seed 7; the last number is another
                                 where that runs already
-            web/work/          where programs on web begin; what they write stays over a crash
-            web/tmp/           emptied when web starts
+            web/                of the computer web:
+                work            where its programs begin; what they write stays over a crash
+                tmp             emptied when it starts
 
 The place does not depend on when and by whom the network is run, since programs may tell others
 where they are; and what making it leaves in memory not on what else runs, since the order of sets
