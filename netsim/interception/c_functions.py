@@ -205,6 +205,25 @@ class FunctionReplacement:
         _decrement(self._method)
 
 
+class MethodReplacement:
+    """A Python function behind a method of a class, which may be written in C."""
+
+    def __init__(self, owner: type, name: str, replacement: Callable[..., Any]) -> None:
+        self._owner = owner
+        self._name = name
+        self._replacement = replacement
+        self.original: Any = vars(owner)[name]
+        """What the method does without the replacement."""
+
+    def install(self) -> None:
+        """From now on calls go to the replacement."""
+        set_in_type(self._owner, self._name, self._replacement)
+
+    def uninstall(self) -> None:
+        """Put back exactly what was."""
+        set_in_type(self._owner, self._name, self.original)
+
+
 _FastCallback = ctypes.PYFUNCTYPE(
     ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_void_p
 )

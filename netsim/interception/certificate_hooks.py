@@ -11,12 +11,10 @@ import ctypes
 import os
 from typing import Any, Final
 
-from netsim.interception.c_functions import set_in_type
+from netsim.interception.c_functions import MethodReplacement
 from netsim.interception.environment import Presence
 
 _NAMES: Final = (b"SSL_CERT_FILE", b"SSL_CERT_DIR")
-_METHOD: Final = "set_default_verify_paths"
-"""What `SSLContext.load_default_certs` and `ssl.create_default_context` come to."""
 
 _getenv: Final[Any] = ctypes.CDLL(None).getenv
 _getenv.restype = ctypes.c_char_p
@@ -25,34 +23,25 @@ _putenv: Final = os.putenv
 _unsetenv: Final = os.unsetenv
 
 
-class CertificateHooks:
-    """Of `SSLContext.set_default_verify_paths`."""
+def certificate_hooks(presence: Presence) -> MethodReplacement:
+    """Of what `SSLContext.load_default_certs` and `ssl.create_default_context` come to."""
 
-    def __init__(self, presence: Presence) -> None:
-        self._presence = presence
-        self._original: Any = vars(_ssl._SSLContext)[_METHOD]
+    def set_default_verify_paths(context: Any) -> None:
+        environment = presence.here()
+        if environment is None or environment.environ is None:
+            replacement.original(context)
+            return
+        before = {name: _getenv(name) for name in _NAMES}
+        _set({name: environment.environ.get(name) for name in _NAMES})
+        try:
+            replacement.original(context)
+        finally:
+            _set(before)
 
-    def install(self) -> None:
-        """From now on who is on a computer trusts whom that one trusts."""
-        original, here = self._original, self._presence.here
-
-        def set_default_verify_paths(context: Any) -> None:
-            environment = here()
-            if environment is None or environment.environ is None:
-                original(context)
-                return
-            before = {name: _getenv(name) for name in _NAMES}
-            _set({name: environment.environ.get(name) for name in _NAMES})
-            try:
-                original(context)
-            finally:
-                _set(before)
-
-        set_in_type(_ssl._SSLContext, _METHOD, set_default_verify_paths)
-
-    def uninstall(self) -> None:
-        """Put back what was."""
-        set_in_type(_ssl._SSLContext, _METHOD, self._original)
+    replacement = MethodReplacement(
+        _ssl._SSLContext, "set_default_verify_paths", set_default_verify_paths
+    )
+    return replacement
 
 
 def _set(values: dict[bytes, bytes | None]) -> None:

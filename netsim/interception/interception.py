@@ -26,7 +26,7 @@ from typing import Any, TextIO
 
 from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import Replacement, check_interpreter
-from netsim.interception.certificate_hooks import CertificateHooks
+from netsim.interception.certificate_hooks import certificate_hooks
 from netsim.interception.clock_hooks import ClockHooks
 from netsim.interception.entropy_hooks import EntropyHooks
 from netsim.interception.environ_hooks import EnvironHooks
@@ -58,7 +58,7 @@ class _Hooks:
             ClockHooks(self.presence),
             self.entropy,
             EnvironHooks(self.presence),
-            CertificateHooks(self.presence),
+            certificate_hooks(self.presence),
             IdentityHooks(self.presence),
             SignalHooks(self.presence),
             FileTimes(self.presence),

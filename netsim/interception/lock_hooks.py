@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from netsim.interception.c_functions import set_in_type
+from netsim.interception.c_functions import MethodReplacement
 from netsim.interception.environment import Environment, Presence, nanoseconds
 from netsim.interception.program_threads import Waiter
 
@@ -87,8 +87,8 @@ class LockHooks:
     def __init__(self, presence: Presence, room: WaitingRoom) -> None:
         self._here = presence.here
         self._room = room
-        self._methods: list[tuple[Any, str, Any, Any]] = [
-            (owner, name, vars(owner)[name], _named(function, name))
+        self._methods = [
+            MethodReplacement(owner, name, function)
             for owner, functions in (
                 (_Lock, self._of_locks()),
                 (_RLock, self._of_reentrant_locks()),
@@ -100,13 +100,13 @@ class LockHooks:
 
     def install(self) -> None:
         """From now on who is on a computer parks where it would block."""
-        for owner, name, _, function in self._methods:
-            set_in_type(owner, name, function)
+        for method in self._methods:
+            method.install()
 
     def uninstall(self) -> None:
         """Put back what was."""
-        for owner, name, original, _ in self._methods:
-            set_in_type(owner, name, original)
+        for method in self._methods:
+            method.uninstall()
 
     def _waiter(self) -> tuple[Waiter | None, Environment | None]:
         environment = self._here()
@@ -131,9 +131,11 @@ class LockHooks:
         deadline = None if timeout == -1 else environment.now_ns() + nanoseconds(float(timeout))
         return bool(self._room.wait(waiter, lock, lambda: original(lock, False), deadline))
 
-    def _of_locks(self) -> dict[str, Callable[..., Any]]:
-        room, take, give = self._room, lock_acquire, lock_release
-        waiting = room.waiting
+    def _of_any_lock(
+        self, take: Callable[..., bool], give: Callable[[Any], None]
+    ) -> dict[str, Callable[..., Any]]:
+        """Of a kind of lock that has these as `acquire` and `release`."""
+        room, waiting, wait = self._room, self._room.waiting, self._acquire
 
         def acquire(self: Any, blocking: bool = True, timeout: float = -1) -> bool:
             if timeout == -1 and take(self, False):
@@ -148,41 +150,24 @@ class LockHooks:
             if waiting and id(self) in waiting:
                 room.wake_one(self)
 
+        # As `release`, without a call in between: `with lock:` is on every program's path.
         def leave(self: Any, *exception: Any) -> None:
             give(self)
             if waiting and id(self) in waiting:
                 room.wake_one(self)
 
-        wait = self._acquire
-        return {
-            "acquire": acquire,
-            "acquire_lock": acquire,
-            "release": release,
-            "release_lock": release,
-            "__enter__": enter,
-            "__exit__": leave,
-        }
+        return {"acquire": acquire, "release": release, "__enter__": enter, "__exit__": leave}
+
+    def _of_locks(self) -> dict[str, Callable[..., Any]]:
+        methods = self._of_any_lock(lock_acquire, lock_release)
+        names_of_before = {f"{name}_lock": methods[name] for name in ("acquire", "release")}
+        return methods | names_of_before
 
     def _of_reentrant_locks(self) -> dict[str, Callable[..., Any]]:
-        room, take, give = self._room, _RLock.acquire, _RLock.release
-        save, restore = _RLock._release_save, _RLock._acquire_restore
-        waiting = room.waiting
-
-        def acquire(self: Any, blocking: bool = True, timeout: float = -1) -> bool:
-            if timeout == -1 and take(self, False):
-                return True
-            return wait(self, take, blocking, timeout)
-
-        def enter(self: Any) -> bool:
-            return take(self, False) or wait(self, take, True, -1)
-
-        def release(self: Any) -> None:
-            give(self)
-            if waiting and id(self) in waiting:
-                room.wake_one(self)
-
-        def leave(self: Any, *exception: Any) -> None:
-            release(self)
+        room, waiting = self._room, self._room.waiting
+        give, save, restore = _RLock.release, _RLock._release_save, _RLock._acquire_restore
+        methods = self._of_any_lock(_RLock.acquire, give)
+        enter = methods["__enter__"]
 
         def release_save(self: Any) -> Any:
             state = save(self)
@@ -196,15 +181,7 @@ class LockHooks:
             give(self)
             restore(self, state)
 
-        wait = self._acquire
-        return {
-            "acquire": acquire,
-            "release": release,
-            "_release_save": release_save,
-            "_acquire_restore": acquire_restore,
-            "__enter__": enter,
-            "__exit__": leave,
-        }
+        return methods | {"_release_save": release_save, "_acquire_restore": acquire_restore}
 
     def _of_queues(self) -> dict[str, Callable[..., Any]]:
         room, find = self._room, self._waiter
@@ -258,8 +235,3 @@ def _is_timeout(seconds: Any) -> bool:
         return bool(seconds == -1 or 0 <= seconds <= threading.TIMEOUT_MAX)
     except TypeError:
         return False
-
-
-def _named(function: Any, name: str) -> Any:
-    function.__name__ = name
-    return function

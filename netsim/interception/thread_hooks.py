@@ -15,7 +15,11 @@ from asyncio import SelectorEventLoop, selector_events
 from collections.abc import Callable
 from typing import Any, Final
 
-from netsim.interception.c_functions import FunctionReplacement, Replacement, set_in_type
+from netsim.interception.c_functions import (
+    FunctionReplacement,
+    MethodReplacement,
+    Replacement,
+)
 from netsim.interception.environment import Presence, nanoseconds
 from netsim.interception.lock_hooks import LockHooks, WaitingRoom, lock_release
 from netsim.interception.program_threads import Begin, ProgramThread, ProgramThreads
@@ -40,11 +44,11 @@ class ThreadHooks:
         self._replacements: list[Replacement] = [
             self._start_new_thread(),
             *([self._start_joinable_thread()] if _HAS_HANDLES else [self._set_sentinel()]),
-            _MethodReplacement(selector_events.BaseSelectorEventLoop, "__init__", self._loop_init),
+            self._loop_init(),
             LockHooks(presence, self.room),
         ]
         if _HAS_HANDLES:
-            self._replacements.append(_MethodReplacement(_Handle, "join", self._join))
+            self._replacements.append(self._join())
         self._excepthook_before: Any = None
 
     def install(self) -> None:
@@ -170,25 +174,26 @@ class ThreadHooks:
         replacement = FunctionReplacement(_thread_module._set_sentinel, set_sentinel)
         return replacement
 
-    def _join(self, original: Callable[..., None]) -> Callable[..., None]:
+    def _join(self) -> MethodReplacement:
         def join(handle: Any, timeout: float | None = None) -> None:
             thread = self._of_handles.get(handle)
             environment = self._here()
             threads = None if environment is None else environment.threads
             waiter = None if threads is None else threads.current
             if environment is None or thread is None or waiter is None or waiter is thread:
-                original(handle, timeout)
+                replacement.original(handle, timeout)
                 return
             deadline = None
             if timeout is not None and timeout >= 0:
                 deadline = environment.now_ns() + nanoseconds(float(timeout))
             self.room.wait(waiter, handle, lambda: thread.is_over, deadline)
 
-        return join
+        replacement = MethodReplacement(_Handle, "join", join)
+        return replacement
 
     # Loops
 
-    def _loop_init(self, original: Callable[..., None]) -> Callable[..., None]:
+    def _loop_init(self) -> MethodReplacement:
         def init(loop: Any, *args: Any, **kwargs: Any) -> None:
             threads = self._threads_here()
             if (
@@ -198,31 +203,13 @@ class ThreadHooks:
             ):
                 threads.take_loop(loop)
             else:
-                original(loop, *args, **kwargs)
+                replacement.original(loop, *args, **kwargs)
 
-        return init
+        replacement = MethodReplacement(selector_events.BaseSelectorEventLoop, "__init__", init)
+        return replacement
 
 
 class _ForeignThread:
     """A thread of the process, which runs when the machine lets it."""
 
     ident = 0
-
-
-class _MethodReplacement:
-    """A function behind the name of a method, made of the one that was there."""
-
-    def __init__(
-        self, owner: type, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> None:
-        self._owner, self._name = owner, name
-        self._original = vars(owner)[name]
-        self._wrapped = wrap(self._original)
-
-    def install(self) -> None:
-        """From now on calls go to the replacement."""
-        set_in_type(self._owner, self._name, self._wrapped)
-
-    def uninstall(self) -> None:
-        """Put back what was."""
-        set_in_type(self._owner, self._name, self._original)

@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, Literal
 
 from netsim.interception.audit_events import AuditListener
-from netsim.interception.c_functions import Replacement, set_in_type
+from netsim.interception.c_functions import MethodReplacement, Replacement
 from netsim.interception.environment import Presence
 from netsim.interception.memory_order import what_differs
 from netsim.interception.own_randomness import OwnRandomness
@@ -202,7 +202,11 @@ class Watch:
             OwnRandomness(
                 lambda library: self._note("library", f"had random bytes of {library}'s own")
             ),
-            _MemoryTls(lambda: self._note("tls", TLS)),
+            # Between two buffers, and on a socket of the machine.
+            *(
+                _tls_begins(method, lambda: self._note("tls", TLS))
+                for method in ("_wrap_bio", "_wrap_socket")
+            ),
         ]
 
     def install(self) -> None:
@@ -243,28 +247,12 @@ def unwatched() -> Iterator[None]:
 TLS: Final = "used TLS, whose bytes are random"
 
 
-class _MemoryTls:
-    """Has a function called when TLS begins between two buffers, or on a socket of the machine."""
+def _tls_begins(method: str, begins: Callable[[], None]) -> MethodReplacement:
+    """Has a function called when TLS begins by this method of `SSLContext`."""
 
-    _NAMES: Final = ("_wrap_bio", "_wrap_socket")
+    def wrap(context: Any, *args: Any, **kwargs: Any) -> Any:
+        begins()
+        return replacement.original(context, *args, **kwargs)
 
-    def __init__(self, begins: Callable[[], None]) -> None:
-        self._begins = begins
-        self._originals = {name: vars(_ssl._SSLContext)[name] for name in self._NAMES}
-
-    def install(self) -> None:
-        """From now on it is called."""
-        for name, original in self._originals.items():
-            set_in_type(_ssl._SSLContext, name, self._telling(original))
-
-    def uninstall(self) -> None:
-        """Put back what was."""
-        for name, original in self._originals.items():
-            set_in_type(_ssl._SSLContext, name, original)
-
-    def _telling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def wrap(context: Any, *args: Any, **kwargs: Any) -> Any:
-            self._begins()
-            return original(context, *args, **kwargs)
-
-        return wrap
+    replacement = MethodReplacement(_ssl._SSLContext, method, wrap)
+    return replacement
