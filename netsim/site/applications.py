@@ -146,11 +146,11 @@ def application_mistake(found: Any, service: ServicePlan) -> str | None:
         if not callable(found):
             return f"an object of type {kind}, no application of aiohttp, ASGI or WSGI"
         return (
-            f"an object of type {kind}, which tells not how it is called; write "
+            f"an object of type {kind}, and nothing tells how it is called; write "
             f'`{{asgi: "{reference}"}}` or `{{wsgi: "{reference}"}}`'
         )
     if wanted is not None and interface not in (None, wanted):
-        right = {"aiohttp": "app"}.get(interface or "", interface)
+        right = "app" if interface == "aiohttp" else interface
         return f'{application_words(found)}; write `{{{right}: "{reference}"}}`'
     return missing_packages(interface or wanted or "aiohttp")
 

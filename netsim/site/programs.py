@@ -24,7 +24,7 @@ from netsim.site.applications import (
     look_up,
 )
 from netsim.site.messages import READY_TIMEOUT
-from netsim.site.servers import Server, cannot_listen, preload, server_of
+from netsim.site.servers import Server, preload, server_of
 from netsim.stack.ip_layer import LOOPBACK_NETWORK
 from netsim.topology.plan import NodePlan, ProgramPlan, ServicePlan
 from netsim.wire.address import IpAddress, format_ip
@@ -98,7 +98,7 @@ class Programs:
             try:
                 await server.start()
             except OSError as error:
-                raise cannot_listen(service, error) from error
+                raise ProgramError(f"port {service.port}: {error.strerror or error}") from error
 
     async def _server(self, service: ServicePlan) -> Server:
         if service.upstream is not None:

@@ -11,12 +11,12 @@ import contextlib
 import importlib
 import ssl
 import time
-from collections.abc import Iterator, MutableSet
 from email.utils import formatdate
 from typing import Any, Final, Protocol
 
 from aiohttp import web
 
+from netsim.interception.set_order import FilledOrder
 from netsim.site.applications import Interface, ProgramError, raised
 from netsim.topology.plan import NodePlan, ServicePlan
 
@@ -32,7 +32,8 @@ class Server(Protocol):
     """A service that listens."""
 
     async def start(self) -> None:
-        """Listen; ProgramError, or what the application raises, where it does not start."""
+        """Listen; OSError for a port that is not to be had, ProgramError for an application that
+        does not start."""
 
     async def stop(self) -> None:
         """Let connections finish, for a while, and the application shut down."""
@@ -66,16 +67,12 @@ class _AiohttpServer:
         )
 
     async def start(self) -> None:
-        await self._runner.setup()
+        service = self._service
         try:
-            await web.TCPSite(
-                self._runner,
-                "0.0.0.0",
-                self._service.port,
-                ssl_context=_tls(self._service),
-            ).start()
-        except OSError as error:
-            raise cannot_listen(self._service, error) from error
+            await self._runner.setup()
+        except Exception as error:
+            raise ProgramError(raised(str(service.reference), error)) from error
+        await web.TCPSite(self._runner, "0.0.0.0", service.port, ssl_context=_tls(service)).start()
 
     async def stop(self) -> None:
         await self._runner.cleanup()
@@ -116,42 +113,21 @@ class _AsgiServer:
         self._server.lifespan = config.lifespan_class(config)
         state: Any = self._server.server_state
         state.default_headers = config.encoded_headers
-        state.connections, state.tasks = _InOrder(), _InOrder()
+        # It goes through them at its end, in an order that has to repeat.
+        state.connections, state.tasks = FilledOrder(), FilledOrder()
 
     async def start(self) -> None:
         try:
             await self._server.startup()
         except SystemExit as end:  # so it ends the process when it cannot start
             if isinstance(end.__context__, OSError):
-                raise cannot_listen(self._service, end.__context__) from end
+                raise end.__context__ from None
         if not self._server.started:
             raise ProgramError(self._application.failure(str(self._service.reference)))
 
     async def stop(self) -> None:
         if self._server.started:
             await self._server.shutdown()
-
-
-class _InOrder(MutableSet[Any]):
-    """A set in the order in which it was filled; one of plain objects goes by their addresses."""
-
-    def __init__(self) -> None:
-        self._kept: dict[Any, None] = {}
-
-    def __contains__(self, value: object) -> bool:
-        return value in self._kept
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._kept)
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def add(self, value: Any) -> None:
-        self._kept[value] = None
-
-    def discard(self, value: Any) -> None:
-        self._kept.pop(value, None)
 
 
 class _Watched:
@@ -214,7 +190,3 @@ def _tls(service: ServicePlan) -> ssl.SSLContext | None:
     # RFC 8446 (4.6.1): none are asked for. They are encrypted, and their lengths would differ.
     context.num_tickets = 0
     return context
-
-
-def cannot_listen(service: ServicePlan, error: OSError) -> ProgramError:
-    return ProgramError(f"port {service.port}: {error.strerror or error}")

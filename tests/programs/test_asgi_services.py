@@ -191,6 +191,7 @@ def test_a_request_that_the_end_cuts_off_is_no_error(time: Time, tmp_path: Path)
 
 BROKEN = """
 from contextlib import asynccontextmanager
+from aiohttp import web
 from fastapi import FastAPI
 from flask import Flask
 
@@ -198,6 +199,12 @@ from flask import Flask
 async def life(app):
     raise LookupError("no stock")
     yield
+
+async def look_for_stock(app):
+    raise ConnectionRefusedError("the store is closed")
+
+closed = web.Application()
+closed.on_startup.append(look_for_stock)
 
 raises = FastAPI(lifespan=life)
 good = FastAPI()
@@ -219,8 +226,11 @@ def gives_untold():
 number = 5
 """
 BAD = {
-    "80: 'broken:raises'": "broken:raises: LookupError: no stock (broken.py:8)",
-    "80: {asgi: 'broken:raises'}": "broken:raises: LookupError: no stock (broken.py:8)",
+    "80: 'broken:raises'": "broken:raises: LookupError: no stock (broken.py:9)",
+    "80: {asgi: 'broken:raises'}": "broken:raises: LookupError: no stock (broken.py:9)",
+    "80: 'broken:closed'": (
+        "broken:closed: ConnectionRefusedError: the store is closed (broken.py:13)"
+    ),
     "80: {asgi: 'broken:refuses'}": "broken:refuses: no stock here",
     "80: {asgi: 'broken:flask'}": 'broken:flask is an application of Flask; write `{wsgi: "bro',
     "80: {asgi: 'broken:gives_flask'}": "gives_flask gave an application of Flask; write `{wsgi",
@@ -229,7 +239,7 @@ BAD = {
     ),
     "80: {wsgi: 'broken:good'}": 'is an application of FastAPI; write `{asgi: "broken:good"}`',
     "80: 'broken:gives_untold'": (
-        "gave an object of type function, which tells not how it is called; write "
+        "gave an object of type function, and nothing tells how it is called; write "
         '`{asgi: "broken:gives_untold"}` or `{wsgi: "broken:gives_untold"}`'
     ),
     "80: {asgi: 'broken:number'}": "is an object of type int, no application of aiohttp, ASGI",
