@@ -17,8 +17,6 @@ DOZEN = (
     *("aiohttp", "aiosmtp", "django", "dnspython", "fastapi", "flask", "http_server", "httpx"),
     *("redis", "requests", "starlette", "websockets"),
 )
-
-
 AT_A_TIME = 2
 LIMIT = 300
 """Seconds for each, on a machine that does other things, too."""

@@ -1,7 +1,7 @@
 """One library, over the lossy path, in one time: what came of it, as JSON.
 
-`python trial.py NAME real|virtual`; `try_all` runs that in processes of their own. A megabyte goes
-to the server and back, then several clients ask at once, then the connection is reset in the middle
+`python trial.py NAME real|virtual`; `attempt` runs that in a process of its own. A megabyte goes to
+the server and back, then several clients ask at once, then the connection is reset in the middle
 (of UDP: the link is down for two seconds), and then the server has to answer again.
 """
 
