@@ -20,7 +20,7 @@ from netsim.aio.host_loop import HostLoop
 _computers: Final[weakref.WeakSet[HostLoop]] = weakref.WeakSet()
 """Loops of computers that have not ended."""
 _replaced: Final[dict[str, Any]] = {}
-"""aiohttp's own default resolver, while there is a computer."""
+"""What is aiohttp's own and what stands in its place, while there is a computer."""
 _contexts: Final[weakref.WeakKeyDictionary[HostLoop, ssl.SSLContext]] = weakref.WeakKeyDictionary()
 """With which clients on computers verify servers."""
 

@@ -109,7 +109,7 @@ class DatagramTransport(transports._FlowControlMixin, asyncio.DatagramTransport)
     def _receive(self) -> None:
         while not self._closing and self._socket.errors:
             error = os_errors.of_icmp(self._socket.errors.popleft().message)
-            # As on Linux, only a connected socket hears of ICMP os_errors.
+            # As on Linux, only a connected socket hears of ICMP errors.
             if error is not None and self._socket.remote is not None:
                 self._protocol.error_received(error)
         while not self._closing and (datagram := self._socket.receive()) is not None:

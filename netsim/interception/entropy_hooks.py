@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from operator import index
 from typing import Any, Final
 
-from netsim.interception.c_functions import FunctionReplacement, Replacement, set_in_type
+from netsim.interception.c_functions import FunctionReplacement, MethodReplacement, Replacement
 from netsim.interception.environment import Environment, Presence
 from netsim.interception.generator_state import GeneratorState, words_of
 
@@ -100,13 +100,13 @@ class EntropyHooks:
         ]
         if hasattr(os, "getrandom"):
             self._replacements.append(self._getrandom())
+        self._replacements.append(self._seed())
         self._generator: Any = random._inst
         self._words = words_of(self._generator)
         self._outside = GeneratorState.of(self._generator)
         """What the process draws from, while a computer runs."""
         self._uuid: dict[str, Any] = vars(uuid)
         self._uuid_outside = (None, None)
-        self._original_seed: Any = vars(_random.Random)["seed"]
         self._generate_time_safe: Any = self._uuid["_generate_time_safe"]
 
     def install(self) -> None:
@@ -116,21 +116,11 @@ class EntropyHooks:
         self._generate_time_safe = self._uuid["_generate_time_safe"]
         # It reads clock and node by itself. Without it uuid1 takes time.time_ns() and _node.
         self._uuid["_generate_time_safe"] = None
-        here, original = self._here, self._original_seed
-
-        def seed(generator: _random.Random, a: Any = None, /) -> None:
-            environment = here() if a is None else None
-            if environment is not None and environment.urandom is not None:
-                a = int.from_bytes(os.urandom(_SEED_BYTES), "big")
-            original(generator, a)
-
-        set_in_type(_random.Random, "seed", seed)
 
     def uninstall(self) -> None:
         """Put back what was."""
-        set_in_type(_random.Random, "seed", self._original_seed)
         self._uuid["_generate_time_safe"] = self._generate_time_safe
-        for replacement in self._replacements:
+        for replacement in reversed(self._replacements):
             replacement.uninstall()
 
     def enter(self, environment: Environment) -> None:
@@ -182,6 +172,16 @@ class EntropyHooks:
             return os.urandom(size)
 
         replacement = FunctionReplacement(os.getrandom, getrandom)
+        return replacement
+
+    def _seed(self) -> MethodReplacement:
+        def seed(generator: _random.Random, a: Any = None, /) -> None:
+            environment = self._here() if a is None else None
+            if environment is not None and environment.urandom is not None:
+                a = int.from_bytes(os.urandom(_SEED_BYTES), "big")
+            replacement.original(generator, a)
+
+        replacement = MethodReplacement(_random.Random, "seed", seed)
         return replacement
 
     def _of_openssl(self) -> FunctionReplacement:

@@ -230,7 +230,7 @@ class LockHooks:
 
 
 def _is_timeout(seconds: Any) -> bool:
-    """Such as C takes; what else there is, it refuses itself, and at once."""
+    """Whether C takes it; what it does not take, it refuses itself, and at once."""
     try:
         return bool(seconds == -1 or 0 <= seconds <= threading.TIMEOUT_MAX)
     except TypeError:
