@@ -1,1 +1,1 @@
-"""What unmodified programs read of the interpreter: clocks, entropy, order, environment."""
+"""What unmodified programs read of the interpreter, and wait in: clocks, order, locks and more."""
