@@ -18,7 +18,7 @@ import ssl as tls_library
 from collections.abc import Callable
 from typing import Any
 
-from netsim.aio import aiohttp_names
+from netsim.aio import client_defaults
 from netsim.aio.connect import ProtocolFactory, adopt, open_connection
 from netsim.aio.datagram import DatagramTransport, open_datagram_socket
 from netsim.aio.given_sockets import connection_of, datagrams_of, listener_of
@@ -58,14 +58,14 @@ class HostLoopMixin(SocketMethods):
         self.path = path_finder
         self._owners = {}
         self._watched = WatchedSockets(self)
-        aiohttp_names.computer_begins(self)
+        client_defaults.computer_begins(self)
 
     def detach_host(self) -> list[Any]:
         """Let the stack go, as the loop will never run again; returns what stood for its sockets.
 
         Programs hold those, and they hold programs: who wants no program to end keeps the list.
         """
-        aiohttp_names.computer_ends(self)
+        client_defaults.computer_ends(self)
         descriptors.end_of(self)
         owners: list[Any] = list(self._owners.values())
         for owner in owners:
@@ -83,7 +83,7 @@ class HostLoopMixin(SocketMethods):
 
     def close(self) -> None:
         """As asyncio; nothing of the process is as it was for this computer any more."""
-        aiohttp_names.computer_ends(self)
+        client_defaults.computer_ends(self)
         descriptors.end_of(self)
         super().close()
 

@@ -387,7 +387,7 @@ def test_tls_is_a_phase_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async def work(network: Network) -> tuple[Trace, Trace]:
         await network["web"].run(serving(for_server))
         refused = await network.trace("alice", "https://web/")
-        monkeypatch.setattr("netsim.aio.aiohttp_names._own_context", lambda loop: for_client)
+        monkeypatch.setattr("netsim.aio.client_defaults._own_context", lambda loop: for_client)
         return refused, await network.trace("alice", "https://web/")
 
     with pytest.warns(UnrepeatableWarning, match="used TLS"):
