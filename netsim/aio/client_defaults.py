@@ -1,16 +1,20 @@
-"""What aiohttp keeps for the whole process, kept to each computer: names, and whom TLS trusts.
+"""What HTTP clients keep for the whole process, kept to each computer: names, and whom TLS trusts.
 
-With `aiodns` installed, aiohttp asks real DNS servers through a C library, past the event loop.
+aiohttp: with `aiodns` installed, it asks real DNS servers through a C library, past the event loop.
 Its other resolver, the default without aiodns, asks `loop.getaddrinfo`, which on an ordinary
 loop means the operating system, and on a computer's its hosts table.
 
 The TLS context of its client is made when it is imported, from the process's environment. A
 computer has one of its own, made when it is first wanted, from the computer's.
+
+urllib: `urlopen` keeps the opener that it has made for its first request, and from Python 3.12 on
+that one keeps a TLS context. On computers it makes a context for each connection, as before 3.12.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ssl
 import weakref
 from typing import Any, Final
@@ -20,7 +24,7 @@ from netsim.aio.host_loop import HostLoop
 _computers: Final[weakref.WeakSet[HostLoop]] = weakref.WeakSet()
 """Loops of computers that have not ended."""
 _replaced: Final[dict[str, Any]] = {}
-"""What is aiohttp's own and what stands in its place, while there is a computer."""
+"""What is the libraries' own and what stands in its place, while there is a computer."""
 _contexts: Final[weakref.WeakKeyDictionary[HostLoop, ssl.SSLContext]] = weakref.WeakKeyDictionary()
 """With which clients on computers verify servers."""
 
@@ -28,7 +32,7 @@ _contexts: Final[weakref.WeakKeyDictionary[HostLoop, ssl.SSLContext]] = weakref.
 def computer_begins(loop: HostLoop) -> None:
     """Until it ends, aiohttp's connectors on computers resolve names through their loops.
 
-    Those on other loops of the process have aiohttp's own default, as ever.
+    Those on other loops of the process have aiohttp's own default, as ever. urllib begins anew.
     """
     _computers.add(loop)
     if not _replaced:
@@ -36,7 +40,7 @@ def computer_begins(loop: HostLoop) -> None:
 
 
 def computer_ends(loop: HostLoop) -> None:
-    """With the last one aiohttp is what it was."""
+    """With the last one aiohttp and urllib are what they were."""
     _computers.discard(loop)
     _contexts.pop(loop, None)
     if not _computers and _replaced:
@@ -45,6 +49,8 @@ def computer_ends(loop: HostLoop) -> None:
 
 def _replace() -> None:
     # Imported here, because aiohttp takes longer to import than all of this package.
+    from urllib import request
+
     import aiohttp.connector
     import aiohttp.resolver
 
@@ -68,7 +74,19 @@ def _replace() -> None:
 
     connector._get_ssl_context = choose_here
     _replaced.update(ordinary=ordinary, ours=DefaultResolver, choose=choose, here=choose_here)
+    kept: Any = request
+    _replaced.update(opener=kept._opener, handler=kept.HTTPSHandler.__init__)
+    kept._opener, kept.HTTPSHandler.__init__ = None, _keeping_no_default
     _set(DefaultResolver)
+
+
+def _keeping_no_default(handler: Any, *args: Any, **kwargs: Any) -> None:
+    """An HTTPSHandler that nobody has told whom to trust: each of its connections asks anew."""
+    made = _replaced["handler"]
+    told = inspect.signature(made).bind(handler, *args, **kwargs).arguments
+    made(handler, *args, **kwargs)
+    if told.get("context") is None and told.get("check_hostname") is None:
+        handler._context = None
 
 
 def _own_context(loop: HostLoop) -> ssl.SSLContext:
@@ -79,9 +97,13 @@ def _own_context(loop: HostLoop) -> ssl.SSLContext:
 
 
 def _restore() -> None:
+    from urllib import request
+
     import aiohttp.connector
     import aiohttp.resolver
 
+    kept: Any = request
+    kept._opener, kept.HTTPSHandler.__init__ = _replaced.pop("opener"), _replaced.pop("handler")
     connector: Any = aiohttp.connector.TCPConnector
     choose, here = _replaced.pop("choose"), _replaced.pop("here")
     if connector._get_ssl_context is here:

@@ -49,7 +49,7 @@ class SiteSelector(selectors.BaseSelector):
         self._has_news = has_news
         self._epoll = select.epoll()
         self._timer = TimerFd()
-        self._keys: dict[int, selectors.SelectorKey] = {}
+        self._keys = _Keys()
         self._wires: set[int] = set()
         """Receiving ends."""
         self._writers: dict[int, WireSender] = {}
@@ -179,14 +179,10 @@ class SiteSelector(selectors.BaseSelector):
 
     def get_key(self, fileobj: Any) -> selectors.SelectorKey:
         """The key of a registered file; KeyError when it is not."""
-        try:
-            return self._keys[_descriptor(fileobj)]
-        except (KeyError, ValueError):
-            pass
-        for key in self._keys.values():
-            if key.fileobj is fileobj:
-                return key
-        raise KeyError(f"{fileobj!r} is not registered")
+        key: selectors.SelectorKey | None = self._keys.get(fileobj)
+        if key is None:
+            raise KeyError(f"{fileobj!r} is not registered")
+        return key
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         """What asyncio has registered, by descriptor."""
@@ -269,6 +265,16 @@ class SlowNodeLoop(NodeLoop):
     def time(self) -> float:
         """As `time.monotonic`, at the pace of the network's time."""
         return time.monotonic() * self._pace
+
+
+class _Keys(dict[int, selectors.SelectorKey]):
+    """By descriptor; `get` takes a file as well, as asyncio asks from Python 3.13 on."""
+
+    def get(self, fileobj: Any, default: Any = None) -> Any:
+        try:
+            return super().get(_descriptor(fileobj), default)
+        except ValueError:  # closed: it is known by itself
+            return next((key for key in self.values() if key.fileobj is fileobj), default)
 
 
 def _descriptor(fileobj: Any) -> int:

@@ -117,6 +117,18 @@ def test_every_client_trusts_every_service(time: Time, tmp_path: Path) -> None:
     play(time, file, test)
 
 
+def test_urllib_keeps_no_trust_from_an_earlier_network(tmp_path: Path) -> None:
+    async def test(network: Network) -> None:
+        for client in ("client", "server"):
+            assert await network[client].run(by_urllib, "https://server/get") == 200
+
+    file = lossy_path(tmp_path, SERVICES, shop=SHOP)
+    before = urllib.request._opener  # type: ignore[attr-defined]
+    for time in ("virtual", "virtual", "real"):
+        play(time, file, test)
+    assert urllib.request._opener is before  # type: ignore[attr-defined]
+
+
 async def refused(ask: Callable[[str], Awaitable[int]], url: str) -> str:
     try:
         await ask(url)

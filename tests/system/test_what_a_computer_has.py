@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ async def found() -> dict[str, Any]:
     asked = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getcwd())"], capture_output=True
     )
-    with tempfile.NamedTemporaryFile() as file, sqlite3.connect("app.db") as database:
+    with tempfile.NamedTemporaryFile() as file, closing(sqlite3.connect("app.db")) as database:
         database.execute("create table if not exists hats (colour)")
         database.execute("insert into hats values ('red')")
         count = database.execute("select count(*) from hats").fetchone()[0]
