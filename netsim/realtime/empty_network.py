@@ -2,9 +2,11 @@
 
 Sockets of Python lead into the simulated network. What C code opens past Python, and what a program
 starts, would reach the machine's. So the zygote leaves that one before it forks the first node
-(unshare(2)): an ordinary user makes a user namespace for it, in which he is who he was. What nodes
-need of the machine's network, ports that they publish and servers behind `upstream`, the supervisor
-opens for them, and gives them the descriptors: a socket stays in the network it was made in.
+(unshare(2)): an ordinary user makes a user namespace for it, in which he is who he was. Each node
+that runs programs leaves the zygote's for one of its own: they would meet at a common loopback.
+What nodes need of the machine's network, ports that they publish and servers behind `upstream`, the
+supervisor opens for them, and gives them the descriptors: a socket stays in the network it was made
+in.
 """
 
 from __future__ import annotations
@@ -35,15 +37,47 @@ def enter() -> str:
 
     Loopback is up: who connects to nobody there is refused, as on a machine that is alone.
     """
-    if os.geteuid() == 0:
-        # Root of a container may lack the right, and is then an ordinary user in this.
-        with contextlib.suppress(OSError):
-            _unshare(_CLONE_NEWNET)
-            _loopback_up()
-            return ""
-    # Half of it may be allowed (AppArmor's restriction of user namespaces), and there is no way
-    # back: another process tries first.
-    return _tried() or _enter_as_user()
+    entered = EmptyNetwork()
+    return entered.refusal or entered.leave(for_another=False)
+
+
+class EmptyNetwork:
+    """One that this process has entered, and what it forks is to share, or to leave for another."""
+
+    def __init__(self) -> None:
+        self._may_all = False
+        """It came with a user namespace, in which who makes it first may do everything."""
+        self.refusal = self._enter()
+        """Why this process is where it was."""
+
+    def leave(self, *, for_another: bool) -> str:
+        """A forked process does what its programs are to find done; why not, where that fails.
+
+        It moves on to a network of its own, or stays; and may do no more in it than outside.
+        """
+        try:
+            if for_another:
+                _unshare(_CLONE_NEWNET)
+                _loopback_up()
+        except OSError as error:
+            return _words(error)
+        finally:
+            if self._may_all:
+                _drop_capabilities()
+        return ""
+
+    def _enter(self) -> str:
+        if os.geteuid() == 0:
+            # Root of a container may lack the right, and is then an ordinary user in this.
+            with contextlib.suppress(OSError):
+                _unshare(_CLONE_NEWNET)
+                _loopback_up()
+                return ""
+        # Half of it may be allowed (AppArmor's restriction of user namespaces), and there is no way
+        # back: another process tries first.
+        refusal = _tried() or _enter_as_user()
+        self._may_all = not refusal
+        return refusal
 
 
 def _enter_as_user() -> str:
@@ -55,11 +89,14 @@ def _enter_as_user() -> str:
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
         _loopback_up()
-        _drop_capabilities()
     except OSError as error:
-        # unshare(2): no room for one more of them, and not on a disk.
-        return _NO_MORE if error.errno == errno.ENOSPC else in_words(error)
+        return _words(error)
     return ""
+
+
+def _words(error: OSError) -> str:
+    # unshare(2): no room for one more of them, and not on a disk.
+    return _NO_MORE if error.errno == errno.ENOSPC else in_words(error)
 
 
 def _tried() -> str:

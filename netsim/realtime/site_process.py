@@ -26,6 +26,7 @@ from netsim.node.port import Port
 from netsim.realtime import host_name
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
+from netsim.realtime.empty_network import EmptyNetwork
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.forwarded_lines import ForwardedLines
@@ -52,6 +53,8 @@ STOP_GRACE: Final = 1.0
 _CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
 
+_log = logging.getLogger("netsim.realtime")
+
 
 def preload() -> None:
     """For the zygote: import what nodes need, the modules above and these used by few, and put in
@@ -68,9 +71,13 @@ class Blueprint:
     A node that only reads what it needs of it leaves the rest in memory shared with all others.
     """
 
-    def __init__(self, plan: NetworkPlan, clock: NetworkClock) -> None:
+    def __init__(
+        self, plan: NetworkPlan, clock: NetworkClock, network: EmptyNetwork | None = None
+    ) -> None:
         self.plan = plan
         self.clock = clock
+        self.network = network
+        """The zygote's, which nodes leave."""
         self.paths = PathFinder(plan)
         self.folder = str(Path(plan.file).parent) if plan.file else None
         """Where the topology file and the users' modules are."""
@@ -86,6 +93,9 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     plan = blueprint.plan.node(boot.node)
     setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    shared = ""
+    if blueprint.network is not None and not blueprint.network.refusal:
+        shared = blueprint.network.leave(for_another=plan.traits.runs_programs)
     os.environ.update(plan.env)
     host_name.take(boot.node)
     if blueprint.folder is not None:
@@ -96,6 +106,12 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     process = SiteProcess(blueprint, boot, channel, counters, tap, bound)
     process.connect(wires)
     process.occupy()
+    if shared:
+        _log.warning(
+            "C code of its programs, and what they start, meet that of other nodes at one "
+            "loopback, as it can have none of its own: %s",
+            shared,
+        )
     return process.run()
 
 

@@ -2,8 +2,8 @@
 
 It imports what nodes need while the supervisor reads the topology, and freezes the garbage
 collector, so that the memory of a node is shared with it until written. It has one thread for ever,
-which is what makes forking safe, also later, when the supervisor has many. The network that it and
-its nodes are in is an empty one.
+which is what makes forking safe, also later, when the supervisor has many. The network that it is
+in is an empty one.
 
 It is the parent of all nodes: it reaps them and tells the supervisor how they ended. Killing it
 kills them (`PR_SET_PDEATHSIG`). When the supervisor is gone it ends, and leaves nothing.
@@ -28,8 +28,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.os_words import in_words
-from netsim.realtime import empty_network
 from netsim.realtime import zygote_messages as messages
+from netsim.realtime.empty_network import EmptyNetwork
 from netsim.realtime.encoding import Inbox, encode
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import become_subreaper, children, die_with_parent
@@ -133,11 +133,13 @@ class _Zygote:
         sys.path[:] = path
         # Without blanks: CPython (3.15) counts threads in /proc/self/stat by splitting at them.
         setproctitle.setproctitle(f"netsim:{plan.name}/(zygote)")
-        self._blueprint = Blueprint(plan, clock)
+        network = None
         # The kernel lets nobody but root go back, and so it is all nodes of a network or none.
-        is_allowed = any(node.outside for node in plan.nodes)
-        if not is_allowed and (refusal := empty_network.enter()):
-            self._say(messages.SharesNetwork(refusal))
+        if not any(node.outside for node in plan.nodes):
+            network = EmptyNetwork()
+            if network.refusal:
+                self._say(messages.SharesNetwork(network.refusal))
+        self._blueprint = Blueprint(plan, clock, network)
         gc.freeze()
 
     def _fork_node(self, boot: Any, count: int) -> None:
