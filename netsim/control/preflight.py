@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Final
 from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
+from netsim.gateway.real_ports import PublishedPortError, bind, listen
 from netsim.realtime.tap_device import TapError, open_tap
 from netsim.site.certificates import MISSING, can_be_made
 from netsim.topology.places_in_file import place_of
@@ -142,12 +142,12 @@ def _look_up(places: set[Wanted], folder: Path) -> dict[Wanted, str | None]:
 def _port_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
     for node in plan.nodes:
         for index, port in enumerate(node.ports):
-            if port.listen_port and (reason := _cannot_listen(port)):
+            if port.listen_port and (refusal := _cannot_listen(port)):
                 place = f"{port.listen_host}:{port.listen_port}"
                 hint = "write another port, or 0 for a free one"
                 holder = _network_at(place)
                 if holder is None:
-                    message = f"cannot listen on {place}: {reason}; {hint}"
+                    message = f"{refusal}; {hint}"
                 else:
                     message = f"{place} is in use by the network {holder}; {hint}"
                 yield node, ["ports", index], message
@@ -164,12 +164,9 @@ def _network_at(place: str) -> str | None:
 
 
 def _cannot_listen(port: PublishedPortPlan) -> str | None:
-    family = socket.AF_INET6 if ":" in port.listen_host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((port.listen_host, port.listen_port))
-            sock.listen()
-        except OSError as error:
-            return (error.strerror or str(error)).lower()
+    try:
+        with bind(port.listen_host, port.listen_port) as bound:
+            listen(bound)
+    except PublishedPortError as error:
+        return str(error)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Final
 
 from netsim.core.printable import printable
@@ -32,6 +33,13 @@ def in_words(error: BaseException) -> str:
             return f"{printable(str(error.filename))}: {text}"
     limit = _limit(error)
     return text if limit is None else f"{text}; {limit}"
+
+
+def in_system_words(error: OSError) -> str:
+    """Why, in the midst of a sentence that names the address: asyncio's own texts repeat that."""
+    number = error.errno or 0
+    # Below zero it is no errno (`socket.gaierror`).
+    return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
 
 
 def explains_itself(error: BaseException) -> bool:

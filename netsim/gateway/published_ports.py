@@ -12,8 +12,9 @@ import socket
 from collections.abc import Sequence
 
 from netsim.aio.loop import HostLoopMixin
+from netsim.core.os_words import in_system_words
 from netsim.gateway.real_ports import cannot_listen
-from netsim.gateway.relay import Half, reason
+from netsim.gateway.relay import Half
 from netsim.topology.plan import PublishedPortPlan
 
 _log = logging.getLogger("netsim.gateway")
@@ -83,20 +84,8 @@ class PublishedPort:
             await self.loop.create_connection(lambda: _Inner(self, outer), host, port)
         except OSError as error:
             self.failures += 1
-            _log.warning("%s:%d could not be reached: %s", host, port, reason(error))
+            _log.warning("%s:%d could not be reached: %s", host, port, in_system_words(error))
             outer.reset()
-
-
-async def open_port(
-    loop: HostLoopMixin, bound: socket.socket, target_host: str, target_port: int
-) -> PublishedPort:
-    """Listen at a real address and relay to a simulated one.
-
-    PublishedPortError when somebody else listens there.
-    """
-    port = PublishedPort(loop, target_host, target_port)
-    await port.open(bound)
-    return port
 
 
 async def open_ports(
@@ -109,7 +98,8 @@ async def open_ports(
     opened: list[PublishedPort] = []
     try:
         for port, sock in zip(planned, bound, strict=True):
-            opened.append(await open_port(loop, sock, port.host, port.port))
+            opened.append(PublishedPort(loop, port.host, port.port))
+            await opened[-1].open(sock)
     except BaseException:
         for each in opened:
             each.close()

@@ -5,11 +5,11 @@ Nodes live in an empty one (`realtime/empty_network.py`): the supervisor takes t
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Sequence
 
 from netsim.core.errors import NetsimError
+from netsim.core.os_words import in_system_words
 from netsim.topology.plan import PublishedPortPlan
 
 
@@ -51,8 +51,15 @@ def bind_all(
     return bound
 
 
+def listen(bound: socket.socket) -> None:
+    """Have clients connect; PublishedPortError when somebody else has it listen already."""
+    try:
+        bound.listen()
+    except OSError as error:
+        host, port = bound.getsockname()[:2]
+        raise cannot_listen(host, port, error) from error
+
+
 def cannot_listen(host: str, port: int, error: OSError) -> PublishedPortError:
-    """In the system's words; asyncio's texts repeat the address."""
-    number = error.errno or 0
-    reason = (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
-    return PublishedPortError(f"cannot listen on {host}:{port}: {reason}")
+    """With why."""
+    return PublishedPortError(f"cannot listen on {host}:{port}: {in_system_words(error)}")

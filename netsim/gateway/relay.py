@@ -7,13 +7,13 @@ ended (FIN), and resets it when it was reset.
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import struct
 from typing import Final
 
-_RESET: Final = struct.pack("ii", 1, 0)
-"""SO_LINGER on with no time: closing sends a RST."""
+RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER on with no time: closing sends a RST, also where the process is killed."""
+NO_RESET: Final = struct.pack("ii", 0, 0)
 
 
 class Half(asyncio.Protocol):
@@ -67,14 +67,12 @@ class Half(asyncio.Protocol):
 
     def reset(self) -> None:
         """End this side with a RST."""
-        if not self.transport.is_closing():
-            sock = self.transport.get_extra_info("socket")
-            if sock.family != socket.AF_UNIX:  # which has no such thing
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.linger(RESET)
         self.transport.abort()
 
-
-def reason(error: OSError) -> str:
-    """In the system's words; asyncio's texts repeat the address."""
-    number = error.errno or 0
-    return (os.strerror(number) if number > 0 else error.strerror or str(error)).lower()
+    def linger(self, value: bytes) -> None:
+        """What closing will do: RESET or NO_RESET."""
+        sock = self.transport.get_extra_info("socket")
+        # A Unix socket has no such thing.
+        if not self.transport.is_closing() and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)

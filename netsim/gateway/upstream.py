@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 from typing import Any, Final
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.gateway.relay import Half, reason
+from netsim.core.os_words import in_system_words
+from netsim.gateway.relay import NO_RESET, RESET, Half
 from netsim.topology.plan import UpstreamPlan
 
 MOST: Final = 1000
 """Connections at the same time; others are reset, as by a server whose descriptors are used up."""
 _CONNECT: Final = 30.0
 """Seconds that the real server has to accept."""
-_RESET: Final = struct.pack("ii", 1, 0)
-_NO_RESET: Final = struct.pack("ii", 0, 0)
-"""SO_LINGER: whether the end of the process, too, sends a RST."""
 
 _log = logging.getLogger("netsim.gateway")
 
@@ -105,21 +101,17 @@ class Upstream:
         self._open.pop(inner, None)
 
     async def _connect(self, inner: _Inner) -> None:
+        where = self._target.path or (self._target.host, self._target.port)
         try:
             async with asyncio.timeout(_CONNECT):
-                await _open_outside(self._loop, self._target, lambda: _Outer(self, inner))
+                await self._loop.outside.connect(lambda: _Outer(self, inner), where)
         except (OSError, TimeoutError) as error:
             self.failures += 1
             why = f"no answer within {_CONNECT:g} s"
             if not isinstance(error, TimeoutError):
-                why = reason(error)
+                why = in_system_words(error)
             _log.warning("port %d: %s could not be reached: %s", self._port, self._target, why)
             inner.reset()
-
-
-async def _open_outside(loop: HostLoopMixin, target: UpstreamPlan, factory: Any) -> None:
-    """Connect to a real server; the one place where one is looked for."""
-    await loop.outside.connect(factory, target.path or (target.host, target.port))
 
 
 class _Inner(Half):
@@ -154,7 +146,7 @@ class _Outer(Half):
         if self._inner.transport.is_closing():  # the client has left meanwhile
             self.reset()
             return
-        self._linger(_RESET)  # should this process be killed
+        self.linger(RESET)  # should this process be killed
         self.other, self._inner.other = self._inner, self
         self._inner.transport.resume_reading()
 
@@ -163,14 +155,9 @@ class _Outer(Half):
         self.relay(data)
 
     def end(self) -> None:
-        self._linger(_NO_RESET)
+        self.linger(NO_RESET)
         super().end()
 
     def close(self) -> None:
-        self._linger(_NO_RESET)
+        self.linger(NO_RESET)
         super().close()
-
-    def _linger(self, value: bytes) -> None:
-        sock = self.transport.get_extra_info("socket")
-        if sock.family != socket.AF_UNIX and not self.transport.is_closing():
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)

@@ -17,7 +17,7 @@ import pytest
 from plans import plan_of
 
 from netsim.aio.loop import HostLoopMixin
-from netsim.gateway.published_ports import PublishedPort, open_port
+from netsim.gateway.published_ports import PublishedPort
 from netsim.gateway.real_ports import bind
 from netsim.node.host_node import HostNode
 from netsim.realtime.engine import Engine
@@ -53,7 +53,8 @@ class Alice:
     ) -> PublishedPort:
         """A real port that leads to a server in the network."""
         name, _, number = to.partition(":")
-        opened = await open_port(self.loop, bind(host, port), name, int(number))
+        opened = PublishedPort(self.loop, name, int(number))
+        await opened.open(bind(host, port))
         self._ports.append(opened)
         return opened
 
