@@ -16,7 +16,7 @@ Dial = Callable[[str, int], Awaitable[socket.socket]]
 class Outside:
     """asyncio's own methods of a loop whose usual ones lead into the simulated network.
 
-    `base` is the loop as its base class sees it (a `super()`).
+    `base` is the loop as its base class sees it (a `super()`), or an ordinary one.
     """
 
     def __init__(self, base: Any) -> None:

@@ -13,6 +13,7 @@ import os
 import socket
 from typing import Final
 
+from netsim.aio.outside import Outside
 from netsim.realtime.channel import Channel
 from netsim.realtime.node_handle import NodeHandle
 from netsim.site import messages
@@ -50,7 +51,8 @@ class Dialler:
     async def _dial(self, node: NodeHandle, message: messages.Dial) -> None:
         try:
             async with asyncio.timeout(_LONGEST), self._turns:
-                sock = await _connected(message.host, message.port)
+                outside = Outside(asyncio.get_running_loop())
+                sock = await outside.dial(message.host, message.port)
         except OSError as error:  # TimeoutError and gaierror, too
             number = error.errno or errno.ETIMEDOUT
             text = error.strerror or os.strerror(number)
@@ -59,29 +61,6 @@ class Dialler:
             node.send(messages.Dialled(message.number, socket.EAI_NONAME, str(error)))
         else:
             node.send(messages.Dialled(message.number), [sock.detach()])
-
-
-async def _connected(host: str, port: int) -> socket.socket:
-    """A socket to the first address of a host that accepts; OSError of the last that does not."""
-    loop = asyncio.get_running_loop()
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
-        sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
-        try:
-            await loop.sock_connect(sock, address)
-        except OSError as error:
-            sock.close()
-            failure = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    assert failure is not None, "a name that is known has an address"
-    raise failure
 
 
 class DialledSockets:
