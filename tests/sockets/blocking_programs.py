@@ -16,6 +16,13 @@ from typing import Any
 
 from netsim import BlockingCallError
 
+_serves = threading.Event()
+
+
+async def until_it_serves() -> None:
+    """Whichever of the servers below this computer has."""
+    await asyncio.to_thread(_serves.wait)
+
 
 class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
@@ -34,6 +41,7 @@ async def http_server(certificate: str = "", key: str = "") -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
+    _serves.set()
     await asyncio.to_thread(server.serve_forever)
 
 
@@ -61,6 +69,7 @@ async def log_server() -> str:
     """The first datagram that comes."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("", 514))
+        _serves.set()
         return (await asyncio.to_thread(sock.recv, 1000)).decode()
 
 
@@ -83,6 +92,7 @@ async def selector_server() -> None:
         with selectors.DefaultSelector() as selector, socket.create_server(("", 7)) as listener:
             listener.setblocking(False)
             selector.register(listener, selectors.EVENT_READ)
+            _serves.set()
             while True:
                 for key, _ in selector.select():
                     sock: Any = key.fileobj

@@ -40,7 +40,9 @@ class Blocking:
                 web: Any = network["web"]
                 alice: Any = network["alice"]
                 serving = asyncio.ensure_future(web.run(*server))
-                await asyncio.sleep(0.5)
+                ready = asyncio.ensure_future(web.run(programs.until_it_serves))
+                await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
+                assert not serving.done(), serving.result()
                 try:
                     return await alice.run(*client)
                 finally:
