@@ -44,8 +44,7 @@ class ProgramThreads(Protocol):
     """Those of one computer."""
 
     current: Waiter | None
-    """Who runs now, where it may wait; None on the loop of who directs the play, which is none of
-    a program."""
+    """Who runs now, where it may wait; None on the loop of the test, which is no program's."""
     takes_threads: bool
     """A thread that is started now is one of these."""
 

@@ -1,8 +1,8 @@
 """Sets of the standard library's own that iterate in the order in which they were filled.
 
-A set of plain objects iterates in the order of their addresses, which hang on all that was
-allocated before, by whomever. A built-in set cannot be another; but `WeakSet` and `as_completed`
-are written in Python, and look `set` up by its name when they make one.
+A set of plain objects iterates in the order of their addresses, and these depend on everything that
+was allocated before. A built-in set cannot be exchanged; but `WeakSet` and `as_completed` are
+written in Python, and look up the name `set` when they make one.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class FilledOrder(MutableSet[Any]):
 
 
 def _set_of_tasks(awaitables: Iterable[Any] = ()) -> Any:
-    """What `as_completed` and `wait` look through once; what they hand out begins empty."""
+    """A dict for `as_completed` and `wait`, which only look through it; they fill real sets."""
     return dict.fromkeys(awaitables) or set()
 
 

@@ -9,9 +9,9 @@
                 tmp             emptied when it starts
 
 The place does not depend on when and by whom the network is run, since programs may tell others
-where they are; and what making it leaves in memory not on what else runs, since the order of sets
-hangs on that. The kernel releases a lock with its last holder, however that one ended: what is left
-over from a crash, the next network removes at its end. The outer directory stays.
+where they are. Nor does what is left in memory of making it depend on what else runs, since the
+order of sets depends on memory: so the outer directory stays. The kernel releases a lock with its
+last holder, however that one ended: what a crash leaves, the next network removes at its end.
 """
 
 from __future__ import annotations

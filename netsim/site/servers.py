@@ -86,7 +86,7 @@ class _AsgiServer:
 
         class Server(uvicorn.Server):
             def _log_started_message(self, listeners: object) -> None:
-                """Not that one may press Ctrl-C."""
+                """It would say that Ctrl-C ends it."""
 
             async def _wait_tasks_to_complete(self) -> None:
                 """For a while. What the end of a network cuts off is no error of a program."""
