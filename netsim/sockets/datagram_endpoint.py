@@ -5,15 +5,17 @@ from __future__ import annotations
 import errno
 import select
 import socket
+from collections.abc import Iterable
 from typing import Any, Final
 
-from netsim.sockets.endpoint import Endpoint, Name, Received, would_block
+from netsim.sockets import packet_info
+from netsim.sockets.endpoint import Endpoint, Message, Name, Received, would_block
 from netsim.sockets.machine import Machine
 from netsim.sockets.os_errors import of_icmp, of_stack, system_error
 from netsim.sockets.socket_facade import SocketFacade
 from netsim.stack.ip_layer import DEFAULT_TTL
 from netsim.stack.socket_errors import SocketError
-from netsim.stack.udp_layer import UdpSocket
+from netsim.stack.udp_layer import Datagram, UdpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, is_multicast_ip
 
 _BROADCAST: Final = (socket.SOL_SOCKET, socket.SO_BROADCAST)
@@ -24,6 +26,8 @@ class DatagramEndpoint(Endpoint):
     """UDP. It has a port from the first `bind`, `connect` or send on."""
 
     udp: UdpSocket | None = None
+    _tells_destination: tuple[int, int] | None = None
+    """In which kind of ancillary data, where it was asked for."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine, socket.SOCK_DGRAM)
@@ -75,6 +79,10 @@ class DatagramEndpoint(Endpoint):
 
     def receive(self, size: int, flags: int) -> Received:
         """The oldest datagram, cut to `size`; an ICMP error first, where there is a peer."""
+        message = self.receive_message(size, flags)
+        return message.data, message.source
+
+    def receive_message(self, size: int, flags: int) -> Message:
         self._alive()
         self.operations += 1
         udp = self.udp
@@ -84,14 +92,27 @@ class DatagramEndpoint(Endpoint):
             if udp.inbox:
                 datagram = udp.inbox[0] if flags & socket.MSG_PEEK else udp.receive()
                 assert datagram is not None
-                return datagram.payload[:size], self.spell(datagram.source)
+                return self._message(datagram, size)
         if self._reads_no_more:
-            return b"", None
+            return Message(b"")
         raise would_block()
+
+    def _message(self, datagram: Datagram, size: int) -> Message:
+        flags = socket.MSG_TRUNC if len(datagram.payload) > size else 0
+        ancillary: tuple[packet_info.Ancillary, ...] = ()
+        if (kind := self._tells_destination) is not None:
+            ancillary = (packet_info.of_received(kind, self.machine.host, datagram.destination),)
+        return Message(datagram.payload[:size], self.spell(datagram.source), flags, ancillary)
 
     def send(self, data: Any, flags: int, address: Any = None) -> int:
         """One datagram: OSError EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EACCES, or what ICMP said of
         one before, where there is a peer."""
+        return self.send_message(data, (), flags, address)
+
+    def send_message(
+        self, data: Any, ancillary: Iterable[Any], flags: int, address: Any = None
+    ) -> int:
+        """Ancillary data may say from where: OSError ENETUNREACH, ENODEV, EINVAL."""
         self._alive()
         self.operations += 1
         if self._writes_no_more:
@@ -103,6 +124,7 @@ class DatagramEndpoint(Endpoint):
             self._check(destination[0])
             if destination[1] == 0:
                 raise system_error(errno.EINVAL)
+        source, through = packet_info.of_sent(ancillary, self.machine.host)
         udp = self.open()
         if (told := self.take_error()) is not None:
             raise system_error(told)
@@ -110,10 +132,17 @@ class DatagramEndpoint(Endpoint):
             payload = view.tobytes()
         ttl = self._alive().getsockopt(*_TTL) or DEFAULT_TTL
         try:
-            udp.send(payload, destination, self.machine.network_now(), ttl=ttl)
+            now = self.machine.network_now()
+            udp.send(payload, destination, now, ttl=ttl, through=through, source=source)
         except SocketError as error:
             raise of_stack(error) from error
         return len(payload)
+
+    def setsockopt(self, level: int, option: int, value: Any, *rest: Any) -> None:
+        super().setsockopt(level, option, value, *rest)
+        if (level, option) == packet_info.IPV4:
+            wanted = self._alive().getsockopt(level, option)
+            self._tells_destination = packet_info.IPV4 if wanted else None
 
     def shutdown(self, how: int) -> None:
         """OSError ENOTCONN without a peer, and yet it is done (inet_shutdown)."""

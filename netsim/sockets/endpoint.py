@@ -9,11 +9,13 @@ from __future__ import annotations
 import errno
 import socket
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
 
 from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.machine import Machine, WaitQueue
 from netsim.sockets.os_errors import system_error
+from netsim.sockets.packet_info import Ancillary, refusal
 from netsim.sockets.socket_facade import SocketFacade
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
@@ -21,6 +23,16 @@ Name = tuple[Any, ...]
 """As Python's socket functions spell an endpoint."""
 Received = tuple[bytes, Name | None]
 """Data, and from where, if it is a datagram."""
+
+
+class Message(NamedTuple):
+    """What `recvmsg` tells: data, and what is said beside it."""
+
+    data: bytes
+    source: Name | None = None
+    flags: int = 0
+    ancillary: tuple[Ancillary, ...] = ()
+
 
 LOOPBACK: Final = b"\x7f\x00\x00\x01"
 
@@ -129,6 +141,18 @@ class Endpoint(ABC):
     @abstractmethod
     def send(self, data: Any, flags: int, address: Any = None) -> int:
         """How many octets were taken."""
+
+    def receive_message(self, size: int, flags: int) -> Message:
+        """As `receive`, with what is said beside the data."""
+        return Message(*self.receive(size, flags))
+
+    def send_message(
+        self, data: Any, ancillary: Iterable[Any], flags: int, address: Any = None
+    ) -> int:
+        """As `send`; OSError EOPNOTSUPP for what is said beside the data."""
+        if any(True for _ in ancillary):
+            raise refusal()
+        return self.send(data, flags, address)
 
     @abstractmethod
     def shutdown(self, how: int) -> None: ...

@@ -10,6 +10,7 @@ import errno
 import socket
 from typing import Any, Final
 
+from netsim.sockets import packet_info
 from netsim.sockets.datagram_endpoint import DatagramEndpoint
 from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.os_errors import system_error
@@ -47,16 +48,25 @@ class MappedDatagrams(DatagramEndpoint):
         return ("::" if is_any else _PREFIX + text), port, 0, 0
 
     def setsockopt(self, level: int, option: int, value: Any, *rest: Any) -> None:
-        """OSError EAFNOSUPPORT for joining a group; IPV6_V6ONLY is minded, others are nothing."""
+        """OSError EAFNOSUPPORT for joining a group; IPV6_V6ONLY and IPV6_RECVPKTINFO are minded,
+        others are nothing."""
         if level != socket.IPPROTO_IPV6:
             super().setsockopt(level, option, value, *rest)
         elif option in _JOIN_GROUP:
             raise OSError(errno.EAFNOSUPPORT, "the simulated network has no multicast groups")
         elif option == socket.IPV6_V6ONLY:
             self._only_ipv6 = bool(value)
+        elif (level, option) == packet_info.IPV6_OPTION:
+            self._tells_destination = packet_info.IPV6 if value else None
 
     def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
         if level != socket.IPPROTO_IPV6:
             return super().getsockopt(level, option, size)
-        value = int(self._only_ipv6 and option == socket.IPV6_V6ONLY)
+        value = int(
+            (self._only_ipv6 and option == socket.IPV6_V6ONLY)
+            or (
+                self._tells_destination == packet_info.IPV6
+                and (level, option) == packet_info.IPV6_OPTION
+            )
+        )
         return value.to_bytes(4, "little")[:size] if size else value

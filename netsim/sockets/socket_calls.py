@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from netsim.core.time import SECOND
 from netsim.sockets import descriptors
-from netsim.sockets.endpoint import Endpoint, Name, Received
+from netsim.sockets.endpoint import Endpoint, Message, Name, Received, would_block
 from netsim.sockets.os_errors import system_error
 
 Result = TypeVar("Result")
@@ -113,9 +113,18 @@ def shutdown(sock: socket.socket, endpoint: Endpoint, how: int, /) -> None:
 # Data -------------------------------------------------------------------------------------------
 
 
-def _received(sock: socket.socket, endpoint: Endpoint, what: str, size: int, flags: int) -> Any:
+_ERROR_QUEUE: Final = getattr(socket, "MSG_ERRQUEUE", 0)
+
+
+def _check(what: str, size: int, flags: int) -> None:
     if size < 0:
         raise ValueError(f"negative buffersize in {what.removesuffix('()')}")
+    if flags & _ERROR_QUEUE:
+        raise would_block()  # it is empty: what ICMP says is told by the next call
+
+
+def _received(sock: socket.socket, endpoint: Endpoint, what: str, size: int, flags: int) -> Any:
+    _check(what, size, flags)
     if flags & socket.MSG_DONTWAIT or sock.gettimeout() is not None:
         # A socket with a time-out does not block in the kernel, which then gives what there is.
         flags &= ~socket.MSG_WAITALL
@@ -177,12 +186,24 @@ def recvfrom_into(
     return len(data), source
 
 
+def _message(
+    sock: socket.socket, endpoint: Endpoint, what: str, size: int, room: int, flags: int
+) -> Message:
+    """Ancillary data that there is no room for is left out, and MSG_CTRUNC tells of it."""
+    if endpoint.kind == socket.SOCK_STREAM:
+        return Message(*_received(sock, endpoint, what, size, flags))
+    _check(what, size, flags)
+    found = perform(sock, endpoint, what, endpoint.receive_message, size, flags, flags=flags)
+    if sum(socket.CMSG_LEN(len(each[2])) for each in found.ancillary) > room:
+        return found._replace(ancillary=(), flags=found.flags | socket.MSG_CTRUNC)
+    return found
+
+
 def recvmsg(
     sock: socket.socket, endpoint: Endpoint, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, list[Any], int, Name | None]:
-    """There is never ancillary data."""
-    data, source = _received(sock, endpoint, "recvmsg()", bufsize, flags)
-    return data, [], 0, source
+    found = _message(sock, endpoint, "recvmsg()", bufsize, ancbufsize, flags)
+    return found.data, list(found.ancillary), found.flags, found.source
 
 
 def recvmsg_into(
@@ -193,15 +214,15 @@ def recvmsg_into(
     flags: int = 0,
     /,
 ) -> tuple[int, list[Any], int, Name | None]:
-    """There is never ancillary data."""
     views = [memoryview(each).cast("B") for each in buffers]
-    data, source = _received(sock, endpoint, "recvmsg_into()", sum(map(len, views)), flags)
-    rest = data
+    size = sum(map(len, views))
+    found = _message(sock, endpoint, "recvmsg_into()", size, ancbufsize, flags)
+    rest = found.data
     for view in views:
         part = rest[: len(view)]
         view[: len(part)] = part
         rest = rest[len(part) :]
-    return len(data), [], 0, source
+    return len(found.data), list(found.ancillary), found.flags, found.source
 
 
 def send(sock: socket.socket, endpoint: Endpoint, data: Any, flags: int = 0, /) -> int:
@@ -239,13 +260,9 @@ def sendmsg(
     address: Any = None,
     /,
 ) -> int:
-    """OSError EOPNOTSUPP with ancillary data."""
-    if any(True for _ in ancdata):
-        raise OSError(
-            errno.EOPNOTSUPP, "the simulated network has no ancillary data: call sendmsg() without"
-        )
-    data = b"".join(buffers)
-    return perform(sock, endpoint, "sendmsg()", endpoint.send, data, flags, address, flags=flags)
+    """Ancillary data says from where a datagram is to be sent, or is refused."""
+    message = b"".join(buffers), tuple(ancdata), flags, address
+    return perform(sock, endpoint, "sendmsg()", endpoint.send_message, *message, flags=flags)
 
 
 def sendfile(

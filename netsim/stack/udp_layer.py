@@ -76,15 +76,16 @@ class UdpSocket:
         *,
         ttl: int = DEFAULT_TTL,
         through: Interface | None = None,
+        source: IpAddress | None = None,
     ) -> None:
         """Send one datagram, to the connected peer where no destination is given.
 
-        `through` is the only interface that it may leave by.
+        `through` is the only interface that it may leave by, `source` an address of this host.
         """
         target = destination or self.remote
         if target is None:
             raise NotConnectedError("a datagram needs a destination: the socket has no peer")
-        self._owner.send(self, payload, target, now, ttl=ttl, through=through)
+        self._owner.send(self, payload, target, now, ttl=ttl, through=through, source=source)
 
     def receive(self) -> Datagram | None:
         """The oldest datagram that waits; None when there is none."""
@@ -149,12 +150,13 @@ class Udp:
         *,
         ttl: int,
         through: Interface | None = None,
+        source: IpAddress | None = None,
     ) -> None:
         """Build and send one datagram; SocketError where IP cannot."""
         address, port = destination
         if len(payload) > MAX_PAYLOAD:
             raise MessageTooLongError(f"a datagram carries at most {MAX_PAYLOAD} bytes")
-        source = socket.local[0] or self._ip.source_for(address)
+        source = source or socket.local[0] or self._ip.source_for(address)
         pseudo_sum = pseudo_header_sum(source, address, ipv4.PROTOCOL_UDP)
         data = udp.pack(socket.local[1], port, payload, pseudo_sum)
         socket.last_sent = now

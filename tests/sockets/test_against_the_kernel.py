@@ -385,10 +385,68 @@ async def mapped_datagrams(notes: Notes) -> None:
     plain.close()
 
 
+IP_PKTINFO, IPV6_PKTINFO = (socket.IPPROTO_IP, 8), (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
+
+
+def told(sock: socket.socket, room: int = 100, flags: int = 0) -> Any:
+    """All but the source's port."""
+    found = outcome(sock.recvmsg, 10, room, flags)
+    return (*found[:3], found[3][0]) if isinstance(found, tuple) else found
+
+
+async def beside_a_datagram(notes: Notes) -> None:
+    """Where it was sent to, and where another is to be sent from."""
+    receiver, name = bound(DATAGRAM)
+    receiver.setsockopt(*IP_PKTINFO, 1)
+    notes.append(receiver.getsockopt(*IP_PKTINFO))
+    sender = new(DATAGRAM)
+    notes.append(told(receiver, flags=socket.MSG_ERRQUEUE))
+    for _ in range(3):
+        sender.sendto(b"eleven long", name)
+    await settle()
+    notes.append(told(receiver, flags=socket.MSG_PEEK))
+    notes.append(told(receiver))
+    notes.append(told(receiver, room=10))
+    receiver.setsockopt(*IP_PKTINFO, 0)
+    notes.append(told(receiver))
+    for index, source in ((0, HOST), (1, HOST), (0, "0.0.0.0"), (0, "192.0.2.1"), (99, HOST)):
+        said = struct.pack("=i4s4s", index, socket.inet_aton(source), bytes(4))
+        notes.append(outcome(sender.sendmsg, [b"a", b"b"], [(*IP_PKTINFO, said)], 0, name))
+        await settle()
+        notes.append(told(receiver))
+    notes.append(outcome(sender.sendmsg, [b"a"], [(*IP_PKTINFO, b"short")], 0, name))
+    receiver.close()
+    sender.close()
+
+
+async def beside_a_mapped_datagram(notes: Notes) -> None:
+    """As aiocoap asks for it, and as it answers."""
+    ends = [socket.socket(socket.AF_INET6, DATAGRAM) for _ in range(2)]
+    for sock in ends:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        notes.append(sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO))
+        sock.bind(("::", 0, 0, 0))
+    here, there = ends
+    there.sendto(b"asked", (f"::ffff:{HOST}", here.getsockname()[1], 0, 0))
+    await settle()
+    data, ancillary, flags, source = here.recvmsg(10, 100)
+    notes.append((data, ancillary, flags, source[0]))
+    notes.append(outcome(here.sendmsg, [b"answered"], ancillary, 0, source))
+    await settle()
+    notes.append(told(there))
+    foreign = socket.inet_pton(socket.AF_INET6, "::ffff:192.0.2.1") + bytes(4)
+    notes.append(outcome(here.sendmsg, [b"x"], [(*IPV6_PKTINFO, foreign)], 0, source))
+    for sock in ends:
+        sock.close()
+
+
 SCENARIOS = (
     *(a_new_socket, binding, listening_and_accepting, a_listener_that_is_shut_down, refused),
     *(data, half_closed, nothing_more_is_read, reset, reset_while_sending, a_full_send_buffer),
-    *(datagrams, mapped_datagrams, lives_of_descriptors, options, kinds_that_are_not_there),
+    *(beside_a_datagram, beside_a_mapped_datagram, mapped_datagrams),
+    *(datagrams, lives_of_descriptors, options, kinds_that_are_not_there),
 )
 
 
