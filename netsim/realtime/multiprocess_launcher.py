@@ -31,6 +31,8 @@ from netsim.topology.plan import NetworkPlan
 
 _PARENT_ENDED: Final = signal.SIGRTMAX
 """Not SIGTERM, which a program may have a use for."""
+_PIPE: Final = 65_536
+"""Octets that a pipe holds (pipe(7))."""
 
 
 class MultiprocessLauncher:
@@ -43,8 +45,9 @@ class MultiprocessLauncher:
         self._plan: NetworkPlan
         self._clock: NetworkClock
         self._reports: Reports
-        self._refusals, self._refuse = os.pipe()
-        """What nodes say that the kernel gives no network of their own."""
+        self._refusals = self._refuse = -1
+        """The ends of a pipe in which nodes say that the kernel gives no network of their own."""
+        self._is_refusal_told = False
 
     @property
     def name(self) -> str:
@@ -54,6 +57,7 @@ class MultiprocessLauncher:
         self._plan = plan
         self._clock = clock
         self._reports = reports
+        self._refusals, self._refuse = os.pipe()
         asyncio.get_running_loop().add_reader(self._refusals, self._refused)
 
     def launch(self, boot: Boot, descriptors: list[int]) -> None:
@@ -101,9 +105,11 @@ class MultiprocessLauncher:
             kill_family(pid)
 
     def _refused(self) -> None:
-        """The first says it for all."""
-        asyncio.get_running_loop().remove_reader(self._refusals)
-        self._reports.shares_network(os.read(self._refusals, 4096).decode().split("\n")[0])
+        """The first says it for all. The others are read, too, or they would wait for room."""
+        said = os.read(self._refusals, _PIPE)
+        if not self._is_refusal_told:
+            self._is_refusal_told = True
+            self._reports.shares_network(said.decode().split("\n")[0])
 
     def _ended(self, loop: asyncio.AbstractEventLoop, pid: int) -> None:
         process = self._processes.pop(pid, None)
