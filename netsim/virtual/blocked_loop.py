@@ -71,12 +71,7 @@ class BlockedLoop:
             timeline.unblocked()
         if loop.is_over:
             raise SystemExit
-        if timer is None:
-            return True
-        if not timer.is_planned:
-            return False
-        timer.cancel()
-        return True
+        return timer is None or timer.withdraw()
 
     def has_polled(self) -> None:
         """As `Waiter`: a loop that goes in a circle is found by the timeline itself."""

@@ -137,12 +137,7 @@ class Strand:
         self._baton.give_back()
         self._baton.await_turn()
         self._is_parked = False
-        if timer is None:
-            return True
-        if not timer.is_planned:
-            return False
-        timer.cancel()
-        return True
+        return timer is None or timer.withdraw()
 
     def has_polled(self) -> None:
         """As `Waiter`."""

@@ -32,9 +32,8 @@ class StuckWatch:
     """Looks, while it is entered, from a thread of its own whether the timeline goes on.
 
     It costs the timeline nothing: what it looks at changes with every step anyway. Where one step
-    takes too long, StuckError is raised in the program that does not end it, or where time goes on
-    where that is a thread; not while somebody
-    looks at it with a debugger.
+    takes too long, StuckError is raised in the program that does not end it; if that is a thread,
+    where time goes on. Not while somebody looks at it with a debugger.
 
     A thread may not move memory either, or a run would be another one (docs/repeats.md): it begins
     and ends while the other one waits, and what it remembers has its place from the beginning.
@@ -121,12 +120,11 @@ def _wake(number: int, frame: FrameType | None) -> None:
 def _who(stack: list[tuple[FrameType, int]]) -> str:
     """The innermost loop that runs, or the thread."""
     for frame, _ in stack:
-        strand: Any = frame.f_locals.get("self")
+        runs: Any = frame.f_locals.get("self")
         if frame.f_code is Strand.main.__code__:
-            return f"{strand.title()} of {strand.name}"
-        loop: Any = frame.f_locals.get("self")
-        if frame.f_code.co_name == "step" and hasattr(loop, "unfinished_tasks"):
-            return str(loop.name)
+            return f"{runs.title()} of {runs.name}"
+        if frame.f_code.co_name == "step" and hasattr(runs, "unfinished_tasks"):
+            return str(runs.name)
     return "the network"
 
 

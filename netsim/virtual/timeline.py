@@ -57,6 +57,13 @@ class Timer(asyncio.TimerHandle):
     is_planned: bool = False
     """It stands in the agenda."""
 
+    def withdraw(self) -> bool:
+        """Cancel it; False where it has come up already."""
+        if not self.is_planned:
+            return False
+        self.cancel()
+        return True
+
 
 class TimersSeen:
     """How long programs on computers let timers run, cancelled ones too, and when these were due.
