@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import partial
 
 import nats
 from partners import check, text_of
@@ -13,10 +14,7 @@ KIND = "Brokers"
 PACKAGES = ("nats-py",)
 ROLES = "client"
 PORT = 4222
-
-
-async def serve() -> None:
-    await serve_nats(PORT)
+serve = partial(serve_nats, PORT)
 
 
 async def exchange(host: str, size: int) -> None:

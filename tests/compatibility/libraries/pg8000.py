@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pg8000.native
 from partners import check, text_of
 from small_servers import serve_postgres
@@ -10,10 +12,7 @@ KIND = "Databases"
 PACKAGES = ("pg8000",)
 ROLES = "client"
 PORT = 5432
-
-
-async def serve() -> None:
-    await serve_postgres(PORT)
+serve = partial(serve_postgres, PORT)
 
 
 def exchange(host: str, size: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from partners import check, text_of
 from pymongo import MongoClient
 from small_servers import serve_mongo
@@ -10,10 +12,7 @@ KIND = "Databases"
 PACKAGES = ("pymongo",)
 ROLES = "client"
 PORT = 27017
-
-
-async def serve() -> None:
-    await serve_mongo(PORT)
+serve = partial(serve_mongo, PORT)
 
 
 def exchange(host: str, size: int) -> None:

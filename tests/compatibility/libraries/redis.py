@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 import redis.asyncio
 from partners import check, text_of
@@ -12,10 +13,7 @@ KIND = "Databases"
 PACKAGES = ("redis",)
 ROLES = "client"
 PORT = 6379
-
-
-async def serve() -> None:
-    await serve_redis(PORT)
+serve = partial(serve_redis, PORT)
 
 
 async def exchange(host: str, size: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from functools import partial
 from typing import Any
 
 import stomp
@@ -13,6 +14,7 @@ KIND = "Brokers"
 PACKAGES = ("stomp.py",)
 ROLES = "client"
 PORT = 61613
+serve = partial(serve_stomp, PORT)
 
 
 class Listener(stomp.ConnectionListener):  # type: ignore[misc]
@@ -24,10 +26,6 @@ class Listener(stomp.ConnectionListener):  # type: ignore[misc]
 
     def on_disconnected(self) -> None:
         self.received.put(ConnectionError("on_disconnected"))
-
-
-async def serve() -> None:
-    await serve_stomp(PORT)
 
 
 def exchange(host: str, size: int) -> None:
