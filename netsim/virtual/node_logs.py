@@ -57,7 +57,7 @@ class NodeLogs(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         loop = self._speaking or events._get_running_loop()
         if not isinstance(loop, ComputerLoop):
-            loop = self._loop_of_thread() or loop
+            loop = _loop_of_thread() or loop
         if loop in self.loops:
             assert isinstance(loop, ComputerLoop)
             for line in self.format(record).splitlines():
@@ -65,11 +65,12 @@ class NodeLogs(logging.Handler):
         elif not isinstance(loop, ComputerLoop) and self is NodeLogs._installed[0]:
             _log_as_without_handlers(record)
 
-    def _loop_of_thread(self) -> ComputerLoop | None:
-        """That of the computer a thread of whose program is under way, if one is."""
-        environment = Interception.here()
-        own = (each for each in self.loops if not each.is_over and each.environment is environment)
-        return None if environment is None else next(own, None)
+
+def _loop_of_thread() -> ComputerLoop | None:
+    """That of the computer on which a thread of a program runs now, if one does."""
+    environment = Interception.here()
+    machine = None if environment is None else environment.machine
+    return machine if isinstance(machine, ComputerLoop) else None
 
 
 def _log_as_without_handlers(record: logging.LogRecord) -> None:
