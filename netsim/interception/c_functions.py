@@ -9,7 +9,8 @@ In CPython it is (3.11 to 3.15; `check_interpreter` tries it)
      8  ob_type                               8  ml_meth   the C function
     16  m_ml     ---------------------->     16  ml_flags  how it takes its arguments
     24  m_self   the module or class         24  ml_doc
-    32  m_module, m_weakreflist, vectorcall
+    32  m_module, m_weakreflist
+    48  vectorcall   what calls a method of these flags; NULL where it takes a tuple
 
 and a call is `m_ml->ml_meth(m_self, arguments)`. Python's C API has for each way to take
 arguments a function of the very shape that calls an object with them, so that nothing needs to
@@ -21,6 +22,11 @@ Errors that it raises reach the caller as any.
     METH_VARARGS | METH_KEYWORDS   ml_meth(self, args, names)          PyObject_Call
     METH_O                         ml_meth(self, argument)             PyObject_CallOneArg
     METH_FASTCALL | METH_KEYWORDS  ml_meth(self, args, count, names)   PyObject_Vectorcall
+    METH_FASTCALL                  ml_meth(self, args, count)          none: see below
+
+`select.select` and `os.read` are of the last way. Their replacement takes names as well, and so
+`vectorcall` is set to that of such methods, first: it passes one argument more than the C function
+looks at.
 
 The self of a class method is the class, and a new builtin is made whenever it is looked up. The
 replacement stands in the dictionary of the class. Those that were looked up before go through a
@@ -58,6 +64,7 @@ _CALLERS: Final = {
 }
 _M_ML: Final = 16
 _M_SELF: Final = 24
+_VECTORCALL: Final = 48
 _POINTER: Final = 8
 _BUILTIN_SIZE: Final = 56
 _PROBED: Final = object()
@@ -167,7 +174,8 @@ class FunctionReplacement:
 
     def __init__(self, builtin: Any, replacement: Callable[..., Any]) -> None:
         address, method = _method_of(builtin)
-        caller = _CALLERS.get(method.ml_flags)
+        flags = _FASTCALL | _KEYWORDS if method.ml_flags == _FASTCALL else method.ml_flags
+        caller = _CALLERS.get(flags)
         if caller is None:
             raise UnsupportedInterpreterError(
                 f"{builtin!r} takes its arguments in an unknown way ({method.ml_flags:#x})"
@@ -180,7 +188,11 @@ class FunctionReplacement:
         stand_in = type("Replacement", (ModuleType,), {"__call__": staticmethod(replacement)})
         self._callable = stand_in(builtin.__self__.__name__)
         function = ctypes.cast(getattr(ctypes.pythonapi, caller), ctypes.c_void_p).value
-        self._method = _Method(method.ml_name, function, method.ml_flags, method.ml_doc)
+        self._method = _Method(method.ml_name, function, flags, method.ml_doc)
+        self._vectorcall = memory_of(builtin, _POINTER, _VECTORCALL)
+        self._vectorcall_before = bytes(self._vectorcall)
+        model = _new_builtin(ctypes.addressof(self._method), self._callable, None)
+        self._vectorcall_after = bytes(memory_of(model, _POINTER, _VECTORCALL))
         # Both pointers are set by one copy: no thread sees only one of them changed.
         self._pointers = memory_of(builtin, 2 * _POINTER, _M_ML)
         self._before = bytes(self._pointers)
@@ -194,6 +206,7 @@ class FunctionReplacement:
         # The builtin refers to both; the process may end before it is put back.
         _increment(self._callable)
         _increment(self._method)
+        self._vectorcall[:] = self._vectorcall_after
         self._pointers[:] = self._after
 
     def uninstall(self) -> None:
@@ -201,6 +214,7 @@ class FunctionReplacement:
         if self._pointers == self._before:
             return
         self._pointers[:] = self._before
+        self._vectorcall[:] = self._vectorcall_before
         _decrement(self._callable)
         _decrement(self._method)
 
