@@ -27,6 +27,7 @@ from netsim.realtime.engine import Engine
 from netsim.realtime.timerfd import TimerFd
 from netsim.realtime.wire import WireSender
 from netsim.sockets.descriptors import end_of
+from netsim.sockets.epoll_calls import kernels_epoll_poll
 from netsim.sockets.machine import WaitQueue, refuse_to_block
 
 Result = TypeVar("Result")
@@ -106,7 +107,7 @@ class SiteSelector(selectors.BaseSelector):
             self._timer.arm(wake)
             block = -1
         ready = []
-        for descriptor, mask in self._epoll.poll(block, _MAX_EVENTS):
+        for descriptor, mask in kernels_epoll_poll(self._epoll, block, _MAX_EVENTS):
             reader = engine.readers.get(descriptor)
             if reader is not None:
                 reader()

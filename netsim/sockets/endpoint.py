@@ -56,12 +56,18 @@ class Endpoint(ABC):
         """How many there were: who is called when the socket is ready, and does nothing, is not
         called again at the same instant."""
         self.is_closed = False
+        self._wakes = 0
 
     # What happens to it
 
     def socket_ready(self) -> None:
         """Something has happened to a socket of the stack that stands behind it."""
+        self._wakes += 1
         self.queue.wake()
+
+    def news(self) -> object:
+        """Another value when there is something new to be told to who hears of edges only."""
+        return self._wakes
 
     @abstractmethod
     def events(self) -> int:

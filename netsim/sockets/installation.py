@@ -19,6 +19,7 @@ from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import FunctionReplacement, Replacement
 from netsim.sockets import caller, descriptors, socket_calls
 from netsim.sockets.endpoint import Endpoint
+from netsim.sockets.epoll_calls import EpollCalls
 from netsim.sockets.machine import MachineOfCaller
 from netsim.sockets.name_calls import NameCalls
 from netsim.sockets.poll_calls import PollCalls
@@ -162,6 +163,7 @@ def _parts() -> list[Replacement]:
         _DescriptorFunctions(),
         NameCalls(),
         PollCalls(),
+        EpollCalls(),
         TlsCalls(),
     ]
 

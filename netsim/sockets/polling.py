@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 from netsim.core.errors import BlockingCallError
-from netsim.core.time import MICROSECOND, MILLISECOND
-from netsim.sockets import descriptors
+from netsim.core.time import MICROSECOND
 from netsim.sockets.endpoint import Endpoint
-from netsim.sockets.machine import Machine
+from netsim.sockets.machine import Machine, WaitQueue
 
-_ALWAYS: Final = select.POLLERR | select.POLLHUP | select.POLLNVAL
-"""What is told though nobody asked for it."""
 _CIRCLING_NS: Final = MICROSECOND
 """Whoever polls in a circle lets time go on, or it would stand for ever in virtual time."""
 
+Events = dict[int, int]
+"""Of `poll(2)`, by descriptor; none without any."""
 
-def descriptor_of(file: Any) -> int:
+
+def descriptor_of(file: object) -> int:
     """The number of what has one; TypeError, ValueError as `select`."""
     number = file if isinstance(file, int) else getattr(file, "fileno", None)
     if callable(number):
@@ -32,49 +31,48 @@ def descriptor_of(file: Any) -> int:
     return number
 
 
-def poll(
-    machine: Machine,
-    masks: Mapping[int, int],
-    timeout_ns: int | None,
-    kernels_poll: Callable[[], Any],
-) -> dict[int, int]:
-    """Events by descriptor, in the order of `masks`, after at most that long; None is for ever.
+class Polled(Protocol):
+    """Descriptors that somebody waits for."""
 
-    `kernels_poll` makes a polling object of the kernel's. BlockingCallError for who would wait for
-    sockets of a computer on its event loop.
+    kernels: Mapping[int, int]
+    """Those of the kernel's that it has, and their masks."""
+
+    def endpoints(self) -> list[Endpoint]:
+        """What stands behind those of computers."""
+
+    def queues(self) -> Iterable[WaitQueue]:
+        """Which ones wake who waits for a computer's."""
+
+    def look(self) -> Events:
+        """What has happened until now, of both kinds; where the stack may be touched."""
+
+    def wait_for_kernels(self, timeout_ns: int | None) -> Events:
+        """Block in the kernel; None is for ever."""
+
+
+def poll(machine: Machine, polled: Polled, timeout_ns: int | None) -> Events:
+    """What has happened, after at most that long; None is for ever.
+
+    BlockingCallError for who would wait for sockets of a computer on its event loop.
     """
-    ours: dict[int, Endpoint] = {}
-    kernels: dict[int, int] = {}
-    looker = kernels_poll()
-    for descriptor, mask in masks.items():
-        endpoint = descriptors.endpoint_of(descriptor)
-        if endpoint is None:
-            kernels[descriptor] = mask
-            looker.register(descriptor, mask)
-        else:
-            ours[descriptor] = endpoint
-    found: dict[int, int] = {}
+    found: Events = {}
 
     def ready() -> bool:
-        seen = dict(looker.poll(0)) if kernels else {}
-        for descriptor, endpoint in ours.items():
-            seen[descriptor] = endpoint.events() & (masks[descriptor] | _ALWAYS)
-        found.update((each, seen[each]) for each in masks if seen.get(each))
+        found.update(polled.look())
         return bool(found)
 
-    queues = [endpoint.queue for endpoint in ours.values()]
-    if _turns_in_a_circle(machine.call(ready), found, ours.values()):
+    if _turns_in_a_circle(machine.call(ready), found, polled.endpoints()):
         with contextlib.suppress(BlockingCallError):
             machine.wait(lambda: False, (), _CIRCLING_NS, "select()")
     if found:
         return found
     limit = _CIRCLING_NS if timeout_ns == 0 else timeout_ns
     try:
-        machine.wait(ready, queues, limit, "select()", kernels)
+        machine.wait(ready, polled.queues(), limit, "select()", polled.kernels)
     except BlockingCallError:
-        if not ours:  # a child process that it waits for (`subprocess.run`): as on any event loop
-            milliseconds = None if timeout_ns is None else -(-timeout_ns // MILLISECOND)
-            return dict(looker.poll(milliseconds))
+        if not polled.endpoints():
+            # A child process that it waits for (`subprocess.run`): as on any event loop.
+            return polled.wait_for_kernels(timeout_ns)
         if timeout_ns != 0:
             raise
     return found

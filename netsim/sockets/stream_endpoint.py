@@ -44,6 +44,8 @@ class StreamEndpoint(Endpoint):
         """Somebody was told of the error that ended the connection."""
         self._is_full = False
         """The send buffer took less than it was given."""
+        self._refusals = 0
+        """How often it did."""
         self._reads_no_more = False
         self._writes_no_more = False
         if connection is not None:
@@ -217,6 +219,7 @@ class StreamEndpoint(Endpoint):
                 raise would_block()
             room = len(view) if connection.takes(len(view)) else connection.send_room
             self._is_full = room < len(view)
+            self._refusals += self._is_full
             if room <= 0:
                 raise would_block()
             connection.send(bytes(view[:room]))
@@ -270,6 +273,13 @@ class StreamEndpoint(Endpoint):
         if connection.error is not None and not self._is_told:
             events |= select.POLLERR
         return events
+
+    def news(self) -> object:
+        """Data came, there is room again, or an end: what merely acknowledges is none."""
+        connection = self.connection
+        if connection is None:
+            return super().news()
+        return connection.receiver.nxt, self._refusals, self.events()
 
     def take_error(self) -> int | None:
         connection = self.connection
