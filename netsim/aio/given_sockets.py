@@ -37,14 +37,19 @@ def datagrams_of(sock: socket.socket) -> DatagramEndpoint:
     return _endpoint(sock, DatagramEndpoint, "A datagram socket was expected")
 
 
+def not_of_a_computer() -> OSError:
+    """EOPNOTSUPP for a socket of the machine's."""
+    return OSError(
+        errno.EOPNOTSUPP,
+        "a socket that was not made on a computer does not reach the simulated network: make it in "
+        "the program that runs there, or give host and port",
+    )
+
+
 def _endpoint(sock: socket.socket, kind: type[Kind], expected: str) -> Kind:
     endpoint = descriptors.endpoint_of(sock.fileno())
     if endpoint is None:
-        raise OSError(
-            errno.EOPNOTSUPP,
-            "a socket that was not made on a computer does not reach the simulated network: "
-            "make it in the program that runs there, or give host and port",
-        )
+        raise not_of_a_computer()
     if not isinstance(endpoint, kind):
         raise ValueError(f"{expected}, got {sock!r}")
     return endpoint

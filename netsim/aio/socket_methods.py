@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from netsim.aio.given_sockets import not_of_a_computer
 from netsim.aio.host_loop import HostLoop
 from netsim.aio.watched_sockets import WatchedSockets
 from netsim.sockets import descriptors
@@ -172,11 +173,7 @@ class SocketMethods(HostLoop):
                 raise ValueError("the socket must be non-blocking")
             return endpoint
         if sock.family in _INTERNET and sock.fileno() >= 0:
-            raise OSError(
-                errno.EOPNOTSUPP,
-                "a socket that was not made on a computer does not reach the simulated network: "
-                "make it in the program that runs there",
-            )
+            raise not_of_a_computer()
         return None
 
     async def _done(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Final
 
+from netsim.core.time import SECOND
 from netsim.sockets.poll_calls import kernels_poll
 from netsim.virtual.strand import Strand
+from netsim.virtual.timeline import real_seconds
 
 _LOOK_MS: Final = 10
 
@@ -24,16 +25,14 @@ class KernelDescriptors:
         self._poll = kernels_poll()
         for descriptor, mask in masks.items():
             self._poll.register(descriptor, mask)
-        self._waits_until = (
-            None if timeout_ns is None else os.times().elapsed + timeout_ns / 1_000_000_000
-        )
+        self._waits_until = None if timeout_ns is None else real_seconds() + timeout_ns / SECOND
 
     def look(self) -> None:
         """Before time goes on: wake the thread where there is an event."""
         while not self._poll.poll(0):
             if not self._strand.has_children():
                 return
-            if self._waits_until is not None and os.times().elapsed >= self._waits_until:
+            if self._waits_until is not None and real_seconds() >= self._waits_until:
                 return
             if self._poll.poll(_LOOK_MS):
                 break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import sys
 import traceback
@@ -17,7 +16,7 @@ from netsim.core.errors import StuckError
 from netsim.core.units import format_duration
 from netsim.site.users_lines import blocks, lines_of, users_line
 from netsim.virtual.strand import Strand
-from netsim.virtual.timeline import Timeline
+from netsim.virtual.timeline import Timeline, real_seconds
 
 LONGEST_STEP: Final = 60.0
 """Seconds of real time for which a program may run without waiting for anything."""
@@ -70,7 +69,7 @@ class StuckWatch:
     def _watch(self) -> None:
         self._has_begun.release()
         while not self._is_over.acquire(timeout=_LONG_STEP):
-            self._look(os.times().elapsed)
+            self._look(real_seconds())
         self._has_ended.release()
 
     def _look(self, now: float) -> None:

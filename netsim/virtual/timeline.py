@@ -222,12 +222,12 @@ class Timeline(Schedule):
     def limit_wall_time(self, seconds: float) -> None:
         """WallLimitError when the run goes on for longer, from now on."""
         self.wall_limit = seconds
-        self._wall_started = _real_seconds()
+        self._wall_started = real_seconds()
 
     def is_wall_time_over(self) -> bool:
         """Whether the run has taken all the real time that it has."""
         limit = self.wall_limit
-        return limit is not None and _real_seconds() - self._wall_started > limit
+        return limit is not None and real_seconds() - self._wall_started > limit
 
     def step_mark(self) -> tuple[int, int, int]:
         """Another one after every step."""
@@ -283,8 +283,8 @@ class Timeline(Schedule):
             room.wake_all()
             if self._woken:
                 return
-        waits_until = _real_seconds() + _LONGEST_WAIT
-        while self.interception.foreign_threads and _real_seconds() < waits_until:
+        waits_until = real_seconds() + _LONGEST_WAIT
+        while self.interception.foreign_threads and real_seconds() < waits_until:
             select.select((), (), (), _SHORT_WAIT)
             self._look_outside()
             if self._woken:
@@ -340,7 +340,7 @@ class _Failure:
         raise self._error
 
 
-def _real_seconds() -> float:
+def real_seconds() -> float:
     """Of a clock that `ClockHooks` leaves alone, whoever reads it."""
     return os.times().elapsed
 
