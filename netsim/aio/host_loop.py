@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from itertools import islice
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from netsim.sockets.hosts_table import HostsTable
-from netsim.sockets.machine import SocketOwner, WaitQueue, refuse_to_block
+from netsim.sockets.machine import SocketOwner, Wait, refuse_to_block
 from netsim.stack.host import Host
 from netsim.wire.address import IpAddress
 
@@ -82,16 +81,9 @@ class HostLoop(_Base):
         """Call it where the stack may be touched: here, on the loop's own thread."""
         return function(*args)
 
-    def wait(
-        self,
-        ready: Callable[[], bool],
-        queues: Iterable[WaitQueue],
-        timeout_ns: int | None,
-        what: str,
-        descriptors: Mapping[int, int] = MappingProxyType({}),
-    ) -> bool:
-        """Whether it is `ready`; BlockingCallError where that takes time."""
-        return True if ready() else refuse_to_block(what)
+    def wait(self, wait: Wait) -> bool:
+        """True where it is ready, as most datagrams are; BlockingCallError on this thread."""
+        return True if wait.ready() else refuse_to_block(wait.what)
 
     # Between the sockets of the stack and what stands for them in asyncio
 

@@ -16,8 +16,7 @@ import select
 import selectors
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from netsim.aio.loop import HostLoopMixin
@@ -28,13 +27,12 @@ from netsim.realtime.timerfd import TimerFd
 from netsim.realtime.wire import WireSender
 from netsim.sockets.descriptors import end_of
 from netsim.sockets.epoll_calls import kernels_epoll_poll
-from netsim.sockets.machine import WaitQueue, refuse_to_block
+from netsim.sockets.machine import Wait
 
 Result = TypeVar("Result")
 
 _EDGE: Final = select.EPOLLIN | select.EPOLLET
 _MAX_EVENTS: Final = 256
-_NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class SiteSelector(selectors.BaseSelector):
@@ -221,20 +219,13 @@ class NodeLoop(HostLoopMixin, asyncio.SelectorEventLoop):
             return function(*args)
         return thread_calls.call(self, function, *args)
 
-    def wait(
-        self,
-        ready: Callable[[], bool],
-        queues: Iterable[WaitQueue],
-        timeout_ns: int | None,
-        what: str,
-        descriptors: Mapping[int, int] = _NONE,
-    ) -> bool:
+    def wait(self, wait: Wait) -> bool:
         if threading.get_ident() == self._thread:
-            if ready():
-                return True  # most datagrams are sent so, logging's among them
-            refuse_to_block(what)
-        seconds = None if timeout_ns is None else timeout_ns / SECOND / self._pace
-        return thread_calls.wait(self, ready, queues, seconds, descriptors)
+            return super().wait(wait)
+        timeout = wait.timeout_ns
+        return thread_calls.wait(
+            self, wait, None if timeout is None else timeout / SECOND / self._pace
+        )
 
     def transmit_now(self) -> None:
         self._engine.transmit_now(self._node)

@@ -12,11 +12,11 @@ import contextlib
 import os
 import select
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from netsim.sockets.caller import outside
-from netsim.sockets.machine import WaitQueue
+from netsim.sockets.machine import Wait
 
 Result = TypeVar("Result")
 
@@ -35,42 +35,35 @@ def call(loop: asyncio.AbstractEventLoop, function: Callable[..., Result], *args
     return done.result()
 
 
-def wait(
-    loop: asyncio.AbstractEventLoop,
-    ready: Callable[[], bool],
-    queues: Iterable[WaitQueue],
-    seconds: float | None,
-    descriptors: Mapping[int, int],
-) -> bool:
+def wait(loop: asyncio.AbstractEventLoop, wait: Wait, seconds: float | None) -> bool:
     """As `Machine.wait`, from a thread that is not the loop's; `seconds` are the machine's."""
     deadline = None if seconds is None else time.monotonic() + seconds
-    queues = tuple(queues)
     with _Sleep() as sleep:
-        if call(loop, _look_or_wait, ready, queues, sleep):
+        if call(loop, _look_or_wait, wait, sleep):
             return True
         try:
             while True:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    return call(loop, ready)
-                sleep.until_woken(left, descriptors)
-                if call(loop, ready):
+                    return call(loop, wait.ready)
+                sleep.until_woken(left, wait.descriptors)
+                if call(loop, wait.ready):
                     return True
         finally:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                call(loop, _wait_no_more, queues, sleep)
+                call(loop, _wait_no_more, wait, sleep)
 
 
-def _look_or_wait(ready: Callable[[], bool], queues: Iterable[WaitQueue], sleep: _Sleep) -> bool:
-    if ready():
+def _look_or_wait(wait: Wait, sleep: _Sleep) -> bool:
+    if wait.ready():
         return True
-    for queue in queues:
+    for queue in wait.queues:
         queue.add(sleep)
     return False
 
 
-def _wait_no_more(queues: Iterable[WaitQueue], sleep: _Sleep) -> None:
-    for queue in queues:
+def _wait_no_more(wait: Wait, sleep: _Sleep) -> None:
+    for queue in wait.queues:
         queue.discard(sleep)
 
 

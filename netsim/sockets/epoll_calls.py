@@ -11,7 +11,7 @@ import errno
 import itertools
 import select
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from netsim.core.time import SECOND
@@ -170,7 +170,7 @@ class _Asked:
     def endpoints(self) -> list[Endpoint]:
         return self._watching.endpoints()
 
-    def queues(self) -> Iterable[WaitQueue]:
+    def queues(self) -> Sequence[WaitQueue]:
         return (self._watching.queue,)
 
     def look(self) -> Events:

@@ -7,8 +7,9 @@ it is tried, by `call`, where the stack may be touched; who has to wait does so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from netsim.core.errors import BlockingCallError
 from netsim.sockets.hosts_table import HostsTable
@@ -45,6 +46,21 @@ class WaitQueue:
             waiter.wake()
 
 
+class Wait(NamedTuple):
+    """What a call of a program waits for, which blocks until then."""
+
+    ready: Callable[[], bool]
+    """Whether it has come; asked where the stack may be touched."""
+    what: str
+    """What is done, for messages: `recv() on a socket`."""
+    timeout_ns: int | None = None
+    """Of network time, as it was at the beginning; None is for ever."""
+    queues: Sequence[WaitQueue] = ()
+    """They wake who waits: `ready` is asked again."""
+    descriptors: Mapping[int, int] = MappingProxyType({})
+    """So do those of the kernel that have an event of their mask (of `select.poll`)."""
+
+
 class SocketOwner(Protocol):
     """Who looks after a socket of the stack."""
 
@@ -79,20 +95,8 @@ class Machine(Protocol):
     def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any) -> Any:
         """As of an event loop: soon, and nobody waits for it."""
 
-    def wait(
-        self,
-        ready: Callable[[], bool],
-        queues: Iterable[WaitQueue],
-        timeout_ns: int | None,
-        what: str,
-        descriptors: Mapping[int, int] = ...,
-    ) -> bool:
-        """Block the calling thread until `ready`, or for so long; whether it became so.
-
-        `ready` is asked where the stack may be touched, at first and whenever one of the `queues`
-        wakes who waits, or one of the kernel's `descriptors` has an event of its mask (of
-        `select.poll`). `timeout_ns` is network time; None is for ever. `what` is done, for
-        messages ("recv() on a socket").
+    def wait(self, wait: Wait) -> bool:
+        """Block the calling thread until it is ready, or time is over; whether it became ready.
 
         BlockingCallError on the thread that runs the computer's event loop.
         """

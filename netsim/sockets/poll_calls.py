@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import select
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from netsim.core.time import MILLISECOND
@@ -44,7 +44,7 @@ class _Masks:
     def endpoints(self) -> list[Endpoint]:
         return list(self._ours.values())
 
-    def queues(self) -> Iterable[WaitQueue]:
+    def queues(self) -> Sequence[WaitQueue]:
         return [endpoint.queue for endpoint in self._ours.values()]
 
     def look(self) -> Events:

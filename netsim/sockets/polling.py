@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from netsim.core.errors import BlockingCallError
 from netsim.core.time import MICROSECOND
 from netsim.sockets.endpoint import Endpoint
-from netsim.sockets.machine import Machine, WaitQueue
+from netsim.sockets.machine import Machine, Wait, WaitQueue
 
 _CIRCLING_NS: Final = MICROSECOND
 """Whoever polls in a circle lets time go on, or it would stand for ever in virtual time."""
@@ -40,7 +40,7 @@ class Polled(Protocol):
     def endpoints(self) -> list[Endpoint]:
         """What stands behind those of computers."""
 
-    def queues(self) -> Iterable[WaitQueue]:
+    def queues(self) -> Sequence[WaitQueue]:
         """Which ones wake who waits for a computer's."""
 
     def look(self) -> Events:
@@ -63,12 +63,12 @@ def poll(machine: Machine, polled: Polled, timeout_ns: int | None) -> Events:
 
     if _turns_in_a_circle(machine.call(ready), found, polled.endpoints()):
         with contextlib.suppress(BlockingCallError):
-            machine.wait(lambda: False, (), _CIRCLING_NS, "select()")
+            machine.wait(Wait(lambda: False, "select()", _CIRCLING_NS))
     if found:
         return found
     limit = _CIRCLING_NS if timeout_ns == 0 else timeout_ns
     try:
-        machine.wait(ready, polled.queues(), limit, "select()", polled.kernels)
+        machine.wait(Wait(ready, "select()", limit, polled.queues(), polled.kernels))
     except BlockingCallError:
         if not polled.endpoints():
             # A child process that it waits for (`subprocess.run`): as on any event loop.

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from netsim.core.time import SECOND
 from netsim.sockets import descriptors
 from netsim.sockets.endpoint import Endpoint, Message, Name, Received, would_block
+from netsim.sockets.machine import Wait
 from netsim.sockets.os_errors import system_error
 
 Result = TypeVar("Result")
@@ -58,7 +59,7 @@ def perform(
         return True
 
     limit = None if timeout is None else nanoseconds(timeout)
-    if not machine.wait(attempt, (endpoint.queue,), limit, f"{what} on a socket"):
+    if not machine.wait(Wait(attempt, f"{what} on a socket", limit, (endpoint.queue,))):
         raise TimeoutError("timed out")
     if errors:
         raise errors[0]

@@ -6,9 +6,8 @@ import asyncio
 import signal
 import sys
 from asyncio import events
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Any, Final, NoReturn, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn, TypeVar
 
 from netsim.interception.drawn_order import DrawnOrder
 from netsim.interception.environment import Environment
@@ -16,7 +15,7 @@ from netsim.interception.program_threads import Waiter
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Action, Driver
 from netsim.site.paths import PathFinder
-from netsim.sockets.machine import WaitQueue, refuse_to_block
+from netsim.sockets.machine import Wait, refuse_to_block
 from netsim.virtual.blocked_loop import BlockedLoop
 from netsim.virtual.kernel_descriptors import KernelDescriptors
 from netsim.virtual.thread_loop import LoopOnComputer, become_thread_loop
@@ -24,8 +23,6 @@ from netsim.virtual.timeline import Schedule, Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop
 
 Result = TypeVar("Result")
-
-_NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class ComputerLoop(LoopOnComputer):
@@ -160,37 +157,30 @@ class ComputerLoop(LoopOnComputer):
 
     # What the sockets of its programs ask of it, see `netsim.sockets.machine`
 
-    def wait(
-        self,
-        ready: Callable[[], bool],
-        queues: Iterable[WaitQueue],
-        timeout_ns: int | None,
-        what: str,
-        descriptors: Mapping[int, int] = _NONE,
-    ) -> bool:
+    def wait(self, wait: Wait) -> bool:
         """In network time, while all else goes on."""
-        if ready():
+        if wait.ready():
             return True
         strand = self.strands.running
         if strand is None:
-            refuse_to_block(what)
-        if timeout_ns is not None and timeout_ns <= 0:
+            refuse_to_block(wait.what)
+        timeout, watched = wait.timeout_ns, self.timeline.watched
+        if timeout is not None and timeout <= 0:
             strand.has_polled()
             return False
-        deadline = None if timeout_ns is None else self.timeline.now + timeout_ns
-        if descriptors:
-            self.timeline.watched[strand] = KernelDescriptors(strand, descriptors, timeout_ns).look
-        waited_at = list(queues)
-        for queue in waited_at:
+        deadline = None if timeout is None else self.timeline.now + timeout
+        if wait.descriptors:
+            watched[strand] = KernelDescriptors(strand, wait.descriptors, timeout).look
+        for queue in wait.queues:
             queue.add(strand)
         try:
             while strand.park(deadline):
-                if ready():
+                if wait.ready():
                     return True
-            return ready()
+            return wait.ready()
         finally:
-            self.timeline.watched.pop(strand, None)
-            for queue in waited_at:
+            watched.pop(strand, None)
+            for queue in wait.queues:
                 queue.discard(strand)
 
     def lose_power(self) -> list[Any]:

@@ -22,6 +22,7 @@ from plans import plan_of
 
 import netsim
 from netsim.core.errors import BlockingCallError, BlockingSleepError, DeadlockError, StuckError
+from netsim.sockets.machine import Wait
 from netsim.virtual import strand, stuck_watch
 
 Result = TypeVar("Result")
@@ -454,7 +455,7 @@ def test_what_would_block_the_loop_is_refused() -> None:
             time.sleep(1)
         loop: Any = asyncio.get_running_loop()
         with pytest.raises(BlockingCallError, match="recv"):
-            loop.wait(lambda: False, [], None, "recv() on a socket")
+            loop.wait(Wait(lambda: False, "recv() on a socket"))
 
     on_a_computer(program)
 
