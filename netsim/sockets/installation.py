@@ -21,8 +21,8 @@ from netsim.sockets import caller, descriptors, socket_calls
 from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.epoll_calls import EpollCalls
 from netsim.sockets.machine import MachineOfCaller
-from netsim.sockets.name_calls import NameCalls
-from netsim.sockets.poll_calls import PollCalls
+from netsim.sockets.name_calls import name_calls
+from netsim.sockets.poll_calls import POLL_CALLS
 from netsim.sockets.tls_calls import TlsCalls
 
 _ABSENT: Final = object()
@@ -130,27 +130,15 @@ class _DescriptorLimit:
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-class _DescriptorFunctions:
+def _descriptor_functions() -> list[Replacement]:
     """`socket.dup`, on which `socket.fromfd` stands, and `socket.close`."""
-
-    def __init__(self) -> None:
-        dup = FunctionReplacement(
-            _socket.dup, lambda number: socket_calls.duplicated(number, dup.original(number))
-        )
-        close = FunctionReplacement(
-            _socket.close, lambda number: socket_calls.close_number(number, close.original)
-        )
-        self._functions = [dup, close]
-
-    def install(self) -> None:
-        """From now on."""
-        for function in self._functions:
-            function.install()
-
-    def uninstall(self) -> None:
-        """Put back exactly what was."""
-        for function in self._functions:
-            function.uninstall()
+    dup = FunctionReplacement(
+        _socket.dup, lambda number: socket_calls.duplicated(number, dup.original(number))
+    )
+    close = FunctionReplacement(
+        _socket.close, lambda number: socket_calls.close_number(number, close.original)
+    )
+    return [dup, close]
 
 
 @functools.cache
@@ -160,9 +148,9 @@ def _parts() -> list[Replacement]:
     return [
         _DescriptorLimit(),
         _SocketClass(),
-        _DescriptorFunctions(),
-        NameCalls(),
-        PollCalls(),
+        *_descriptor_functions(),
+        *name_calls(),
+        *POLL_CALLS,
         EpollCalls(),
         TlsCalls(),
     ]

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final
 
-from netsim.interception.c_functions import FunctionReplacement
+from netsim.interception.c_functions import FunctionReplacement, Replacement
 from netsim.sockets.caller import machine_of_caller
 from netsim.sockets.hosts_table import HostsTable
 from netsim.wire.address import format_ip
@@ -61,27 +61,15 @@ def _text(name: Any) -> str:
     return text
 
 
-class NameCalls:
-    """The exchange."""
-
-    def __init__(self) -> None:
-        self._functions = [
-            _replacement(_socket.getaddrinfo, _getaddrinfo),
-            _replacement(_socket.gethostbyname, _gethostbyname),
-            _replacement(_socket.gethostbyname_ex, _gethostbyname_ex),
-            _replacement(_socket.gethostbyaddr, _gethostbyaddr),
-            _replacement(_socket.getnameinfo, _getnameinfo),
-        ]
-
-    def install(self) -> None:
-        """From now on programs on computers ask the hosts table."""
-        for function in self._functions:
-            function.install()
-
-    def uninstall(self) -> None:
-        """Put back exactly what was."""
-        for function in self._functions:
-            function.uninstall()
+def name_calls() -> list[Replacement]:
+    """The exchange: programs on computers ask the hosts table."""
+    return [
+        _replacement(_socket.getaddrinfo, _getaddrinfo),
+        _replacement(_socket.gethostbyname, _gethostbyname),
+        _replacement(_socket.gethostbyname_ex, _gethostbyname_ex),
+        _replacement(_socket.gethostbyaddr, _gethostbyaddr),
+        _replacement(_socket.getnameinfo, _getnameinfo),
+    ]
 
 
 def _replacement(builtin: Any, ours: Callable[..., Any]) -> FunctionReplacement:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from netsim.core.time import MILLISECOND
-from netsim.interception.c_functions import FunctionReplacement
+from netsim.interception.c_functions import FunctionReplacement, Replacement
 from netsim.sockets import descriptors
 from netsim.sockets.caller import machine_of_caller
 from netsim.sockets.endpoint import Endpoint
@@ -126,16 +126,5 @@ _POLL: Final = FunctionReplacement(select.poll, _poll_of_caller)
 _SELECT: Final = FunctionReplacement(select.select, _select_of_caller)
 kernels_poll: Final = _POLL.original
 
-
-class PollCalls:
-    """The exchange."""
-
-    def install(self) -> None:
-        """From now on programs on computers poll sockets of theirs as well as the kernel's."""
-        _POLL.install()
-        _SELECT.install()
-
-    def uninstall(self) -> None:
-        """Put back exactly what was."""
-        _SELECT.uninstall()
-        _POLL.uninstall()
+POLL_CALLS: Final[tuple[Replacement, ...]] = (_POLL, _SELECT)
+"""The exchange: programs on computers poll sockets of theirs as well as the kernel's."""
