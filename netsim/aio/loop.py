@@ -154,14 +154,12 @@ class HostLoopMixin(SocketMethods):
         ssl_handshake_timeout: float | None = None,
         ssl_shutdown_timeout: float | None = None,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
-        """As asyncio."""
         tls = server_tls(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
         if tls is not None:
             self.tls_begins()
         return await adopt(self, connection_of(sock), protocol_factory, tls, sock)
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> asyncio.Transport | None:
-        """As asyncio."""
         self.tls_begins()
         return await super().start_tls(*args, **kwargs)
 

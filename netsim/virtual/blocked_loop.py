@@ -77,7 +77,6 @@ class BlockedLoop:
         """As `Waiter`: a loop that goes in a circle is found by the timeline itself."""
 
     def wake(self) -> bool:
-        """As `Waiter`."""
         if not self.is_blocked:
             return False
         if not self._is_woken:

@@ -76,7 +76,6 @@ class ComputerLoop(LoopOnComputer):
         self._signals.add(sig)
 
     def remove_signal_handler(self, sig: int) -> bool:
-        """As asyncio."""
         if _signal_number(sig) not in self._signals:
             return False
         self._signals.remove(sig)

@@ -127,7 +127,6 @@ class Strand:
             self._baton.give_back()
 
     def park(self, deadline: int | None) -> bool:
-        """As `Waiter`."""
         loop = self._strands.loop
         if deadline is not None and deadline <= loop.timeline.now:
             return False
@@ -140,7 +139,6 @@ class Strand:
         return timer is None or timer.withdraw()
 
     def has_polled(self) -> None:
-        """As `Waiter`."""
         self._polls += 1
         if self._polls >= _POLLS:
             self.park(self._strands.loop.timeline.now + _POLL_TIME)
@@ -148,7 +146,6 @@ class Strand:
     # Outside of it
 
     def wake(self) -> bool:
-        """As `Waiter`."""
         if self.is_over or self._is_lost or self._strands.loop.is_over:
             return False
         if self._is_parked and not self._is_woken:

@@ -76,7 +76,6 @@ class ThreadLoop(LoopOnComputer):
         self._run_ready()
 
     def close(self) -> None:
-        """As asyncio."""
         if not self.is_closed():
             self.timeline.leave(self)
         super().close()
