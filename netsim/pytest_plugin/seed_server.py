@@ -35,6 +35,7 @@ from netsim.interception.drawn_order import Choice
 from netsim.pytest_plugin import steady_collection
 from netsim.pytest_plugin.seed_answers import Noted, SeedAnswer
 from netsim.pytest_plugin.seeds import OwnRun, SeedServer
+from netsim.realtime import empty_network
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.run_server import (
     PRELOADED,
@@ -164,6 +165,7 @@ def _threads() -> str:
 def _look_after(items: dict[str, pytest.Item], accepting: socket.socket, parent: int) -> NoReturn:
     """Have the runs of one test forked, by a process that has set up what they share."""
     die_with_parent(parent)
+    empty_network.try_out()
     connected, _ = accepting.accept()
     _, (requests, listener, base), _, _ = socket.recv_fds(connected, 1, 3)
     os.dup2(base, BASE)
@@ -311,6 +313,8 @@ def _run(item: Any, answers: Connection, plan: Any) -> NoReturn:
         order.script,
         order.of_swaps,
     )
+    # Not before: what the runs share may be a real server that was started for them.
+    empty_network.enter()
     config = item.config
     _rename(item, order.nodeid)
     # What is set up here is torn down here, and what was set up before is not.

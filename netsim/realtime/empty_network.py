@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import socket
 import struct
@@ -55,6 +56,8 @@ class EmptyNetwork:
 
         It moves on to a network of its own, or stays; and may do no more in it than outside.
         """
+        if self.refusal:
+            return ""
         try:
             if for_another:
                 _unshare(_CLONE_NEWNET)
@@ -99,6 +102,13 @@ def _words(error: OSError) -> str:
     return _NO_MORE if error.errno == errno.ENOSPC else in_words(error)
 
 
+def try_out() -> None:
+    """Here, once: what this process forks knows then whether an ordinary user may enter."""
+    if os.geteuid():
+        _tried()
+
+
+@functools.cache
 def _tried() -> str:
     reader, writer = os.pipe()
     try:

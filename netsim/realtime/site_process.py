@@ -94,7 +94,7 @@ def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:
     setproctitle.setproctitle(f"netsim:{blueprint.plan.name}/{boot.node}")
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     shared = ""
-    if blueprint.network is not None and not blueprint.network.refusal:
+    if blueprint.network is not None:
         shared = blueprint.network.leave(for_another=plan.traits.runs_programs)
     os.environ.update(plan.env)
     host_name.take(boot.node)

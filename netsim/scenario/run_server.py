@@ -34,6 +34,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from netsim.core.os_words import in_words
+from netsim.realtime.empty_network import EmptyNetwork
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.steady_imports import SteadyImports
 
@@ -150,12 +151,14 @@ def _look_after(accepting: socket.socket, pool: int, parent: int) -> NoReturn:
     orders = Connection(connected.detach())
     scenario, libraries = orders.recv()
     orders.close()
+    # In real time nodes have theirs, and it is here that what is outside is opened for them.
+    network = EmptyNetwork() if scenario.time == "virtual" else None
     runs = socket.socket(fileno=listener)
 
     def fork_runs(names: Iterable[str], begin: Callable[[], None]) -> NoReturn:
         plan = _prepare(scenario, names)
         begin()
-        fork_for_each(requests, runs, partial(_leave_forker, runs, pool, scenario, plan))
+        fork_for_each(requests, runs, partial(_leave_forker, runs, pool, scenario, plan, network))
         os._exit(0)
 
     fork_until_one_begins((libraries, ()), fork_runs)
@@ -203,7 +206,9 @@ def _import(name: str) -> None:
             importlib.import_module(name)
 
 
-def _leave_forker(accepting: socket.socket, pool: int, scenario: Any, plan: Any) -> NoReturn:
+def _leave_forker(
+    accepting: socket.socket, pool: int, scenario: Any, plan: Any, network: EmptyNetwork | None
+) -> NoReturn:
     # The pool reaps the run, and so it must become its parent: who forks it ends.
     forker = os.getpid()
     if os.fork():
@@ -211,6 +216,8 @@ def _leave_forker(accepting: socket.socket, pool: int, scenario: Any, plan: Any)
     while os.getppid() == forker:
         os.sched_yield()
     die_with_parent(pool)
+    if network is not None:
+        network.leave(for_another=True)
     _run(accepting, scenario, plan)
 
 

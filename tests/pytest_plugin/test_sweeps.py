@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -217,3 +218,33 @@ async def test_it(network):
 def test_pct_is_told_how_many_choices_a_run_has(lan: pytest.Pytester) -> None:
     lan.makepyfile(test_it=PCT)
     run(lan, "-p", "no:cacheprovider").assert_outcomes(passed=3)
+
+
+LEAVES = """
+import os, pytest, socket, subprocess
+
+NETWORK = "/proc/self/ns/net"
+
+@pytest.fixture(scope="module")
+def outside():
+    with socket.create_connection(("127.0.0.1", int(os.environ["PORT"])), 5):
+        return os.stat(NETWORK).st_ino
+
+@pytest.mark.netsim("lan.yaml", seeds=range(2))
+async def test_virtual(network, outside):
+    assert os.stat(NETWORK).st_ino != outside
+    assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{os.environ['PORT']}/"]).returncode == 7
+
+@pytest.mark.netsim("lan.yaml", time="real", seeds=range(1))
+async def test_real(network, outside):
+    assert os.stat(NETWORK).st_ino == outside
+"""
+
+
+def test_runs_in_virtual_time_reach_nobody(
+    lan: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lan.makepyfile(test_leaves=LEAVES)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("PORT", str(server.getsockname()[1]))
+        run(lan).assert_outcomes(passed=3)
