@@ -22,7 +22,7 @@ from netsim.interception.memory_order import HASH_SEED, without_randomisation
 from netsim.scenario.scenario_model import PlannedFault, Scenario
 from netsim.scenario.steady_imports import SteadyImports
 from netsim.scenario.user_imports import libraries
-from netsim.site.directories import make_root
+from netsim.site.directories import Outer
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _BACKLOG: Final = 128
@@ -145,7 +145,7 @@ class Forks:
     """Our ends of what another process forks by: a byte for each, and a socket to talk to it."""
 
     def __init__(self, path: Path) -> None:
-        make_root()
+        self._outer = Outer()
         self._path = str(path)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._path)
@@ -176,6 +176,7 @@ class Forks:
         """No more."""
         os.close(self._wanted)
         os.unlink(self._path)
+        self._outer.release()
 
 
 class RunProcess:

@@ -10,8 +10,9 @@
 
 The place does not depend on when and by whom the network is run, since programs may tell others
 where they are. Nor does what is left in memory of making it depend on what else runs, since the
-order of sets depends on memory: so the outer directory stays. The kernel releases a lock with its
-last holder, however that one ended: what a crash leaves, the next network removes at its end.
+order of sets depends on memory: who forks runs has a lock in the outer directory, so that each of
+them finds it. The last one out removes it. The kernel releases a lock with its last holder, however
+that one ended: what a crash leaves, the next network removes at its end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import fcntl
 import itertools
 import os
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -32,18 +32,31 @@ from netsim.site.private_files import (
     StateError,
     create_private,
     exclusive,
-    make_private,
     remove_tree,
 )
 
 _LOCK: Final = ".lock"
 
 
-def make_root() -> None:
-    """Have the directory of all networks there, where it can be made: runs that are forked later
-    find it, each as any other."""
-    with suppress(OSError, StateError):
-        make_private(_root(), "TMPDIR")
+class Outer:
+    """The outer directory stays where it is until `release`, where it can be made at all.
+
+    Runs that are forked meanwhile find it, each as any other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = -1
+        with suppress(OSError, StateError), exclusive(_root(), "TMPDIR") as root:
+            self._path, self._lock = _first_free(root / f"runs-{os.getpid()}")
+
+    def release(self) -> None:
+        """It goes, if no network has anything in it."""
+        if self._lock < 0:
+            return
+        with suppress(OSError, StateError), exclusive(self._path.parent, "TMPDIR"):
+            _remove(self._path)
+        os.close(self._lock)
+        self._lock = -1
 
 
 def _root() -> Path:
@@ -89,15 +102,12 @@ class Directories:
 
     def _make(self) -> None:
         root = _root()
-        with exclusive(root, "TMPDIR", stays=True):
-            for path in self._candidates(root):
-                self._lock = _locked(path)
-                if self._lock >= 0:
-                    if path.exists():
-                        remove_tree(path)
-                    path.mkdir(mode=0o700)
-                    self._path = path
-                    break
+        with exclusive(root, "TMPDIR"):
+            path, self._lock = _first_free(root / self._name)
+            if path.exists():
+                remove_tree(path)
+            path.mkdir(mode=0o700)
+            self._path = path
 
     def of(self, node: str) -> ComputerDirectory:
         """Those of a computer."""
@@ -107,14 +117,21 @@ class Directories:
         """The network has ended, and what its computers wrote goes with it."""
         if self._path is None:
             return
-        with exclusive(self._path.parent, "TMPDIR", stays=True):
+        with exclusive(self._path.parent, "TMPDIR"):
             _remove(self._path)
             os.close(self._lock)
             _remove_stale(self._path.parent)
         self._path = None
 
-    def _candidates(self, root: Path) -> Iterator[Path]:
-        return (root / f"{self._name}.{number}" for number in itertools.count(1))
+
+def _first_free(path: Path) -> tuple[Path, int]:
+    """The first of its numbers whose lock nobody else has, and the descriptor that holds it."""
+    for number in itertools.count(1):
+        numbered = path.with_name(f"{path.name}.{number}")
+        lock = _locked(numbered)
+        if lock >= 0:
+            break
+    return numbered, lock
 
 
 def _locked(path: Path) -> int:

@@ -52,14 +52,11 @@ def make_private(path: Path, variable: str = "XDG_RUNTIME_DIR") -> None:
 
 
 @contextmanager
-def exclusive(
-    root: Path, variable: str = "XDG_RUNTIME_DIR", *, stays: bool = False
-) -> Iterator[Path]:
-    """Hold a lock on a private directory, made if need be; the last one out removes it if empty,
-    unless it `stays`."""
+def exclusive(root: Path, variable: str = "XDG_RUNTIME_DIR") -> Iterator[Path]:
+    """Hold a lock on a private directory, made if need be; the last one out removes it if empty."""
     while True:
-        make_private(root, variable)
         try:
+            make_private(root, variable)
             descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # its last user was faster
             continue
@@ -71,7 +68,6 @@ def exclusive(
     try:
         yield root
     finally:
-        if not stays:
-            with suppress(OSError):  # not empty
-                root.rmdir()
+        with suppress(OSError):  # not empty
+            root.rmdir()
         os.close(descriptor)

@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from plans import plan_of
 
 from netsim import Network
 from netsim.core.time import Time
-from netsim.site.directories import Directories
+from netsim.site.directories import Directories, Outer
 
 both_times = pytest.mark.parametrize("time", ["real", "virtual"])
 PLAN = plan_of("alice web delay=1ms")
@@ -83,7 +84,7 @@ def test_a_directory_is_one_computers(time: Time, elsewhere: Path) -> None:
         assert tempfile.gettempdir() == str(elsewhere)
 
     play(time, PLAN, test)
-    assert [*elsewhere.glob("*/*")] == []
+    assert [*elsewhere.glob("netsim-*")] == []
 
 
 @both_times
@@ -229,7 +230,31 @@ def test_what_is_left_of_a_crash_is_removed_and_what_is_in_use_is_not(elsewhere:
     assert list(Path(again.claim()).iterdir()) == []
     first.remove()
     again.remove()
-    assert [*elsewhere.glob("*/*")] == []
+    assert [*elsewhere.glob("netsim-*")] == []
+
+
+def test_the_directory_of_all_stays_for_who_forks_runs(elsewhere: Path) -> None:
+    first, second = Outer(), Outer()
+    network = Directories("lan", 1, "")
+    (root,) = elsewhere.glob("netsim-*")
+    Path(network.claim()).joinpath("web").mkdir()
+    network.remove()
+    first.release()
+    assert root.exists()
+    second.release()
+    assert not root.exists()
+
+
+def test_networks_begin_while_the_last_one_ends(elsewhere: Path) -> None:
+    def begin_and_end(number: int) -> None:
+        for _ in range(100):
+            network = Directories(f"lan-{number}", 1, "")
+            assert Path(network.claim()).exists()
+            network.remove()
+
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(begin_and_end, range(4)))
+    assert [*elsewhere.glob("netsim-*")] == []
 
 
 def test_a_place_that_others_can_write_to_is_refused(elsewhere: Path) -> None:
