@@ -13,7 +13,6 @@ import os
 import socket
 from typing import Final
 
-from netsim.aio.outside import Outside
 from netsim.realtime.channel import Channel
 from netsim.realtime.node_handle import NodeHandle
 from netsim.site import messages
@@ -49,6 +48,9 @@ class Dialler:
             self.ended(node)
 
     async def _dial(self, node: NodeHandle, message: messages.Dial) -> None:
+        # It brings the protocol stack, which a supervisor does not carry before it is needed.
+        from netsim.aio.outside import Outside
+
         try:
             async with asyncio.timeout(_LONGEST), self._turns:
                 outside = Outside(asyncio.get_running_loop())
