@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 import sysconfig
@@ -13,6 +14,8 @@ from typing import Final
 
 from netsim.interception.registers import REGISTERS
 
+SCRIPT: Final = ("__main__", "__mp_main__")
+"""What was started, as it calls itself and as who imports it does (multiprocessing's word)."""
 _INSTALLED: Final = ("site-packages", "dist-packages")
 _NEVER: Final = tuple(
     folder + os.sep
@@ -66,6 +69,16 @@ def is_below(folder: str, file: str) -> bool:
         inner.name in _INSTALLED or Path(folder, inner, "pyvenv.cfg").exists()
         for inner in Path(file).relative_to(folder).parents
     )
+
+
+def can_be_imported(script: str) -> bool:
+    """Whether a script has `if __name__ == "__main__":`, as multiprocessing wants it."""
+    try:
+        lines = ast.parse(Path(script).read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        return False
+    tests = [line.test for line in lines if isinstance(line, ast.If)]
+    return any("__name__" in (text := ast.unparse(each)) and "__main__" in text for each in tests)
 
 
 def _is_test(spec: ModuleSpec) -> bool:

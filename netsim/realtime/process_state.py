@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 
 from netsim.interception.missing_files import MissingFiles
-from netsim.interception.own_modules import OwnModules
+from netsim.realtime.fresh_modules import forget_modules_beside
 from netsim.site.directories import ComputerDirectory
 
 
@@ -44,7 +44,4 @@ class ProcessState:
             os.makedirs(self._directory.working, exist_ok=True)
             os.chdir(self._directory.working)
         if self._folder is not None:
-            own = OwnModules(self._folder, os.path.realpath(self._folder))
-            own.adopt()
-            for name in own.loaded:
-                del sys.modules[name]
+            forget_modules_beside(self._folder)

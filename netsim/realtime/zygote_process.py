@@ -128,6 +128,7 @@ class _Zygote:
     def _open(self, plan: Any, clock: NetworkClock, path: tuple[str, ...]) -> None:
         import setproctitle
 
+        from netsim.realtime.fresh_modules import forget_modules_beside
         from netsim.realtime.site_process import Blueprint
 
         sys.path[:] = path
@@ -139,7 +140,9 @@ class _Zygote:
             network = EmptyNetwork()
             if network.refusal:
                 self._say(messages.SharesNetwork(network.refusal))
-        self._blueprint = Blueprint(plan, clock, network)
+        blueprint = self._blueprint = Blueprint(plan, clock, network)
+        if blueprint.folder is not None:
+            forget_modules_beside(blueprint.folder)
         gc.freeze()
 
     def _fork_node(self, boot: Any, count: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import os
 import sys
@@ -10,12 +9,9 @@ from collections.abc import Callable
 from importlib import util
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
-from netsim.interception.own_modules import OwnModules, is_below
-
-_MAIN: Final = ("__main__", "__mp_main__")
-"""A script, as it calls itself and as who imports it does (multiprocessing's word)."""
+from netsim.interception.own_modules import SCRIPT, OwnModules, can_be_imported, is_below
 
 
 class ModulesBeside:
@@ -54,8 +50,8 @@ class ModulesBeside:
         self._of_test.folders += self._folders
         self._of_test.adopt()
         script = getattr(sys.modules["__main__"], "__file__", None)
-        if script and self._is_beside(script) and _can_be_imported(script):
-            self._script = dict.fromkeys(_MAIN, sys.modules["__main__"])
+        if script and self._is_beside(script) and can_be_imported(script):
+            self._script = dict.fromkeys(SCRIPT, sys.modules["__main__"])
             sys.modules.update(self._script)
             self._of_test.loaded.update(self._script)
 
@@ -66,7 +62,7 @@ class ModulesBeside:
             self._of_test.folders.remove(folder)
         if self._folders and self._folders[0] in sys.path:
             sys.path.remove(self._folders[0])
-        for name in set(sys.modules).difference(self._known, _MAIN):
+        for name in set(sys.modules).difference(self._known, SCRIPT):
             found = getattr(sys.modules[name], "__file__", None)
             if found and self._is_beside(found):
                 del sys.modules[name]
@@ -75,7 +71,7 @@ class ModulesBeside:
         if kept.folders:  # another network goes on
             kept.loaded.update(self._script)
         elif self._script:
-            sys.modules.pop(_MAIN[1], None)
+            sys.modules.pop(SCRIPT[1], None)
         self._of_test.loaded = kept.loaded
 
     def new(self) -> OwnModules:
@@ -98,7 +94,7 @@ class ModulesBeside:
 
 def own_function(module: str, name: str) -> Any:
     """A computer's copy of a function, while the computer runs; errors as of an import."""
-    if module in _MAIN and sys.modules[_MAIN[1]].__name__ == _MAIN[0]:
+    if module in SCRIPT and sys.modules[SCRIPT[1]].__name__ == SCRIPT[0]:
         _import_script()
     importlib.import_module(module)
     found = _found(module, name)
@@ -116,23 +112,13 @@ def _found(module: str, name: str) -> Any:
 
 def _import_script() -> None:
     """As multiprocessing does it in a process that it starts."""
-    spec = util.spec_from_file_location(_MAIN[1], sys.modules[_MAIN[0]].__file__)
+    spec = util.spec_from_file_location(SCRIPT[1], sys.modules[SCRIPT[0]].__file__)
     assert spec is not None, "a script is a file of Python"
     assert spec.loader is not None, "a script is a file of Python"
-    before, module = sys.modules[_MAIN[0]], util.module_from_spec(spec)
-    sys.modules.update(dict.fromkeys(_MAIN, module))
+    before, module = sys.modules[SCRIPT[0]], util.module_from_spec(spec)
+    sys.modules.update(dict.fromkeys(SCRIPT, module))
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        sys.modules.update(dict.fromkeys(_MAIN, before))
+        sys.modules.update(dict.fromkeys(SCRIPT, before))
         raise
-
-
-def _can_be_imported(script: str) -> bool:
-    """Whether a script has `if __name__ == "__main__":`, as multiprocessing wants it."""
-    try:
-        lines = ast.parse(Path(script).read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
-        return False
-    tests = [line.test for line in lines if isinstance(line, ast.If)]
-    return any("__name__" in (text := ast.unparse(each)) and "__main__" in text for each in tests)
