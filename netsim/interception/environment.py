@@ -11,6 +11,7 @@ from typing import Any, Final, TextIO
 from netsim.core.errors import BlockingSleepError
 from netsim.core.streams import RandomStreams
 from netsim.core.time import MICROSECOND, SECOND
+from netsim.interception.computers_logging import ComputersLogging
 from netsim.interception.computers_signals import ComputersSignals
 from netsim.interception.generator_state import GeneratorState
 from netsim.interception.own_modules import OwnModules
@@ -73,6 +74,8 @@ class Environment:
         """Beside the topology file; those that have none find who ran before them."""
         self.signals = ComputersSignals() if name else None
         """Instead of the process's handlers."""
+        self.logging = ComputersLogging() if name else None
+        """What its programs have set up, over what the process has."""
         self.uuid_node: int | None = None
         self.uuid_last_timestamp: int | None = None
         if streams is not None:

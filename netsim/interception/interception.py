@@ -9,8 +9,9 @@ functions of `random`, the node of `uuid`, `sys.stdout`, `sys.stderr`) they shar
 that runs.
 
 Covered are time, datetime, random, os.urandom, secrets, uuid, temporary names, os.getpid, the name
-of the host, signal handlers, the working directory, times of files, os.environ and
-sys.stdout/stderr, also where a program imported them by name, and modules beside a topology file.
+of the host, signal handlers, the working directory, times of files, os.environ, the set-up of
+`logging` and sys.stdout/stderr, also where a program imported them by name, and modules beside a
+topology file.
 Not covered: numpy.random, process_time.
 """
 
@@ -34,6 +35,7 @@ from netsim.interception.environment import Environment, Presence
 from netsim.interception.file_times import FileTimes
 from netsim.interception.identity_hooks import IdentityHooks
 from netsim.interception.lock_hooks import WaitingRoom
+from netsim.interception.logging_hooks import LoggingHooks
 from netsim.interception.module_switch import ModuleSwitch
 from netsim.interception.own_modules import OwnModules
 from netsim.interception.set_order import SetOrder
@@ -62,6 +64,7 @@ class _Hooks:
             IdentityHooks(self.presence),
             SignalHooks(self.presence),
             FileTimes(self.presence),
+            LoggingHooks(self.presence),
             StableTaskClass(),
             SetOrder(),
             self.modules,

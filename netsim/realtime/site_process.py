@@ -41,7 +41,7 @@ from netsim.realtime.standing import tell_when_asked
 from netsim.realtime.tap_device import TapDevice
 from netsim.site import messages
 from netsim.site.directories import ComputerDirectory
-from netsim.site.end_of_programs import cancellations_unlogged
+from netsim.site.end_of_programs import cancellations_unlogged, close_logs
 from netsim.site.messages import Boot
 from netsim.site.paths import PathFinder
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
@@ -257,6 +257,8 @@ class SiteProcess:
         with contextlib.suppress(TimeoutError), cancellations_unlogged(self._loop):
             async with asyncio.timeout(STOP_GRACE):
                 await self._programs.stop()
+        if self._lines.is_forwarding:
+            close_logs()
         await self._close_connections()
         self._site.live_taps.flush()
         self._site.watch.finish_captures()
@@ -360,6 +362,7 @@ class SiteProcess:
         self._programs.kill()
         loop.close_sockets()
         self._state.restore()
+        self._lines.start_again()
         self._programs = self._new_programs()
         self._answer(message.number, None)
 

@@ -1,4 +1,4 @@
-"""What programs log when the end of their computer cancels them: nothing about that."""
+"""What programs log at the end of their computer: nothing about being cancelled, and all else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Final
 
 _CANCELLED: Final = f"{asyncio.CancelledError.__module__}.{asyncio.CancelledError.__qualname__}"
 """As tracebacks call it."""
+
+_log = logging.getLogger("netsim.programs")
 
 
 @contextlib.contextmanager
@@ -34,6 +36,14 @@ def cancellations_unlogged(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     finally:
         for logger in loggers:
             logger.removeFilter(is_news)
+
+
+def close_logs() -> None:
+    """As at the end of an interpreter: handlers that programs have made write what they keep."""
+    try:
+        logging.shutdown()
+    except Exception:  # noqa: BLE001  # handlers are the program's, and raise anything
+        _log.exception("a handler of logging did not close")
 
 
 def _is_cancellation(record: logging.LogRecord) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from netsim.core.time import SECOND
-from netsim.site.end_of_programs import cancellations_unlogged
+from netsim.site.end_of_programs import cancellations_unlogged, close_logs
 from netsim.site.programs import Programs
 from netsim.virtual.computer_loop import ComputerLoop
 from netsim.virtual.strand import left_as_they_stood
@@ -95,6 +95,9 @@ class VirtualComputer:
         await self._stop_threads(grace)
         if loop.is_over:  # it has crashed meanwhile
             return
+        if (own := loop.environment.logging) is not None and own.made():
+            with contextlib.suppress(ConnectionError):
+                await self.spawn(_close_logs())
         stuck = loop.unfinished_tasks() or loop.strands.alive
         self._end(f"{loop.name} has ended", hold=bool(stuck))
         if not stuck:
@@ -136,3 +139,7 @@ class VirtualComputer:
             if not outcome.done():
                 outcome.set_exception(ConnectionError(why))
         self._awaited.clear()
+
+
+async def _close_logs() -> None:
+    close_logs()

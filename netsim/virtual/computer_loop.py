@@ -188,6 +188,8 @@ class ComputerLoop(LoopOnComputer):
         self.environment.machine = None
         modules = self.environment.modules
         held: list[Any] = [] if modules is None else [modules.loaded]
+        if (logging := self.environment.logging) is not None:
+            held += logging.made()
         self._blocked.wake()
         held += [
             *self.unfinished_tasks(),
