@@ -121,10 +121,9 @@ class Strand:
         try:
             self._function()
         finally:
-            if self._is_lost:
-                self._baton.await_turn()  # for ever
-            self.is_over = True
-            self._baton.give_back()
+            if not self._is_lost:
+                self.is_over = True
+                self._baton.give_back()
 
     def park(self, deadline: int | None) -> bool:
         loop = self._strands.loop
@@ -318,7 +317,8 @@ class Strands:
         for strand in buried:
             strand.lose()
             _forget(strand.thread())
-            _threads().pop(strand.ident, None)
+            if strand._is_parked:  # who waits in C leaves it by itself
+                _threads().pop(strand.ident, None)
         self.alive.clear()
         return buried
 

@@ -314,8 +314,11 @@ def test_a_loop_that_waits_for_itself_is_a_deadlock_that_says_where() -> None:
         on_a_computer(program)
 
 
-def test_who_waits_in_c_is_named_and_hangs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_in_c_is_named_and_hangs_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(strand, "_LOOK", 0.2)
+    before = threading.active_count()
     reader, writer = os.pipe()
 
     def wait() -> bytes:
@@ -330,7 +333,10 @@ def test_who_waits_in_c_is_named_and_hangs_nothing(monkeypatch: pytest.MonkeyPat
             on_a_computer(program)
     finally:
         os.close(writer)  # and lets the thread go
+        while threading.active_count() > before:
+            time.sleep(0.01)
         os.close(reader)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_thread_that_computes_for_ever_is_ended_and_named(
