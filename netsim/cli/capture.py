@@ -136,6 +136,9 @@ def _follow(stream: CaptureStream, output: Output) -> None:
             more = len(output.interfaces) - 8
             more_words = f" and {more} more" if more > 0 else ""
             say(f"capturing at {where}{more_words}; Ctrl-C ends it", err=True)
+            if stream.down:
+                names = ", ".join(stream.down)
+                say(f"{names}: down; nothing passes until `netsim node NAME start`", err=True)
 
 
 @contextmanager

@@ -24,6 +24,8 @@ CAPTURE_ID: Final = "Netsim-Capture"
 """The header that says by which id a capture is ended."""
 EPOCH: Final = "Netsim-Epoch"
 """The header with the wall time at network time 0, in ns since 1970-01-01 UTC."""
+DOWN: Final = "Netsim-Down"
+"""The header with those of the nodes that do not run, and so are silent until they are started."""
 
 
 class Captures:
@@ -54,7 +56,9 @@ class Captures:
         self._running[number] = capture
         try:
             async with capture:
-                headers = {CAPTURE_ID: number, EPOCH: str(epoch_ns)}
+                states = {node: self._network.describe(node)["state"] for node in capture.points}
+                down = [node for node, state in states.items() if state in ("dead", "stopped")]
+                headers = {CAPTURE_ID: number, EPOCH: str(epoch_ns), DOWN: ",".join(down)}
                 response = web.StreamResponse(headers=headers)
                 response.content_type = "application/x-pcapng"
                 await response.prepare(request)

@@ -301,6 +301,8 @@ class CaptureStream:
         self._response = response
         self.epoch_ns = int(response.headers["Netsim-Epoch"])
         """The wall time at network time 0, in ns since 1970-01-01 UTC."""
+        self.down = list(filter(None, response.headers.get("Netsim-Down", "").split(",")))
+        """Nodes at which nothing passes, as they do not run."""
         self.broken = False
         """The network has ended without a word."""
 

@@ -81,12 +81,16 @@ class NetworkEvents(ABC):
         return self._logs.subscribe(events)
 
     def logged(self, node: str, level: int, text: str) -> None:
-        line = self._logs.add(LogLine(self.now(), node, level, text))
-        is_error = level >= logging.ERROR
-        if is_error and len(self.errors) < ERRORS:
-            self.errors.append(line)
-        kind = "error" if is_error else "log"
+        line = self.kept(node, level, text)
+        kind = "error" if level >= logging.ERROR else "log"
         self._events.publish(Event(line.time_ns, kind, node, line.text))
+
+    def kept(self, node: str, level: int, text: str) -> LogLine:
+        """A line among those of a node, of what an event tells whoever listens."""
+        line = self._logs.add(LogLine(self.now(), node, level, text))
+        if level >= logging.ERROR and len(self.errors) < ERRORS:
+            self.errors.append(line)
+        return line
 
     def failed(self, text: str) -> None:
         self._publish("error", "", text)

@@ -226,7 +226,7 @@ class NetworkNodes(NetworkInForce):
             if exit_code:
                 # A program's own end with an error, like an exception that nobody caught; a signal
                 # that nobody here has sent is one, too: most come from C code.
-                self.logged(node, logging.ERROR, how_it_ended(exit_code))
+                self.kept(node, logging.ERROR, how_it_ended(exit_code))
                 if len(self.exits) < ERRORS:
                     self.exits.append(Event(self.now(), "node-died", node, text))
             self._gone(node, "node-died", text)

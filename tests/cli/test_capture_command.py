@@ -83,6 +83,18 @@ def test_lines_as_they_come_until_ctrl_c(shell: Shell) -> None:
     assert err == f"{number} packets captured\n0 packets dropped\n"
 
 
+def test_what_is_down_is_told_and_captured_when_it_has_started(shell: Shell) -> None:
+    assert shell.run("node", "web", "stop")[0] == 0
+    with capturing(shell, "capture", "r1", "web", "-c", "1", "arp") as process:
+        assert process.stderr is not None
+        told = process.stderr.readline()
+        assert shell.run("node", "web", "start")[0] == 0
+        fetch(shell, 10)
+        rest_of(process)
+    assert process.wait() == 0
+    assert told == "web: down; nothing passes until `netsim node NAME start`\n"
+
+
 @pytest.mark.parametrize("command", ["capture r1:eth0", "exec r1 tcpdump -nni eth0"])
 def test_the_bytes_of_a_request(shell: Shell, command: str) -> None:
     words = [*command.split(), "-qAc1", "tcp[((tcp[12] & 0xf0) >> 2):4] = 0x47455420"]

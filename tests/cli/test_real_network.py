@@ -89,6 +89,9 @@ def test_a_dead_node_is_an_event_and_a_state(shell: Shell) -> None:
             event = json.loads(up.stdout.readline())
             kinds[event["kind"]] = event
         assert kinds["node-died"]["node"] == "web"
+        # The line that its log has is not told beside it.
+        assert "error" not in kinds
+        assert shell.run("logs", "web")[1].endswith("was killed by SIGKILL\n")
         states = json.loads(shell.run("ps", "--json")[1])
         assert [row["state"] for row in states] == ["degraded"]
         code, _, err = shell.run("exec", "web", "ip", "addr")
