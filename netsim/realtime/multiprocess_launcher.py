@@ -146,6 +146,7 @@ class _Descriptors:
 def _be_node(plan: NetworkPlan, clock: NetworkClock, boot: Boot, descriptors: _Descriptors) -> None:
     """What a spawned process does: the same as one that the zygote forks."""
     from netsim.realtime import site_process
+    from netsim.realtime.blueprint import Blueprint
 
     def end(*_: object) -> None:
         kill_descendants(os.getpid())
@@ -164,6 +165,6 @@ def _be_node(plan: NetworkPlan, clock: NetworkClock, boot: Boot, descriptors: _D
     if not is_allowed and (refusal := empty_network.enter()):
         os.write(refuse, f"{refusal}\n".encode())
     os.close(refuse)
-    code = site_process.run(site_process.Blueprint(plan, clock), boot, others)
+    code = site_process.run(Blueprint(plan, clock), boot, others)
     kill_descendants(os.getpid())
     os._exit(code)

@@ -13,10 +13,11 @@ import time
 from typing import Final
 
 from netsim.core.link_attributes import LinkAttributes
+from netsim.realtime.blueprint import Blueprint
 from netsim.realtime.encoding import encode
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.shared_counters import new_memory
-from netsim.realtime.site_process import Blueprint, SiteProcess
+from netsim.realtime.site_process import SiteProcess
 from netsim.site.messages import Boot, Stop
 from netsim.topology.kinds import DEFAULT_KIND
 from netsim.topology.plan import InterfacePlan, LinkPlan, NetworkPlan, NodePlan, RoutePlan

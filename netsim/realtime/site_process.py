@@ -13,7 +13,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import setproctitle
@@ -24,14 +23,13 @@ from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
 from netsim.realtime import host_name
+from netsim.realtime.blueprint import Blueprint
 from netsim.realtime.channel import Channel
 from netsim.realtime.cut import Counters
-from netsim.realtime.empty_network import EmptyNetwork
 from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.forwarded_lines import ForwardedLines
 from netsim.realtime.jobs import Jobs
-from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.outside_sockets import DialledSockets
 from netsim.realtime.process_state import ProcessState
@@ -43,10 +41,8 @@ from netsim.site import messages
 from netsim.site.directories import ComputerDirectory
 from netsim.site.end_of_programs import cancellations_unlogged, close_logs
 from netsim.site.messages import Boot
-from netsim.site.paths import PathFinder
 from netsim.site.programs import Programs, exit_code, exit_words, start_failure
 from netsim.sockets import installation
-from netsim.topology.plan import NetworkPlan
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
@@ -63,24 +59,6 @@ def preload() -> None:
     import netsim.services.httpbin  # noqa: F401
 
     installation.prepare()
-
-
-class Blueprint:
-    """What all nodes of a network share, made once by the zygote.
-
-    A node that only reads what it needs of it leaves the rest in memory shared with all others.
-    """
-
-    def __init__(
-        self, plan: NetworkPlan, clock: NetworkClock, network: EmptyNetwork | None = None
-    ) -> None:
-        self.plan = plan
-        self.clock = clock
-        self.network = network
-        """The zygote's, which nodes leave."""
-        self.paths = PathFinder(plan)
-        self.folder = str(Path(plan.file).parent) if plan.file else None
-        """Where the topology file and the users' modules are."""
 
 
 def run(blueprint: Blueprint, boot: Boot, descriptors: list[int]) -> int:

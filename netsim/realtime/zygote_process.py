@@ -35,7 +35,7 @@ from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import become_subreaper, children, die_with_parent
 
 if TYPE_CHECKING:
-    from netsim.realtime.site_process import Blueprint
+    from netsim.realtime.blueprint import Blueprint
 
 _REAPING_LIMIT: Final = 1.0
 """Seconds for what was killed to be gone; what hangs in the kernel is left."""
@@ -128,8 +128,8 @@ class _Zygote:
     def _open(self, plan: Any, clock: NetworkClock, path: tuple[str, ...]) -> None:
         import setproctitle
 
+        from netsim.realtime.blueprint import Blueprint
         from netsim.realtime.fresh_modules import forget_modules_beside
-        from netsim.realtime.site_process import Blueprint
 
         sys.path[:] = path
         # Without blanks: CPython (3.15) counts threads in /proc/self/stat by splitting at them.
