@@ -124,15 +124,9 @@ def _run_mistake(found: Any, wanted: Wanted) -> str | None:
     if interface_of(found) is not None:
         what = application_words(found)
         return f"{wanted.reference} is {what}; {_SERVE_IT}"
-    # A decorator's wrapper may be a plain function that returns the coroutine.
     if callable(found):
-        called = inspect.unwrap(found)
-        if inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(called.__call__):
-            return _args_mistake(found, wanted)
-    return (
-        f"{wanted.reference} is no coroutine function; write `async def`. An application that it "
-        f"makes: {_SERVE_IT}"
-    )
+        return _args_mistake(found, wanted)
+    return f"{wanted.reference} is no function; write `def` or `async def`"
 
 
 def _app_mistake(found: Any, wanted: Wanted) -> str | None:

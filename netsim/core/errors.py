@@ -174,7 +174,7 @@ class NoProgramsError(NetsimError, TypeError):
 
 
 class NoCoroutineError(NetsimError, TypeError):
-    """What is to run on a node is no coroutine function."""
+    """What is to run on a node is no function: a coroutine, or nothing that can be called."""
 
 
 class CopyError(NetsimError, TypeError):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from netsim.core.errors import (
@@ -138,11 +138,12 @@ class NetworkNodes(NetworkInForce):
     async def call(
         self,
         node: str,
-        function: Callable[..., Awaitable[Any]],
+        function: Callable[..., Any],
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run a coroutine function on a computer or router: on its loop, with its network.
+        """Run a function on a computer or router, with its network: on its loop, or where it is no
+        coroutine function in a thread.
 
         Arguments and result are copied (CopyError). What it raises is raised; ConnectionError
         when the node is or goes down.

@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from netsim.core.errors import (
     NoCoroutineError,
@@ -235,18 +235,31 @@ class NodeView:
             watch.timing.text,
         )
 
-    @awaited
+    @overload
     async def run(
         self,
         function: Callable[Arguments, Awaitable[Result]],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
-    ) -> Result:
-        """Run a coroutine function here: on this node's event loop, with its network.
+    ) -> Result: ...
 
-        Any asyncio code will do: aiohttp, httpx, plain streams. The function must be importable in
-        real time; arguments and result are copied in both times (CopyError). What it raises is
-        raised. NoCoroutineError for a plain function.
+    @overload
+    async def run(
+        self,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result: ...
+
+    @awaited
+    async def run(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a function here, with this node's network: a coroutine function on its event loop, a
+        plain function, which may block, in a thread of its own.
+
+        Any asyncio code will do (aiohttp, httpx, plain streams), or any that blocks (requests,
+        sockets, drivers of databases). The function must be importable in real time; arguments and
+        result are copied in both times (CopyError). What it raises is raised. Cancelling the call
+        cancels a coroutine; a thread goes on. NoCoroutineError for what is no function.
         """
         if not callable(function):
             what = repr(function)
@@ -254,7 +267,7 @@ class NodeView:
                 function.close()
                 what = f"the coroutine {function.__qualname__}"
             raise NoCoroutineError(
-                f"{what} is no function; write the coroutine function and its arguments: "
+                f"{what} is no function; write the function and its arguments: "
                 '`run(fetch, "http://web/")`, not `run(fetch("http://web/"))`'
             )
         tap = self._network.plan.node(self.name).tap
@@ -266,7 +279,7 @@ class NodeView:
             raise NoProgramsError(
                 f"{self.name} is a {self.kind} and runs no programs; ask a computer or a router"
             )
-        return cast(Result, await self._network.call(self.name, function, args, kwargs))
+        return await self._network.call(self.name, function, args, kwargs)
 
     # The node itself
 

@@ -261,7 +261,7 @@ class ProcessBackend:
     async def call(
         self,
         node: str,
-        function: Callable[..., Awaitable[Any]],
+        function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:

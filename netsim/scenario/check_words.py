@@ -187,19 +187,19 @@ class TransferWords(ScenarioPart):
 
 
 class RunExpectWords(OutcomeWords):
-    """What a coroutine function is expected to do."""
+    """What a function is expected to do."""
 
     returns: Any = None
     """What it returns."""
 
 
 class RunWords(ScenarioPart):
-    """Runs a coroutine function on a computer; holds unless it raises or `expect` says more."""
+    """Runs a function on a computer; holds unless it raises or `expect` says more."""
 
     host: NodeName = Field(examples=["alice"])
     """The computer."""
     call: Reference = Field(examples=["mychecks.shop:checkout"])
-    """The coroutine function, as `module:attr`; looked up beside the file first."""
+    """The function, `async def` or `def`, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
     """Its keyword arguments."""
     timeout: Period | None = None
@@ -251,7 +251,7 @@ class CheckWords(ScenarioPart):
     transfer: TransferWords | None = None
     """Bytes over one TCP connection."""
     run: RunWords | None = None
-    """A coroutine function on a computer."""
+    """A function on a computer."""
 
     @model_validator(mode="before")
     @classmethod

@@ -161,7 +161,7 @@ def byte_count(written: object) -> int:
 
 
 def call(written: object) -> str:
-    """`module:attr` of a coroutine function."""
+    """`module:attr` of a function."""
     return check_attribute(written, "mychecks.shop:checkout")
 
 

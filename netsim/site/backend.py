@@ -139,7 +139,7 @@ class Backend(Protocol):
     async def call(
         self,
         node: str,
-        function: Callable[..., Awaitable[Any]],
+        function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:

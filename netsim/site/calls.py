@@ -7,13 +7,13 @@ has it: the node imports the module that it is in.
 from __future__ import annotations
 
 import asyncio
-import inspect
 import pickle
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from netsim.core.errors import CopyError, NoCoroutineError
+from netsim.core.errors import CopyError
+from netsim.site.plain_functions import run_function
 
 
 class RemoteTraceback(Exception):  # noqa: N818  # as in concurrent.futures
@@ -65,8 +65,7 @@ async def run_call(call: bytes) -> bytes:
     try:
         function = _find(name, reference)
         args, kwargs = _arguments(arguments)
-        awaitable = function(*args, **kwargs)
-        return pack("the result", (True, await checked(name, awaitable)))
+        return pack("the result", (True, await run_function(name, function, args, kwargs)))
     except asyncio.CancelledError:
         if task is not None and task.cancelling():
             raise
@@ -76,13 +75,6 @@ async def run_call(call: bytes) -> bytes:
         return failure(RuntimeError(f"{name} raised {error!r}"), traceback.format_exc())
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the caller's
         return failure(error, traceback.format_exc())
-
-
-def checked(name: str, given: Any) -> Awaitable[Any]:
-    """What a function has given, to be awaited; NoCoroutineError where it cannot be."""
-    if not inspect.isawaitable(given):
-        raise NoCoroutineError(f"{name} is no coroutine function; write `async def`")
-    return given
 
 
 def unpack_outcome(outcome: bytes) -> Any:

@@ -16,6 +16,7 @@ from netsim.aio.loop import HostLoopMixin
 from netsim.core.errors import NetsimError
 from netsim.gateway.upstream import Upstream
 from netsim.interception.computers_signals import KilledBySignal
+from netsim.site import plain_functions
 from netsim.site.applications import (
     ProgramError,
     application_of,
@@ -31,6 +32,8 @@ from netsim.wire.address import IpAddress, format_ip
 
 _TRACEBACK: Final = 20
 """Lines, the last, of an exception that has ended a program."""
+_CALLERS: Final = (__file__, plain_functions.__file__)
+"""Files that stand between a program and who runs it."""
 _LOOK_AGAIN: Final = 0.005
 """Seconds between looks at whether a port is listened at."""
 _LOOKS_AT_LOOPBACK: Final = 20
@@ -125,7 +128,7 @@ class Programs:
         try:
             async with asyncio.timeout(READY_TIMEOUT):
                 if isinstance(ready, str):
-                    await look_up(ready)()
+                    await plain_functions.run_function(ready, look_up(ready))
                 elif ready is not None:
                     await self._until_listened_at(ready, listened_at)
                 elif self._tasks:
@@ -194,11 +197,15 @@ class Programs:
 
     async def _run(self, program: ProgramPlan) -> None:
         try:
-            given = await look_up(program.call)(**program.args)
+            function = look_up(program.call)
+            given = await plain_functions.run_function(program.call, function, kwargs=program.args)
         except Exception as error:  # noqa: BLE001  # whatever it raises belongs in the log
-            _log.exception("run: %s ended with an exception", program.call)
-            theirs = None if error.__traceback__ is None else error.__traceback__.tb_next
-            lines = "".join(traceback.format_exception(type(error), error, theirs)).splitlines()
+            theirs = error.__traceback__
+            while theirs is not None and theirs.tb_frame.f_code.co_filename in _CALLERS:
+                theirs = theirs.tb_next
+            error.__traceback__ = theirs
+            _log.error("run: %s ended with an exception", program.call, exc_info=error)
+            lines = "".join(traceback.format_exception(error)).splitlines()
             self._tracebacks[program.call] = lines[-_TRACEBACK:]
             failure = f"{type(error).__name__}: {error}"
             self._failed(program, failure, f"has ended with {failure}")

@@ -133,7 +133,7 @@ class PublishedPortPlan:
 
 @dataclass(frozen=True, slots=True)
 class ProgramPlan:
-    """`run:` of a computer: a coroutine function (`"module:attr"`) and its keyword arguments."""
+    """`run:` of a computer: a function (`"module:attr"`) and its keyword arguments."""
 
     call: str
     args: dict[str, Any] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class NodePlan:
     ports: tuple[PublishedPortPlan, ...] = ()
     run: tuple[ProgramPlan, ...] = ()
     ready: int | str | None = None
-    """When `run` serves: a TCP port that is listened at, or a coroutine function that returns."""
+    """When `run` serves: a TCP port that is listened at, or a function that returns."""
     env: dict[str, str] = field(default_factory=dict)
     congestion: str = "cubic"
     """TCP's congestion control: `cubic` or `reno`."""

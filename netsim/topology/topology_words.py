@@ -84,7 +84,7 @@ class ServiceWords(Words):
 
     not_yet: ClassVar[dict[str, str]] = dict.fromkeys(
         ("command", "exec"),
-        "write `app` with an application, or a coroutine function under `run`",
+        "write `app` with an application, or a function under `run`",
     )
 
     model_config = ConfigDict(
@@ -144,12 +144,12 @@ def _in_words(words: list[str]) -> str:
 
 
 class RunWords(Words):
-    """A coroutine function that is started on a computer."""
+    """A function that is started on a computer."""
 
     short_form = forms.REFERENCE
 
     call: Call = Field(examples=["mypackage.mymodule:main"])
-    """The coroutine function, as `module:attr`; looked up beside the file first."""
+    """The function, `async def` or `def`, as `module:attr`; looked up beside the file first."""
     args: dict[str, Any] | None = None
     """Its keyword arguments."""
 
@@ -200,11 +200,11 @@ class ProgramWords(Words):
         ]
         | None
     ) = None
-    """Coroutine functions that are started on it: one, or a list of them."""
+    """Functions that are started on it: one, or a list of them."""
     ready: (
         Annotated[int | str, PlainValidator(values.ready), WithJsonSchema(forms.READY)] | None
     ) = None
-    """When what is under `run` serves: a TCP port that is listened at, or a coroutine function that
+    """When what is under `run` serves: a TCP port that is listened at, or a function that
     returns. The network is up only then; left out, programs have begun."""
     congestion: (
         Annotated[str, PlainValidator(values.congestion), WithJsonSchema(forms.CONGESTION)] | None
@@ -230,7 +230,7 @@ class ProgramWords(Words):
 
 _NO_IMAGE = "leave it out: no node has an image, every one is netsim's own"
 _NO_PROGRAM_OF_LINUX = (
-    "leave it out: `run` starts coroutine functions of Python on a computer (docs/services.md)"
+    "leave it out: `run` starts functions of Python on a computer (docs/services.md)"
 )
 _NO_MANAGEMENT = "leave it out: `netsim exec NODE` needs no management network"
 _LOOPBACK_ADDRESS = "write `address: {lo: 10.255.0.1/32}`"

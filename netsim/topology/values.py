@@ -105,14 +105,14 @@ def outside(written: object) -> bool:
 
 
 def ready(written: object) -> int | str:
-    """When programs serve: a TCP port that they listen at, or a coroutine function that returns."""
+    """When programs serve: a TCP port that they listen at, or a function that returns."""
     if isinstance(written, int) and not isinstance(written, bool) and 1 <= written <= 65535:
         return written
     if isinstance(written, str) and _ATTRIBUTE.fullmatch(written):
         return written
     raise ValueError(
         f"`{written}` says nothing about readiness; write the port that a program listens at, for "
-        "example `8000`, or a coroutine function, `mymodule:is_ready`"
+        "example `8000`, or a function, `mymodule:is_ready`"
     )
 
 
@@ -237,15 +237,15 @@ def no_program(written: str) -> str:
     file = _PYTHON_FILE.search(written)
     if file is None:
         return (
-            f"`{written[:50]}`: running real programs is not there yet; write coroutine functions, "
+            f"`{written[:50]}`: running real programs is not there yet; write functions, "
             "for example `mypackage.mymodule:main`"
         )
     path = file[1]
     inside = path.rpartition("/")[2] if path.startswith(("/", "..")) else path
     module = inside.replace("/", ".") + ":main"
     return (
-        f"`{written[:50]}`: nodes run no real programs; write a coroutine function of that file, "
-        f"for example `{module}` for its `async def main()`"
+        f"`{written[:50]}`: nodes run no real programs; write a function of that file, "
+        f"for example `{module}` for its `main()`"
     )
 
 

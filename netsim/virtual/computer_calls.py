@@ -9,13 +9,14 @@ has of its own: the test gets instances of the classes that it knows by the same
 from __future__ import annotations
 
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from netsim.core.errors import CopyError
 from netsim.interception.own_modules import OwnModules
-from netsim.site.calls import checked, name_of, pack, unpack
+from netsim.site.calls import name_of, pack, unpack
+from netsim.site.plain_functions import run_function
 from netsim.virtual.computer import VirtualComputer
 from netsim.virtual.computer_loop import ComputerLoop
 from netsim.virtual.modules import ModulesBeside, own_function
@@ -24,7 +25,7 @@ from netsim.virtual.modules import ModulesBeside, own_function
 async def call_on(
     computer: VirtualComputer,
     beside: ModulesBeside,
-    function: Callable[..., Awaitable[Any]],
+    function: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
@@ -43,7 +44,7 @@ async def call_on(
         else:
             called = own_function(*reference)
             args, kwargs = unpack(arguments)
-        result = await checked(name_of(function), called(*args, **kwargs))
+        result = await run_function(name_of(function), called, args, kwargs)
         try:
             return pack("the result", result)
         except CopyError:

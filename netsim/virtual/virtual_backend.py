@@ -223,7 +223,7 @@ class VirtualBackend:
     async def call(
         self,
         node: str,
-        function: Callable[..., Awaitable[Any]],
+        function: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:

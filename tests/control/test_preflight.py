@@ -133,10 +133,6 @@ links: [[lab, s1]]
     assert mistake.startswith("4:20: nosuch:app")
 
 
-NO_COROUTINE = (
-    "is no coroutine function; write `async def`. An application that it makes: serve it under "
-    "`services`, as docs/services.md shows"
-)
 SERVE_IT = "serve it under `services`, as docs/services.md shows"
 RUN = """name: shop
 nodes:
@@ -160,12 +156,18 @@ links: [[alice, web]]
             "shop:main",
             None,
         ),
+        ("def main(): pass", "shop:main", None),
         (
             "def main(): pass",
-            "shop:main",
-            f"5:10: shop:main {NO_COROUTINE}",
+            "{call: shop:main, args: {x: 1}}",
+            "5:10: shop:main: got an unexpected keyword argument 'x'; write `args` that fit "
+            "`main()`",
         ),
-        ("main = 1", "shop:main", f"5:10: shop:main {NO_COROUTINE}"),
+        (
+            "main = 1",
+            "shop:main",
+            "5:10: shop:main is no function; write `def` or `async def`",
+        ),
         (
             "from fastapi import FastAPI\napp = FastAPI()",
             "shop:app",

@@ -144,16 +144,12 @@ def test_functions_and_tools_run_on_nodes(tmp_path: Path) -> None:
     on_a_network(test)
 
 
-def plain() -> int:
-    return 1
-
-
 @pytest.mark.parametrize("time", ["virtual", "real"])
-def test_what_is_no_coroutine_function_is_refused(time: Time) -> None:
+def test_what_is_no_function_is_refused(time: Time) -> None:
     async def test(net: Network) -> None:
         alice: Any = net["alice"]
-        with pytest.raises(NoCoroutineError, match="plain is no coroutine function; write `async"):
-            await alice.run(plain)
+        with pytest.raises(NoCoroutineError, match="1 is no function; write the function"):
+            await alice.run(1)
         with pytest.raises(NoCoroutineError, match="the coroutine sums is no function; write the"):
             await alice.run(sums([], more=1))
 
