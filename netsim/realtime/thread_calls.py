@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from netsim.sockets.caller import outside
 from netsim.sockets.machine import Wait
+from netsim.sockets.poll_calls import kernels_poll
 
 Result = TypeVar("Result")
 
@@ -84,11 +84,10 @@ class _Sleep:
 
     def until_woken(self, seconds: float | None, descriptors: Mapping[int, int]) -> None:
         """Return when it is woken, a descriptor has an event of its mask, or time is over."""
-        with outside():
-            poll = select.poll()
-            poll.register(self._bell, select.POLLIN)
-            for descriptor, mask in descriptors.items():
-                poll.register(descriptor, mask)
-            poll.poll(None if seconds is None else seconds * 1000)
+        poll = kernels_poll()
+        poll.register(self._bell, select.POLLIN)
+        for descriptor, mask in descriptors.items():
+            poll.register(descriptor, mask)
+        poll.poll(None if seconds is None else seconds * 1000)
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._bell)
