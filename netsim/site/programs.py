@@ -164,16 +164,17 @@ class Programs:
         return [
             {
                 "call": program.call,
-                "state": "running"
-                if program.call not in self._ended
-                else "ended"
-                if self._ended[program.call] is None
-                else "failed",
+                "state": self._state(program.call),
                 "failure": self._ended.get(program.call),
                 "traceback": self._tracebacks.get(program.call, []),
             }
             for program in self._plan.run
         ]
+
+    def _state(self, call: str) -> str:
+        if call not in self._ended:
+            return "running"
+        return "ended" if self._ended[call] is None else "failed"
 
     def upstreams(self) -> list[dict[str, Any]]:
         """For `inspect`: ports that real servers answer on, and what was carried."""
