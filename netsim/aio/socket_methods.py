@@ -113,11 +113,9 @@ class SocketMethods(HostLoop):
         *,
         fallback: bool | None = None,
     ) -> int:
-        """As asyncio where the kernel does not help, whose sendfile(2) knows its own sockets."""
+        """As asyncio: read and sent, whether or not a `fallback` is allowed."""
         if self._endpoint(sock) is None:
             return await super().sock_sendfile(sock, file, offset, count, fallback=fallback)
-        if fallback is False:
-            raise asyncio.SendfileNotAvailableError("the simulated network has no sendfile(2)")
         base: Any = asyncio.BaseEventLoop
         sent: int = await base._sock_sendfile_fallback(self, sock, file, offset, count)
         return sent

@@ -170,6 +170,9 @@ class DatagramEndpoint(Endpoint):
                 events |= select.POLLERR
         return events
 
+    def readable_bytes(self) -> int:
+        return len(self.udp.inbox[0].payload) if self.udp is not None and self.udp.inbox else 0
+
     def take_error(self) -> int | None:
         error = self._pending()
         if error is not None and self.udp is not None:

@@ -74,6 +74,10 @@ class Endpoint(ABC):
         """Those of `poll(2)` that are true now."""
 
     @abstractmethod
+    def readable_bytes(self) -> int:
+        """Octets that can be read at once (FIONREAD): of datagrams, those of the oldest."""
+
+    @abstractmethod
     def close(self) -> None:
         """As a kernel does when the last descriptor is closed."""
 

@@ -6,7 +6,6 @@ thing, and what they made before or meanwhile stays so.
 
 from __future__ import annotations
 
-import _socket
 import contextlib
 import functools
 import os
@@ -16,12 +15,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from netsim.core.errors import InterceptionError
-from netsim.interception.c_functions import FunctionReplacement, Replacement
+from netsim.interception.c_functions import Replacement
 from netsim.sockets import caller, descriptors, socket_calls
 from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.epoll_calls import EpollCalls
 from netsim.sockets.machine import MachineOfCaller
 from netsim.sockets.name_calls import name_calls
+from netsim.sockets.number_calls import NUMBER_CALLS
 from netsim.sockets.poll_calls import POLL_CALLS
 from netsim.sockets.tls_calls import TlsCalls
 
@@ -130,17 +130,6 @@ class _DescriptorLimit:
                 resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def _descriptor_functions() -> list[Replacement]:
-    """`socket.dup`, on which `socket.fromfd` stands, and `socket.close`."""
-    dup = FunctionReplacement(
-        _socket.dup, lambda number: socket_calls.duplicated(number, dup.original(number))
-    )
-    close = FunctionReplacement(
-        _socket.close, lambda number: socket_calls.close_number(number, close.original)
-    )
-    return [dup, close]
-
-
 @functools.cache
 def _parts() -> list[Replacement]:
     # A child that a program forks has no event loop that would serve its sockets.
@@ -148,7 +137,7 @@ def _parts() -> list[Replacement]:
     return [
         _DescriptorLimit(),
         _SocketClass(),
-        *_descriptor_functions(),
+        *NUMBER_CALLS,
         *name_calls(),
         *POLL_CALLS,
         EpollCalls(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import errno
+import os
 import select
 import socket
 from collections.abc import Callable, Iterable
@@ -28,22 +29,19 @@ def nanoseconds(seconds: float) -> int:
     return -(-numerator * SECOND // denominator)
 
 
-def perform(
-    sock: socket.socket,
+def waited(
     endpoint: Endpoint,
+    timeout: float | None,
     what: str,
     operation: Callable[..., Result],
     *args: Any,
-    flags: int = 0,
-    timeout: float | None = -1,
 ) -> Result:
-    """The result of an operation, waited for as long as the socket's time-out says, or `timeout`.
+    """The result of an operation, waited for so many seconds; None is for ever. `what` is done, for
+    messages.
 
     BlockingIOError where that is zero, TimeoutError, BlockingCallError on an event loop.
     """
     machine = endpoint.machine
-    if timeout == -1:
-        timeout = 0.0 if flags & socket.MSG_DONTWAIT else sock.gettimeout()
     if timeout == 0:
         return machine.call(operation, *args)
     results: list[Result] = []
@@ -59,11 +57,32 @@ def perform(
         return True
 
     limit = None if timeout is None else nanoseconds(timeout)
-    if not machine.wait(Wait(attempt, f"{what} on a socket", limit, (endpoint.queue,))):
+    if not machine.wait(Wait(attempt, what, limit, (endpoint.queue,))):
         raise TimeoutError("timed out")
     if errors:
         raise errors[0]
     return results[0]
+
+
+def perform(
+    sock: socket.socket,
+    endpoint: Endpoint,
+    what: str,
+    operation: Callable[..., Result],
+    *args: Any,
+    flags: int = 0,
+) -> Result:
+    """The same for as long as the socket's time-out says."""
+    return waited(endpoint, _timeout(sock, flags), f"{what} on a socket", operation, *args)
+
+
+def _timeout(sock: socket.socket, flags: int) -> float | None:
+    if flags & socket.MSG_DONTWAIT:
+        return 0.0
+    timeout = sock.gettimeout()
+    if timeout is None and not os.get_blocking(descriptors.fileno(sock)):
+        return 0.0  # somebody else has set it so (`os.set_blocking`)
+    return timeout
 
 
 # Connections ------------------------------------------------------------------------------------
@@ -226,23 +245,42 @@ def recvmsg_into(
     return len(found.data), list(found.ancillary), found.flags, found.source
 
 
+def sent(endpoint: Endpoint, timeout: float | None, what: str, data: Any, flags: int) -> int:
+    """How much was: all of it of who waits for ever, as in the kernel."""
+    if timeout is not None or endpoint.kind != socket.SOCK_STREAM:
+        return waited(endpoint, timeout, what, endpoint.send, data, flags)
+    with memoryview(data) as whole, whole.cast("B") as view:
+        return waited(endpoint, None, what, _sending(endpoint, view, flags))
+
+
+def _sending(endpoint: Endpoint, view: memoryview, flags: int) -> Callable[[], int]:
+    """Sends until all is taken, or an error comes, of which the next call tells."""
+    taken = 0
+
+    def send_rest() -> int:
+        nonlocal taken
+        while not (taken and endpoint.events() & (select.POLLERR | select.POLLHUP)):
+            taken += endpoint.send(view[taken:], flags)
+            if taken >= len(view):
+                break
+        return taken
+
+    return send_rest
+
+
 def send(sock: socket.socket, endpoint: Endpoint, data: Any, flags: int = 0, /) -> int:
-    return perform(sock, endpoint, "send()", endpoint.send, data, flags, flags=flags)
+    return sent(endpoint, _timeout(sock, flags), "send() on a socket", data, flags)
 
 
 def sendall(sock: socket.socket, endpoint: Endpoint, data: Any, flags: int = 0, /) -> None:
     """The time-out is for all of it, as in Python."""
+    timeout = _timeout(sock, flags)
     with memoryview(data) as whole, whole.cast("B") as view:
-        sent = 0
-
-        def send_rest() -> None:
-            nonlocal sent
-            while True:
-                sent += endpoint.send(view[sent:], flags)
-                if sent >= len(view):
-                    return
-
-        perform(sock, endpoint, "sendall()", send_rest, flags=flags)
+        taken = -1
+        while taken < len(view):
+            taken = max(taken, 0)
+            sending = _sending(endpoint, view[taken:], flags)
+            taken += waited(endpoint, timeout, "sendall() on a socket", sending)
 
 
 def sendto(sock: socket.socket, endpoint: Endpoint, data: Any, /, *rest: Any) -> int:
@@ -264,14 +302,6 @@ def sendmsg(
     """Ancillary data says from where a datagram is to be sent, or is refused."""
     message = b"".join(buffers), tuple(ancdata), flags, address
     return perform(sock, endpoint, "sendmsg()", endpoint.send_message, *message, flags=flags)
-
-
-def sendfile(
-    sock: Any, endpoint: Endpoint, file: Any, offset: int = 0, count: int | None = None
-) -> int:
-    """Without the kernel's own, which knows the real socket only."""
-    sent: int = sock._sendfile_use_send(file, offset, count)
-    return sent
 
 
 # Names and options ------------------------------------------------------------------------------
@@ -302,7 +332,7 @@ METHODS: Final[dict[str, Callable[..., Any]]] = {
     for function in (
         *(connect, connect_ex, bind, listen, _accept, shutdown),
         *(recv, recvfrom, recv_into, recvfrom_into, recvmsg, recvmsg_into),
-        *(send, sendall, sendto, sendmsg, sendfile),
+        *(send, sendall, sendto, sendmsg),
         *(getsockname, getpeername, setsockopt, getsockopt),
     )
 }
@@ -310,15 +340,6 @@ METHODS: Final[dict[str, Callable[..., Any]]] = {
 
 
 # The life of a descriptor -----------------------------------------------------------------------
-
-
-def duplicated(descriptor: int, duplicate: int) -> int:
-    """A second descriptor of the same socket."""
-    endpoint = descriptors.endpoint_of(descriptor)
-    if endpoint is not None:
-        endpoint.references += 1
-        descriptors.add(duplicate, endpoint)
-    return duplicate
 
 
 def close(sock: socket.socket, close_kernels: Callable[[], None]) -> None:
@@ -354,11 +375,3 @@ def check_new(family: int, kind: int, protocol: int) -> bool:
     if protocol not in (-1, 0, wanted[socket.SocketKind(kind)]):
         raise system_error(errno.EPROTONOSUPPORT)
     return True
-
-
-def close_number(descriptor: int, close_kernels: Callable[[int], None]) -> None:
-    """As `socket.close(fd)`, of a number that was detached."""
-    endpoint = descriptors.remove(descriptor)
-    close_kernels(descriptor)
-    if endpoint is not None:
-        descriptors.let_go(endpoint)

@@ -274,6 +274,12 @@ class StreamEndpoint(Endpoint):
             events |= select.POLLERR
         return events
 
+    def readable_bytes(self) -> int:
+        """OSError EINVAL for a listener."""
+        if self.listener is not None:
+            raise system_error(errno.EINVAL)
+        return 0 if self.connection is None else self.connection.readable_bytes
+
     def news(self) -> object:
         """Data came, there is room again, or an end: what merely acknowledges is none."""
         connection = self.connection

@@ -13,7 +13,7 @@ from typing import Any, Final
 from netsim.core.time import SECOND
 from netsim.sockets import descriptors
 from netsim.sockets.endpoint import Endpoint
-from netsim.sockets.socket_calls import nanoseconds, perform
+from netsim.sockets.socket_calls import nanoseconds, waited
 
 _READ_SIZE: Final = 65_536
 _OF_SOCKET: Final = ("context", "owner", "session")
@@ -112,9 +112,9 @@ class TlsOnSocket:
         """What the peer has sent; the SSLWantReadError that is being handled when nothing has."""
         endpoint = self._endpoint
         try:
-            data, _ = perform(
-                *(self._sock, endpoint, "reading TLS", endpoint.receive, _READ_SIZE, 0),
-                timeout=deadline.left(),
+            data, _ = waited(
+                *(endpoint, deadline.left(), "reading TLS on a socket"),
+                *(endpoint.receive, _READ_SIZE, 0),
             )
         except BlockingIOError:
             raise ssl.SSLWantReadError(
@@ -131,9 +131,9 @@ class TlsOnSocket:
         endpoint = self._endpoint
         while self._unsent:
             try:
-                sent = perform(
-                    *(self._sock, endpoint, "writing TLS", endpoint.send, self._unsent, 0),
-                    timeout=deadline.left(),
+                sent = waited(
+                    *(endpoint, deadline.left(), "writing TLS on a socket"),
+                    *(endpoint.send, self._unsent, 0),
                 )
             except BlockingIOError:
                 endpoint.machine.call(endpoint.queue.add, self)
