@@ -24,6 +24,7 @@ from netsim.core.time import MICROSECOND
 from netsim.interception.lock_hooks import lock_acquire, lock_release
 from netsim.interception.program_threads import Begin, Waiter
 from netsim.site.users_lines import lines_of, users_line
+from netsim.virtual.left_threads import exit_thread, may_exit
 
 if TYPE_CHECKING:
     from netsim.virtual.timeline import Timeline, Timer
@@ -134,6 +135,8 @@ class Strand:
         self._is_parked = True
         self._baton.give_back()
         self._baton.await_turn()
+        if self._is_lost:
+            self._leave()
         self._is_parked = False
         return timer is None or timer.withdraw()
 
@@ -141,6 +144,13 @@ class Strand:
         self._polls += 1
         if self._polls >= _POLLS:
             self.park(self._strands.loop.timeline.now + _POLL_TIME)
+
+    def _leave(self) -> None:
+        may_end = may_exit()
+        self._baton.give_back()
+        if may_end:
+            exit_thread(None)
+        self._baton.await_turn()  # for ever
 
     # Outside of it
 
@@ -224,8 +234,10 @@ class Strand:
         return _has_children(self._native)
 
     def lose(self) -> None:
-        """Nobody waits for it any more; it stays where it is."""
+        """Nobody waits for it any more. One that is parked ends there, without another line."""
         self._is_lost = True
+        if self._is_parked:
+            self._baton.lend(None)
 
     def _look(self) -> None:
         """Does the thread that runs compute, or wait in C for what only others can do?"""

@@ -18,7 +18,7 @@ PROGRAM = "async def serve():\n    while True:\n        pass\n"
 READS = """
 import os
 
-def serve():
+async def serve():
     os.read(os.pipe()[0], 1)
 """
 TOPOLOGY = """\

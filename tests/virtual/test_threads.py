@@ -413,6 +413,29 @@ def test_a_crash_runs_no_line_of_a_parked_thread() -> None:
     assert threading.active_count() == before
 
 
+def test_crashes_leave_no_threads_of_the_system() -> None:
+    async def program() -> None:
+        sleeper = threading.Thread(target=time.sleep, args=(100,))
+        sleeper.start()
+        threading.Thread(target=queue.Queue[int]().get).start()
+        await asyncio.to_thread(sleeper.join)
+
+    async def main() -> None:
+        async with netsim.Network(plan_of("a b"), time="virtual") as network:
+            for _ in range(200):
+                running = asyncio.create_task(network["a"].run(program))
+                await asyncio.sleep(1)
+                await network["a"].crash()
+                with pytest.raises(ConnectionError):
+                    await running
+                await network["a"].start()
+                # Each has begun to end before the crash was over.
+                assert len(os.listdir("/proc/self/task")) < before + 10
+
+    before = len(os.listdir("/proc/self/task"))
+    netsim.run(main())
+
+
 def test_a_computer_that_crashes_while_its_loop_waits_for_a_lock() -> None:
     async def program() -> None:
         lock = threading.Lock()
