@@ -40,7 +40,6 @@ class SocketMethods(HostLoop):
             raise OSError(error.errno, f"Connect call failed {address}") from None
 
     async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]:
-        """As asyncio."""
         endpoint = self._endpoint(sock)
         if endpoint is None:
             accepted: tuple[socket.socket, Any] = await super().sock_accept(sock)
@@ -51,20 +50,17 @@ class SocketMethods(HostLoop):
         return connection, address
 
     async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes:
-        """As asyncio."""
         endpoint = self._endpoint(sock)
         if endpoint is None:
             return await super().sock_recv(sock, nbytes)
         return (await self._done(endpoint, endpoint.receive, nbytes, 0))[0]
 
     async def sock_recv_into(self, sock: socket.socket, buf: Any) -> int:
-        """As asyncio."""
         if self._endpoint(sock) is None:
             return await super().sock_recv_into(sock, buf)
         return (await self.sock_recvfrom_into(sock, buf))[0]
 
     async def sock_recvfrom(self, sock: socket.socket, bufsize: int) -> tuple[bytes, Any]:
-        """As asyncio."""
         endpoint = self._endpoint(sock)
         if endpoint is None:
             found: tuple[bytes, Any] = await super().sock_recvfrom(sock, bufsize)
@@ -74,7 +70,6 @@ class SocketMethods(HostLoop):
     async def sock_recvfrom_into(
         self, sock: socket.socket, buf: Any, nbytes: int = 0
     ) -> tuple[int, Any]:
-        """As asyncio."""
         endpoint = self._endpoint(sock)
         if endpoint is None:
             found: tuple[int, Any] = await super().sock_recvfrom_into(sock, buf, nbytes)
@@ -86,7 +81,6 @@ class SocketMethods(HostLoop):
         return len(data), source
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
-        """As asyncio."""
         endpoint = self._endpoint(sock)
         if endpoint is None:
             await super().sock_sendall(sock, data)
@@ -97,7 +91,6 @@ class SocketMethods(HostLoop):
                 sent += await self._done(endpoint, endpoint.send, view[sent:], 0)
 
     async def sock_sendto(self, sock: socket.socket, data: Any, address: Any) -> int:
-        """As asyncio."""
         endpoint = self._endpoint(sock)
         if endpoint is None:
             sent: int = await super().sock_sendto(sock, data, address)
@@ -125,7 +118,6 @@ class SocketMethods(HostLoop):
     def add_reader(  # type: ignore[override]  # typeshed ties args to callback
         self, fd: Any, callback: Callable[..., Any], *args: Any
     ) -> None:
-        """As asyncio."""
         if (endpoint := self._watchable(fd)) is None:
             super().add_reader(fd, callback, *args)
         else:
@@ -134,21 +126,18 @@ class SocketMethods(HostLoop):
     def add_writer(  # type: ignore[override]  # typeshed ties args to callback
         self, fd: Any, callback: Callable[..., Any], *args: Any
     ) -> None:
-        """As asyncio."""
         if (endpoint := self._watchable(fd)) is None:
             super().add_writer(fd, callback, *args)
         else:
             self._watched.watch(descriptor_of(fd), endpoint, callback, args, is_reader=False)
 
     def remove_reader(self, fd: Any) -> bool:
-        """As asyncio."""
         number = descriptor_of(fd)
         if self._watched.has(number):
             return self._watched.unwatch(number, is_reader=True)
         return False if self._watchable(fd) else super().remove_reader(fd)
 
     def remove_writer(self, fd: Any) -> bool:
-        """As asyncio."""
         number = descriptor_of(fd)
         if self._watched.has(number):
             return self._watched.unwatch(number, is_reader=False)

@@ -13,3 +13,9 @@ Time = Literal["real", "virtual"]
 MICROSECOND: Final = 1_000
 MILLISECOND: Final = 1_000_000
 SECOND: Final = 1_000_000_000
+
+
+def nanoseconds(seconds: float) -> int:
+    """A duration, rounded up; OverflowError where it has no end, ValueError where it is NaN."""
+    numerator, denominator = float(seconds).as_integer_ratio()
+    return -(-numerator * SECOND // denominator)

@@ -10,7 +10,7 @@ from typing import Any, Final, TextIO
 
 from netsim.core.errors import BlockingSleepError
 from netsim.core.streams import RandomStreams
-from netsim.core.time import MICROSECOND, SECOND
+from netsim.core.time import MICROSECOND, SECOND, nanoseconds
 from netsim.interception.computers_logging import ComputersLogging
 from netsim.interception.computers_signals import ComputersSignals
 from netsim.interception.generator_state import GeneratorState
@@ -95,7 +95,7 @@ class Environment:
 
     def sleep(self, seconds: float) -> None:
         """As `time.sleep`, in network time. BlockingSleepError unless a thread runs this."""
-        duration = nanoseconds(seconds)
+        duration = _sleep_ns(seconds)
         thread = None if self.threads is None else self.threads.running
         if thread is not None:
             # Who sleeps for no time at all in a circle waits for somebody, and has to let time go
@@ -126,15 +126,12 @@ class Presence:
         return environment
 
 
-def nanoseconds(seconds: float) -> int:
-    """A duration as `time.sleep` takes it, rounded up; TypeError, ValueError."""
+def _sleep_ns(seconds: float) -> int:
+    """TypeError, ValueError as of `time.sleep`."""
     if not hasattr(seconds, "__index__") and not isinstance(seconds, float):
         raise TypeError(f"'{type(seconds).__name__}' object cannot be interpreted as an integer")
     if seconds != seconds:
         raise ValueError("Invalid value NaN (not a number)")
     if seconds < 0:
         raise ValueError("sleep length must be non-negative")
-    if isinstance(seconds, float):
-        numerator, denominator = seconds.as_integer_ratio()
-        return -(-numerator * SECOND // denominator)
-    return int(seconds) * SECOND
+    return nanoseconds(seconds)

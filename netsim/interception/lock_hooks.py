@@ -18,8 +18,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from netsim.core.time import nanoseconds
 from netsim.interception.c_functions import MethodReplacement
-from netsim.interception.environment import Environment, Presence, nanoseconds
+from netsim.interception.environment import Environment, Presence
 from netsim.interception.program_threads import Waiter
 
 _Lock: Final[Any] = _thread.LockType
@@ -128,7 +129,7 @@ class LockHooks:
         if timeout == 0:
             waiter.has_polled()
             return False
-        deadline = None if timeout == -1 else environment.now_ns() + nanoseconds(float(timeout))
+        deadline = None if timeout == -1 else environment.now_ns() + nanoseconds(timeout)
         return bool(self._room.wait(waiter, lock, lambda: original(lock, False), deadline))
 
     def _of_any_lock(
@@ -207,9 +208,7 @@ class LockHooks:
                 except _queue.Empty:
                     return None
 
-            deadline = (
-                None if timeout is None else environment.now_ns() + nanoseconds(float(timeout))
-            )
+            deadline = None if timeout is None else environment.now_ns() + nanoseconds(timeout)
             got = room.wait(waiter, self, ready, deadline)
             if got is None:
                 raise _queue.Empty

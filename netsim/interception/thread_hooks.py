@@ -15,12 +15,13 @@ from asyncio import SelectorEventLoop, selector_events
 from collections.abc import Callable
 from typing import Any, Final
 
+from netsim.core.time import nanoseconds
 from netsim.interception.c_functions import (
     FunctionReplacement,
     MethodReplacement,
     Replacement,
 )
-from netsim.interception.environment import Presence, nanoseconds
+from netsim.interception.environment import Presence
 from netsim.interception.lock_hooks import LockHooks, WaitingRoom, lock_release
 from netsim.interception.program_threads import Begin, ProgramThread, ProgramThreads
 
@@ -185,7 +186,7 @@ class ThreadHooks:
                 return
             deadline = None
             if timeout is not None and timeout >= 0:
-                deadline = environment.now_ns() + nanoseconds(float(timeout))
+                deadline = environment.now_ns() + nanoseconds(timeout)
             self.room.wait(waiter, handle, lambda: thread.is_over, deadline)
 
         replacement = MethodReplacement(_Handle, "join", join)

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from netsim.core.time import SECOND
+from netsim.core.time import SECOND, nanoseconds
 from netsim.interception.c_functions import set_in_type
 from netsim.sockets import descriptors
 from netsim.sockets.caller import machine_of_caller
@@ -22,7 +22,6 @@ from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.machine import WaitQueue
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.polling import Events, descriptor_of, poll
-from netsim.sockets.socket_calls import nanoseconds
 
 _DEFAULT: Final = select.EPOLLIN | select.EPOLLPRI | select.EPOLLOUT
 _ALWAYS: Final = select.EPOLLERR | select.EPOLLHUP

@@ -7,7 +7,7 @@ import select
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from netsim.core.time import MILLISECOND
+from netsim.core.time import MILLISECOND, nanoseconds
 from netsim.interception.c_functions import FunctionReplacement, Replacement
 from netsim.sockets import descriptors
 from netsim.sockets.caller import machine_of_caller
@@ -15,7 +15,6 @@ from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.machine import Machine, WaitQueue
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.polling import Events, descriptor_of, poll
-from netsim.sockets.socket_calls import nanoseconds
 
 _DEFAULT: Final = select.POLLIN | select.POLLPRI | select.POLLOUT
 _READABLE: Final = select.POLLIN | select.POLLHUP | select.POLLERR

@@ -14,19 +14,13 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
-from netsim.core.time import SECOND
+from netsim.core.time import nanoseconds
 from netsim.sockets import descriptors
 from netsim.sockets.endpoint import Endpoint, Message, Name, Received, would_block
 from netsim.sockets.machine import Wait
 from netsim.sockets.os_errors import system_error
 
 Result = TypeVar("Result")
-
-
-def nanoseconds(seconds: float) -> int:
-    """A time-out, rounded up."""
-    numerator, denominator = float(seconds).as_integer_ratio()
-    return -(-numerator * SECOND // denominator)
 
 
 def waited(

@@ -10,10 +10,10 @@ import ssl
 from collections.abc import Callable
 from typing import Any, Final
 
-from netsim.core.time import SECOND
+from netsim.core.time import SECOND, nanoseconds
 from netsim.sockets import descriptors
 from netsim.sockets.endpoint import Endpoint
-from netsim.sockets.socket_calls import nanoseconds, waited
+from netsim.sockets.socket_calls import waited
 
 _READ_SIZE: Final = 65_536
 _OF_SOCKET: Final = ("context", "owner", "session")
