@@ -98,11 +98,13 @@ class DatagramEndpoint(Endpoint):
         raise would_block()
 
     def _message(self, datagram: Datagram, size: int) -> Message:
-        flags = socket.MSG_TRUNC if len(datagram.payload) > size else 0
+        sent = len(datagram.payload)
+        flags = socket.MSG_TRUNC if sent > size else 0
         ancillary: tuple[packet_info.Ancillary, ...] = ()
         if (kind := self._tells_destination) is not None:
             ancillary = (packet_info.of_received(kind, self.machine.host, datagram.destination),)
-        return Message(datagram.payload[:size], self.spell(datagram.source), flags, ancillary)
+        source = self.spell(datagram.source)
+        return Message(datagram.payload[:size], source, flags, ancillary, sent)
 
     def send(self, data: Any, flags: int, address: Any = None) -> int:
         """One datagram: OSError EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EACCES, or what ICMP said of

@@ -32,6 +32,13 @@ class Message(NamedTuple):
     source: Name | None = None
     flags: int = 0
     ancillary: tuple[Ancillary, ...] = ()
+    size: int | None = None
+    """Octets of the datagram as it was sent."""
+
+    def told(self, flags: int) -> int:
+        """How many octets a call tells of that was given these flags: with MSG_TRUNC also those
+        that there was no room for."""
+        return self.size if flags & socket.MSG_TRUNC and self.size else len(self.data)
 
 
 LOOPBACK: Final = b"\x7f\x00\x00\x01"
@@ -92,15 +99,21 @@ class Endpoint(ABC):
 
         TypeError and OverflowError as from Python's own, `socket.gaierror`.
         """
+        call = "bind" if is_local else "connect"
         if not isinstance(address, tuple):
-            raise TypeError(f"address must be a tuple, not {type(address).__name__}")
+            kind = type(address).__name__
+            raise TypeError(f"{call}(): AF_INET address must be tuple, not {kind}")
         if len(address) != 2:
             raise TypeError("AF_INET address must be a pair (host, port)")
         host, port = address
+        if isinstance(host, bytearray):
+            host = bytes(host)
+        if not isinstance(host, str | bytes):
+            raise TypeError(f"str, bytes or bytearray expected, not {type(host).__name__}")
         if not isinstance(port, int):
             raise TypeError(f"'{type(port).__name__}' object cannot be interpreted as an integer")
         if not 0 <= port <= 0xFFFF:
-            raise OverflowError("bind(): port must be 0-65535.")
+            raise OverflowError(f"{call}(): port must be 0-65535.")
         if host == "<broadcast>":
             return parse_ip("255.255.255.255"), port
         ip = UNSPECIFIED if host == "" else self.machine.hosts_table.resolve(host, passive=True)

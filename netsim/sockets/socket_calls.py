@@ -195,9 +195,9 @@ def recvfrom_into(
             raise ValueError("negative buffersize in recv_into")
         if nbytes > len(view):
             raise ValueError("buffer too small for requested bytes")
-        data, source = _received(sock, endpoint, "recv_into()", nbytes or len(view), flags)
-        view[: len(data)] = data
-    return len(data), source
+        found = _message(sock, endpoint, "recv_into()", nbytes or len(view), 0, flags)
+        view[: len(found.data)] = found.data
+    return found.told(flags), found.source
 
 
 def _message(
@@ -236,7 +236,7 @@ def recvmsg_into(
         part = rest[: len(view)]
         view[: len(part)] = part
         rest = rest[len(part) :]
-    return len(found.data), list(found.ancillary), found.flags, found.source
+    return found.told(flags), list(found.ancillary), found.flags, found.source
 
 
 def sent(endpoint: Endpoint, timeout: float | None, what: str, data: Any, flags: int) -> int:

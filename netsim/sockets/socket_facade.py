@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from netsim.core.time import MILLISECOND, SECOND
 from netsim.sockets.hosts_table import socket_address
+from netsim.sockets.option_rules import as_number, check_get, check_set
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.tcp_info import tcp_info
 from netsim.stack.tcp.congestion import algorithm_names
@@ -57,8 +58,6 @@ _DEFAULTS: Final = {
 """Of a TCP socket before a connection."""
 _LEAST_BUFFER: Final = 2304
 """Octets, of what a program may set (Linux: SOCK_MIN_RCVBUF)."""
-_SEGMENTS: Final = range(88, 32768)
-"""What TCP_MAXSEG may be (Linux: TCP_MIN_MSS, MAX_TCP_WINDOW)."""
 UNSET_SEGMENT: Final = 536
 """What TCP_MAXSEG is before a connection, where nothing was set."""
 
@@ -90,14 +89,13 @@ class SocketFacade:
             raise system_error(errno.ENOTCONN)
         return socket_address(self._remote)
 
-    def setsockopt(self, level: int, option: int, value: Any, *_: Any) -> None:
+    def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
         """Remember an option; those of TCP that exist here take effect.
 
-        OSError ENOPROTOOPT at a level that a socket of this kind does not have (as on Linux), and
+        OSError as of `check_set`, ENOENT for a congestion control that is not there, and
         EAFNOSUPPORT for joining a multicast group, from which nothing would ever come.
         """
-        if level not in (socket.SOL_SOCKET, socket.IPPROTO_IP, self.proto):
-            raise system_error(errno.ENOPROTOOPT)
+        check_set(self.proto, level, option, value, *length)
         if level == socket.IPPROTO_IP and option in _JOIN_GROUP:
             raise OSError(errno.EAFNOSUPPORT, "the simulated network has no multicast groups")
         if (level, option) == _CONGESTION and _text(value) not in algorithm_names():
@@ -114,15 +112,14 @@ class SocketFacade:
         """What was set, or 0; bytes where a `size` is given. Buffers are twice what was set, as
         Linux reports them.
 
-        OSError ENOPROTOOPT at a level that a socket of this kind does not have.
+        OSError as of `check_get`.
         """
+        check_get(self.proto, level, option)
         key = (level, option)
-        if level not in (socket.SOL_SOCKET, socket.IPPROTO_IP, self.proto):
-            raise system_error(errno.ENOPROTOOPT)
         if key in self._facts():
             value = self._facts()[key]
         elif key in (_SEND_BUFFER, _RECEIVE_BUFFER) and key in self._options:
-            value = 2 * max(_number(self._options[key]), _LEAST_BUFFER // 2)
+            value = 2 * max(as_number(self._options[key]), _LEAST_BUFFER // 2)
         elif key == _LINGER:
             found = self._options.get(key, struct.pack("ii", 0, 0))
             return found[:size] if size else int.from_bytes(found[:4], sys.byteorder)
@@ -130,9 +127,9 @@ class SocketFacade:
             found = bytes(self._options.get(key, TcpSettings().congestion.encode()))
             return found.ljust(16, b"\0")[: size or 16]
         elif key in _KEEP_ALIVE_DEFAULTS:
-            value = _number(self._options.get(key, _KEEP_ALIVE_DEFAULTS[key]))
+            value = as_number(self._options.get(key, _KEEP_ALIVE_DEFAULTS[key]))
         else:
-            value = _number(self._options.get(key, self._usual(key)))
+            value = as_number(self._options.get(key, self._usual(key)))
         return value.to_bytes(4, sys.byteorder, signed=value < 0)[:size] if size else value
 
     def _usual(self, key: tuple[int, int]) -> int:
@@ -181,13 +178,10 @@ class ListenerFacade(SocketFacade):
         super().__init__(socket.SOCK_STREAM, listener.local)
         self._listener = listener
 
-    def setsockopt(self, level: int, option: int, value: Any, *_: Any) -> None:
-        """TCP_MAXSEG has to be from 88 to 32767: OSError EINVAL."""
+    def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
+        super().setsockopt(level, option, value, *length)
         if (level, option) == _MAXIMUM_SEGMENT:
-            if _number(value) not in _SEGMENTS:
-                raise system_error(errno.EINVAL)
-            self._listener.user_mss = _number(value)
-        super().setsockopt(level, option, value)
+            self._listener.user_mss = as_number(value)
 
     def getsockopt(self, level: int, option: int, size: int = 0, *_: Any) -> Any:
         if (level, option) == _MAXIMUM_SEGMENT:
@@ -204,30 +198,28 @@ class ConnectionFacade(SocketFacade):
         self._connection = connection
         self._now = network_now
 
-    def setsockopt(self, level: int, option: int, value: Any, *_: Any) -> None:
+    def setsockopt(self, level: int, option: int, value: Any, *length: int) -> None:
         """Set what acts on a connection: TCP_NODELAY, keep-alive and its times, SO_LINGER,
         TCP_USER_TIMEOUT, SO_SNDBUF, SO_RCVBUF, TCP_CONGESTION, TCP_QUICKACK. Others are
-        remembered. OSError ENOENT for a congestion control that is not there."""
+        remembered."""
+        super().setsockopt(level, option, value, *length)
         key = (level, option)
         connection = self._connection
         if key == _CONGESTION:
-            super().setsockopt(level, option, value)
             connection.set_congestion_control(_text(value))
-            return
-        if key == _LINGER:
-            enabled, seconds = struct.unpack("ii", value)
+        elif key == _LINGER:
+            enabled, seconds = struct.unpack_from("ii", self._options[key])
             connection.linger_reset = bool(enabled) and seconds == 0
-        super().setsockopt(level, option, value)
-        if key == _NODELAY:
-            connection.no_delay = bool(_number(value))
+        elif key == _NODELAY:
+            connection.no_delay = bool(as_number(value))
         elif key == _USER_TIMEOUT:
-            connection.user_timeout_ns = _number(value) * MILLISECOND
+            connection.user_timeout_ns = as_number(value) * MILLISECOND
         elif key == _SEND_BUFFER:
-            connection.fix_send_buffer(max(_number(value), _LEAST_BUFFER))
+            connection.fix_send_buffer(max(as_number(value), _LEAST_BUFFER))
         elif key == _RECEIVE_BUFFER:
-            connection.receiver.fix(max(_number(value), _LEAST_BUFFER))
+            connection.receiver.fix(max(as_number(value), _LEAST_BUFFER))
         elif key == _QUICK_ACK:
-            connection.set_quick_acks(bool(_number(value)))
+            connection.set_quick_acks(bool(as_number(value)))
         elif key in _KEEP_ALIVE_OPTIONS:
             connection.set_keep_alive(self._wanted_keep_alive())
 
@@ -269,23 +261,16 @@ class ConnectionFacade(SocketFacade):
         return _quiet_descriptor()
 
     def _wanted_keep_alive(self) -> KeepAlive | None:
-        if not _number(self._options.get(_KEEP_ALIVE, 0)):
+        if not as_number(self._options.get(_KEEP_ALIVE, 0)):
             return None
         idle, interval, probes = (
-            _number(self._options.get(key, usual)) for key, usual in _KEEP_ALIVE_DEFAULTS.items()
+            as_number(self._options.get(key, usual)) for key, usual in _KEEP_ALIVE_DEFAULTS.items()
         )
         return KeepAlive(idle * SECOND, interval * SECOND, probes)
 
 
 def _text(value: Any) -> str:
     return bytes(value).rstrip(b"\0").decode("ascii", "replace")
-
-
-def _number(value: Any) -> int:
-    """An option's value as `setsockopt` takes it: a number, the bytes of one, or nothing."""
-    if value is None or isinstance(value, int):
-        return value or 0
-    return int.from_bytes(bytes(value)[:4], sys.byteorder, signed=True)
 
 
 # One of each kind is enough for a process: they hold no state of any connection.

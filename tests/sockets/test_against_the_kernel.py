@@ -284,30 +284,6 @@ async def lives_of_descriptors(notes: Notes) -> None:
     notes.append(outcome(server.recv, 1))
 
 
-async def options(notes: Notes) -> None:
-    sock = new()
-    for level, option in (
-        (socket.SOL_SOCKET, socket.SO_TYPE),
-        (socket.SOL_SOCKET, socket.SO_DOMAIN),
-        (socket.SOL_SOCKET, socket.SO_PROTOCOL),
-        (socket.SOL_SOCKET, socket.SO_ACCEPTCONN),
-        (socket.SOL_SOCKET, socket.SO_REUSEADDR),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY),
-        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
-        (socket.IPPROTO_IP, socket.IP_TTL),
-    ):
-        notes.append((option, sock.getsockopt(level, option)))
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50_000)
-    notes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
-    linger = struct.pack("ii", 1, 3)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    notes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
-    notes.append(outcome(sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"no such"))
-    notes.append(outcome(sock.setsockopt, socket.IPPROTO_UDP, 1, 1))
-    sock.close()
-
-
 async def kinds_that_are_not_there(notes: Notes) -> None:
     notes.append(outcome(socket.socket, socket.AF_INET, STREAM, socket.IPPROTO_UDP))
     notes.append(outcome(socket.socket, socket.AF_INET, socket.SOCK_SEQPACKET))
@@ -397,7 +373,11 @@ SCENARIOS = (
     *(a_new_socket, binding, listening_and_accepting, a_listener_that_is_shut_down, refused),
     *(data, half_closed, nothing_more_is_read, reset, reset_while_sending, a_full_send_buffer),
     *(beside_a_datagram, beside_a_mapped_datagram, mapped_datagrams),
-    *(datagrams, lives_of_descriptors, options, kinds_that_are_not_there),
+    *(
+        datagrams,
+        lives_of_descriptors,
+        kinds_that_are_not_there,
+    ),
 )
 
 
