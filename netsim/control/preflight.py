@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
 from netsim.core.errors import MOST_PROBLEMS, InvalidFileError, Problem
 from netsim.gateway.real_ports import PublishedPortError, bind, listen
+from netsim.interception.registers import not_installed
 from netsim.realtime.tap_device import TapError, open_tap
 from netsim.site.certificates import MISSING, can_be_made
 from netsim.topology.places_in_file import place_of
@@ -43,6 +44,7 @@ def check_programs_and_ports(
     `source` is what is in the file, where that is known.
     """
     wrong = [
+        *_package_mistakes(plan),
         *_module_mistakes(plan),
         *_tls_mistakes(plan),
         *_port_mistakes(plan),
@@ -57,14 +59,26 @@ def check_ports(file: str, plan: NetworkPlan) -> None:
 
 
 def _raise_if_any(
-    file: str, wrong: list[tuple[NodePlan, PathTo, str]], source: YamlSource | None = None
+    file: str,
+    wrong: Sequence[tuple[NodePlan | None, PathTo, str]],
+    source: YamlSource | None = None,
 ) -> None:
+    """Mistakes of nodes, and of none."""
     if wrong:
         source = source or read_yaml(file)
-        found = {(*place_of(source, node, path), message) for node, path, message in wrong}
+        found = {
+            (*(source.locate(path) if node is None else place_of(source, node, path)), message)
+            for node, path, message in wrong
+        }
         first = heapq.nsmallest(MOST_PROBLEMS, found)
         problems = [Problem(source.file, *each) for each in first]
         raise InvalidFileError(problems, len(found) - len(first))
+
+
+def _package_mistakes(plan: NetworkPlan) -> Iterator[tuple[None, PathTo, str]]:
+    for index, package in enumerate(plan.own_packages):
+        if (mistake := not_installed(package)) is not None:
+            yield None, ["own_packages", index], mistake
 
 
 def _tap_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:

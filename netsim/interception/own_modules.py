@@ -33,6 +33,8 @@ class OwnModules:
     def __init__(self, *folders: str) -> None:
         self.folders = list(folders)
         """What lies in them, and below, is its own."""
+        self.packages: list[frozenset[str]] = []
+        """Sets of top-level names that are its own as well, wherever they lie."""
         self.loaded: dict[str, ModuleType] = {}
         """By name, as they were when it ran last."""
 
@@ -47,7 +49,9 @@ class OwnModules:
         """Whether a module that has this specification is one of its own."""
         if spec is None or isinstance(spec.loader, ExtensionFileLoader):
             return False
-        if self.folders and spec.name.partition(".")[0] in REGISTERS.known:
+        top = spec.name.partition(".")[0]
+        keeping = REGISTERS.known if self.folders else ()
+        if top in keeping or any(top in each for each in self.packages):
             return True
         where = spec.origin if spec.has_location else None
         if where is None:  # a package without an `__init__`

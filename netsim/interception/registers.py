@@ -1,14 +1,15 @@
 """Installed packages that keep a register of what a program defines, one for each process.
 
 A metric, a table, a setting that is defined twice is refused by them, and on two computers it is:
-each needs the package for itself, and all packages that need it, too.
+each needs the package for itself, and all packages that need it, too. Those that are known are in a
+list; a topology file may name others.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from importlib import metadata
+from importlib import metadata, util
 from typing import Final
 
 _KEEPING: Final = frozenset({"django", "dramatiq", "prometheus_client", "sqlmodel"})
@@ -26,11 +27,21 @@ class Registers:
         """These are imported: whether that is news."""
         new = {name for name in names if name in _KEEPING} - self.known
         if new:
-            self.known |= _with_all_that_need(new)
+            self.known |= with_all_that_need(new)
         return bool(new)
 
 
-def _with_all_that_need(packages: set[str]) -> set[str]:
+def not_installed(package: str) -> str | None:
+    """What is wrong with a top-level name that a file gives; None where nothing is."""
+    if util.find_spec(package) is not None:
+        return None
+    return (
+        f"there is no package `{package}` in netsim's environment; write the name under which it "
+        "is imported, or install it there"
+    )
+
+
+def with_all_that_need(packages: set[str]) -> set[str]:
     """Top-level names of packages and of those that are installed and require them."""
     names_of: dict[str, list[str]] = {}
     """Top-level names, by distribution."""

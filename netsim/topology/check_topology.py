@@ -73,6 +73,7 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
         routing=words.routing or "auto",
         convergence_ns=DEFAULT_CONVERGENCE_NS if words.convergence is None else words.convergence,
         host_jitter_ns=words.host_jitter or 0,
+        own_packages=tuple(words.own_packages or ()),
         pool=pool,
         subnet_length=length,
         layout=layout,

@@ -107,6 +107,8 @@ class Topology:
     routing: Literal["auto", "static", "none"]
     convergence_ns: int
     host_jitter_ns: int
+    own_packages: tuple[str, ...]
+    """Names as they are imported."""
     pool: tuple[bytes, int]
     subnet_length: int
     layout: Layout

@@ -52,6 +52,7 @@ NAME: Final = {
     "maxLength": 63,
 }
 DOMAIN: Final = text(rf"{_LABEL}(\.{_LABEL})*", "campus.test") | {"maxLength": 190}
+PACKAGE: Final = text("[A-Za-z_][A-Za-z0-9_]*", "celery")
 INTERFACE: Final = text("[A-Za-z][A-Za-z0-9_.-]{0,14}", "eth0")
 ENDPOINT: Final = {
     "type": ["string", "integer"],

@@ -66,6 +66,7 @@ def make_plan(
         warnings=topology.warnings,
         drawn_order=topology.drawn_order,
         host_jitter_ns=topology.host_jitter_ns,
+        own_packages=topology.own_packages,
     )
     routes = compute_routes(plan)
     routed = tuple(replace(node, routes=routes.get(node.name, ())) for node in nodes)

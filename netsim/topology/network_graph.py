@@ -58,6 +58,8 @@ def graph_of_topology(topology: Topology) -> networkx.MultiGraph[str]:
         graph.graph["seed"] = topology.seed
     if topology.host_jitter_ns:
         graph.graph["host_jitter"] = format_duration(topology.host_jitter_ns)
+    if topology.own_packages:
+        graph.graph["own_packages"] = list(topology.own_packages)
     for node in topology.layout.nodes.values():
         graph.add_node(node.name, **_node_words(node))
     for order, link in enumerate(topology.layout.links):

@@ -209,6 +209,8 @@ class NetworkPlan:
     it in real time."""
     host_jitter_ns: int = 0
     """How long a computer takes for a packet that arrives, at most; drawn for each one."""
+    own_packages: tuple[str, ...] = ()
+    """Installed packages of which each computer has its own copy, as they are imported."""
 
     positions: dict[str, int] = field(init=False, repr=False, compare=False)
     """Where each node stands in `nodes`."""

@@ -60,6 +60,7 @@ HostAddress = Annotated[
 ]
 NextHop = Annotated[bytes | str, PlainValidator(values.next_hop), WithJsonSchema(forms.NEXT_HOP)]
 Order = Annotated[str, PlainValidator(values.order), WithJsonSchema(forms.ORDER)]
+OwnPackage = Annotated[str, PlainValidator(values.own_package), WithJsonSchema(forms.PACKAGE)]
 Variable = Annotated[str, PlainValidator(values.variable_name), WithJsonSchema(forms.VARIABLE)]
 Value = Annotated[str, PlainValidator(values.variable_value), WithJsonSchema(forms.VALUE)]
 _Addresses = HostAddress | list[HostAddress]
@@ -385,6 +386,8 @@ class TopologyWords(Words):
     is left out."""
     order: Order | None = None
     """The `order` of computers that nothing else is said of."""
+    own_packages: list[OwnPackage] | None = None
+    """Installed packages of which each computer has a copy of its own, in virtual time, too."""
     defaults: DefaultWords | None = None
     """What holds where nothing else is said."""
     kinds: KindWords | None = None

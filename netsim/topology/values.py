@@ -10,6 +10,7 @@ import functools
 import ipaddress
 import os
 import re
+import sys
 from typing import Final, TypeAlias
 
 from netsim.core.errors import InvalidNameError
@@ -124,6 +125,19 @@ def node_name(written: object) -> str:
 def network_name(written: object) -> str:
     """A lowercase host name, which is also the name of a directory."""
     return check_network_name(written)
+
+
+def own_package(written: object) -> str:
+    """A package as it is imported, without its parts."""
+    if not isinstance(written, str) or not written.isidentifier():
+        text = str(written)[:80]
+        top = text.partition(".")[0]
+        hint = f"the package alone, `{top}`" if top.isidentifier() else "for example `celery`"
+        raise ValueError(f"`{text}` is no name under which a package is imported; write {hint}")
+    if written in sys.stdlib_module_names or written == "netsim":
+        whose = "netsim's own" if written == "netsim" else "of the standard library"
+        raise ValueError(f"`{written}` is {whose}, which all computers share; remove it")
+    return written
 
 
 def endpoint(written: object) -> Endpoint:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib import util
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from netsim.core.errors import StartError
 from netsim.interception.own_modules import SCRIPT, OwnModules, can_be_imported, is_below
+from netsim.interception.registers import not_installed, with_all_that_need
 
 
 class ModulesBeside:
@@ -24,11 +26,20 @@ class ModulesBeside:
     others where it can be imported: its last lines are below `if __name__ == "__main__":`.
     """
 
-    def __init__(self, file: str, of_test: OwnModules) -> None:
+    def __init__(self, file: str, of_test: OwnModules, own_packages: Collection[str] = ()) -> None:
+        """`own_packages` are installed ones of which computers have copies; StartError where one is
+        not there."""
+        for package in own_packages:
+            if (mistake := not_installed(package)) is not None:
+                raise StartError(f"own_packages: {mistake}")
         self._folders: list[str] = []
         if file:
             folder = str(Path(file).parent)
             self._folders = list(dict.fromkeys((folder, os.path.realpath(folder))))
+        self._packages: list[frozenset[str]] = []
+        """Those, with all that need them."""
+        if own_packages:
+            self._packages = [frozenset(with_all_that_need(set(own_packages)))]
         self._of_test = of_test
         self._known: set[str] = set()
         self._relative: dict[str, str] = {}
@@ -38,17 +49,18 @@ class ModulesBeside:
 
     def enter(self) -> None:
         """Make them importable; the caller is the test."""
+        self._of_test.packages += self._packages
         # Computers have working directories of their own, and find these all the same.
         self._relative = {
             os.path.abspath(each): each for each in sys.path if not os.path.isabs(each)
         }
         sys.path[:] = map(os.path.abspath, sys.path)
-        if not self._folders:
-            return
-        self._known = set(sys.modules)
-        sys.path.insert(0, self._folders[0])
-        self._of_test.folders += self._folders
-        self._of_test.adopt()
+        if self._folders:
+            self._known = set(sys.modules)
+            sys.path.insert(0, self._folders[0])
+            self._of_test.folders += self._folders
+        if self._folders or self._packages:
+            self._of_test.adopt()
         script = getattr(sys.modules["__main__"], "__file__", None)
         if script and self._is_beside(script) and can_be_imported(script):
             self._script = dict.fromkeys(SCRIPT, sys.modules["__main__"])
@@ -60,6 +72,8 @@ class ModulesBeside:
         sys.path[:] = [self._relative.get(each, each) for each in sys.path]
         for folder in self._folders:
             self._of_test.folders.remove(folder)
+        for packages in self._packages:
+            self._of_test.packages.remove(packages)
         if self._folders and self._folders[0] in sys.path:
             sys.path.remove(self._folders[0])
         for name in set(sys.modules).difference(self._known, SCRIPT):
@@ -67,6 +81,7 @@ class ModulesBeside:
             if found and self._is_beside(found):
                 del sys.modules[name]
         kept = OwnModules(*self._of_test.folders)
+        kept.packages += self._of_test.packages
         kept.adopt()
         if kept.folders:  # another network goes on
             kept.loaded.update(self._script)
@@ -77,6 +92,7 @@ class ModulesBeside:
     def new(self) -> OwnModules:
         """For a life of a computer."""
         own = OwnModules(*self._folders)
+        own.packages += self._packages
         own.loaded.update(self._script)
         return own
 

@@ -58,7 +58,9 @@ class VirtualFleet:
         """How often the programs of nodes were killed, though these lived."""
         self._exit_codes: dict[str, int] = {}
         """With which programs have ended their nodes, by node; of the last boot that did."""
-        self.modules = ModulesBeside(plan.file, director.timeline.interception.modules)
+        self.modules = ModulesBeside(
+            plan.file, director.timeline.interception.modules, plan.own_packages
+        )
         self._environ = dict(os.environ)
         self._directories = Directories(plan.name, plan.seed, plan.file)
         self._started_in = [os.getcwd(), os.path.dirname(plan.file)] if plan.file else [os.getcwd()]

@@ -298,3 +298,11 @@ def test_packages_that_serve_and_are_missing_are_told(
     assert mistakes(tmp_path, text) == [
         "7:60: `tls` needs cryptography, which is missing; pip install cryptography"
     ]
+
+
+def test_a_package_that_is_not_installed(tmp_path: Path) -> None:
+    text = FILE.replace("MODULE", "netsim.services.httpbin:create_app")
+    assert mistakes(tmp_path, text + "own_packages: [yaml, nowhere_at_all]\n") == [
+        "9:22: there is no package `nowhere_at_all` in netsim's environment; write the name under "
+        "which it is imported, or install it there"
+    ]

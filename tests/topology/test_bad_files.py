@@ -576,6 +576,18 @@ CASES: dict[str, tuple[str, list[str]]] = {
         at_a("order: ▶exhaustive"),
         ["`exhaustive` takes many runs; write it in a scenario"],
     ),
+    "part of a package": (
+        LAN + "own_packages: [celery, ▶celery.app]\n",
+        ["`celery.app` is no name under which a package is imported; write the package alone"],
+    ),
+    "no package": (
+        LAN + "own_packages: [▶a-b]\n",
+        ["`a-b` is no name under which a package is imported; write for example `celery`"],
+    ),
+    "package that all share": (
+        LAN + "own_packages: [▶logging]\n",
+        ["`logging` is of the standard library, which all computers share; remove it"],
+    ),
     "host jitter": (LAN + "host_jitter: ▶20\n", ["`20` has no unit"]),
     "restart": (
         at_a("restart: ▶always"),

@@ -26,6 +26,7 @@ addressing: {pool: 172.16.0.0/12, prefix: 25}
 routing: static
 convergence: 1.5 S
 host_jitter: 20us
+own_packages: [celery]
 order: pct:2
 defaults:
   kind: computer

@@ -31,6 +31,7 @@ domain: words.example
 routing: static
 convergence: 20ms
 host_jitter: 20us
+own_packages: [celery, loguru]
 order: pct
 addressing: {pool: 172.16.0.0/12, prefix: 25}
 defaults:
@@ -92,6 +93,7 @@ def test_every_word_arrives_in_the_plan(tmp_path: Path) -> None:
     assert (plan.name, plan.domain, plan.seed) == ("words", "words.example", 7)
     assert (plan.routing, plan.convergence_ns) == ("static", 20_000_000)
     assert plan.host_jitter_ns == 20_000
+    assert plan.own_packages == ("celery", "loguru")
     assert (plan.node("a").order, plan.node("b-1").order) == ("random", "pct:3")
     assert plan.node("r").order == "fifo"
     assert plan.file == str(tmp_path / "topology.yaml")

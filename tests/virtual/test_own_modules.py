@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pytest
 
-from netsim import CopyError, Network, run
+from netsim import CopyError, Network, StartError, run
 from netsim.interception.own_modules import OwnModules
 from netsim.interception.registers import REGISTERS
 
@@ -333,31 +333,34 @@ def install(place: Path, package: str, text: str, requires: str = "") -> None:
     (information / "top_level.txt").write_text(f"{package}\n")
 
 
+@pytest.mark.parametrize("keeping", ["dramatiq", "not_known"])
 def test_a_register_of_an_installed_package_is_a_computers_own(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    keeping: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is defined twice there is refused, and is on two computers, or in two lives of one."""
     monkeypatch.setattr(REGISTERS, "known", set())
+    if keeping == "not_known":
+        (folder / "net.yaml").write_text(TOPOLOGY + "own_packages: [not_known]\n")
     installed = folder / "site-packages"
     install(
         installed,
-        "dramatiq",
+        keeping,
         "names = []\ndef actor(name):\n  if name in names: raise ValueError(name)\n"
         "  names.append(name)\n",
     )
     install(
         installed,
         "needs_it",
-        "import dramatiq\nnames = dramatiq.names\n",
-        "Requires-Dist: dramatiq",
+        f"import {keeping} as register\nnames = register.names\n",
+        f"Requires-Dist: {keeping}",
     )
-    install(installed, "apart", "asked = []\n", "Requires-Dist: dramatiq; extra == 'more'")
+    install(installed, "apart", "asked = []\n", f"Requires-Dist: {keeping}; extra == 'more'")
     monkeypatch.syspath_prepend(installed)
     (folder / "worker.py").write_text(
-        "import apart, needs_it, dramatiq\ndramatiq.actor('mail')\n"
+        f"import apart, needs_it, {keeping} as register\nregister.actor('mail')\n"
         "async def told():\n"
         "  apart.asked.append(1)\n"
-        "  return needs_it.names, needs_it.dramatiq is dramatiq, len(apart.asked)\n"
+        "  return needs_it.names, needs_it.register is register, len(apart.asked)\n"
     )
 
     async def told() -> Any:
@@ -369,7 +372,18 @@ def test_a_register_of_an_installed_package_is_a_computers_own(
             assert await net["b"].run(told) == (["mail"], True, 2)
             await net["a"].restart()
             assert await net["a"].run(told) == (["mail"], True, 3)
-            of_the_test: Any = importlib.import_module("dramatiq")
+            of_the_test: Any = importlib.import_module(keeping)
             assert of_the_test.names == []
 
     run(main())
+
+
+def test_a_package_that_is_not_there_cannot_be_a_computers_own(folder: Path) -> None:
+    (folder / "net.yaml").write_text(TOPOLOGY + "own_packages: [nowhere_at_all]\n")
+
+    async def main() -> None:
+        async with network(folder):
+            pytest.fail("it started")
+
+    with pytest.raises(StartError, match="no package `nowhere_at_all` in netsim's environment"):
+        run(main())
