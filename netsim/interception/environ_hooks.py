@@ -1,16 +1,24 @@
 """Each computer's own `os.environ`.
 
-What a program sets there reaches neither another computer nor the process, and so no child process
-either (`subprocess` without `env` passes on the process's environment).
+What a program sets there reaches neither another computer nor the process. Child processes that it
+starts have it (`subprocess`, `multiprocessing`; not those of `os.system`, which the C library
+starts).
 """
 
 from __future__ import annotations
 
+import _posixsubprocess
 import os
+import subprocess
 from collections.abc import Iterator, MutableMapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from netsim.interception.environment import Presence
+
+_c: Final[Any] = _posixsubprocess
+_subprocess: Final[Any] = subprocess
+_ENV: Final = 5
+"""Which argument of `fork_exec` is the environment; None is the process's."""
 
 
 class _EnvironOfWhoAsks(MutableMapping[bytes, bytes]):
@@ -53,6 +61,7 @@ class EnvironHooks:
         self._data = _EnvironOfWhoAsks(presence, {})
         self._putenv = os.putenv
         self._unsetenv = os.unsetenv
+        self._fork_exec = _c.fork_exec
 
     def install(self) -> None:
         """From now on who is on a computer has that one's."""
@@ -60,6 +69,7 @@ class EnvironHooks:
         for environ in self._environs:
             environ._data = self._data
         data, put, unset = self._data, self._putenv, self._unsetenv
+        fork_exec = self._fork_exec
 
         # The C library has one environment for the process; os.environ calls these by name.
         def putenv(name: Any, value: Any, /) -> None:
@@ -70,10 +80,19 @@ class EnvironHooks:
             if data.own() is None:
                 unset(name)
 
+        def fork_exec_with_own(*args: Any) -> Any:
+            own = data.own()
+            if own is not None and args[_ENV] is None:
+                variables = [name + b"=" + value for name, value in own.items()]
+                args = (*args[:_ENV], variables, *args[_ENV + 1 :])
+            return fork_exec(*args)
+
         os.putenv, os.unsetenv = putenv, unsetenv
+        _subprocess._fork_exec = _c.fork_exec = fork_exec_with_own
 
     def uninstall(self) -> None:
         """Put back what was."""
         os.putenv, os.unsetenv = self._putenv, self._unsetenv
+        _subprocess._fork_exec = _c.fork_exec = self._fork_exec
         for environ in self._environs:
             environ._data = self._data.process

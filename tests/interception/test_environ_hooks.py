@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _posixsubprocess
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from os import environ, getenv
 from threading import Thread
+from typing import Any
 
 import pytest
 from computers import computer
@@ -69,6 +71,17 @@ def test_what_one_sets_no_other_sees(installed: Interception) -> None:
     assert given == {NAME: "alice"}
 
 
+def test_child_processes_of_a_computer_have_its_own(installed: Interception) -> None:
+    installed.enter(computer(environ={NAME: "alice", "PATH": os.defpath}))
+    assert in_child_process() == "alice"
+    os.environ[NAME] = "changed"
+    assert in_child_process() == "changed"
+    shown = subprocess.run(["/usr/bin/env"], env={"ONLY": "this"}, capture_output=True, check=True)
+    assert shown.stdout == b"ONLY=this\n"
+    installed.leave()
+    assert in_child_process() == "process"
+
+
 def test_other_threads_have_that_of_the_process(installed: Interception) -> None:
     installed.enter(computer(environ={NAME: "alice"}))
     seen: list[str] = []
@@ -93,10 +106,15 @@ def test_values_are_strings(installed: Interception) -> None:
     assert "NUMBER" not in os.environ
 
 
+def exchanged() -> list[Any]:
+    data = [vars(each)["_data"] for each in (os.environ, os.environb)]
+    starts = [vars(subprocess)["_fork_exec"], _posixsubprocess.fork_exec]
+    return [os.putenv, os.unsetenv, *data, *starts]
+
+
 def test_uninstall_puts_back_what_was() -> None:
-    before = vars(os.environ)["_data"], vars(os.environb)["_data"], os.putenv, os.unsetenv
+    before = exchanged()
     with Interception() as interception:
         interception.enter(computer())
-        assert os.putenv is not before[2]
-    after = vars(os.environ)["_data"], vars(os.environb)["_data"], os.putenv, os.unsetenv
-    assert all(one is other for one, other in zip(before, after, strict=True))
+        assert os.putenv is not before[0]
+    assert all(one is other for one, other in zip(before, exchanged(), strict=True))
