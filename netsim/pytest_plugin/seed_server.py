@@ -86,7 +86,7 @@ def main() -> None:
         random.seed(0)
         if SteadyImports.compiled and not again and not sys.dont_write_bytecode:
             SteadyImports.again()
-        _serve(session, socket.socket(fileno=listener), requests, parent)
+        _serve(session, socket.socket(fileno=listener), requests)
 
     arguments = ["-p", "no:terminal"]
     for plugin in wanted["options"].pop("plugins"):
@@ -123,9 +123,7 @@ class _Serving:
         return True
 
 
-def _serve(
-    session: pytest.Session, accepting: socket.socket, requests: int, parent: int
-) -> NoReturn:
+def _serve(session: pytest.Session, accepting: socket.socket, requests: int) -> NoReturn:
     items = {item.nodeid: item for item in session.items}
     os.dup2(accepting.fileno(), TRACE)  # so that the numbers are taken
     os.dup2(accepting.fileno(), BASE)
