@@ -23,12 +23,12 @@ FOLDER = ROOT / ".interpreters"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "netsim"
 UNSTABLE = CACHE / "unstable"
 PARTS = [
-    *("tests/interception", "tests/virtual", "tests/aio", "tests/pytest_plugin"),
-    "tests/system/test_campus.py",
+    *("tests/interception", "tests/virtual", "tests/aio", "tests/sockets", "tests/realtime"),
+    *("tests/programs", "tests/pytest_plugin", "tests/system", "tests/compatibility"),
 ]
 PROGRAMS = (
     *("curl", "git", "graphviz", "iperf3", "iproute2", "iputils-ping", "jq", "nmap", "openssl"),
-    *("procps", "tshark"),
+    *("postgresql", "procps", "redis-server", "tcpdump", "tshark"),
 )
 """That tests compare netsim with, or ask; packages of Debian."""
 OLDEST = (3, 11)
