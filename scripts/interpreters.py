@@ -117,7 +117,7 @@ def of_unstable(wanted: list[str]) -> list[Interpreter]:
     absent = [each for each in (*PROGRAMS, *pythons) if not (known / f"{each}.list").exists()]
     if absent:
         install = "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
-        quiet(["chroot", str(UNSTABLE), "sh", "-c", f"{install} {' '.join(absent)}"])
+        quiet([*wrapped(UNSTABLE), "sh", "-c", f"{install} {' '.join(absent)}"])
     return [Interpreter(each, f"/usr/bin/python{each}", UNSTABLE) for each in found]
 
 
@@ -125,7 +125,7 @@ def try_on(interpreter: Interpreter, pytest_arguments: list[str]) -> tuple[bool,
     """Whether the tests passed there, and what pytest said at its end."""
     print(f"== {interpreter.version}: {interpreter.command} of {interpreter.root}", flush=True)
     venv = FOLDER / interpreter.version
-    inside = wrapped(interpreter)
+    inside = wrapped(interpreter.root)
     steps = [[str(venv / "bin/pip"), "install", "-qq", "--upgrade", "pip>=25.1"]]
     steps.append([str(venv / "bin/pip"), "install", "-qq", "--editable", ".", "--group", "dev"])
     if version_of([*inside, str(venv / "bin/python")]) != interpreter.version:
@@ -144,22 +144,22 @@ def try_on(interpreter: Interpreter, pytest_arguments: list[str]) -> tuple[bool,
     return running.wait() == 0, last
 
 
-def wrapped(interpreter: Interpreter) -> list[str]:
-    """What stands before a command that shall run in the interpreter's own system."""
-    if interpreter.root == Path("/"):
+def wrapped(root: Path) -> list[str]:
+    """What stands before a command that shall run in the system that lies there."""
+    if root == Path("/"):
         return []
     shared = [Path(each) for each in ("/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts")]
     shared += [ROOT, *of_git(), *of_pip()]
     mounts = []
     for path in shared:
         if path.exists():
-            inside = Path(f"{interpreter.root}{path}")
+            inside = Path(f"{root}{path}")
             make = f"mkdir -p '{inside}'"
             if path.is_file():
                 make = f"mkdir -p '{inside.parent}'; touch '{inside}'"
             mounts.append(f"{make}; mount --rbind '{path}' '{inside}'")
-    mounts.append(f"mount -t tmpfs tmpfs '{interpreter.root}/run'")
-    enter = f"exec chroot '{interpreter.root}' env -C '{ROOT}' HOME=/root \"$@\""
+    mounts.append(f"mount -t tmpfs tmpfs '{root}/run'")
+    enter = f"exec chroot '{root}' env -C '{ROOT}' HOME=/root \"$@\""
     return ["unshare", "--mount", "sh", "-ec", "; ".join([*mounts, enter]), "sh"]
 
 
