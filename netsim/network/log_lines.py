@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -51,6 +51,8 @@ class LogLine:
     """ISO 8601 in UTC."""
     kind: str = "log"
     """Or that of an event of the network's own."""
+    goes_on: bool = False
+    """It belongs to the message of which the node's line before is a part."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -172,20 +174,26 @@ class LoggedError:
     text: str
 
 
-def logged_errors(lines: Iterable[LogLine]) -> Iterator[LoggedError]:
-    """The messages that these lines are: one with a traceback is logged in many."""
-    node, message = "", list[str]()
-    in_traceback = False
+def logged_errors(lines: Iterable[LogLine]) -> list[LoggedError]:
+    """The messages that these lines are; a traceback that is logged by itself belongs to the last.
+
+    Lines of several nodes may be mixed: each comes from a process of its own.
+    """
+    found: list[tuple[str, list[str]]] = []
+    last: dict[str, list[str]] = {}
+    in_traceback = set[str]()
     for line in lines:
-        indented = line.text[:1] in ("", " ", "\t")
-        goes_on = indented or line.text.startswith(_GOES_ON)
-        # A traceback ends with the exception, which is not indented.
-        is_exception = in_traceback and not goes_on
-        if message and (line.node != node or not (goes_on or is_exception)):
-            yield LoggedError(node, "\n".join(message))
-            message = []
         node = line.node
-        message.append(line.text)
-        in_traceback = goes_on and (in_traceback or line.text.startswith(_GOES_ON))
-    if message:
-        yield LoggedError(node, "\n".join(message))
+        starts_traceback = line.text.startswith(_GOES_ON)
+        indented = line.text[:1] in ("", " ", "\t")
+        # A traceback ends with the exception, which is not indented.
+        goes_on = line.goes_on or indented or starts_traceback or node in in_traceback
+        if node not in last or not goes_on:
+            last[node] = []
+            found.append((node, last[node]))
+        last[node].append(line.text)
+        if starts_traceback:
+            in_traceback.add(node)
+        elif not indented:
+            in_traceback.discard(node)
+    return [LoggedError(node, "\n".join(message)) for node, message in found]

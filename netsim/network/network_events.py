@@ -80,14 +80,14 @@ class NetworkEvents(ABC):
         """
         return self._logs.subscribe(events)
 
-    def logged(self, node: str, level: int, text: str) -> None:
-        line = self.kept(node, level, text)
+    def logged(self, node: str, level: int, text: str, goes_on: bool = False) -> None:
+        line = self.kept(node, level, text, goes_on)
         kind = "error" if level >= logging.ERROR else "log"
         self._events.publish(Event(line.time_ns, kind, node, line.text))
 
-    def kept(self, node: str, level: int, text: str) -> LogLine:
+    def kept(self, node: str, level: int, text: str, goes_on: bool = False) -> LogLine:
         """A line among those of a node, of what an event tells whoever listens."""
-        line = self._logs.add(LogLine(self.now(), node, level, text))
+        line = self._logs.add(LogLine(self.now(), node, level, text, goes_on=goes_on))
         if level >= logging.ERROR and len(self.errors) < ERRORS:
             self.errors.append(line)
         return line

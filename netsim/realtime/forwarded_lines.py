@@ -54,19 +54,19 @@ class ForwardedLines(logging.Handler):
         logging.disable(self._disabled)
         sys.stdout, sys.stderr = standard_streams(self.log)
 
-    def log(self, level: int, text: str) -> None:
-        """One line."""
+    def log(self, level: int, text: str, goes_on: bool = False) -> None:
+        """One line; `goes_on` where it is not the first of its message."""
         if self._channel.congested:
             self._lost += 1
             return
         if self._lost:
             lost, self._lost = self._lost, 0
             self.log(logging.WARNING, f"{lost} lines came too fast: lost")
-        self._channel.send(messages.Logged(self._node, level, text))
+        self._channel.send(messages.Logged(self._node, level, text, goes_on))
 
     def emit(self, record: logging.LogRecord) -> None:
-        for line in self.format(record).splitlines():
-            self.log(record.levelno, line)
+        for number, line in enumerate(self.format(record).splitlines()):
+            self.log(record.levelno, line, goes_on=number > 0)
 
 
 def _loggers() -> list[logging.Logger]:

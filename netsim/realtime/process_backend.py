@@ -327,8 +327,8 @@ class ProcessBackend:
                 self._reports.recorded(recording, batch)
             case messages.Captured(capture, batch):
                 self._reports.captured(capture, batch)
-            case messages.Logged(name, level, text):
-                self._reports.logged(name, level, text)
+            case messages.Logged(name, level, text, goes_on):
+                self._reports.logged(name, level, text, goes_on)
             case messages.Dial():
                 self._dialler.dial(node, message)
 

@@ -217,8 +217,11 @@ class Reports(Protocol):
     def carrier_changed(self, node: str, interface: str, up: bool, at: int) -> None:
         """An interface has lost or found its carrier."""
 
-    def logged(self, node: str, level: int, text: str) -> None:
-        """A node or its programs have logged a line; levels as in `logging`."""
+    def logged(self, node: str, level: int, text: str, goes_on: bool = False) -> None:
+        """A node or its programs have logged a line; levels as in `logging`.
+
+        It `goes_on` where it belongs to the message of the node's line before.
+        """
 
     def failed(self, text: str) -> None:
         """Something has failed that is no node's; `text` is for a person to read."""

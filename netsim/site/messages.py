@@ -330,6 +330,8 @@ class Logged:
     node: str
     level: int
     text: str
+    goes_on: bool = False
+    """It belongs to the message whose line came before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import ClassVar
 from netsim.interception.interception import Interception
 from netsim.virtual.computer_loop import ComputerLoop
 
-Forward = Callable[[str, int, str], None]
-"""Takes the name of a node, a level of `logging`, and one line."""
+Forward = Callable[[str, int, str, bool], None]
+"""Takes what `Reports.logged` does."""
 
 
 class NodeLogs(logging.Handler):
@@ -60,8 +60,8 @@ class NodeLogs(logging.Handler):
             loop = _loop_of_thread() or loop
         if loop in self.loops:
             assert isinstance(loop, ComputerLoop)
-            for line in self.format(record).splitlines():
-                self._forward(loop.name, record.levelno, line)
+            for number, line in enumerate(self.format(record).splitlines()):
+                self._forward(loop.name, record.levelno, line, number > 0)
         elif not isinstance(loop, ComputerLoop) and self is NodeLogs._installed[0]:
             _log_as_without_handlers(record)
 

@@ -11,7 +11,9 @@ from netsim.network.log_lines import LoggedError, logged_errors
 
 def lines(*texts: tuple[str, str]) -> list[LogLine]:
     return [
-        LogLine(0, node, logging.ERROR, line) for node, text in texts for line in text.split("\n")
+        LogLine(0, node, logging.ERROR, line, goes_on=number > 0)
+        for node, text in texts
+        for number, line in enumerate(text.split("\n"))
     ]
 
 
@@ -20,7 +22,7 @@ def chained() -> str:
         try:
             raise KeyError("first")
         except KeyError:
-            raise ValueError("second\n  of two lines") from None
+            raise ValueError("second\n  of three lines,\nnot all indented") from None
     except ValueError:
         return traceback.format_exc().rstrip()
 
@@ -38,7 +40,7 @@ def during() -> str:
 def test_a_message_with_its_traceback_is_one_error() -> None:
     for trace in (chained(), during()):
         messages = [("web", f"it failed\n{trace}"), ("web", "next"), ("db", "other"), ("db", trace)]
-        found = list(logged_errors(lines(*messages)))
+        found = logged_errors(lines(*messages))
         assert found == [
             *(LoggedError(node, text) for node, text in messages[:2]),
             LoggedError("db", f"other\n{trace}"),
@@ -47,7 +49,13 @@ def test_a_message_with_its_traceback_is_one_error() -> None:
 
 def test_plain_messages_stay_apart() -> None:
     messages = [("web", "a"), ("web", "b"), ("db", "c"), ("web", "d")]
-    assert list(logged_errors(lines(*messages))) == [
-        LoggedError(node, text) for node, text in messages
+    assert logged_errors(lines(*messages)) == [LoggedError(node, text) for node, text in messages]
+    assert logged_errors([]) == []
+
+
+def test_lines_of_several_computers_may_be_mixed() -> None:
+    web, db = (lines((node, f"it failed\n{chained()}")) for node in ("web", "db"))
+    mixed = [line for pair in zip(web, db, strict=True) for line in pair]
+    assert logged_errors(mixed) == [
+        LoggedError(node, f"it failed\n{chained()}") for node in ("web", "db")
     ]
-    assert list(logged_errors([])) == []

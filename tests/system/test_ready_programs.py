@@ -47,6 +47,9 @@ async def for_others():
 async def fails():
     raise LookupError("no stock")
 
+async def fails_in_two_lines():
+    raise LookupError("no stock\\nof these goods")
+
 async def fails_later():
     await asyncio.sleep(0.01)
     raise LookupError("no stock")
@@ -269,6 +272,18 @@ def test_a_program_that_exits_later_fails_a_scenario_that_does_not_expect_it(
     assert said.endswith("the disk is full")
     file.write_text(text + "expected_errors: [exit code 4]\n")
     assert execute(replace(load_scenario(file), time=time)).held
+
+
+@both_times
+def test_an_exception_of_two_lines_is_one_error(time: Time, tmp_path: Path) -> None:
+    two_computers(tmp_path, web="run: 'serve:fails_in_two_lines'", serve=SERVE)
+    file = tmp_path / "fails.yaml"
+    file.write_text("name: fails\ntopology: two.yaml\nsteps:\n  - wait: 1s\n")
+    (failed,) = execute(replace(load_scenario(file), time=time)).failures
+    assert failed.role == "errors"
+    first, *_, last = failed.seen.splitlines()
+    assert first == "web: run: serve:fails_in_two_lines ended with an exception"
+    assert last == "of these goods"
 
 
 def test_a_program_that_blocks_its_computer_is_named_with_its_line(tmp_path: Path) -> None:
