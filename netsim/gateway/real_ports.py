@@ -1,6 +1,6 @@
 """Real addresses that a network listens on, taken where the machine's network is.
 
-Nodes live in an empty one (`realtime/empty_network.py`): the supervisor takes them, for them.
+Nodes live in an empty one (`interception/empty_network.py`): the supervisor takes them, for them.
 """
 
 from __future__ import annotations

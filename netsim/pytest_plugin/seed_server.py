@@ -31,11 +31,11 @@ from typing import Any, Final, NoReturn, cast
 import pytest
 from _pytest._io import TerminalWriter
 
+from netsim.interception import empty_network
 from netsim.interception.drawn_order import Choice
 from netsim.pytest_plugin import steady_collection
 from netsim.pytest_plugin.seed_answers import Noted, SeedAnswer
 from netsim.pytest_plugin.seeds import OwnRun, SeedServer
-from netsim.realtime import empty_network
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.run_server import (
     PRELOADED,

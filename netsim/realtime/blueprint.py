@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netsim.realtime.empty_network import EmptyNetwork
+from netsim.interception.empty_network import EmptyNetwork
 from netsim.realtime.network_clock import NetworkClock
 from netsim.site.paths import PathFinder
 from netsim.topology.plan import NetworkPlan

@@ -17,7 +17,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnC
 from multiprocessing.reduction import DupFd
 from typing import Any, Final, Literal
 
-from netsim.realtime import empty_network
+from netsim.interception import empty_network
 from netsim.realtime.launcher import Reports
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import (

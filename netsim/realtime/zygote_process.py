@@ -28,8 +28,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from netsim.core.os_words import in_words
+from netsim.interception.empty_network import EmptyNetwork
 from netsim.realtime import zygote_messages as messages
-from netsim.realtime.empty_network import EmptyNetwork
 from netsim.realtime.encoding import Inbox, encode
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import become_subreaper, children, die_with_parent

@@ -34,7 +34,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from netsim.core.os_words import in_words
-from netsim.realtime.empty_network import EmptyNetwork
+from netsim.interception.empty_network import EmptyNetwork
 from netsim.realtime.process_tree import die_with_parent
 from netsim.scenario.steady_imports import SteadyImports
 

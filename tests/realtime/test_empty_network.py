@@ -21,7 +21,8 @@ import pytest
 
 from netsim import InvalidFileError, Network
 from netsim.aio.loop import HostLoopMixin
-from netsim.realtime import empty_network, zygote
+from netsim.interception import empty_network
+from netsim.realtime import zygote
 from netsim.realtime.launcher import StartMethod
 
 pytestmark = pytest.mark.asyncio
