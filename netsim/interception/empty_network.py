@@ -42,14 +42,22 @@ def enter() -> str:
     return entered.refusal or entered.leave(for_another=False)
 
 
+def is_entered() -> bool:
+    """Whether this process is in one, by what it did itself or what has forked it."""
+    return EmptyNetwork.is_here
+
+
 class EmptyNetwork:
     """One that this process has entered, and what it forks is to share, or to leave for another."""
+
+    is_here = False
 
     def __init__(self) -> None:
         self._may_all = False
         """It came with a user namespace, in which who makes it first may do everything."""
         self.refusal = self._enter()
         """Why this process is where it was."""
+        EmptyNetwork.is_here = not self.refusal
 
     def leave(self, *, for_another: bool) -> str:
         """A forked process does what its programs are to find done; why not, where that fails.

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from netsim.interception.audit_events import AuditListener
 from netsim.interception.c_functions import MethodReplacement, Replacement
+from netsim.interception.empty_network import is_entered
 from netsim.interception.environment import Presence
 from netsim.interception.memory_order import what_differs
 from netsim.interception.own_randomness import OwnRandomness
@@ -137,7 +138,8 @@ def _process(command: Any) -> _Described:
         frame = frame.f_back
     if frame is not None and asking in _LOOKS_AT_THE_MACHINE:
         return None
-    return "subprocess", f"started a process ({_text(command)})"
+    where = "" if is_entered() else ", in this machine's network"
+    return "subprocess", f"started a process ({_text(command)}){where}"
 
 
 def _bind(args: tuple[Any, ...]) -> _Described:

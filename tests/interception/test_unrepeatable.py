@@ -49,19 +49,24 @@ def test_a_place(
     installed.enter(computer("bob"))
     start_process()
     assert list(findings) == [
-        Finding("subprocess", "alice", "started a process (/bin/sh)"),
-        Finding("subprocess", "bob", "started a process (/bin/sh)"),
+        Finding("subprocess", "alice", "started a process (/bin/sh), in this machine's network"),
+        Finding("subprocess", "bob", "started a process (/bin/sh), in this machine's network"),
     ]
     (told, _) = map(str, findings)
     line = start_process.__code__.co_firstlineno + 1
-    assert told == f"alice: started a process (/bin/sh) ({Path(__file__).name}:{line})"
+    place = f"({Path(__file__).name}:{line})"
+    assert told == f"alice: started a process (/bin/sh), in this machine's network {place}"
 
 
 def test_a_process(installed: Interception, findings: Findings) -> None:
     installed.enter(computer())
     subprocess.run([sys.executable, "-I", "-S", "-c", ""], check=True, env={})
     assert list(findings) == [
-        Finding("subprocess", "alice", f"started a process ({sys.executable})")
+        Finding(
+            "subprocess",
+            "alice",
+            f"started a process ({sys.executable}), in this machine's network",
+        )
     ]
 
 
@@ -69,7 +74,9 @@ def test_a_process_by_other_means(installed: Interception, findings: Findings) -
     installed.enter(computer())
     pid = os.posix_spawn("/bin/sh", ["/bin/sh", "-c", ""], {})
     os.waitpid(pid, 0)
-    assert list(findings) == [Finding("subprocess", "alice", "started a process (/bin/sh)")]
+    assert list(findings) == [
+        Finding("subprocess", "alice", "started a process (/bin/sh), in this machine's network")
+    ]
 
 
 def test_a_socket_of_the_machine(installed: Interception, findings: Findings) -> None:

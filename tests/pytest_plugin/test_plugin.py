@@ -552,7 +552,10 @@ def test_what_may_differ_is_told_once(
         told = result.outlines[result.outlines.index(title) + 1 :]
         assert told[0].startswith("the order of sets of str and bytes, and hash(), as the hash")
         assert "; sets of plain objects, as they lie elsewhere" in told[0]
-        assert told[1] == "alice: started a process (true) (test_work.py:12)"
+        assert (
+            told[1]
+            == "alice: started a process (true), in this machine's network (test_work.py:12)"
+        )
         assert not [line for line in told[2:] if "order of" in line or "process" in line]
 
 
@@ -561,7 +564,7 @@ def test_what_may_differ_is_in_pytests_junit_file(shop: pytest.Pytester) -> None
     run(shop, "--junitxml=results.xml")
     (_, *cases) = ElementTree.parse(shop.path / "results.xml").iter("testcase")
     told = [each.attrib for case in cases for each in case.iter("property")]
-    process = "alice: started a process (true) (test_work.py:12)"
+    process = "alice: started a process (true), in this machine's network (test_work.py:12)"
     assert {"name": "netsim: another run may differ", "value": process} in told
 
 
