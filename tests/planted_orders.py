@@ -1,4 +1,4 @@
-"""Three programs with a mistake each, which only another order, or other times of packets, show."""
+"""Four programs with a mistake each, which only another order, or other times of packets, show."""
 
 from __future__ import annotations
 
@@ -48,6 +48,35 @@ ONE_PROGRAM = """\
 name: bank
 nodes: {app: {kind: computer, run: "bank:main"}, web: {kind: computer}}
 links: [{endpoints: [app, web], delay: 1ms}]
+"""
+
+TILL = """\
+import threading
+import time
+
+balance = 0
+
+
+def deposit():
+    global balance
+    time.sleep(1)
+    balance += 10
+
+
+def withdraw():
+    global balance
+    time.sleep(1)
+    if balance >= 10:
+        balance -= 10
+
+
+def main():
+    for function in (deposit, withdraw):
+        threading.Thread(target=function).start()
+
+
+def total():
+    return balance
 """
 
 STORE = """\
@@ -162,6 +191,11 @@ steps:
 def in_one_program(folder: Path) -> Path:
     """Two tasks that wake at the same time read, and write what they have read and more."""
     return _write(folder, BANK, ONE_PROGRAM, "app", "30")
+
+
+def in_threads(folder: Path) -> Path:
+    """One of two threads that wake at the same time looks for what the other brings."""
+    return _write(folder, TILL, ONE_PROGRAM, "app", "0")
 
 
 def across_a_network(folder: Path, jitter: str) -> Path:

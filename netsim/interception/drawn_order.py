@@ -1,4 +1,4 @@
-"""The order in which tasks run that are ready at one instant, drawn from the seed.
+"""The order in which tasks and threads run that are ready at one instant, drawn from the seed.
 
 In virtual time what happens at one instant is handled in one order, always the same. In the field
 microseconds decide. So a mistake that needs another order is never seen. Here what runs next is
@@ -7,8 +7,8 @@ chosen.
 What becomes ready belongs to a *chain*: a timer that is over begins one, so do packets that arrive,
 and whatever a step makes ready belongs to the chain of that step. Between chains there is a choice,
 as between events that have nothing to do with each other. Within a chain there is one only among
-steps of tasks, with no callback between them: callbacks keep their place, and none runs before one
-that an earlier chain has ready (docs/scenarios.md, "The order of tasks").
+steps of tasks and threads, with no callback between them: callbacks keep their place, and none runs
+before one that an earlier chain has ready (docs/scenarios.md, "The order of tasks").
 
 Without a swap the chain that runs goes on until nothing of it is ready, then the oldest does.
 """
@@ -42,6 +42,20 @@ _NAMED: Final = 3
 """Tasks that are shown of those that were passed over."""
 _MOST_KEPT: Final = 20_000
 _LAST_SHOWN: Final = 100
+
+
+class DrawnThread(Protocol):
+    """A thread of a program."""
+
+    def title(self) -> str:
+        """As the program calls it."""
+
+    def frames(self) -> list[tuple[CodeType, int]]:
+        """Code and line of those that are users', the outermost first."""
+
+
+Runs = asyncio.Task[Any] | DrawnThread
+"""What is chosen among."""
 
 
 class Choice(NamedTuple):
@@ -161,7 +175,7 @@ class Choices:
 class Draw(Protocol):
     """A way to choose."""
 
-    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
+    def __call__(self, tasks: Sequence[Runs | None], calls: int) -> int:
         """The position of what runs next; None: the one callback that may, of `calls` chains that
         begin with one."""
 
@@ -175,7 +189,7 @@ class UniformDraw:
     def __init__(self, stream: Random) -> None:
         self._stream = stream
 
-    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
+    def __call__(self, tasks: Sequence[Runs | None], calls: int) -> int:
         if None not in tasks:
             return self._stream.randrange(len(tasks))
         drawn = self._stream.randrange(len(tasks) - 1 + calls)
@@ -194,9 +208,7 @@ class PriorityDraw:
 
     def __init__(self, stream: Random, depth: int, length: int | None = None) -> None:
         self._stream = stream
-        self._priorities: weakref.WeakKeyDictionary[asyncio.Task[Any], float] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._priorities: weakref.WeakKeyDictionary[Runs, float] = weakref.WeakKeyDictionary()
         points = [
             int(2 ** stream.uniform(0, _CHANGE_EXPONENT))
             if length is None
@@ -208,7 +220,7 @@ class PriorityDraw:
         self.choices = 0
         """That were made."""
 
-    def __call__(self, tasks: Sequence[asyncio.Task[Any] | None], calls: int) -> int:
+    def __call__(self, tasks: Sequence[Runs | None], calls: int) -> int:
         if None in tasks:
             return tasks.index(None)  # the task that it wakes has a priority, too
         self.choices += 1
@@ -220,7 +232,7 @@ class PriorityDraw:
             highest = priorities.index(max(priorities))
         return highest
 
-    def _priority(self, task: asyncio.Task[Any]) -> float:
+    def _priority(self, task: Runs) -> float:
         priority = self._priorities.get(task)
         if priority is None:
             priority = self._priorities[task] = self._stream.random()
@@ -233,8 +245,8 @@ class Ready(NamedTuple):
     number: int
     """In the order in which they became so."""
     handle: asyncio.Handle
-    task: asyncio.Task[Any] | None
-    """The one that it goes on with."""
+    task: Runs | None
+    """The one that it goes on with, or the thread."""
 
 
 class DrawnOrder:
@@ -271,8 +283,8 @@ class DrawnOrder:
         """What becomes ready from now on comes from elsewhere."""
         self._current = None
 
-    def append(self, handle: asyncio.Handle) -> None:
-        """A handle has become ready."""
+    def append(self, handle: asyncio.Handle, thread: DrawnThread | None = None) -> None:
+        """A handle has become ready; `thread`, with which it goes on, where it is no task's."""
         chain = self._current
         if chain is None:
             chain = self._current = deque()
@@ -281,21 +293,39 @@ class DrawnOrder:
             self._chains.append(chain)
         self._count += 1
         self._length += 1
-        chain.append(Ready(self._count, handle, _task_of(handle._callback)))  # type: ignore[attr-defined]
+        runs = thread or _task_of(handle._callback)  # type: ignore[attr-defined]  # of every handle
+        chain.append(Ready(self._count, handle, runs))
 
     def take(self, now: int) -> asyncio.Handle:
         """Remove what runs next; `now` is network time in ns."""
-        chains = self._chains = [chain for chain in self._chains if chain]
-        candidates = self._candidates()
+        self._chains = [chain for chain in self._chains if chain]
+        return self._take(now, self._candidates())
+
+    def take_thread(self, now: int) -> asyncio.Handle | None:
+        """The same of threads only, where there is one: the loop itself waits for one of them."""
+        self._chains = [chain for chain in self._chains if chain]
+        threads = self._threads()
+        return self._take(now, threads) if threads else None
+
+    def _take(self, now: int, candidates: list[tuple[deque[Ready], int]]) -> asyncio.Handle:
         position = 0
         if len(candidates) > 1:
-            position = self._choose(now, [chain[index] for chain, index in candidates], chains)
+            position = self._choose(now, [chain[index] for chain, index in candidates])
         chain, index = candidates[position]
         taken = chain[index]
         del chain[index]
         self._current = self._running = chain
         self._length -= 1
         return taken.handle
+
+    def _threads(self) -> list[tuple[deque[Ready], int]]:
+        """Those that are ready."""
+        return [
+            (chain, index)
+            for chain in self._chains
+            for index, ready in enumerate(chain)
+            if ready.task is not None and not isinstance(ready.task, asyncio.Task)
+        ][:_MOST]
 
     def _candidates(self) -> list[tuple[deque[Ready], int]]:
         """What may run next: where it stands. First what does so without a swap."""
@@ -320,7 +350,8 @@ class DrawnOrder:
             may_call = may_call and not has_callback
         return found[:_MOST]
 
-    def _choose(self, now: int, ready: list[Ready], chains: list[deque[Ready]]) -> int:
+    def _choose(self, now: int, ready: list[Ready]) -> int:
+        chains = self._chains
         oldest = min(chain[0].number for chain in chains)
         if oldest != self._oldest:
             self._oldest, self._passed = oldest, 0
@@ -356,7 +387,7 @@ def _task_of(callback: Any) -> asyncio.Task[Any] | None:
     return None
 
 
-def _led_to(ready: Ready) -> asyncio.Task[Any] | None:
+def _led_to(ready: Ready) -> Runs | None:
     """The task that a handle goes on with, or that waits for the future which it is about."""
     if ready.task is not None:
         return ready.task
@@ -375,4 +406,6 @@ def _waiting(ready: Ready) -> Waiting:
     if task is None:
         callback = ready.handle._callback  # type: ignore[attr-defined]
         return Waiting(getattr(callback, "__qualname__", "a callback"), ())
+    if not isinstance(task, asyncio.Task):
+        return Waiting(task.title(), tuple(task.frames()))
     return Waiting(task.get_name(), tuple(awaiting_frames(task)))

@@ -32,9 +32,10 @@ def _is_built_in(name: str) -> bool:
 
 
 async def call_beside(folder: str, reference: str, arguments: dict[str, Any]) -> Any:
-    """Await `module:attr` with these keyword arguments; modules in `folder` come first."""
+    """What `module:attr` gives with these keyword arguments; modules in `folder` come first."""
     from netsim.site.applications import look_up  # aiohttp, which reading a file needs not
+    from netsim.site.plain_functions import run_function
 
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    return await look_up(reference)(**arguments)
+    return await run_function(reference, look_up(reference), kwargs=arguments)

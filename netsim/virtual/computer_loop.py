@@ -18,6 +18,7 @@ from netsim.site.paths import PathFinder
 from netsim.sockets.machine import Wait, refuse_to_block
 from netsim.virtual.blocked_loop import BlockedLoop
 from netsim.virtual.kernel_descriptors import KernelDescriptors
+from netsim.virtual.strand import Strand
 from netsim.virtual.thread_loop import LoopOnComputer, become_thread_loop
 from netsim.virtual.timeline import Schedule, Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop
@@ -254,6 +255,7 @@ class DrawnLoop(ComputerLoop):
             order.append(handle)
         self._ready = order  # type: ignore[assignment]  # all of a deque that loops use
         self._drawn = order
+        self.strands.line_up = self._line_up
 
     def wake(self) -> None:
         """There is something to run now."""
@@ -265,6 +267,8 @@ class DrawnLoop(ComputerLoop):
         """As any computer's; packets that have come begin a chain."""
         self._drawn.begin_chain()
         super().step()
+        if self._blocked.is_blocked and not self.is_paused:
+            self._run_threads()
         self._drawn.begin_chain()
 
     def _come_up(self, now: int, _: None, __: bytes) -> None:
@@ -274,9 +278,31 @@ class DrawnLoop(ComputerLoop):
         self._drawn.begin_chain()
         super()._timer_due(now, timer, _)
 
+    def _waking_due(self, now: int, timer: Timer, _: bytes) -> None:
+        self._drawn.begin_chain()
+        super()._waking_due(now, timer, _)
+
+    def _line_up(self, strand: Strand) -> None:
+        self._drawn.append(asyncio.Handle(strand.go_on, (), self), strand)
+        self.wake()
+
+    def _run_threads(self) -> None:
+        """The loop waits, in the midst of a step, for what one of them holds."""
+        for _ in range(len(self._drawn)):
+            handle = self._drawn.take_thread(self.timeline.now)
+            if handle is None:
+                return
+            self.enter()
+            try:
+                handle._run()
+            finally:
+                self.leave()
+
     def _run_ready(self) -> None:
         take, now = self._drawn.take, self.timeline.now
         for _ in range(len(self._drawn)):
+            if not self._drawn:
+                return  # it was blocked meanwhile, and threads have run
             handle = take(now)
             if not handle.cancelled():
                 handle._run()

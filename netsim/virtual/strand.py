@@ -16,7 +16,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.core.errors import DeadlockError, OutsideError
@@ -159,7 +159,7 @@ class Strand:
             return False
         if self._is_parked and not self._is_woken:
             self._is_woken = True
-            self._strands.loop.timeline.wake(self)
+            self._strands.line_up(self)
         return True
 
     def step(self) -> None:
@@ -168,14 +168,19 @@ class Strand:
         if loop.is_paused and not loop.is_over:
             self._strands.held_back.append(self)
             return
-        self._is_woken = False
-        if self.is_over or self._is_lost or loop.is_over:
+        if loop.is_over:
             return
         loop.enter()
         try:
-            self.run()
+            self.go_on()
         finally:
             loop.leave()
+
+    def go_on(self) -> None:
+        """The same, where its computer was entered already."""
+        self._is_woken = False
+        if not (self.is_over or self._is_lost or self._strands.loop.is_over):
+            self.run()
 
     def run(self) -> None:
         """Let it run, on behalf of who has the baton, until it parks or ends."""
@@ -201,6 +206,15 @@ class Strand:
     def stand(self) -> Iterator[tuple[FrameType, int]]:
         """Where it is, the innermost frame first."""
         return traceback.walk_stack(sys._current_frames().get(self.ident))
+
+    def frames(self) -> list[tuple[CodeType, int]]:
+        """As `DrawnThread`."""
+        stand = [
+            (frame, number)
+            for frame, number in self.stand()
+            if users_line(lines_of([(frame, number)]))
+        ]
+        return [(frame.f_code, number) for frame, number in reversed(stand)]
 
     def line(self) -> str:
         """`shop.py:12`, the innermost of a user's."""
@@ -271,6 +285,8 @@ class Strands:
         """In the order in which they were started."""
         self.held_back: list[Strand] = []
         """Woken while the computer was paused."""
+        self.line_up: Callable[[Strand], None] = loop.timeline.wake
+        """Have one that was woken go on in its turn."""
         self.take_loop: Callable[[object], None] = _no_loop
         self._after: dict[Strand, Callable[[], None]] = {}
 
@@ -313,7 +329,7 @@ class Strands:
         """The computer is no longer paused."""
         held, self.held_back = self.held_back, []
         for strand in held:
-            self.loop.timeline.wake(strand)
+            self.line_up(strand)
 
     def lose_running(self) -> list[Strand]:
         """Whoever runs now is waited for no more."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from planted_orders import across_a_network, in_one_program, of_both
+from planted_orders import across_a_network, in_one_program, in_threads, of_both
 
 from netsim.scenario.load_scenario import load_scenario
 from netsim.scenario.order_search import search_orders, shrink, with_lengths
@@ -68,6 +68,21 @@ def test_the_run_that_counts_choices_leaves_no_files(tmp_path: Path) -> None:
         "out.seed-3.csv",
         "out.seed-4.csv",
     ]
+
+
+def test_threads_that_are_ready_at_one_instant_are_drawn_as_tasks_are(
+    tmp_path: Path, pool: Pool
+) -> None:
+    file = in_threads(tmp_path)
+    assert not failing(pool, file, None, range(1, 6))
+    for order in ("random", "pct:2"):
+        assert 0 < len(failing(pool, file, order, range(1, 21))) < 20
+    found = search_orders(pool, load_scenario(file), seed=1, progress=lambda runs: None)
+    assert not found.result.held
+    (swap,) = found.result.swaps
+    assert swap["ran"]["task"].startswith("thread ")
+    assert swap["ran"]["stack"][-1] == "bank.py:15 in withdraw"
+    assert [each["stack"][-1] for each in swap["before"]] == ["bank.py:9 in deposit"]
 
 
 def test_across_a_network_it_is_found_with_jitter(tmp_path: Path, pool: Pool) -> None:

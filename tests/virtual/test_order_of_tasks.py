@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,27 @@ async def names_of_who_ran() -> list[int]:
     return ran
 
 
+async def names_of_threads_that_ran() -> list[int]:
+    ran: list[int] = []
+    lock = threading.Lock()
+
+    def step(number: int) -> None:
+        time.sleep(1)
+        ran.append(number)
+        with lock:
+            time.sleep(1)
+
+    threads = [threading.Thread(target=step, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    await asyncio.sleep(2.5)
+    with lock:  # the loop waits for all of them, and they go on
+        assert len(ran) == len(threads)
+    for thread in threads:
+        thread.join()
+    return ran
+
+
 def play(plan: NetworkPlan, function: Any, seed: int, order: str | None, trace: str = "") -> Any:
     async def main() -> Any:
         async with Network(plan, time="virtual", seed=seed, order=order) as network:
@@ -51,12 +74,13 @@ def test_an_update_is_lost_in_some_orders_and_never_in_asyncios(plan: NetworkPla
     assert min(found["pct:2"]) < 30
 
 
-def test_a_seed_is_one_order(plan: NetworkPlan) -> None:
+@pytest.mark.parametrize("function", [names_of_who_ran, names_of_threads_that_ran])
+def test_a_seed_is_one_order(plan: NetworkPlan, function: Any) -> None:
     for order in ("random", "pct:3"):
-        first = [play(plan, names_of_who_ran, seed, order) for seed in range(8)]
-        assert first == [play(plan, names_of_who_ran, seed, order) for seed in range(8)]
+        first = [play(plan, function, seed, order) for seed in range(8)]
+        assert first == [play(plan, function, seed, order) for seed in range(8)]
         assert len({tuple(ran) for ran in first}) > 4
-    assert play(plan, names_of_who_ran, 1, None) == list(range(6))
+    assert play(plan, function, 1, None) == list(range(6))
 
 
 def test_the_order_of_one_computer_is_its_own(plan: NetworkPlan) -> None:
