@@ -600,7 +600,7 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "real program": (at_a("run: ▶[nginx]"), ["real programs is not there yet"]),
     "file of a program": (
         at_a("run: ▶server.py"),
-        ["`server.py`: nodes run no real programs", "for example `server:main` for its `async def"],
+        ["`server.py`: nodes run no real programs", "for example `server:main` for its `main()`"],
     ),
     "command line": (
         at_a("run: ▶[python3, ./shop/server.py]"),
