@@ -19,8 +19,9 @@ from netsim.core.units import (
     quantity_pattern,
 )
 from netsim.topology import json_forms as forms
+from netsim.topology.addresses import ip_address
 from netsim.topology.naming import check_attribute
-from netsim.topology.values import Endpoint, endpoint, ip_address, node_name
+from netsim.topology.values import Endpoint, endpoint, node_name
 
 _METHOD: Final = re.compile(r"[A-Za-z]{1,20}")
 _LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?"

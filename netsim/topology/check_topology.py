@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from netsim.topology.addresses import Prefix
 from netsim.topology.addressing import addressed_ends, assign_addresses
 from netsim.topology.checked_topology import (
     DEFAULT_CONVERGENCE_NS,
@@ -26,7 +27,6 @@ from netsim.topology.network_checks import (
 )
 from netsim.topology.read_words import read_words
 from netsim.topology.topology_words import AddressingWords
-from netsim.topology.values import Prefix
 
 
 def check_topology(written: Any, findings: Findings, *, file: str, folder: Path) -> Topology:

@@ -19,8 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from netsim.topology import addresses, naming, values
 from netsim.topology import json_forms as forms
-from netsim.topology import naming, values
 from netsim.topology.checked_topology import LOOPBACK
 from netsim.topology.kinds import Kind
 from netsim.topology.link_words import LinkDefaultWords, LinkWords
@@ -54,11 +54,11 @@ InterfaceName = Annotated[
 
 
 HostAddress = Annotated[
-    values.HostAddress,
-    PlainValidator(values.host_address),
+    addresses.HostAddress,
+    PlainValidator(addresses.host_address),
     WithJsonSchema(forms.HOST_ADDRESS),
 ]
-NextHop = Annotated[bytes | str, PlainValidator(values.next_hop), WithJsonSchema(forms.NEXT_HOP)]
+NextHop = Annotated[bytes | str, PlainValidator(addresses.next_hop), WithJsonSchema(forms.NEXT_HOP)]
 Order = Annotated[str, PlainValidator(values.order), WithJsonSchema(forms.ORDER)]
 OwnPackage = Annotated[str, PlainValidator(values.own_package), WithJsonSchema(forms.PACKAGE)]
 Variable = Annotated[str, PlainValidator(values.variable_name), WithJsonSchema(forms.VARIABLE)]
@@ -164,8 +164,8 @@ class RouteWords(Words):
     """A route that a person wrote, as in netplan: `{to: 10.9.0.0/16, via: r2}`."""
 
     to: Annotated[
-        values.Prefix,
-        PlainValidator(values.route_target),
+        addresses.Prefix,
+        PlainValidator(addresses.route_target),
         WithJsonSchema(forms.ROUTE_TARGET),
     ] = Field(examples=["10.9.0.0/16"])
     """The network, or `default`."""
@@ -312,8 +312,8 @@ class AddressingWords(Words):
 
     pool: (
         Annotated[
-            values.Prefix,
-            PlainValidator(values.pool),
+            addresses.Prefix,
+            PlainValidator(addresses.pool),
             WithJsonSchema(forms.PREFIX),
         ]
         | None
@@ -322,7 +322,7 @@ class AddressingWords(Words):
     prefix: (
         Annotated[
             int,
-            PlainValidator(values.subnet_length),
+            PlainValidator(addresses.subnet_length),
             WithJsonSchema(forms.SUBNET_LENGTH),
         ]
         | None
