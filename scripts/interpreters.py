@@ -150,7 +150,7 @@ def wrapped(root: Path) -> list[str]:
         return []
     shared = [Path(each) for each in ("/proc", "/dev", "/sys", "/etc/resolv.conf", "/etc/hosts")]
     shared += [ROOT, *of_git(), *of_pip()]
-    mounts = []
+    mounts = [f"mount --rbind '{root}' '{root}'"]
     for path in shared:
         if path.exists():
             inside = Path(f"{root}{path}")
@@ -159,7 +159,9 @@ def wrapped(root: Path) -> list[str]:
                 make = f"mkdir -p '{inside.parent}'; touch '{inside}'"
             mounts.append(f"{make}; mount --rbind '{path}' '{inside}'")
     mounts.append(f"mount -t tmpfs tmpfs '{root}/run'")
-    enter = f"exec chroot '{root}' env -C '{ROOT}' HOME=/root \"$@\""
+    # Not chroot: the kernel makes no user namespace for who is in one (user_namespaces(7)).
+    mounts += [f"cd '{root}'", "pivot_root . .", "umount -l ."]
+    enter = f"exec env -C '{ROOT}' HOME=/root \"$@\""
     return ["unshare", "--mount", "sh", "-ec", "; ".join([*mounts, enter]), "sh"]
 
 
