@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _LOOK: Final = 1.0
 """Seconds of real time between looks at a thread that does not come back."""
 _STUCK_LOOKS: Final = 3
-"""So many, in which it has not computed, and it waits for what virtual time does not know."""
+"""So many, in which nothing has computed, and it waits for what virtual time does not know."""
+_BUSY: Final = 0.05
+"""Of the real time: with less the process does not compute."""
 _OURS: Final = os.path.dirname(os.path.dirname(__file__))
 _POLLS: Final = 100
 """A thread may look so often in vain, and then it has to let time go on."""
@@ -111,7 +113,7 @@ class Strand:
         """Nobody waits for it any more."""
         self._polls = 0
         self._looks = 0
-        self._ticks = -1
+        self._computed = 0.0
 
     # In the thread
 
@@ -189,7 +191,7 @@ class Strand:
         waiter, running = strands.current, strands.running
         strands.current = strands.running = self
         lender = interception.lend(self.ident)
-        self._looks, self._ticks = 0, -1
+        self._looks = 0
         try:
             self._baton.lend(self._look if lender == strands.home else None)
         except BaseException as error:  # noqa: BLE001  # it is raised where the network runs on
@@ -257,9 +259,13 @@ class Strand:
         """Does the thread that runs compute, or wait in C for what only others can do?"""
         running = self._strands.running
         assert running is not None, "it has been lent the baton"
-        state, ticks = _state(running._native)
-        if state != "S" or ticks != self._ticks or running.has_children():
-            self._looks, self._ticks = 0, ticks
+        # Of the whole process: a library may compute in threads of its own, and wait for these.
+        computed = _computed()
+        is_busy = computed - self._computed > _BUSY * _LOOK
+        self._computed = computed
+        has_children = any(each.has_children() for each in self._strands.alive)
+        if is_busy or has_children or _state(running._native) != "S":
+            self._looks = 0
             return
         self._looks += 1
         if self._looks >= _STUCK_LOOKS:
@@ -383,13 +389,18 @@ def _end_some_time(ident: int) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(SystemExit))
 
 
-def _state(native: int) -> tuple[str, int]:
-    """Of a thread, as the kernel says ("S": it waits), and its computing time; proc(5)."""
+def _state(native: int) -> str:
+    """Of a thread, as the kernel says ("S": it waits); proc(5)."""
     try:
-        fields = Path(f"/proc/self/task/{native}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/self/task/{native}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return "", 0
-    return fields[0], int(fields[11]) + int(fields[12])
+        return ""
+
+
+def _computed() -> float:
+    """Seconds of CPU time that this process has had, in all of its threads."""
+    times = os.times()
+    return times.user + times.system
 
 
 def _has_children(native: int) -> bool:

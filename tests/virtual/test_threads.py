@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import functools
+import hashlib
 import json
 import os
 import queue
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -337,6 +341,79 @@ def test_who_waits_in_c_is_named_and_hangs_nothing(
             time.sleep(0.01)
         os.close(reader)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_who_waits_for_a_library_that_computes_in_threads_of_its_own_is_let(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(strand, "_LOOK", 0.2)
+    looks: list[float] = []
+    computed = strand._computed
+
+    def counted() -> float:
+        looks.append(computed())
+        return looks[-1]
+
+    monkeypatch.setattr(strand, "_computed", counted)
+    reader, writer = os.pipe()
+
+    def compute() -> None:
+        while len(looks) < 8:  # more than would end a run
+            hashlib.pbkdf2_hmac("sha256", b"", b"", 50_000)
+        os.write(writer, b"7")
+
+    async def program() -> bytes:
+        return await asyncio.to_thread(os.read, reader, 1)
+
+    library = threading.Thread(target=compute)
+    library.start()
+    try:
+        assert on_a_computer(program) == b"7"
+    finally:
+        library.join()
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_database_that_another_thread_has_locked_is_named_with_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strand, "_LOOK", 0.2)
+    path = str(tmp_path / "shop.db")
+
+    def hold() -> None:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("create table orders (item)")
+            database.execute("begin immediate")
+            time.sleep(10)
+            database.rollback()
+
+    def write(timeout: float) -> int:
+        with contextlib.closing(sqlite3.connect(path, timeout=timeout)) as database:
+            for attempt in range(100):
+                try:
+                    database.execute("insert into orders values (1)")
+                    return attempt
+                except sqlite3.OperationalError:
+                    time.sleep(1)
+        raise AssertionError("it is never free")
+
+    async def program(timeout: float) -> int:
+        holds = threading.Thread(target=hold)
+        holds.start()
+        attempts = await asyncio.to_thread(write, timeout)
+        await asyncio.to_thread(holds.join)
+        return attempts
+
+    assert on_a_computer(functools.partial(program, 0)) == 10
+    os.unlink(path)
+    line = write.__code__.co_firstlineno + 4
+    before = threading.active_count()
+    told = rf"test_threads.py:{line} for .* has locked \(sqlite3.connect\(…, timeout=0\)"
+    with pytest.raises(DeadlockError, match=told):
+        on_a_computer(functools.partial(program, 3))
+    while threading.active_count() > before:  # it waits in C for the rest of its 3 s
+        time.sleep(0.01)
 
 
 def test_a_thread_that_computes_for_ever_is_ended_and_named(
