@@ -10,14 +10,8 @@ from typing import Any
 
 import pytest
 
-from netsim.interception.drawn_order import (
-    Choice,
-    Choices,
-    Draw,
-    DrawnOrder,
-    PriorityDraw,
-    UniformDraw,
-)
+from netsim.interception.drawn_order import Choice, Choices, DrawnOrder
+from netsim.interception.order_draws import Draw, PriorityDraw, UniformDraw
 
 
 class Loop(asyncio.SelectorEventLoop):

@@ -194,7 +194,7 @@ def test_tests_that_start_a_thread_run_here_and_that_is_told(lan: pytest.Pyteste
 
 PCT = """
 import asyncio, pytest
-from netsim.interception.drawn_order import PriorityDraw
+from netsim.interception.order_draws import PriorityDraw
 
 lengths = []
 draw = PriorityDraw.__init__
