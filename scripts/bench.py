@@ -343,11 +343,13 @@ def main() -> None:
         "cores": os.cpu_count(),
         "rounds": options.rounds,
     }
-    for name in options.what or MEASUREMENTS:
+    wanted = options.what or list(MEASUREMENTS)
+    for name in wanted:
         print(f"{name} …", file=sys.stderr)
         results[name] = MEASUREMENTS[name](options.rounds)
     document = json.dumps(results, indent=2)
-    print(document)
+    print(document, flush=True)
+    print(f"measured: {', '.join(wanted)}", file=sys.stderr)
     if options.json:
         options.json.write_text(document + "\n")
 
