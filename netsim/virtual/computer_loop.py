@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
 import sys
 from asyncio import events
@@ -64,7 +65,7 @@ class ComputerLoop(LoopOnComputer):
         self, sig: int, callback: Callable[..., Any], *args: Any
     ) -> None:
         """As asyncio, for signals that a program on this computer sends to itself."""
-        if asyncio.iscoroutine(callback) or asyncio.iscoroutinefunction(callback):
+        if asyncio.iscoroutine(callback) or inspect.iscoroutinefunction(callback):
             raise TypeError("coroutines cannot be used with add_signal_handler()")
         self._refuse_when_closed()
         assert self.environment.signals is not None, "a computer has a name"

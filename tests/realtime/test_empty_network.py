@@ -26,6 +26,8 @@ from netsim.realtime import zygote
 from netsim.realtime.launcher import StartMethod
 
 pytestmark = pytest.mark.asyncio
+FORKS = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+"""A worker of pytest-xdist has threads; from Python 3.12 on a fork warns of them."""
 NET = (
     "name: alone\nnodes: {alice: {kind: computer}, bob: {kind: computer}}\nlinks: [[alice, bob]]\n"
 )
@@ -234,6 +236,7 @@ async def test_where_it_is_refused_that_is_told(file: Path, method: StartMethod)
     ]
 
 
+@FORKS
 async def test_root_without_the_right_does_as_an_ordinary_user(file: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("for root")
@@ -293,6 +296,7 @@ def standing() -> list[Any]:
     ]
 
 
+@FORKS
 async def test_an_ordinary_user_stays_who_he_is_and_may_do_no_more() -> None:
     outside = os.stat("/proc/self/ns/net").st_ino
 
