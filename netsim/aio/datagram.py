@@ -15,6 +15,7 @@ from netsim.aio.host_loop import HostLoop
 from netsim.sockets import os_errors
 from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.socket_facade import SocketFacade
+from netsim.stack.port_sharing import Sharing
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.udp_layer import UdpSocket
 from netsim.wire.address import UNSPECIFIED, IpAddress, is_multicast_ip, parse_ip
@@ -25,6 +26,7 @@ def open_datagram_socket(
     local_addr: tuple[str, int] | None,
     remote_addr: tuple[str, int] | None,
     family: int,
+    sharing: Sharing,
 ) -> UdpSocket:
     """Bind and connect as `create_datagram_endpoint` is told; OSError as of the system calls."""
     if local_addr is None and remote_addr is None and family == socket.AF_UNSPEC:
@@ -48,7 +50,7 @@ def open_datagram_socket(
     try:
         if remote is not None and address is None:
             address = loop.host.ip.source_for(remote[0])
-        udp_socket = loop.host.udp.bind(address, port)
+        udp_socket = loop.host.udp.bind(address, port, sharing)
     except SocketError as error:
         raise os_errors.of_stack(error) from error
     if remote is not None:

@@ -33,6 +33,7 @@ from netsim.sockets import descriptors
 from netsim.sockets.hosts_table import HostsTable, socket_address
 from netsim.sockets.os_errors import bind_error
 from netsim.stack.host import Host
+from netsim.stack.port_sharing import Sharing
 from netsim.stack.socket_errors import SocketError
 from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.tcp_socket import TcpSocket
@@ -218,10 +219,11 @@ class HostLoopMixin(SocketMethods):
             self.hosts_table.getaddrinfo(each, port, family, socket.SOCK_STREAM, 0, flags)[0][4]
             for each in hosts
         ]
+        sharing = Sharing.PORT if reuse_port else Sharing.NOTHING
         listeners: list[Listener] = []
         try:
             for address, number in dict.fromkeys(wanted):
-                listeners.append(self._listen(parse_ip(address), number, backlog))
+                listeners.append(self._listen(parse_ip(address), number, backlog, sharing))
         except OSError:
             for listener in listeners:
                 listener.close(self.network_now())
@@ -231,12 +233,14 @@ class HostLoopMixin(SocketMethods):
             await server.start_serving()
         return server
 
-    def _listen(self, address: IpAddress, port: int, backlog: int) -> Listener:
+    def _listen(self, address: IpAddress, port: int, backlog: int, sharing: Sharing) -> Listener:
         anywhere = address == UNSPECIFIED
         if not anywhere and not self.host.ip.is_local(address):
             raise bind_error(errno.EADDRNOTAVAIL, socket_address((address, port)))
         try:
-            return self.host.tcp.listen(None if anywhere else address, port, backlog=backlog)
+            return self.host.tcp.listen(
+                None if anywhere else address, port, backlog=backlog, sharing=sharing
+            )
         except SocketError as error:
             raise bind_error(error.errno, socket_address((address, port))) from error
 
@@ -256,7 +260,8 @@ class HostLoopMixin(SocketMethods):
         sock: socket.socket | None = None,
     ) -> tuple[DatagramTransport, asyncio.BaseProtocol]:
         if sock is None:
-            udp_socket = open_datagram_socket(self, local_addr, remote_addr, family)
+            sharing = Sharing.PORT if reuse_port else Sharing.NOTHING
+            udp_socket = open_datagram_socket(self, local_addr, remote_addr, family, sharing)
         else:
             if local_addr or remote_addr or family or proto or flags or allow_broadcast:
                 raise ValueError(

@@ -70,7 +70,7 @@ class DatagramEndpoint(Endpoint):
 
     def _open(self, address: IpAddress | None, port: int) -> UdpSocket:
         try:
-            udp = self.machine.host.udp.bind(address, port)
+            udp = self.machine.host.udp.bind(address, port, self.sharing())
         except SocketError as error:
             raise of_stack(error) from error
         self.udp = udp

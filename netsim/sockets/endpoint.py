@@ -17,6 +17,7 @@ from netsim.sockets.machine import Machine, WaitQueue
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.packet_info import Ancillary, refusal
 from netsim.sockets.socket_facade import SocketFacade
+from netsim.stack.port_sharing import Sharing
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
 Name = tuple[Any, ...]
@@ -41,6 +42,8 @@ class Message(NamedTuple):
         return self.size if flags & socket.MSG_TRUNC and self.size else len(self.data)
 
 
+_REUSE_ADDRESS: Final = (socket.SOL_SOCKET, socket.SO_REUSEADDR)
+_REUSE_PORT: Final = (socket.SOL_SOCKET, getattr(socket, "SO_REUSEPORT", 15))
 LOOPBACK: Final = b"\x7f\x00\x00\x01"
 
 
@@ -144,6 +147,13 @@ class Endpoint(ABC):
             value = self.take_error() or 0
             return value.to_bytes(4, "little")[:size] if size else value
         return options.getsockopt(level, option, size)
+
+    def sharing(self) -> Sharing:
+        """As the options say that were set."""
+        options = self._alive()
+        return (Sharing.ADDRESS if options.getsockopt(*_REUSE_ADDRESS) else Sharing.NOTHING) | (
+            Sharing.PORT if options.getsockopt(*_REUSE_PORT) else Sharing.NOTHING
+        )
 
     @abstractmethod
     def take_error(self) -> int | None:

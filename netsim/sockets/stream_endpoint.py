@@ -23,7 +23,6 @@ from netsim.stack.tcp.listener import Listener
 from netsim.stack.tcp.tcp_socket import TcpSocket
 from netsim.wire.address import LIMITED_BROADCAST, UNSPECIFIED, is_multicast_ip
 
-_REUSE_ADDRESS: Final = (socket.SOL_SOCKET, socket.SO_REUSEADDR)
 _MAXIMUM_SEGMENT: Final = (socket.IPPROTO_TCP, socket.TCP_MAXSEG)
 _BLOCKING_READ: Final = select.POLLIN | select.POLLRDHUP
 
@@ -57,18 +56,15 @@ class StreamEndpoint(Endpoint):
 
     def bind(self, address: Any) -> None:
         """OSError as of bind(2): EINVAL, EADDRINUSE, EADDRNOTAVAIL."""
-        options = self._alive()
+        self._alive()
         ip, port = self.place(address, is_local=True)
         if self._bound or self.connection or self.listener:
             raise system_error(errno.EINVAL)
         host = self.machine.host
         if ip != UNSPECIFIED and not host.ip.is_local(ip):
             raise system_error(errno.EADDRNOTAVAIL)
-        may_share = bool(options.getsockopt(*_REUSE_ADDRESS))
         try:
-            self._bound = host.tcp.bind(
-                None if ip == UNSPECIFIED else ip, port, may_share=may_share
-            )
+            self._bound = host.tcp.bind(None if ip == UNSPECIFIED else ip, port, self.sharing())
         except SocketError as error:
             raise of_stack(error) from error
 
@@ -82,7 +78,9 @@ class StreamEndpoint(Endpoint):
             return
         local = (None, 0) if self._bound is None else self._bound.local
         try:
-            listener = self.machine.host.tcp.listen(*local, backlog=max(backlog, 0))
+            listener = self.machine.host.tcp.listen(
+                *local, backlog=max(backlog, 0), sharing=self.sharing()
+            )
         except SocketError as error:
             raise of_stack(error) from error
         self.listener = listener

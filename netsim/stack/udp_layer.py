@@ -11,6 +11,7 @@ from netsim.stack.fragmentation import PathMtuDiscovery
 from netsim.stack.icmp_layer import Icmp
 from netsim.stack.interface import Interface
 from netsim.stack.ip_layer import DEFAULT_TTL, Ip
+from netsim.stack.port_sharing import Sharing, overlap, share_of
 from netsim.stack.recently_closed import RecentlyClosed
 from netsim.stack.socket_errors import (
     AddressInUseError,
@@ -52,9 +53,10 @@ class UdpError(NamedTuple):
 class UdpSocket:
     """One bound socket. `inbox` and `errors` fill as packets come; reading is popping."""
 
-    def __init__(self, owner: Udp, local: tuple[IpAddress | None, int]) -> None:
+    def __init__(self, owner: Udp, local: tuple[IpAddress | None, int], sharing: Sharing) -> None:
         self._owner = owner
         self.local = local
+        self.sharing = sharing
         self.remote: tuple[IpAddress, int] | None = None
         self.inbox: deque[Datagram] = deque()
         self.errors: deque[UdpError] = deque(maxlen=64)
@@ -116,28 +118,38 @@ class Udp:
         self._random = random
         self._ready = ready
         self._count = count
-        self._sockets: dict[tuple[IpAddress | None, int], UdpSocket] = {}
+        self._sockets: dict[tuple[IpAddress | None, int], list[UdpSocket]] = {}
+        """In the order in which they were bound; several where they share a port."""
         self._recently_closed = RecentlyClosed()
 
     def sockets(self) -> list[UdpSocket]:
-        """Every open socket, oldest first."""
-        return list(self._sockets.values())
+        """Every open socket, oldest first where they do not share a port."""
+        return [socket for sockets in self._sockets.values() for socket in sockets]
 
-    def bind(self, address: IpAddress | None, port: int) -> UdpSocket:
-        """Open a socket on one address, or on all with None; port 0 takes a free one."""
+    def bind(
+        self, address: IpAddress | None, port: int, sharing: Sharing = Sharing.NOTHING
+    ) -> UdpSocket:
+        """Open a socket on one address, or on all with None; port 0 takes a free one.
+
+        AddressInUseError where somebody has the port with whom it is not shared.
+        """
         if address is not None and not self._ip.is_local(address):
             raise AddressNotAvailableError("that address does not belong to this host")
         if port == 0:
             port = self._free_port(address)
-        elif self._is_taken(address, port):
+        elif self._is_taken(address, port, sharing):
             raise AddressInUseError(f"UDP port {port} is in use")
-        socket = self._sockets[address, port] = UdpSocket(self, (address, port))
+        socket = UdpSocket(self, (address, port), sharing)
+        self._sockets.setdefault(socket.local, []).append(socket)
         return socket
 
     def close(self, socket: UdpSocket) -> None:
         """Forget a socket."""
-        if self._sockets.get(socket.local) is socket:
-            del self._sockets[socket.local]
+        sockets = self._sockets.get(socket.local, [])
+        if socket in sockets:
+            sockets.remove(socket)
+            if not sockets:
+                del self._sockets[socket.local]
             self._recently_closed.note(socket.local, socket.last_sent)
         self._ready.pop(socket, None)
 
@@ -172,8 +184,8 @@ class Udp:
         pseudo_sum = pseudo_header_sum(header.source, header.destination, ipv4.PROTOCOL_UDP)
         datagram = udp.parse(payload, pseudo_sum)
         source = (header.source, datagram.source_port)
-        socket = self._find(header.destination, datagram.destination_port)
-        if socket is None or (socket.remote is not None and socket.remote != source):
+        socket = self._find((header.destination, datagram.destination_port), source)
+        if socket is None:
             self._count("udp-no-port")
             packet = header.pack() + payload
             self._icmp.send_error(icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, packet, now)
@@ -197,8 +209,8 @@ class Udp:
         """Queue an ICMP error on the socket that sent the datagram."""
         source_port = int.from_bytes(head[:2], "big")
         destination = (quoted.destination, int.from_bytes(head[2:4], "big"))
-        socket = self._find(quoted.source, source_port)
-        if socket is None or socket.remote not in (None, destination):
+        socket = self._find((quoted.source, source_port), destination)
+        if socket is None:
             closed = self._recently_closed
             if not any(
                 closed.awaited((address, source_port), now) for address in (quoted.source, None)
@@ -211,13 +223,35 @@ class Udp:
         self._ready[socket] = None
         return True
 
-    def _find(self, address: IpAddress, port: int) -> UdpSocket | None:
-        return self._sockets.get((address, port)) or self._sockets.get((None, port))
+    def _find(
+        self, local: tuple[IpAddress, int], remote: tuple[IpAddress, int]
+    ) -> UdpSocket | None:
+        """Who hears of a datagram (udp4_lib_lookup): who is connected to the peer before who is
+        not, who has the address before who has all, and who was bound last; but those with
+        SO_REUSEPORT each have their share of the peers."""
+        unconnected: UdpSocket | None = None
+        for place in (local, (None, local[1])):
+            for socket in reversed(self._sockets.get(place, ())):
+                if socket.remote == remote:
+                    return socket
+                if socket.remote is None and unconnected is None:
+                    unconnected = socket
+        if unconnected is None or not unconnected.sharing & Sharing.PORT:
+            return unconnected
+        group = [
+            socket
+            for socket in self._sockets[unconnected.local]
+            if socket.remote is None and socket.sharing & Sharing.PORT
+        ]
+        return share_of(group, local, remote)
 
-    def _is_taken(self, address: IpAddress | None, port: int) -> bool:
+    def _is_taken(
+        self, address: IpAddress | None, port: int, sharing: Sharing = Sharing.NOTHING
+    ) -> bool:
         return any(
-            taken == port and (other is None or address is None or other == address)
-            for other, taken in self._sockets
+            overlap(place, (address, port))
+            and not all(sharing.goes_with(socket.sharing) for socket in sockets)
+            for place, sockets in self._sockets.items()
         )
 
     def _free_port(self, address: IpAddress | None) -> int:

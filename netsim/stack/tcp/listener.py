@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from netsim.stack.port_sharing import Sharing
 from netsim.stack.tcp import handshake, header_prediction, syn_cookies
 from netsim.stack.tcp.connection import Connection, Shared
 from netsim.stack.tcp.endpoints import Endpoint, key_of
@@ -30,7 +31,9 @@ class Listener:
         "_shared",
         "_table",
         "_unseen",
+        "group",
         "local",
+        "sharing",
         "user_mss",
     )
 
@@ -40,11 +43,17 @@ class Listener:
         table: dict[tuple[bytes | None, int], Listener],
         local: tuple[bytes | None, int],
         backlog: int,
+        sharing: Sharing,
     ) -> None:
         self._shared = shared
         self._table = table
         self.local = local
         """Address, None for any of this host's, and port."""
+        self.sharing = sharing
+        first = table.setdefault(local, self)
+        self.group: list[Listener] = [] if first is self else first.group
+        """Those that have this port together: each listens for its share of the peers."""
+        self.group.append(self)
         self.user_mss = 0
         """`Connection.user_mss` of those that it takes."""
         self._backlog = max(backlog, 1)
@@ -82,8 +91,12 @@ class Listener:
 
     def close(self, now: int) -> None:
         """Listen no more, and reset the connections that nobody accepted."""
-        if self._table.get(self.local) is self:
-            del self._table[self.local]
+        if self in self.group:
+            self.group.remove(self)
+            if self.group:
+                self._table[self.local] = self.group[0]
+            else:
+                del self._table[self.local]
         for connection in [*self._half_open.values(), *self._queue]:
             connection.listener = None
             connection.abort(now)

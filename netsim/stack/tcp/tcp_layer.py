@@ -7,9 +7,10 @@ from random import Random
 from typing import Any, Final
 
 from netsim.core.host_faults import ConnectionFault
+from netsim.stack.port_sharing import Sharing, overlap, share_of
 from netsim.stack.socket_errors import AddressInUseError
 from netsim.stack.tcp import handshake, header_prediction, path_errors, tcp_socket
-from netsim.stack.tcp.bound_ports import BoundPort, BoundPorts, overlap
+from netsim.stack.tcp.bound_ports import BoundPort, BoundPorts
 from netsim.stack.tcp.connection import Shared
 from netsim.stack.tcp.connection_faults import ConnectionFaults
 from netsim.stack.tcp.endpoints import Endpoint, key_of
@@ -115,6 +116,9 @@ class Tcp:
                 waiting.receive(segment, now)
                 return
             waiting.end()
+        if listener is not None and len(listener.group) > 1:
+            local, remote = (destination, port), (source, segment.source_port)
+            listener = share_of(listener.group, local, remote)
         if listener is not None and not self._refuses(source, segment):
             listener.receive(source, destination, segment, iss, now)
             connection = shared.connections.get(key)
@@ -214,24 +218,31 @@ class Tcp:
         handshake.begin(connection, State.SYN_SENT, now)
         return connection
 
-    def listen(self, address: bytes | None, port: int, *, backlog: int = 128) -> Listener:
+    def listen(
+        self,
+        address: bytes | None,
+        port: int,
+        *,
+        backlog: int = 128,
+        sharing: Sharing = Sharing.NOTHING,
+    ) -> Listener:
         """Passive open on `address`, None for any; port 0 takes a free one. AddressInUseError
-        if somebody listens there."""
+        if somebody listens there who does not share the port (SO_REUSEPORT)."""
         if port == 0:
             port = ephemeral_port(
                 self._random, lambda candidate: not self._is_used(address, candidate)
             )
-        elif self.is_listened_on(address, port):
+        elif self._is_refused(address, port, sharing):
             raise AddressInUseError(f"port {port} has a listener already")
-        listener = Listener(self._shared, self._listeners, (address, port), backlog)
-        self._listeners[listener.local] = listener
-        return listener
+        return Listener(self._shared, self._listeners, (address, port), backlog, sharing)
 
-    def bind(self, address: bytes | None, port: int, *, may_share: bool = False) -> BoundPort:
+    def bind(
+        self, address: bytes | None, port: int, sharing: Sharing = Sharing.NOTHING
+    ) -> BoundPort:
         """Hold a port for one who will listen or connect, until `unbind`; port 0 takes a free one.
 
         AddressInUseError as from bind(2): where somebody listens; where the port is held or
-        connections are, TIME-WAIT included, unless it may be shared (SO_REUSEADDR).
+        connections are, TIME-WAIT included, unless it is shared.
         AddressNotAvailableError when no ephemeral port is left.
         """
         if port == 0:
@@ -239,18 +250,25 @@ class Tcp:
                 self._random, lambda candidate: not self._is_used(address, candidate)
             )
         elif (
-            self.is_listened_on(address, port)
-            or self._bound.conflicts(address, port, may_share=may_share)
-            or (not may_share and self._is_connected(address, port))
+            self._is_refused(address, port, sharing)
+            or self._bound.conflicts(address, port, sharing)
+            or (not sharing and self._is_connected(address, port))
         ):
             raise AddressInUseError(f"port {port} is taken")
-        bound = BoundPort((address, port), may_share=may_share)
+        bound = BoundPort((address, port), sharing)
         self._bound.hold(bound)
         return bound
 
     def unbind(self, bound: BoundPort) -> None:
         """Give a port back; harmless when repeated."""
         self._bound.release(bound)
+
+    def _is_refused(self, address: bytes | None, port: int, sharing: Sharing) -> bool:
+        """Whether somebody listens there who does not share the port."""
+        return any(
+            overlap(local, (address, port)) and not listener.sharing & sharing & Sharing.PORT
+            for local, listener in self._listeners.items()
+        )
 
     def _is_used(self, address: bytes | None, port: int) -> bool:
         return self.is_listened_on(address, port) or self._bound.is_held(address, port)
@@ -267,7 +285,7 @@ class Tcp:
 
     def close_all(self, now: int) -> None:
         """Close every connection and listener whose owner is gone, as if it had done so."""
-        for listener in list(self._listeners.values()):
+        for listener in self._all_listeners():
             listener.close(now)
         for connection in list(self._shared.connections.values()):
             if isinstance(connection, TcpSocket):
@@ -300,8 +318,11 @@ class Tcp:
         """Every listener."""
         return [
             ListenerView(listener.local, listener.waiting, listener.backlog)
-            for listener in self._listeners.values()
+            for listener in self._all_listeners()
         ]
+
+    def _all_listeners(self) -> list[Listener]:
+        return [listener for first in self._listeners.values() for listener in first.group]
 
     def is_listened_on(self, address: bytes | None, port: int) -> bool:
         """Whether somebody listens at a port; without an address, at any."""
