@@ -266,6 +266,11 @@ kernels_epoll_poll: Final[Callable[..., list[tuple[int, int]]]] = _ORIGINAL["pol
 """Called with an epoll object: for who is on a computer, and serves it."""
 
 
+def forget() -> None:
+    """In a child process: what they watched is the parent's."""
+    _all.clear()
+
+
 class EpollCalls:
     """The exchange."""
 
@@ -278,4 +283,4 @@ class EpollCalls:
         """Put back exactly what was."""
         for name, method in _ORIGINAL.items():
             set_in_type(select.epoll, name, method)
-        _all.clear()
+        forget()

@@ -16,9 +16,8 @@ from typing import Any, Final
 
 from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import Replacement
-from netsim.sockets import caller, descriptors, socket_calls
+from netsim.sockets import caller, descriptors, epoll_calls, socket_calls
 from netsim.sockets.endpoint import Endpoint
-from netsim.sockets.epoll_calls import EpollCalls
 from netsim.sockets.machine import MachineOfCaller
 from netsim.sockets.name_calls import name_calls
 from netsim.sockets.number_calls import NUMBER_CALLS
@@ -140,7 +139,7 @@ def _parts() -> list[Replacement]:
         *NUMBER_CALLS,
         *name_calls(),
         *POLL_CALLS,
-        EpollCalls(),
+        epoll_calls.EpollCalls(),
         TlsCalls(),
     ]
 
@@ -151,6 +150,7 @@ _is_in_place = False
 def _forget() -> None:
     caller.ask(None)
     descriptors.forget()
+    epoll_calls.forget()
 
 
 def prepare() -> None:

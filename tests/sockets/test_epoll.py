@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import os
 import select
 import socket
 from collections.abc import Callable
@@ -271,3 +272,16 @@ def test_an_epoll_that_is_dropped_is_closed() -> None:
     world.close()
     assert not descriptors.descriptors_in_use()
     assert not epoll_calls._all
+
+
+def test_a_child_process_forgets_what_epolls_watched(world: World) -> None:
+    async def main() -> int:
+        with bound(DATAGRAM)[0] as sock, select.epoll() as epoll:
+            epoll.register(sock)
+            child = os.fork()
+            if not child:
+                os._exit(len(epoll_calls._all))
+            assert len(epoll_calls._all) == 1
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert world.run("alice", main()) == 0
