@@ -16,7 +16,7 @@ import os
 import socket
 import struct
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from netsim.interception.c_functions import FunctionReplacement, Replacement
@@ -157,15 +157,25 @@ def _duplicated(number: int, duplicate: int) -> int:
 
 
 def _fork_exec(*args: Any) -> Any:
-    """OSError EOPNOTSUPP where the child was to have a socket of a computer."""
-    for number in (*args[_PASSED], *(args[place] for place in _STANDARD)):
-        if descriptors.endpoint_of(number) is not None:
-            raise OSError(
-                errno.EOPNOTSUPP,
-                "a socket of the simulated network means nothing to a child process: give it a "
-                "pipe, and copy between the two",
-            )
+    _refuse_to_pass((*args[_PASSED], *(args[place] for place in _STANDARD)))
     return _FORK_EXEC.original(*args)
+
+
+def _posix_spawn(*args: Any, file_actions: Any = None, **kwargs: Any) -> Any:
+    """What `subprocess` calls from Python 3.13 on."""
+    actions = tuple(file_actions or ())
+    _refuse_to_pass(action[1] for action in actions if action[0] == os.POSIX_SPAWN_DUP2)
+    return _POSIX_SPAWN.original(*args, file_actions=actions or None, **kwargs)
+
+
+def _refuse_to_pass(numbers: Iterable[int]) -> None:
+    """OSError EOPNOTSUPP where a child was to have a socket of a computer."""
+    if any(descriptors.endpoint_of(number) is not None for number in numbers):
+        raise OSError(
+            errno.EOPNOTSUPP,
+            "a socket of the simulated network means nothing to a child process: give it a pipe, "
+            "and copy between the two",
+        )
 
 
 # Files ------------------------------------------------------------------------------------------
@@ -214,6 +224,7 @@ _SOCKET_DUP: Final = FunctionReplacement(_socket.dup, _dup_socket)
 _DUP2: Final = FunctionReplacement(os.dup2, _dup2)
 _FCNTL: Final = FunctionReplacement(fcntl.fcntl, _fcntl)
 _FORK_EXEC: Final = FunctionReplacement(_posixsubprocess.fork_exec, _fork_exec)
+_POSIX_SPAWN: Final = FunctionReplacement(os.posix_spawn, _posix_spawn)
 
 
 class _FileFunction:
@@ -228,7 +239,7 @@ class _FileFunction:
 
 NUMBER_CALLS: Final[tuple[Replacement, ...]] = (
     *(_READ, _WRITE, _SENDFILE, _IOCTL),
-    *(_CLOSE, _SOCKET_CLOSE, _DUP, _SOCKET_DUP, _DUP2, _FCNTL, _FORK_EXEC),
+    *(_CLOSE, _SOCKET_CLOSE, _DUP, _SOCKET_DUP, _DUP2, _FCNTL, _FORK_EXEC, _POSIX_SPAWN),
     _FileFunction(),
 )
 """The exchange."""
