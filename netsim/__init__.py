@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from netsim.core.errors import StandstillError as StandstillError
     from netsim.core.errors import StartError as StartError
     from netsim.core.errors import StuckError as StuckError
+    from netsim.core.errors import ThreadLimitError as ThreadLimitError
     from netsim.core.errors import TransferFailedError as TransferFailedError
     from netsim.core.errors import UnitError as UnitError
     from netsim.core.errors import UnknownNameError as UnknownNameError
@@ -169,6 +170,7 @@ __all__ = [
     "StartError",
     "StuckError",
     "Subscription",
+    "ThreadLimitError",
     "Timing",
     "TimingWatch",
     "ToolRun",

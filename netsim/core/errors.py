@@ -235,6 +235,10 @@ class StuckError(NetsimError):
     """A program computes and never waits, so that nothing else runs; the text says where."""
 
 
+class ThreadLimitError(NetsimError, RuntimeError):
+    """A program starts a thread, and crashes have left as many in this process as there may be."""
+
+
 class OutsideError(NetsimError, OSError):
     """The test's own loop is on no computer of the network."""
 

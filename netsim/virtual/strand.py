@@ -19,12 +19,11 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from netsim.core.errors import DeadlockError, OutsideError
+from netsim.core.errors import DeadlockError, OutsideError, ThreadLimitError
 from netsim.core.time import MICROSECOND
 from netsim.interception.lock_hooks import lock_acquire, lock_release
 from netsim.interception.program_threads import Begin, Waiter
 from netsim.site.users_lines import lines_of, users_line
-from netsim.virtual.left_threads import exit_thread, may_exit
 
 if TYPE_CHECKING:
     from netsim.virtual.timeline import Timeline, Timer
@@ -39,6 +38,8 @@ _OURS: Final = os.path.dirname(os.path.dirname(__file__))
 _POLLS: Final = 100
 """A thread may look so often in vain, and then it has to let time go on."""
 _POLL_TIME: Final = 1 * MICROSECOND
+_MOST_LEFT: Final = 2_000
+"""Threads of the system that crashes may leave in a process: each has a stack and a number."""
 
 
 left_as_they_stood: Final[list[Any]] = []
@@ -137,8 +138,6 @@ class Strand:
         self._is_parked = True
         self._baton.give_back()
         self._baton.await_turn()
-        if self._is_lost:
-            self._leave()
         self._is_parked = False
         return timer is None or timer.withdraw()
 
@@ -146,13 +145,6 @@ class Strand:
         self._polls += 1
         if self._polls >= _POLLS:
             self.park(self._strands.loop.timeline.now + _POLL_TIME)
-
-    def _leave(self) -> None:
-        may_end = may_exit()
-        self._baton.give_back()
-        if may_end:
-            exit_thread(None)
-        self._baton.await_turn()  # for ever
 
     # Outside of it
 
@@ -250,10 +242,8 @@ class Strand:
         return _has_children(self._native)
 
     def lose(self) -> None:
-        """Nobody waits for it any more. One that is parked ends there, without another line."""
+        """Nobody waits for it any more; it stays where it is."""
         self._is_lost = True
-        if self._is_parked:
-            self._baton.lend(None)
 
     def _look(self) -> None:
         """Does the thread that runs compute, or wait in C for what only others can do?"""
@@ -280,6 +270,9 @@ class Strand:
 class Strands:
     """The threads of one computer's programs."""
 
+    left = 0
+    """How many threads stay for ever where crashes found them, of all computers ever."""
+
     def __init__(self, loop: StrandLoop, home: int, on_loop: Waiter | None) -> None:
         self.loop = loop
         self.home = home
@@ -299,7 +292,12 @@ class Strands:
     def start(
         self, function: Callable[[], None], begin: Begin, ended: Callable[[], None]
     ) -> Strand:
-        """As `ProgramThreads`."""
+        """As `ProgramThreads`; ThreadLimitError."""
+        if Strands.left >= _MOST_LEFT:
+            raise ThreadLimitError(
+                f"can't start new thread: {Strands.left} wait in this process for ever, where crashes "
+                "of their computers have left them; do the rest in another process"
+            )
         strand = Strand(self, function)
         strand.ident = begin(strand.main)
         self.alive[strand] = None
@@ -352,6 +350,7 @@ class Strands:
             strand.lose()
             _forget(strand.thread())
             if strand._is_parked:  # who waits in C leaves it by itself
+                Strands.left += 1
                 _threads().pop(strand.ident, None)
         self.alive.clear()
         return buried
