@@ -295,8 +295,8 @@ class Strands:
         """As `ProgramThreads`; ThreadLimitError."""
         if Strands.left >= _MOST_LEFT:
             raise ThreadLimitError(
-                f"can't start new thread: crashes of computers have left {Strands.left} in this process, "
-                "where they wait for ever; do the rest in another one"
+                f"can't start new thread: crashes of computers have left {Strands.left} in this "
+                "process, where they wait for ever; do the rest in another one"
             )
         strand = Strand(self, function)
         strand.ident = begin(strand.main)
