@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.forwarded_lines import ForwardedLines
 from netsim.realtime.jobs import Jobs
+from netsim.realtime.killed_threads import told_of, working_threads
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.outside_sockets import DialledSockets
 from netsim.realtime.process_state import ProcessState
@@ -48,6 +50,9 @@ STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
 _CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
+
+_THREADS_END: Final = 1.0
+"""Seconds that threads of a killed program have, before those that are left are told of."""
 
 _log = logging.getLogger("netsim.realtime")
 
@@ -336,6 +341,7 @@ class SiteProcess:
         assert isinstance(loop, NodeLoop), "no program runs on a switch"
         for task in asyncio.all_tasks(loop) - {*self._tasks, asyncio.current_task(loop)}:
             task.cancel()
+        loop.call_later(_THREADS_END, self._tell_of_threads, working_threads())
         self._jobs.kill(message.node)
         self._programs.kill()
         loop.close_sockets()
@@ -343,6 +349,10 @@ class SiteProcess:
         self._lines.start_again()
         self._programs = self._new_programs()
         self._answer(message.number, None)
+
+    def _tell_of_threads(self, threads: list[threading.Thread]) -> None:
+        for line in told_of(threads):
+            self._lines.log(logging.WARNING, line)
 
     def _start_program(self, message: messages.StartProgram) -> None:
         self._spawn(self._start_again(message.number))

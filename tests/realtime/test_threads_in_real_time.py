@@ -231,3 +231,27 @@ async def test_the_sockets_of_threads_end_with_their_program(file: Path) -> None
         await network["alice"].kill_program()
         assert await network["alice"].run(how_it_ended) == ["Bad file descriptor"]
         await network["alice"].run(accepts)  # the port is free
+
+
+def wait_in_c() -> None:
+    os.read(os.pipe()[0], 1)
+
+
+async def leave_threads() -> None:
+    threading.Thread(target=wait_in_c, name="reader", daemon=True).start()
+    await asyncio.to_thread(list)  # its worker has nothing more to do
+
+
+async def test_a_thread_that_outlives_its_program_is_told_of(file: Path) -> None:
+    line = wait_in_c.__code__.co_firstlineno + 1
+    async with Network(file) as network:
+        await network["alice"].run(leave_threads)
+        await network["alice"].kill_program()
+        async with asyncio.timeout(30):
+            while not (told := [each["text"] for each in network.logs("alice")["lines"]]):
+                await asyncio.sleep(0.05)
+        assert told == [
+            "thread reader of the killed program has not ended: it is at "
+            f"test_threads_in_real_time.py:{line}, without its sockets, and ends when it is done "
+            "there, or with the node"
+        ]
