@@ -2,6 +2,7 @@
 
 It is told when they draw, and not when they are imported: most programs that import `cryptography`
 only compare hashes. What asks Python for its random bytes (Fernet, PyNaCl, pycryptodome) repeats.
+Told as well is a library that names its objects to others by where they lie in memory.
 """
 
 from __future__ import annotations
@@ -65,13 +66,16 @@ _DRAWING: Final[dict[str, tuple[str, ...]]] = {
     "uuid_utils": ("uuid1", "uuid4", "uuid6", "uuid7"),
 }
 """Functions and methods that draw, by the module that has them; not all versions have all."""
+_NAMING: Final[dict[str, tuple[str, ...]]] = {"rpyc.core.protocol": ("get_id_pack",)}
+"""Functions that name an object by its address, by the module that calls them."""
+_TOLD: Final = _DRAWING | _NAMING
 _SIGN: Final = ("RSAPrivateKey.sign", "x509_certificate", "x509_crl", "x509_csr")
 _SIGN_AT_RANDOM: Final = frozenset({"PSS", "ECPrivateKey", "DSAPrivateKey"})
 """Types among the arguments of `_SIGN` with which a signature is drawn, and not only computed."""
 
 
 class OwnRandomness:
-    """Has `on_draw` called with the name of a library that draws."""
+    """Has a function called with what a library did: draw, or name an object by its address."""
 
     def __init__(self, on_draw: Callable[[str], None]) -> None:
         self._on_draw = on_draw
@@ -80,7 +84,7 @@ class OwnRandomness:
 
     def install(self) -> None:
         """From now on it is called, also of libraries that are imported later."""
-        for name in _DRAWING:
+        for name in _TOLD:
             if name in sys.modules:
                 self._watch(sys.modules[name])
         sys.meta_path.insert(0, self._finder)
@@ -95,7 +99,10 @@ class OwnRandomness:
 
     def _watch(self, module: ModuleType) -> None:
         library = module.__name__.partition(".")[0]
-        for path in _DRAWING[module.__name__]:
+        text = f"had random bytes of {library}'s own"
+        if module.__name__ in _NAMING:
+            text = f"sent addresses of objects, by which {library} names them"
+        for path in _TOLD[module.__name__]:
             *owners, name = path.split(".")
             owner: Any = module
             for each in owners:
@@ -104,20 +111,20 @@ class OwnRandomness:
             if drawing is not None:
                 put = set_in_type if isinstance(owner, type) else setattr
                 only_with = _SIGN_AT_RANDOM if path.endswith(_SIGN) else frozenset()
-                telling: Any = self._telling(getattr(owner, name), library, only_with)
+                telling: Any = self._telling(getattr(owner, name), text, only_with)
                 if isinstance(drawing, staticmethod):
                     telling = staticmethod(telling)
                 put(owner, name, telling)
                 self._undo.append(functools.partial(put, owner, name, drawing))
 
     def _telling(
-        self, drawing: Callable[..., Any], library: str, only_with: frozenset[str]
+        self, drawing: Callable[..., Any], text: str, only_with: frozenset[str]
     ) -> Callable[..., Any]:
         @functools.wraps(drawing)
         def draw(*args: Any, **kwargs: Any) -> Any:
             given = {type(each).__name__ for each in (*args, *kwargs.values())}
             if not only_with or given & only_with:
-                self._on_draw(library)
+                self._on_draw(text)
             return drawing(*args, **kwargs)
 
         return draw
@@ -133,7 +140,7 @@ class _AfterImport(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in _DRAWING or self._is_looking:
+        if name not in _TOLD or self._is_looking:
             return None
         self._is_looking = True
         try:

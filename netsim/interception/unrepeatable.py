@@ -24,7 +24,8 @@ from netsim.interception.own_randomness import OwnRandomness
 Kind = Literal["thread", "tls", "subprocess", "socket", "file", "library", "order"]
 """A thread of the process, not of a computer, that called into a loop; TLS, whose bytes are random;
 another process; a socket of the machine that the network runs on; a temporary file whose name was
-taken; a library that draws randomness for itself; the order of sets in this process."""
+taken; a library that draws randomness for itself, or sends addresses of objects; the order of sets
+in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +202,7 @@ class Watch:
         self._presence = presence
         self._parts: list[Replacement] = [
             AuditListener(_EVENTS, lambda event, args: self._see(_EVENTS[event], args)),
-            OwnRandomness(
-                lambda library: self._note("library", f"had random bytes of {library}'s own")
-            ),
+            OwnRandomness(lambda text: self._note("library", text)),
             # Between two buffers, and on a socket of the machine.
             *(
                 _tls_begins(method, lambda: self._note("tls", TLS))

@@ -167,6 +167,26 @@ def test_a_library_that_draws_for_itself(
     assert not hasattr(bcrypt.gensalt, "__wrapped__")
 
 
+def test_a_library_that_names_objects_by_their_addresses(
+    libraries: Path, findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (libraries / "rpyc" / "core").mkdir(parents=True)
+    for name in ("__init__.py", "core/__init__.py"):
+        (libraries / "rpyc" / name).write_text("")
+    text = "def get_id_pack(of):\n    return id(of)\n\ndef box(of):\n    return get_id_pack(of)\n"
+    (libraries / "rpyc" / "core" / "protocol.py").write_text(text)
+    with Interception(findings) as installed:
+        installed.enter(computer())
+        protocol = importlib.import_module("rpyc.core.protocol")
+        assert not list(findings)
+        assert protocol.box(findings) == id(findings)
+        (finding,) = findings
+    text = "sent addresses of objects, by which rpyc names them"
+    assert (finding.kind, finding.text) == ("library", text)
+    for name in ("rpyc", "rpyc.core", "rpyc.core.protocol"):
+        monkeypatch.delitem(sys.modules, name)
+
+
 def test_a_signature_is_told_where_it_is_drawn(libraries: Path, findings: Findings) -> None:
     """As cryptography's: RSA's is drawn with PSS, and computed with PKCS #1 v1.5."""
     folder = libraries / "cryptography" / "hazmat" / "bindings"
