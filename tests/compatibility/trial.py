@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import hashlib
 import importlib
 import inspect
@@ -19,12 +20,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 from partners import ask_web, serve_web
+
+# Not in the midst of a run, which would move what lies in memory.
+from netsim import Network, run
 
 HERE: Final = Path(__file__).resolve().parent
 MEGABYTE: Final = 1_000_000
@@ -84,8 +89,6 @@ async def _call(function: Any, *args: Any, **kwargs: Any) -> None:
 
 
 async def _trial(name: str, time: str, trace: Path) -> dict[str, Any]:
-    from netsim import Network
-
     module = library(name)
     is_udp = getattr(module, "UDP", False)
     said: dict[str, Any] = {"ok": False}
@@ -152,15 +155,12 @@ def _words(error: BaseException) -> str:
 
 def main(name: str, time: str) -> None:
     """Print what came of it."""
-    from netsim import run
-
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder) / "trace.jsonl"
-        if time == "real":
-            said = asyncio.run(_trial(name, time, trace))
-        else:
-            said = run(_trial(name, time, trace))
-            said["trace"] = hashlib.sha256(trace.read_bytes()).hexdigest()
+    trace = Path(tempfile.gettempdir()) / "trace.jsonl"
+    if time == "real":
+        said = asyncio.run(_trial(name, time, trace))
+    else:
+        said = run(_trial(name, time, trace))
+        said["trace"] = hashlib.sha256(trace.read_bytes()).hexdigest()
     sys.stdout.write(f"\n{json.dumps(said)}\n")
     sys.stdout.flush()
     os._exit(0)  # threads of libraries that did not come to their end
@@ -177,8 +177,9 @@ def attempt(name: str, time: str, limit: float = 60.0) -> dict[str, Any]:
     # What is watched (scripts/nothing_leaves) has no way out, and is to be seen where it tries.
     if "NETSIM_WATCHED" not in os.environ and _may_unshare():
         command = ["unshare", "-rn", "sh", "-c", 'ip link set lo up; exec "$@"', "-", *command]
-    with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "PYTHONHASHSEED": "0", "XDG_RUNTIME_DIR": folder}
+    with _folder(name, time) as folder:
+        own = dict.fromkeys(("TMPDIR", "XDG_RUNTIME_DIR"), str(folder))
+        environment = {**os.environ, "PYTHONHASHSEED": "0", **own}
         try:
             done = subprocess.run(
                 command, env=environment, capture_output=True, text=True, timeout=limit, check=False
@@ -192,6 +193,19 @@ def attempt(name: str, time: str, limit: float = 60.0) -> dict[str, Any]:
         last = (done.stderr.strip() or "nothing was said").splitlines()[-1]
         return {"ok": False, "part": "all", "message": last[:300]}
     return said
+
+
+@contextlib.contextmanager
+def _folder(name: str, time: str) -> Iterator[Path]:
+    """Empty, and always of the same name: another one would move what lies in memory."""
+    place = hashlib.sha256(str(HERE).encode()).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir()) / f"netsim-trial-{place}-{name}-{time}"
+    with (HERE / "libraries" / f"{name}.py").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another trial of it waits
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        yield folder
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _may_unshare() -> bool:
