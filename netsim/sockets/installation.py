@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 import resource
 import socket
+import sys
 from collections.abc import Callable, Iterator
+from types import CellType
 from typing import Any, Final
 
 from netsim.core.errors import InterceptionError
@@ -43,14 +46,32 @@ class _SocketClass:
             "detach": _detacher(socket.socket.detach),
         }
         self._before = {name: vars(socket.socket).get(name, _ABSENT) for name in self._ours}
+        self._looked_up: list[tuple[CellType, Any]] = []
+        """Closures in which others hold methods of theirs, and which method that was."""
 
     def install(self) -> None:
         """From now on."""
+        self._replace_in_closures()
         for name, method in self._ours.items():
             setattr(socket.socket, name, method)
 
+    def _replace_in_closures(self) -> None:
+        """trio looks methods up when it is imported, perhaps before there was a computer."""
+        if "trio" not in sys.modules:
+            return  # the search takes a while
+        ours = {id(getattr(socket.socket, name)): method for name, method in self._ours.items()}
+        own = {id(cell) for method in self._ours.values() for cell in method.__closure__ or ()}
+        methods = [getattr(socket.socket, name) for name in self._ours]
+        for cell in gc.get_referrers(*methods):
+            if isinstance(cell, CellType) and id(cell) not in own:
+                self._looked_up.append((cell, cell.cell_contents))
+                cell.cell_contents = ours[id(cell.cell_contents)]
+
     def uninstall(self) -> None:
         """Put back exactly what was."""
+        for cell, method in self._looked_up:
+            cell.cell_contents = method
+        self._looked_up.clear()
         for name, method in self._before.items():
             if method is _ABSENT:
                 delattr(socket.socket, name)
