@@ -42,6 +42,7 @@ from netsim.interception.set_order import SetOrder
 from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
 from netsim.interception.thread_hooks import ThreadHooks
+from netsim.interception.trio_order import TrioOrder
 from netsim.interception.unrepeatable import Findings, Watch
 from netsim.interception.working_directories import DirectorySwitch
 
@@ -67,6 +68,7 @@ class _Hooks:
             LoggingHooks(self.presence),
             StableTaskClass(),
             SetOrder(),
+            TrioOrder(),
             self.modules,
             self.directories,
             self.threads,
