@@ -21,6 +21,7 @@ from netsim.core.errors import InterceptionError
 from netsim.interception.c_functions import Replacement
 from netsim.sockets import caller, descriptors, epoll_calls, socket_calls
 from netsim.sockets.endpoint import Endpoint
+from netsim.sockets.interface_calls import interface_calls
 from netsim.sockets.machine import MachineOfCaller
 from netsim.sockets.name_calls import name_calls
 from netsim.sockets.number_calls import NUMBER_CALLS
@@ -159,6 +160,7 @@ def _parts() -> list[Replacement]:
         _SocketClass(),
         *NUMBER_CALLS,
         *name_calls(),
+        *interface_calls(),
         *POLL_CALLS,
         epoll_calls.EpollCalls(),
         TlsCalls(),

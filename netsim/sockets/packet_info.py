@@ -30,7 +30,12 @@ _IPV4: Final = struct.Struct("=i4s4s")
 _IPV6: Final = struct.Struct("=16si")
 """struct in6_pktinfo: the address in the packet, index."""
 _MAPPED: Final = bytes(10) + b"\xff\xff"
-_LOOPBACK_INDEX: Final = 1
+LOOPBACK_INDEX: Final = 1
+
+
+def index_of(interface: Interface) -> int:
+    """As a kernel counts them: loopback is the first."""
+    return interface.index + LOOPBACK_INDEX + 1
 
 
 class Sending(NamedTuple):
@@ -43,11 +48,11 @@ class Sending(NamedTuple):
 def of_received(kind: tuple[int, int], host: Host, destination: IpAddress) -> Ancillary:
     """What is said of a datagram that was sent to `destination`, an address of this host or a
     broadcast."""
-    index, own = _LOOPBACK_INDEX, destination
+    index, own = LOOPBACK_INDEX, destination
     for interface in host.interfaces:
         for entry in interface.addresses:
             if destination in (entry.address, entry.broadcast):
-                index, own = interface.index + 2, entry.address
+                index, own = index_of(interface), entry.address
     if kind == IPV6:
         return (*IPV6, _IPV6.pack(_MAPPED + destination, index))
     return (*IPV4, _IPV4.pack(index, own, destination))
@@ -77,10 +82,10 @@ def of_sent(ancillary: Iterable[Any], host: Host) -> Sending:
 
 
 def _interface(host: Host, index: int) -> Interface | None:
-    if index in (0, _LOOPBACK_INDEX):
+    if index in (0, LOOPBACK_INDEX):
         return None  # any; or what stays on this host, which leaves by none
     for interface in host.interfaces:
-        if interface.index + 2 == index:
+        if index_of(interface) == index:
             return interface
     raise system_error(errno.ENODEV)
 

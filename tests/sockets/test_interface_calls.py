@@ -1,0 +1,75 @@
+"""What a computer's programs are told of its interfaces; the kernel's programs of the machine's."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import socket
+from typing import Any
+
+import pytest
+from virtual_computers import World, world
+
+__all__ = ["world"]
+
+
+class Entry(ctypes.Structure):
+    """The beginning of struct ifaddrs."""
+
+
+Pointer = ctypes.POINTER(Entry)
+Entry._fields_ = [
+    ("next", Pointer),
+    ("name", ctypes.c_char_p),
+    ("flags", ctypes.c_uint),
+    ("address", ctypes.c_void_p),
+    ("netmask", ctypes.c_void_p),
+]
+
+
+def addresses() -> list[tuple[str, str, str]]:
+    """Interface, address and mask, of IPv4, as libraries ask for them."""
+    library = ctypes.CDLL(None)
+    first = entry = Pointer()
+    assert library.getifaddrs(ctypes.byref(first)) == 0
+    found = []
+    while entry:
+        it = entry.contents
+        if it.address and ctypes.c_ushort.from_address(it.address).value == socket.AF_INET:
+            places = (ctypes.string_at(each + 4, 4) for each in (it.address, it.netmask))
+            found.append((it.name.decode(), *map(socket.inet_ntoa, places)))
+        entry = it.next
+    library.freeifaddrs(first)
+    return found
+
+
+async def asked() -> list[Any]:
+    found: list[Any] = [socket.if_nameindex(), addresses()]
+    return [*found, *map(socket.if_nametoindex, ("lo", "eth0")), socket.if_indextoname(2)]
+
+
+def test_interfaces_are_the_computers(world: World) -> None:
+    machines = addresses()
+    indices = [(1, "lo"), (2, "eth0")]
+    for name, address in (("alice", "10.0.1.10"), ("web", "10.0.2.10")):
+        found, told, *single = world.run(name, asked())
+        assert found == indices
+        assert told == [("lo", "127.0.0.1", "255.0.0.0"), ("eth0", address, "255.255.255.0")]
+        assert single == [1, 2, "eth0"]
+    assert addresses() == machines
+    assert ("lo", "127.0.0.1", "255.0.0.0") in machines
+
+
+async def refused() -> list[str]:
+    told = []
+    with pytest.raises(OSError) as caught:
+        socket.if_nametoindex("no such")
+    told.append(f"{caught.value.errno} {caught.value}")
+    with pytest.raises(OSError) as caught:
+        socket.if_indextoname(999)
+    told.append(f"{caught.value.errno} {caught.value}")
+    return told
+
+
+def test_what_is_not_there_is_refused_as_by_the_kernel(world: World) -> None:
+    assert world.run("alice", refused()) == asyncio.run(refused())
