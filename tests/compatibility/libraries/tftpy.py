@@ -1,4 +1,4 @@
-"""tftpy, over UDP, in threads."""
+"""tftpy, over UDP, in threads, without options: an OACK that comes twice is an error to it."""
 
 from __future__ import annotations
 
