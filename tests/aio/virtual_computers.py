@@ -22,6 +22,7 @@ from netsim.site.paths import PathFinder
 from netsim.site.site import sources_of
 from netsim.virtual.computer_loop import ComputerLoop
 from netsim.virtual.director_loop import DirectorLoop
+from netsim.virtual.strand import left_as_they_stood
 
 __all__ = ["ComputerLoop", "World", "world"]
 Result = TypeVar("Result")
@@ -96,6 +97,8 @@ class World:
         for loop in self._loops.values():
             self._timeline.leave(loop)
             loop.close()
+            # The end of the process would wait for workers of executors.
+            left_as_they_stood.extend(loop.strands.bury())
         self._director.close()
         for account in self.network.accounts().values():
             account.check()
