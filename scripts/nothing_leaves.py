@@ -106,11 +106,13 @@ def described(packet: bytes) -> str:
     if packet[0] >> 4 == 4:
         protocol, start = packet[9], (packet[0] & 15) * 4
         to = socket.inet_ntop(socket.AF_INET, packet[16:20])
-    else:
+    elif packet[0] >> 4 == 6:
         protocol, start = packet[6], 40
         to = socket.inet_ntop(socket.AF_INET6, packet[24:40])
         if to.startswith("ff02:"):  # router solicitations, and who listens to which group
             return ""
+    else:  # somebody's frame: ARP of a library that builds packets itself
+        return f"{len(packet)} octets that are no IP: {packet[:48].hex()}"
     name = _PROTOCOLS.get(protocol, f"protocol {protocol}")
     if protocol not in _WITH_PORTS:
         return f"{name} to {to}"

@@ -172,7 +172,7 @@ def test_a_frame_that_is_cut_short_passes_as_in_tcpdump(tmp_path: Path) -> None:
 
 
 def test_names_are_those_of_the_network() -> None:
-    to_web = bytes(Ether() / IP(src="10.0.1.11", dst="10.0.3.10") / UDP())
+    to_web = bytes(Ether(src=MACS[0], dst=MACS[1]) / IP(src="10.0.1.11", dst="10.0.3.10") / UDP())
     for words, passes in (
         ("host web", True),
         ("src host r1", True),
