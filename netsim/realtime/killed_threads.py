@@ -1,11 +1,14 @@
 """Threads of a program that is killed while its node lives on.
 
 CPython ends no thread from outside. Their sockets are gone, so that most end by the error of what
-they do next; those that wait in C, or compute, stay until they are done, and that is told.
+they do next. Of others the next line of Python raises SystemExit; those that wait in C have none
+until they are done, and that is told.
 """
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import os
 import sys
 import threading
@@ -31,6 +34,24 @@ def working_threads() -> list[threading.Thread]:
         and (frame := frames.get(thread.ident or 0)) is not None
         and frame.f_code is not idle
     ]
+
+
+def dismiss_workers(loop: asyncio.AbstractEventLoop) -> None:
+    """What starts again has workers of its own: to end the old ones must not end its work."""
+    own: Any = loop
+    if own._default_executor is not None:
+        own._default_executor.shutdown(wait=False, cancel_futures=True)
+        own._default_executor = None
+
+
+def end_threads(killed: Iterable[threading.Thread]) -> None:
+    """Of each that still works, the next line raises SystemExit."""
+    working = working_threads()
+    for thread in killed:
+        if thread in working:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+            )
 
 
 def told_of(killed: Iterable[threading.Thread]) -> list[str]:

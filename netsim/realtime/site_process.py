@@ -31,7 +31,12 @@ from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.forwarded_lines import ForwardedLines
 from netsim.realtime.jobs import Jobs
-from netsim.realtime.killed_threads import told_of, working_threads
+from netsim.realtime.killed_threads import (
+    dismiss_workers,
+    end_threads,
+    told_of,
+    working_threads,
+)
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.outside_sockets import DialledSockets
 from netsim.realtime.process_state import ProcessState
@@ -52,7 +57,7 @@ _CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
 
 _THREADS_END: Final = 1.0
-"""Seconds that threads of a killed program have, before those that are left are told of."""
+"""Seconds that threads of a killed program have to end by themselves, and then by SystemExit."""
 
 _log = logging.getLogger("netsim.realtime")
 
@@ -341,7 +346,8 @@ class SiteProcess:
         assert isinstance(loop, NodeLoop), "no program runs on a switch"
         for task in asyncio.all_tasks(loop) - {*self._tasks, asyncio.current_task(loop)}:
             task.cancel()
-        loop.call_later(_THREADS_END, self._tell_of_threads, working_threads())
+        dismiss_workers(loop)
+        loop.call_later(_THREADS_END, self._end_threads, loop, working_threads())
         self._jobs.kill(message.node)
         self._programs.kill()
         loop.close_sockets()
@@ -349,6 +355,10 @@ class SiteProcess:
         self._lines.start_again()
         self._programs = self._new_programs()
         self._answer(message.number, None)
+
+    def _end_threads(self, loop: NodeLoop, threads: list[threading.Thread]) -> None:
+        end_threads(threads)
+        loop.call_later(_THREADS_END, self._tell_of_threads, threads)
 
     def _tell_of_threads(self, threads: list[threading.Thread]) -> None:
         for line in told_of(threads):

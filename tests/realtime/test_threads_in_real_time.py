@@ -237,7 +237,17 @@ def wait_in_c() -> None:
     os.read(os.pipe()[0], 1)
 
 
+async def names_of_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate()]
+
+
+def sleep_on() -> None:
+    while True:
+        time.sleep(0.01)
+
+
 async def leave_threads() -> None:
+    threading.Thread(target=sleep_on, name="sleeper").start()
     threading.Thread(target=wait_in_c, name="reader", daemon=True).start()
     await asyncio.to_thread(list)  # its worker has nothing more to do
 
@@ -255,3 +265,6 @@ async def test_a_thread_that_outlives_its_program_is_told_of(file: Path) -> None
             f"test_threads_in_real_time.py:{line}, without its sockets, and ends when it is done "
             "there, or with the node"
         ]
+        names = await network["alice"].run(names_of_threads)
+        assert "reader" in names
+        assert "sleeper" not in names
