@@ -20,7 +20,7 @@ from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.core.errors import DeadlockError, OutsideError, ThreadLimitError
-from netsim.core.time import MICROSECOND
+from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.interception.lock_hooks import lock_acquire, lock_release
 from netsim.interception.program_threads import Begin, Waiter
 from netsim.site.users_lines import lines_of, users_line
@@ -38,6 +38,9 @@ _OURS: Final = os.path.dirname(os.path.dirname(__file__))
 _POLLS: Final = 100
 """A thread may look so often in vain, and then it has to let time go on."""
 _POLL_TIME: Final = 1 * MICROSECOND
+_LONGEST_POLL_TIME: Final = 1 * MILLISECOND
+_LATER: Final = 16
+"""The part of the time for which it has looked by which it may be late."""
 _MOST_LEFT: Final = 2_000
 """Threads of the system that crashes may leave in a process: each has a stack and a number."""
 
@@ -113,6 +116,7 @@ class Strand:
         self._is_lost = False
         """Nobody waits for it any more."""
         self._polls = 0
+        self._polls_since: int | None = None
         self._looks = 0
         self._computed = 0.0
 
@@ -133,7 +137,7 @@ class Strand:
         loop = self._strands.loop
         if deadline is not None and deadline <= loop.timeline.now:
             return False
-        self._polls = 0
+        self._polls, self._polls_since = 0, None
         timer = None if deadline is None else loop.plan_waking(deadline, self)
         self._is_parked = True
         self._baton.give_back()
@@ -144,7 +148,11 @@ class Strand:
     def has_polled(self) -> None:
         self._polls += 1
         if self._polls >= _POLLS:
-            self.park(self._strands.loop.timeline.now + _POLL_TIME)
+            now = self._strands.loop.timeline.now
+            since = now if self._polls_since is None else self._polls_since
+            step = min(max((now - since) // _LATER, _POLL_TIME), _LONGEST_POLL_TIME)
+            self.park(now + step)
+            self._polls_since = since
 
     # Outside of it
 
