@@ -62,6 +62,7 @@ class EnvironHooks:
         self._putenv = os.putenv
         self._unsetenv = os.unsetenv
         self._fork_exec = _c.fork_exec
+        self._posix_spawn = os.posix_spawn
 
     def install(self) -> None:
         """From now on who is on a computer has that one's."""
@@ -69,7 +70,7 @@ class EnvironHooks:
         for environ in self._environs:
             environ._data = self._data
         data, put, unset = self._data, self._putenv, self._unsetenv
-        fork_exec = self._fork_exec
+        fork_exec, posix_spawn = self._fork_exec, self._posix_spawn
 
         # The C library has one environment for the process; os.environ calls these by name.
         def putenv(name: Any, value: Any, /) -> None:
@@ -87,12 +88,19 @@ class EnvironHooks:
                 args = (*args[:_ENV], variables, *args[_ENV + 1 :])
             return fork_exec(*args)
 
+        # What `subprocess` calls where it can, with no environment from Python 3.13 on.
+        def posix_spawn_with_own(path: Any, argv: Any, env: Any, /, **more: Any) -> int:
+            own: Any = data.own()
+            return posix_spawn(path, argv, own if env is None else env, **more)
+
         os.putenv, os.unsetenv = putenv, unsetenv
+        os.posix_spawn = posix_spawn_with_own
         _subprocess._fork_exec = _c.fork_exec = fork_exec_with_own
 
     def uninstall(self) -> None:
         """Put back what was."""
         os.putenv, os.unsetenv = self._putenv, self._unsetenv
+        os.posix_spawn = self._posix_spawn
         _subprocess._fork_exec = _c.fork_exec = self._fork_exec
         for environ in self._environs:
             environ._data = self._data.process
