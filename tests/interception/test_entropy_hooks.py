@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from os import urandom
+from pathlib import Path
 from random import choice, gauss, getrandbits, getstate, randint, setstate, shuffle
 from random import random as random_by_name
 from random import seed as seed_by_name
@@ -70,7 +71,9 @@ DRAWS: dict[str, Draw] = {
 
 
 @pytest.fixture
-def installed() -> Iterator[Interception]:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interception]:
+    # Tests that run beside this one draw the same temporary names.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with Interception() as interception:
         yield interception
 
