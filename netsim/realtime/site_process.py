@@ -12,13 +12,11 @@ import os
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import setproctitle
 
-from netsim.core.errors import NetsimError
 from netsim.gateway.published_ports import PublishedPort, open_ports
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
@@ -31,15 +29,10 @@ from netsim.realtime.engine import Engine
 from netsim.realtime.event_loop import NodeLoop, SiteSelector, SlowNodeLoop
 from netsim.realtime.forwarded_lines import ForwardedLines
 from netsim.realtime.jobs import Jobs
-from netsim.realtime.killed_threads import (
-    dismiss_workers,
-    end_threads,
-    told_of,
-    working_threads,
-)
 from netsim.realtime.orphans import Orphans
 from netsim.realtime.outside_sockets import DialledSockets
 from netsim.realtime.process_state import ProcessState
+from netsim.realtime.program_lives import ProgramLives
 from netsim.realtime.shared_counters import SharedCounters
 from netsim.realtime.site_observations import SiteObservations
 from netsim.realtime.standing import tell_when_asked
@@ -48,16 +41,13 @@ from netsim.site import messages
 from netsim.site.directories import ComputerDirectory
 from netsim.site.end_of_programs import cancellations_unlogged, close_logs
 from netsim.site.messages import Boot
-from netsim.site.programs import Programs, exit_code, exit_words, start_failure
+from netsim.site.programs import exit_code, exit_words, start_failure
 from netsim.sockets import installation
 
 STOP_GRACE: Final = 1.0
 """Seconds that programs get to shut down before the process ends without them."""
 _CLOSING: Final = 0.3
 """Seconds in which the peers of a machine that shuts down may acknowledge its FINs."""
-
-_THREADS_END: Final = 1.0
-"""Seconds that threads of a killed program have to end by themselves, and then by SystemExit."""
 
 _log = logging.getLogger("netsim.realtime")
 
@@ -138,16 +128,25 @@ class SiteProcess:
         self._jobs = Jobs(self._site, self._channel, self._spawn)
         self._lines = ForwardedLines(boot.node, self._channel)
         self._observations = SiteObservations(self._site, self._channel)
-        self._programs = self._new_programs()
         self._bound = bound
         """What it is to publish ports at."""
         self._published: list[PublishedPort] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._handlers = self._new_handlers()
         directory = None
         if boot.directory and isinstance(self._node, HostNode):
             directory = ComputerDirectory(os.path.join(boot.directory, boot.node))
-        self._state = ProcessState(blueprint.folder, directory)
+        self._lives = ProgramLives(
+            self._node_plan,
+            self._site,
+            self._loop,
+            self._channel,
+            self._jobs,
+            self._lines,
+            ProcessState(blueprint.folder, directory),
+            self._spawn,
+            self._tasks,
+        )
+        self._handlers = self._new_handlers()
         self._may_start = asyncio.Event()
         self._exit_code = 0
 
@@ -216,8 +215,7 @@ class SiteProcess:
             self._channel.send(messages.Booted(self._boot.node))
             await self._may_start.wait()
         try:
-            self._state.begin(self._node_plan.env)
-            await self._programs.start_services()
+            await self._lives.begin()
             if self._node_plan.ports:
                 assert isinstance(self._loop, NodeLoop), "a switch publishes no ports"
                 self._published = await open_ports(self._loop, self._node_plan.ports, self._bound)
@@ -244,7 +242,7 @@ class SiteProcess:
             port.close()
         with contextlib.suppress(TimeoutError), cancellations_unlogged(self._loop):
             async with asyncio.timeout(STOP_GRACE):
-                await self._programs.stop()
+                await self._lives.stop()
         if self._lines.is_forwarding:
             close_logs()
         await self._close_connections()
@@ -268,14 +266,14 @@ class SiteProcess:
     def _new_handlers(self) -> dict[type, Callable[[Any], None]]:
         return {
             messages.StartServices: self._start_services,
-            messages.StartPrograms: self._start_programs,
+            messages.StartPrograms: self._lives.start_run,
             messages.Stop: self._begin_stop,
             messages.AttachWires: self._attach_wires,
             messages.NeighbourGone: self._hang_up,
             messages.ChangeLinks: self._change_links,
             messages.SetFaults: self._set_faults,
-            messages.KillProgram: self._kill_program,
-            messages.StartProgram: self._start_program,
+            messages.KillProgram: self._lives.kill,
+            messages.StartProgram: self._lives.start_again,
             messages.Pause: self._pause,
             messages.InstallRoutes: self._install_routes,
             messages.AskFacts: self._tell_facts,
@@ -300,28 +298,6 @@ class SiteProcess:
     def _start_services(self, message: messages.StartServices) -> None:
         self._may_start.set()
 
-    def _new_programs(self) -> Programs:
-        name = self._boot.node
-        programs = self._site.programs[name] = Programs(
-            self._node_plan,
-            lambda text: self._channel.send(messages.ProgramFailed(name, text)),
-        )
-        return programs
-
-    def _start_programs(self, message: messages.StartPrograms) -> None:
-        self._spawn(self._run_programs(message.number))
-
-    async def _run_programs(self, number: int) -> None:
-        try:
-            await self._programs.start_run(self._listened_at)
-        except NetsimError as error:
-            self._answer(number, str(error))
-        else:
-            self._answer(number, None)
-
-    def _listened_at(self, port: int) -> list[bytes | None]:
-        return self._node.host.tcp.listened_at(port) if isinstance(self._node, HostNode) else []
-
     def _begin_stop(self, message: messages.Stop) -> None:
         self._spawn(self._stop())
 
@@ -340,40 +316,6 @@ class SiteProcess:
     def _set_faults(self, message: messages.SetFaults) -> None:
         self._site.set_faults(message.at, message.faults)
         self._site.schedule(message.at, self._answer_when_due, message.number)
-
-    def _kill_program(self, message: messages.KillProgram) -> None:
-        loop = self._loop
-        assert isinstance(loop, NodeLoop), "no program runs on a switch"
-        for task in asyncio.all_tasks(loop) - {*self._tasks, asyncio.current_task(loop)}:
-            task.cancel()
-        dismiss_workers(loop)
-        loop.call_later(_THREADS_END, self._end_threads, loop, working_threads())
-        self._jobs.kill(message.node)
-        self._programs.kill()
-        loop.close_sockets()
-        self._state.restore()
-        self._lines.start_again()
-        self._programs = self._new_programs()
-        self._answer(message.number, None)
-
-    def _end_threads(self, loop: NodeLoop, threads: list[threading.Thread]) -> None:
-        end_threads(threads)
-        loop.call_later(_THREADS_END, self._tell_of_threads, threads)
-
-    def _tell_of_threads(self, threads: list[threading.Thread]) -> None:
-        for line in told_of(threads):
-            self._lines.log(logging.WARNING, line)
-
-    def _start_program(self, message: messages.StartProgram) -> None:
-        self._spawn(self._start_again(message.number))
-
-    async def _start_again(self, number: int) -> None:
-        try:
-            await self._programs.start_services()
-        except Exception as error:  # noqa: BLE001  # users' programs may raise anything
-            self._answer(number, start_failure(error))
-        else:
-            await self._run_programs(number)
 
     def _pause(self, message: messages.Pause) -> None:
         loop = self._loop
