@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from resets import reset
-from virtual_computers import World, world
+from virtual_computers import World, settle, world
 
 __all__ = ["world"]
 
@@ -88,18 +88,6 @@ async def pair(
     await there.made.wait()
     listener.close()
     return here, there
-
-
-async def settle() -> None:
-    """Until everything has arrived that is on its way on a loopback.
-
-    The kernel's is no way at all: what was sent is there to be read in the loop's next rounds.
-    """
-    if hasattr(asyncio.get_running_loop(), "timeline"):
-        await asyncio.sleep(0.03)
-    else:
-        for _ in range(50):
-            await asyncio.sleep(0)
 
 
 async def orderly_end(notes: Notes) -> None:

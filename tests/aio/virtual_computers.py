@@ -24,7 +24,7 @@ from netsim.virtual.computer_loop import ComputerLoop
 from netsim.virtual.director_loop import DirectorLoop
 from netsim.virtual.strand import left_as_they_stood
 
-__all__ = ["ComputerLoop", "World", "world"]
+__all__ = ["ComputerLoop", "World", "settle", "world"]
 Result = TypeVar("Result")
 
 
@@ -125,3 +125,15 @@ def world() -> Iterator[World]:
     yield world
     world.close()
     assert world.problems == []
+
+
+async def settle() -> None:
+    """Until everything has arrived that is on its way on a loopback, a computer's or the kernel's.
+
+    The kernel's is no way at all: what was sent is there to be read in the loop's next rounds.
+    """
+    if hasattr(asyncio.get_running_loop(), "timeline"):
+        await asyncio.sleep(0.03)
+    else:
+        for _ in range(50):
+            await asyncio.sleep(0)

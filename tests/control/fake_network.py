@@ -61,6 +61,7 @@ class FakeNetwork(FakeLinks):
         self.timing_watches = TimingWatches(self._take_late)
         self.certificates = CertificateFiles(self.plan, "real")
         self.executions: list[tuple[str, list[str], str, bool]] = []
+        self.tracing = asyncio.Event()
         self.interrupted = asyncio.Event()
         self.clock_ns = 0
         self.live_captures = LiveCaptures(self.plan, lambda: cast(Backend, self), 0)
@@ -152,6 +153,7 @@ class FakeNetwork(FakeLinks):
         """One second of it, and no packets; a time-out of an hour is one that nobody waits for."""
         await self.inspect_node(client)
         if timeout == 3600:
+            self.tracing.set()
             try:
                 await asyncio.Event().wait()
             finally:

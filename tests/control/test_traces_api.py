@@ -84,7 +84,7 @@ async def test_bodies_that_say_something_else(
 async def test_whoever_hangs_up_ends_it(served: Served, http: aiohttp.ClientSession) -> None:
     body = {"node": "alice", "url": "http://web/", "timeout": 3600}
     asking = asyncio.ensure_future(http.post("/v1/trace", json=body))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(served.network.tracing.wait(), 5)
     asking.cancel()
     await asyncio.wait_for(served.network.interrupted.wait(), 5)
 
@@ -93,7 +93,7 @@ async def test_whoever_hangs_up_ends_it(served: Served, http: aiohttp.ClientSess
 async def test_a_network_that_stops_says_so(served: Served, http: aiohttp.ClientSession) -> None:
     body = {"node": "alice", "url": "http://web/", "timeout": 3600}
     asking = asyncio.ensure_future(http.post("/v1/trace", json=body))
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(served.network.tracing.wait(), 5)
     await served.server.close()
     response = await asking
     assert response.status == 409

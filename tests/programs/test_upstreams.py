@@ -189,6 +189,7 @@ class Seen:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             assert await reader.read(5) == b"hello"
+            writer.write(b"hello")
             self.begun.set()
             await reader.read()
             self.ends.put_nowait("end")
@@ -206,9 +207,9 @@ async def hold() -> None:
 
 
 async def reset() -> None:
-    _, writer = await asyncio.open_connection("web", 5432)
+    reader, writer = await asyncio.open_connection("web", 5432)
     writer.write(b"hello")
-    await asyncio.sleep(0.2)
+    await reader.readexactly(5)  # the server has it: a reset would take it away
     sock = writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     writer.transport.abort()

@@ -38,10 +38,6 @@ def outcome(function: Callable[..., Any], *args: Any) -> Any:
         return name if in_usual_words else str(error)
 
 
-async def settle() -> None:
-    await asyncio.sleep(0.02)
-
-
 def bound(kind: int = STREAM) -> tuple[socket.socket, Any]:
     sock = new(kind)
     sock.bind((HOST, 0))

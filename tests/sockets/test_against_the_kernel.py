@@ -21,9 +21,8 @@ from socket_dialogues import (
     on_both,
     outcome,
     pair,
-    settle,
 )
-from virtual_computers import World, world
+from virtual_computers import World, settle, world
 
 __all__ = ["world"]
 

@@ -26,9 +26,8 @@ from socket_dialogues import (
     on_both,
     outcome,
     pair,
-    settle,
 )
-from virtual_computers import World, world
+from virtual_computers import World, settle, world
 
 from netsim.sockets import descriptors, epoll_calls
 

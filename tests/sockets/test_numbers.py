@@ -27,9 +27,8 @@ from socket_dialogues import (
     on_both,
     outcome,
     pair,
-    settle,
 )
-from virtual_computers import World, world
+from virtual_computers import World, settle, world
 
 from netsim.sockets import descriptors
 

@@ -6,8 +6,8 @@ import socket
 import struct
 
 import pytest
-from socket_dialogues import DATAGRAM, STREAM, Notes, Scenario, bound, new, on_both, outcome, settle
-from virtual_computers import World, world
+from socket_dialogues import DATAGRAM, STREAM, Notes, Scenario, bound, new, on_both, outcome
+from virtual_computers import World, settle, world
 
 __all__ = ["world"]
 

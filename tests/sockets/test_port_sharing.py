@@ -18,9 +18,8 @@ from socket_dialogues import (
     new,
     on_both,
     outcome,
-    settle,
 )
-from virtual_computers import World, world
+from virtual_computers import World, settle, world
 
 __all__ = ["world"]
 
