@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from pathlib import Path
 
 import aiohttp
 import httpx
 import pytest
+from hash_seeds import traces
 from lossy_path import lossy_path
-from networks import ROOT, play, two_computers
+from networks import play, two_computers
 
 from netsim import HttpFailedError, Network, StartError, run
 from netsim.core.time import Time
@@ -318,22 +317,7 @@ async def main():
 
 run(main())
 """
-    (tmp_path / "play.py").write_text(program)
-
-    async def trace(seed: str) -> bytes:
-        traced = tmp_path / f"{seed}.trace"
-        paths = [str(ROOT / "tests" / each) for each in ("", "programs")]
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, tmp_path / "play.py", file, traced),
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(paths)},
-        )
-        assert await process.wait() == 0
-        return traced.read_bytes()
-
-    async def traces() -> list[bytes]:
-        return list(await asyncio.gather(trace("1"), trace("2")))
-
-    first, second = asyncio.run(traces())
+    first, second = traces(program, file, "12")
     assert first == second
     assert len(first) > 100_000
 

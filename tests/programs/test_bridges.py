@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from bridging_programs import ORDERS, PROGRAMS, Told, echo
+from hash_seeds import traces
 from lossy_path import lossy_path
-from networks import ROOT, play
+from networks import play
 
 from netsim import Network
 from netsim.core.time import Time
@@ -49,19 +47,6 @@ def test_they_arrive(time: Time, tmp_path: Path) -> None:
 
 def test_they_repeat_under_other_hash_seeds(tmp_path: Path) -> None:
     file = path_to_a_shop(tmp_path)
-    (tmp_path / "play.py").write_text(PLAY)
-    paths = [str(ROOT / "tests" / each) for each in ("", "programs")]
-
-    def trace(seed: str) -> bytes:
-        traced = tmp_path / f"{seed}.trace"
-        subprocess.run(
-            [sys.executable, tmp_path / "play.py", file, traced],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(paths)},
-            check=True,
-        )
-        return traced.read_bytes()
-
-    first = trace("1")
+    first, *others = traces(PLAY, file, "1234")
     assert len(first) > 100_000
-    for seed in "234":
-        assert trace(seed) == first
+    assert all(other == first for other in others)

@@ -9,7 +9,6 @@ import os
 import ssl
 import stat
 import subprocess
-import sys
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,8 +19,9 @@ import httpx
 import pytest
 import requests
 from certificates import make_contexts
+from hash_seeds import traces
 from lossy_path import lossy_path
-from networks import HTTPBIN, ROOT, Curl, curl, play, two_computers  # noqa: F401
+from networks import HTTPBIN, Curl, curl, play, two_computers  # noqa: F401
 
 from netsim import Network, StartError, run
 from netsim.core.time import Time
@@ -333,20 +333,11 @@ run(main())
 def test_lengths_repeat_though_bytes_do_not(tmp_path: Path) -> None:
     """Of every frame: when it came, where, and how long it is."""
     file = lossy_path(tmp_path, SERVICES, shop=SHOP)
-    (tmp_path / "play.py").write_text(PLAY)
-    paths = [str(ROOT / "tests" / each) for each in ("", "aio", "programs")]
 
-    def shapes(seed: str) -> list[object]:
-        traced = tmp_path / f"{seed}.trace"
-        subprocess.run(
-            [sys.executable, tmp_path / "play.py", file, traced],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(paths)},
-            stderr=subprocess.DEVNULL,
-            check=True,
-        )
-        lines = [json.loads(line) for line in traced.read_text().splitlines()]
+    def shapes(trace: bytes) -> list[object]:
+        lines = [json.loads(line) for line in trace.splitlines()]
         return [line | {"frame": len(line["frame"])} for line in lines]
 
-    first = shapes("1")
-    assert first == shapes("2")
+    first, second = map(shapes, traces(PLAY, file, "12"))
+    assert first == second
     assert len(first) > 100

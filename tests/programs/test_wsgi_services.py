@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
+from hash_seeds import traces
 from lossy_path import lossy_path
-from networks import ROOT, play, two_computers
+from networks import play, two_computers
 from test_asgi_services import DJANGO
 
 from netsim import Network
@@ -132,18 +130,6 @@ run(main())
 
 def test_it_repeats_under_other_hash_seeds(tmp_path: Path) -> None:
     file = two_computers(tmp_path, web="services: {80: 'shop:app'}", shop=SHOP)
-    (tmp_path / "play.py").write_text(PLAY)
-    paths = [str(ROOT / "tests" / each) for each in ("", "programs")]
-
-    def trace(seed: str) -> bytes:
-        traced = tmp_path / f"{seed}.trace"
-        subprocess.run(
-            [sys.executable, tmp_path / "play.py", file, traced],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(paths)},
-            check=True,
-        )
-        return traced.read_bytes()
-
-    first = trace("1")
-    assert first == trace("2")
+    first, second = traces(PLAY, file, "12")
+    assert first == second
     assert len(first) > 10_000
