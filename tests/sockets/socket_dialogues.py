@@ -14,6 +14,7 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import pytest
 from virtual_computers import World
 
 Notes = list[Any]
@@ -75,9 +76,14 @@ async def _noted(scenario: Callable[[Notes], Awaitable[None]]) -> Notes:
     return notes
 
 
-def on_both(world: World, scenario: Scenario) -> tuple[Notes, Notes]:
-    """What it notes down on the kernel's loopback, and on a computer."""
-    kernels = asyncio.run(_noted(scenario))
-    ours = world.run("alice", _noted(scenario))
-    world.run_for(1)
-    return kernels, ours
+def held_to_the_kernel(*scenarios: Scenario) -> Callable[..., None]:
+    """A test of each: it notes down on a computer what it does on the kernel's loopback."""
+
+    @pytest.mark.parametrize("scenario", scenarios, ids=lambda scenario: scenario.__name__)
+    def test(world: World, scenario: Scenario) -> None:
+        kernels = asyncio.run(_noted(scenario))
+        ours = world.run("alice", _noted(scenario))
+        assert ours == kernels
+        world.run_for(1)
+
+    return test

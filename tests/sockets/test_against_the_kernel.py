@@ -7,22 +7,20 @@ import socket
 import struct
 from typing import Any
 
-import pytest
 from socket_dialogues import (
     DATAGRAM,
     HOST,
     STREAM,
     Notes,
-    Scenario,
     bound,
     events,
+    held_to_the_kernel,
     listening,
     new,
-    on_both,
     outcome,
     pair,
 )
-from virtual_computers import World, settle, world
+from virtual_computers import settle, world
 
 __all__ = ["world"]
 
@@ -368,19 +366,22 @@ async def beside_a_mapped_datagram(notes: Notes) -> None:
         sock.close()
 
 
-SCENARIOS = (
-    *(a_new_socket, binding, listening_and_accepting, a_listener_that_is_shut_down, refused),
-    *(data, half_closed, nothing_more_is_read, reset, reset_while_sending, a_full_send_buffer),
-    *(beside_a_datagram, beside_a_mapped_datagram, mapped_datagrams),
-    *(
-        datagrams,
-        lives_of_descriptors,
-        kinds_that_are_not_there,
-    ),
+test_as_the_kernel = held_to_the_kernel(
+    a_new_socket,
+    binding,
+    listening_and_accepting,
+    a_listener_that_is_shut_down,
+    refused,
+    data,
+    half_closed,
+    nothing_more_is_read,
+    reset,
+    reset_while_sending,
+    a_full_send_buffer,
+    beside_a_datagram,
+    beside_a_mapped_datagram,
+    mapped_datagrams,
+    datagrams,
+    lives_of_descriptors,
+    kinds_that_are_not_there,
 )
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_as_the_kernel(world: World, scenario: Scenario) -> None:
-    kernels, ours = on_both(world, scenario)
-    assert ours == kernels

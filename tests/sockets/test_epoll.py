@@ -18,12 +18,11 @@ from plans import plan_of
 from socket_dialogues import (
     DATAGRAM,
     Notes,
-    Scenario,
     bound,
     events,
+    held_to_the_kernel,
     listening,
     new,
-    on_both,
     outcome,
     pair,
 )
@@ -227,16 +226,17 @@ async def poll_objects(notes: Notes) -> None:
     server.close()
 
 
-SCENARIOS = (
-    *(registering, edges_of_data, edges_of_room, edges_of_connections, edges_of_datagrams),
-    *(one_shot, with_descriptors_of_the_kernel, held_by_other_names, poll_objects),
+test_as_the_kernel = held_to_the_kernel(
+    registering,
+    edges_of_data,
+    edges_of_room,
+    edges_of_connections,
+    edges_of_datagrams,
+    one_shot,
+    with_descriptors_of_the_kernel,
+    held_by_other_names,
+    poll_objects,
 )
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_as_the_kernel(world: World, scenario: Scenario) -> None:
-    kernels, ours = on_both(world, scenario)
-    assert ours == kernels
 
 
 def test_who_waits_hears_of_what_another_thread_registers(world: World) -> None:

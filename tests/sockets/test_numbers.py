@@ -20,11 +20,10 @@ import pytest
 from socket_dialogues import (
     DATAGRAM,
     Notes,
-    Scenario,
     bound,
+    held_to_the_kernel,
     listening,
     new,
-    on_both,
     outcome,
     pair,
 )
@@ -186,17 +185,16 @@ async def what_waits(notes: Notes) -> None:
         sock.close()
 
 
-SCENARIOS = (
-    *(reading_and_writing, blocking, files_that_are_sent, copies_of_numbers, files_of_numbers),
-    what_waits,
+test_as_the_kernel = pytest.mark.filterwarnings("ignore:unclosed")(
+    held_to_the_kernel(
+        reading_and_writing,
+        blocking,
+        files_that_are_sent,
+        copies_of_numbers,
+        files_of_numbers,
+        what_waits,
+    )
 )
-
-
-@pytest.mark.filterwarnings("ignore:unclosed")
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_as_the_kernel(world: World, scenario: Scenario) -> None:
-    kernels, ours = on_both(world, scenario)
-    assert ours == kernels
 
 
 def test_a_number_that_is_closed_closes_the_socket(world: World) -> None:

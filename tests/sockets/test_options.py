@@ -6,8 +6,8 @@ import socket
 import struct
 
 import pytest
-from socket_dialogues import DATAGRAM, STREAM, Notes, Scenario, bound, new, on_both, outcome
-from virtual_computers import World, settle, world
+from socket_dialogues import DATAGRAM, STREAM, Notes, bound, held_to_the_kernel, new, outcome
+from virtual_computers import settle, world
 
 __all__ = ["world"]
 
@@ -99,13 +99,10 @@ async def datagrams_that_are_cut(notes: Notes) -> None:
     there.close()
 
 
-SCENARIOS = (
-    *(options, options_that_are_not_there, values_of_options, addresses_that_are_none),
+test_as_the_kernel = held_to_the_kernel(
+    options,
+    options_that_are_not_there,
+    values_of_options,
+    addresses_that_are_none,
     datagrams_that_are_cut,
 )
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_as_the_kernel(world: World, scenario: Scenario) -> None:
-    kernels, ours = on_both(world, scenario)
-    assert ours == kernels

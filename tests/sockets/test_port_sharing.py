@@ -13,10 +13,9 @@ from socket_dialogues import (
     HOST,
     STREAM,
     Notes,
-    Scenario,
     bound,
+    held_to_the_kernel,
     new,
-    on_both,
     outcome,
 )
 from virtual_computers import World, settle, world
@@ -128,17 +127,14 @@ async def listeners_that_share_a_port(notes: Notes) -> None:
     refused.close()
 
 
-SCENARIOS = (
-    *(who_may_share, who_hears_of_a_datagram, what_each_gets_is_all_of_a_peer),
-    listeners_that_share_a_port,
+test_as_the_kernel = pytest.mark.filterwarnings("ignore:unclosed")(
+    held_to_the_kernel(
+        who_may_share,
+        who_hears_of_a_datagram,
+        what_each_gets_is_all_of_a_peer,
+        listeners_that_share_a_port,
+    )
 )
-
-
-@pytest.mark.filterwarnings("ignore:unclosed")
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-def test_as_the_kernel(world: World, scenario: Scenario) -> None:
-    kernels, ours = on_both(world, scenario)
-    assert ours == kernels
 
 
 def test_asyncio_shares_ports(world: World) -> None:
