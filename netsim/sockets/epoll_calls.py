@@ -42,8 +42,8 @@ class _Watched:
         self._ends = ends
 
     def set(self, mask: int) -> None:
-        """What is true already is told, edge or not."""
-        self._mask = mask
+        """What is true already is told, edge or not; and an error or an end whatever the mask."""
+        self._mask = mask | _ALWAYS
         self._is_due = True
         self._news = self.endpoint.news()
 
@@ -61,7 +61,7 @@ class _Watched:
     def events(self) -> int:
         if not self._mask & _EVENTS or (self._mask & select.EPOLLET and not self._is_due):
             return 0
-        return self.endpoint.events() & (self._mask & _EVENTS | _ALWAYS)
+        return self.endpoint.events() & self._mask
 
     def was_told(self) -> None:
         """What follows: an edge is told once, and one shot is the last until `modify`."""
@@ -77,6 +77,8 @@ class _Watching:
         self._epoll = epoll
         self._sockets: dict[int, _Watched] = {}
         self.queue = WaitQueue()
+        self.polls = 0
+        """Calls under way: what is registered meanwhile is to wake them."""
         self.is_behind = False
         """Whose turn it is: the descriptors of the kernel's come first, and then these again."""
 
@@ -97,7 +99,6 @@ class _Watching:
         watched = _Watched(endpoint, self.queue, lambda: self._remove(descriptor, watched))
         self._sockets[descriptor] = watched
         endpoint.queue.add(watched)
-        _all[self._epoll] = self
         self.modify(watched, mask)
 
     def modify(self, watched: _Watched, mask: int) -> None:
@@ -112,12 +113,13 @@ class _Watching:
         watched.endpoint.queue.discard(watched)
         if self._sockets.get(descriptor) is watched:
             del self._sockets[descriptor]
-        if not self._sockets:
+        if not self._sockets and not self.polls:
             _all.pop(self._epoll, None)
 
     def close(self) -> None:
         for descriptor, watched in list(self._sockets.items()):
             self._remove(descriptor, watched)
+        _all.pop(self._epoll, None)
 
     def endpoints(self) -> list[Endpoint]:
         return [watched.endpoint for watched in list(self._sockets.values())]
@@ -128,7 +130,7 @@ class _Watching:
         return {number: events for number, events in seen if events}
 
     def told(self, events: Events) -> None:
-        """Somebody was told: these are the last ones now, so that everybody has a turn."""
+        """Somebody is told: these are the last ones now, so that everybody has a turn."""
         self.is_behind = not self.is_behind
         for descriptor in events:
             watched = self._sockets.pop(descriptor, None)
@@ -138,7 +140,18 @@ class _Watching:
 
 
 _all: Final[dict[select.epoll, _Watching]] = {}
-"""Those that watch sockets of computers, until these or they are closed."""
+"""Those that watch sockets of computers, or are polled on one, until these or they are closed.
+
+Entries come and go where the stack may be touched: so there are never two for one epoll.
+"""
+
+
+def _watching_of(epoll: select.epoll) -> _Watching:
+    watching = _all.get(epoll)
+    if watching is None:
+        _sweep()
+        watching = _all[epoll] = _Watching(epoll)
+    return watching
 
 
 def _references(epolls: Iterable[object]) -> list[int]:
@@ -160,21 +173,38 @@ def _sweep() -> None:
 class _Asked:
     """One call of `epoll.poll`: what is `Polled`."""
 
-    def __init__(self, epoll: select.epoll, watching: _Watching, most: int) -> None:
+    def __init__(self, epoll: select.epoll, most: int) -> None:
         self._epoll = epoll
-        self._watching = watching
         self._most = most
+        self._watching: _Watching | None = None
+        """From the first look on."""
         self.kernels: Mapping[int, int] = {epoll.fileno(): select.POLLIN}
 
+    def end(self) -> None:
+        """The call is over."""
+        if self._watching is not None:
+            self._watching.polls -= 1
+
     def endpoints(self) -> list[Endpoint]:
-        return self._watching.endpoints()
+        return [] if self._watching is None else self._watching.endpoints()
 
     def queues(self) -> Sequence[WaitQueue]:
-        return (self._watching.queue,)
+        return () if self._watching is None else (self._watching.queue,)
 
     def look(self) -> Events:
-        sockets = iter(self._watching.look().items())
-        if self._watching.is_behind:
+        """Whoever sees it has it: no other thread is told of the same edge, or the one shot."""
+        watching = self._watching
+        if watching is None:
+            watching = self._watching = _watching_of(self._epoll)
+            watching.polls += 1
+        found = self._look(watching)
+        if found:
+            watching.told(found)
+        return found
+
+    def _look(self, watching: _Watching) -> Events:
+        sockets = iter(watching.look().items())
+        if watching.is_behind:
             seen = self.wait_for_kernels(0)
             return seen | dict(itertools.islice(sockets, self._most - len(seen)))
         seen = dict(itertools.islice(sockets, self._most))
@@ -196,11 +226,11 @@ def _register(epoll: select.epoll, fd: Any, eventmask: int = _DEFAULT) -> None:
         _ORIGINAL["register"](epoll, descriptor, eventmask)
         return
     epoll.fileno()  # ValueError once it is closed
-    watching = _all.get(epoll)
-    if watching is None:
-        _sweep()
-        watching = _Watching(epoll)
-    endpoint.machine.call(watching.add, descriptor, endpoint, eventmask)
+    endpoint.machine.call(_add, epoll, descriptor, endpoint, eventmask)
+
+
+def _add(epoll: select.epoll, descriptor: int, endpoint: Endpoint, mask: int) -> None:
+    _watching_of(epoll).add(descriptor, endpoint, mask)
 
 
 def _modify(epoll: select.epoll, fd: Any, eventmask: int) -> None:
@@ -225,31 +255,33 @@ def _unregister(epoll: select.epoll, fd: Any) -> None:
 def _poll(
     epoll: select.epoll, timeout: float | None = None, maxevents: int = -1
 ) -> list[tuple[int, int]]:
-    watching = _all.get(epoll)
     machine = machine_of_caller()
-    if watching is None:
-        if machine is None:
+    if machine is None:
+        endpoints = _watching(epoll).endpoints()
+        if not endpoints:
             return kernels_epoll_poll(epoll, timeout, maxevents)
-        watching = _Watching(epoll)
+        machine = endpoints[0].machine
     if maxevents < -1 or maxevents == 0:
         return kernels_epoll_poll(epoll, 0, maxevents)  # ValueError
-    if machine is None:
-        machine = watching.endpoints()[0].machine
-    asked = _Asked(epoll, watching, _MOST if maxevents == -1 else maxevents)
     limit = None if timeout is None or timeout < 0 else nanoseconds(timeout)
-    found = poll(machine, asked, limit)
-    machine.call(watching.told, found)
-    return list(found.items())
+    asked = _Asked(epoll, _MOST if maxevents == -1 else maxevents)
+    try:
+        return list(poll(machine, asked, limit).items())
+    finally:
+        asked.end()
 
 
 def _close(epoll: select.epoll) -> None:
     watching = _all.get(epoll)
-    if watching is not None:
-        watching.endpoints()[0].machine.call(watching.close)
+    endpoints = [] if watching is None else watching.endpoints()
+    if watching is not None and endpoints:
+        endpoints[0].machine.call(watching.close)
+    _all.pop(epoll, None)
     _ORIGINAL["close"](epoll)
 
 
 def _watching(epoll: select.epoll) -> _Watching:
+    """What it watches; with nothing in it, where that is nothing."""
     epoll.fileno()  # ValueError once it is closed
     return _all.get(epoll) or _Watching(epoll)
 

@@ -7,6 +7,7 @@ import errno
 import http.client
 import http.server
 import os
+import queue
 import select
 import selectors
 import socket
@@ -268,3 +269,36 @@ async def test_a_thread_that_outlives_its_program_is_told_of(file: Path) -> None
         names = await network["alice"].run(names_of_threads)
         assert "reader" in names
         assert "sleeper" not in names
+
+
+async def who_shares_an_epoll() -> list[int]:
+    """In which round each of four threads was told of one shot."""
+
+    def play() -> list[int]:
+        told: queue.Queue[int] = queue.Queue()
+        rounds = []
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, select.epoll() as epoll:
+            sock.bind(("", 0))
+            sock.sendto(b"x", sock.getsockname())
+            epoll.register(sock, 0)
+
+            def poll() -> None:
+                told.put(len(epoll.poll(30)))
+
+            threads = [threading.Thread(target=poll) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for number in range(4):
+                epoll.modify(sock, select.EPOLLIN | select.EPOLLONESHOT)
+                assert told.get(timeout=30) == 1
+                rounds.append(number + told.qsize())
+            for thread in threads:
+                thread.join()
+        return rounds
+
+    return await asyncio.to_thread(play)
+
+
+async def test_one_thread_is_told_of_one_shot(file: Path) -> None:
+    async with Network(file) as network:
+        assert await network["alice"].run(who_shares_an_epoll) == [0, 1, 2, 3]

@@ -72,6 +72,25 @@ async def registering(notes: Notes) -> None:
     server.close()
 
 
+async def masks_of_nothing(notes: Notes) -> None:
+    """An error and an end are told whatever the mask."""
+    client, server = await pair()
+    with select.epoll() as epoll:
+        epoll.register(client, 0)
+        server.send(b"x")
+        await settle()
+        notes.append(_told(epoll, client))
+        server.close()
+        client.shutdown(socket.SHUT_RDWR)
+        await settle()
+        notes.append([_told(epoll, client), _told(epoll, client)])
+        epoll.modify(client, select.EPOLLET)
+        notes.append([_told(epoll, client), _told(epoll, client)])
+        epoll.modify(client, select.EPOLLONESHOT)
+        notes.append([_told(epoll, client), _told(epoll, client)])
+    client.close()
+
+
 async def edges_of_data(notes: Notes) -> None:
     client, server = await pair()
     with select.epoll() as epoll:
@@ -228,6 +247,7 @@ async def poll_objects(notes: Notes) -> None:
 
 test_as_the_kernel = held_to_the_kernel(
     registering,
+    masks_of_nothing,
     edges_of_data,
     edges_of_room,
     edges_of_connections,
@@ -239,13 +259,17 @@ test_as_the_kernel = held_to_the_kernel(
 )
 
 
-def test_who_waits_hears_of_what_another_thread_registers(world: World) -> None:
+@pytest.mark.parametrize("before", ["nothing", "a socket", "a socket that is closed"])
+def test_who_waits_hears_of_what_another_thread_registers(world: World, before: str) -> None:
     async def main() -> list[tuple[int, int]]:
         here, there = bound(DATAGRAM)[0], bound(DATAGRAM)[0]
         with select.epoll() as epoll, here, there:
-            epoll.register(here, select.EPOLLIN)
+            if before != "nothing":
+                epoll.register(here, select.EPOLLIN)
             waiting = asyncio.ensure_future(asyncio.to_thread(epoll.poll, 60))
             await asyncio.sleep(1)
+            if before == "a socket that is closed":
+                here.close()
             await asyncio.to_thread(epoll.register, there, select.EPOLLOUT)
             return [(number - there.fileno(), mask) for number, mask in await waiting]
 
