@@ -47,6 +47,11 @@ def endpoint_of(descriptor: int) -> Endpoint | None:
     return None if entry is None else entry.endpoint
 
 
+def between(first: int, end: int) -> list[int]:
+    """Those of the table from `first` on, before `end`."""
+    return [descriptor for descriptor in list(_entries) if first <= descriptor < end]
+
+
 def descriptors_in_use() -> int:
     """How many stand for sockets of computers."""
     return len(_entries)

@@ -94,10 +94,12 @@ def _ioctl(file: Any, request: int, arg: Any = 0, mutate_flag: bool = True, /) -
     """FIONREAD is answered; OSError EOPNOTSUPP for what asks the kernel for its interfaces."""
     endpoint = descriptors.endpoint_of(descriptor_of(file))
     if endpoint is not None and request == termios.FIONREAD and not isinstance(arg, int):
+        given = arg.encode() if isinstance(arg, str) else bytes(arg)
         told = struct.pack("i", endpoint.machine.call(endpoint.readable_bytes))
+        told = (told + given[len(told) :])[: len(given)]
         if isinstance(arg, bytes | str) or not mutate_flag:
             return told
-        memoryview(arg).cast("B")[: len(told)] = told
+        memoryview(arg).cast("B")[:] = told
         return 0
     if endpoint is not None and request in _ABOUT_INTERFACES:
         raise OSError(
@@ -121,9 +123,19 @@ def _close_socket(fd: int, /) -> None:
 
 def _closed(number: int, close: Callable[[int], None]) -> None:
     endpoint = descriptors.remove(number)
-    close(number)
-    if endpoint is not None:
-        descriptors.let_go(endpoint)
+    try:
+        close(number)
+    finally:  # EBADF: it was closed by C code, which nobody sees
+        if endpoint is not None:
+            descriptors.let_go(endpoint)
+
+
+def _close_range(fd_low: int, fd_high: int, /) -> None:
+    ends = [descriptors.remove(each) for each in descriptors.between(fd_low, fd_high)]
+    _CLOSE_RANGE.original(fd_low, fd_high)
+    for endpoint in ends:
+        if endpoint is not None:
+            descriptors.let_go(endpoint)
 
 
 def _dup(fd: int, /) -> int:
@@ -135,11 +147,13 @@ def _dup_socket(fd: int, /) -> int:
 
 
 def _dup2(fd: int, fd2: int, inheritable: bool = True) -> int:
-    replaced = None if fd == fd2 else descriptors.remove(fd2)
     result: int = _DUP2.original(fd, fd2, inheritable)
+    if fd == fd2:
+        return result
+    replaced = descriptors.remove(fd2)
     if replaced is not None:
         descriptors.let_go(replaced)
-    return result if fd == fd2 else _duplicated(fd, result)
+    return _duplicated(fd, result)
 
 
 def _fcntl(file: Any, command: int, arg: Any = 0, /) -> Any:
@@ -218,6 +232,7 @@ _WRITE: Final = FunctionReplacement(os.write, _write)
 _SENDFILE: Final = FunctionReplacement(os.sendfile, _sendfile)
 _IOCTL: Final = FunctionReplacement(fcntl.ioctl, _ioctl)
 _CLOSE: Final = FunctionReplacement(os.close, _close)
+_CLOSE_RANGE: Final = FunctionReplacement(os.closerange, _close_range)
 _SOCKET_CLOSE: Final = FunctionReplacement(_socket.close, _close_socket)
 _DUP: Final = FunctionReplacement(os.dup, _dup)
 _SOCKET_DUP: Final = FunctionReplacement(_socket.dup, _dup_socket)
@@ -239,7 +254,17 @@ class _FileFunction:
 
 NUMBER_CALLS: Final[tuple[Replacement, ...]] = (
     *(_READ, _WRITE, _SENDFILE, _IOCTL),
-    *(_CLOSE, _SOCKET_CLOSE, _DUP, _SOCKET_DUP, _DUP2, _FCNTL, _FORK_EXEC, _POSIX_SPAWN),
+    *(
+        _CLOSE,
+        _CLOSE_RANGE,
+        _SOCKET_CLOSE,
+        _DUP,
+        _SOCKET_DUP,
+        _DUP2,
+        _FCNTL,
+        _FORK_EXEC,
+        _POSIX_SPAWN,
+    ),
     _FileFunction(),
 )
 """The exchange."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import ctypes
 import errno
 import fcntl
 import os
@@ -144,6 +145,22 @@ async def copies_of_numbers(notes: Notes) -> None:
     for number in (other, reader):
         os.close(number)
     notes.append(outcome(os.close, reader))
+    notes.append(outcome(os.dup2, reader, server.fileno()))
+    notes.append((outcome(server.recv, 10), server.fileno() >= 0))
+    server.close()
+
+
+async def ranges_that_are_closed(notes: Notes) -> None:
+    client, server = await pair()
+    number = fcntl.fcntl(client, fcntl.F_DUPFD_CLOEXEC, 900)
+    client.close()
+    os.closerange(number + 1, number + 50)
+    os.write(number, b"x")
+    await settle()
+    notes.append(server.recv(10))
+    os.closerange(number - 50, number + 1)
+    await settle()
+    notes.append((server.recv(10), outcome(os.write, number, b"x")))
     server.close()
 
 
@@ -179,6 +196,9 @@ async def what_waits(notes: Notes) -> None:
         notes.append(struct.unpack("i", told))
         counter = array.array("i", [0])
         notes.append((fcntl.ioctl(sock.fileno(), termios.FIONREAD, counter), counter.tolist()))
+        counter = array.array("i", [7, 8])
+        notes.append((fcntl.ioctl(sock.fileno(), termios.FIONREAD, counter), counter.tolist()))
+        notes.append(fcntl.ioctl(sock, termios.FIONREAD, b"12345678"))
     listener, _ = await listening()
     notes.append(outcome(fcntl.ioctl, listener, termios.FIONREAD, bytes(4)))
     for sock in (client, server, here, there, listener):
@@ -191,6 +211,7 @@ test_as_the_kernel = pytest.mark.filterwarnings("ignore:unclosed")(
         blocking,
         files_that_are_sent,
         copies_of_numbers,
+        ranges_that_are_closed,
         files_of_numbers,
         what_waits,
     )
@@ -206,6 +227,17 @@ def test_a_number_that_is_closed_closes_the_socket(world: World) -> None:
             return again.getsockname(), descriptors.descriptors_in_use() - before
 
     assert world.run("alice", main()) == (("0.0.0.0", 80), 1)
+
+
+def test_what_c_code_has_closed_is_let_go(world: World) -> None:
+    async def main() -> None:
+        number = socket.create_server(("", 80)).detach()
+        ctypes.CDLL(None).close(number)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.close(number)
+        socket.create_server(("", 80)).close()
+
+    world.run("alice", main())
 
 
 def test_what_a_number_cannot_do_is_refused_in_words(world: World) -> None:
