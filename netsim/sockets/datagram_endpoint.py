@@ -102,9 +102,11 @@ class DatagramEndpoint(Endpoint):
         flags = socket.MSG_TRUNC if sent > size else 0
         ancillary: tuple[packet_info.Ancillary, ...] = ()
         if (kind := self._tells_destination) is not None:
-            ancillary = (packet_info.of_received(kind, self.machine.host, datagram.destination),)
-        source = self.spell(datagram.source)
-        return Message(datagram.payload[:size], source, flags, ancillary, sent)
+            source, destination = datagram.source[0], datagram.destination
+            host = self.machine.host
+            ancillary = (packet_info.of_received(kind, host, source, destination),)
+        name = self.spell(datagram.source)
+        return Message(datagram.payload[:size], name, flags, ancillary, sent)
 
     def send(self, data: Any, flags: int, address: Any = None) -> int:
         """One datagram: OSError EDESTADDRREQ, EMSGSIZE, ENETUNREACH, EACCES, or what ICMP said of

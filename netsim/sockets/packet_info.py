@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from netsim.sockets.os_errors import system_error
 from netsim.stack.host import Host
 from netsim.stack.interface import Interface
-from netsim.wire.address import UNSPECIFIED, IpAddress
+from netsim.stack.socket_errors import NoRouteError
+from netsim.wire.address import LIMITED_BROADCAST, UNSPECIFIED, IpAddress
 
 Ancillary = tuple[int, int, bytes]
 """Level, type and data, as of `recvmsg`."""
@@ -45,17 +46,29 @@ class Sending(NamedTuple):
     through: Interface | None = None
 
 
-def of_received(kind: tuple[int, int], host: Host, destination: IpAddress) -> Ancillary:
+def of_received(
+    kind: tuple[int, int], host: Host, source: IpAddress, destination: IpAddress
+) -> Ancillary:
     """What is said of a datagram that was sent to `destination`, an address of this host or a
     broadcast."""
     index, own = LOOPBACK_INDEX, destination
+    if destination == LIMITED_BROADCAST:
+        own = _beside(host, source)
     for interface in host.interfaces:
         for entry in interface.addresses:
-            if destination in (entry.address, entry.broadcast):
+            if own in (entry.address, entry.broadcast):
                 index, own = index_of(interface), entry.address
     if kind == IPV6:
         return (*IPV6, _IPV6.pack(_MAPPED + destination, index))
     return (*IPV4, _IPV4.pack(index, own, destination))
+
+
+def _beside(host: Host, source: IpAddress) -> IpAddress:
+    """Our address on the link of a sender that no router stands before."""
+    try:
+        return host.ip.source_for(source)
+    except NoRouteError:  # it has no address yet
+        return host.ip.source_for(LIMITED_BROADCAST)
 
 
 def of_sent(ancillary: Iterable[Any], host: Host) -> Sending:

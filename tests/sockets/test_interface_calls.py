@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import socket
+import struct
 from typing import Any
 
 import pytest
+from plans import plan_of
 from virtual_computers import World, world
 
 __all__ = ["world"]
+
+IP_PKTINFO = 8
 
 
 class Entry(ctypes.Structure):
@@ -58,6 +62,34 @@ def test_interfaces_are_the_computers(world: World) -> None:
         assert single == [1, 2, "eth0"]
     assert addresses() == machines
     assert ("lo", "127.0.0.1", "255.0.0.0") in machines
+
+
+def test_where_a_broadcast_came_in_is_told() -> None:
+    """IP_PKTINFO: the interface, our address there, and the one in the packet."""
+    world = World(plan_of("r1 web", "alice s1", "s1 web"))
+    udp = socket.AF_INET, socket.SOCK_DGRAM
+
+    async def serve() -> bytes:
+        with socket.socket(*udp) as sock:
+            sock.bind(("", 67))
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+            _, ((_, _, told),), *_ = await asyncio.to_thread(sock.recvmsg, 10, 100)
+            return told
+
+    async def ask() -> None:
+        with socket.socket(*udp) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            sock.sendto(b"x", ("255.255.255.255", 67))
+
+    serving = world.start("web", serve())
+    world.run("alice", ask())
+    world.run_for(1)
+    assert struct.unpack("=i4s4s", serving.result()) == (
+        3,
+        world.plan.node("web").interfaces[1].address,
+        b"\xff" * 4,
+    )
+    world.close()
 
 
 async def refused() -> list[str]:
