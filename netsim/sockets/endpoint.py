@@ -16,7 +16,7 @@ from netsim.sockets.hosts_table import socket_address
 from netsim.sockets.machine import Machine, WaitQueue
 from netsim.sockets.os_errors import system_error
 from netsim.sockets.packet_info import Ancillary, refusal
-from netsim.sockets.socket_facade import SocketFacade
+from netsim.sockets.socket_facade import BIND_TO_DEVICE, SocketFacade, device_name
 from netsim.stack.port_sharing import Sharing
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
@@ -138,7 +138,24 @@ class Endpoint(ABC):
     # Options
 
     def setsockopt(self, level: int, option: int, value: Any, *rest: Any) -> None:
-        self._alive().setsockopt(level, option, value, *rest)
+        options = self._alive()
+        if (level, option) == BIND_TO_DEVICE and value is not None:
+            self._check_device(value)
+        options.setsockopt(level, option, value, *rest)
+
+    def _check_device(self, value: Any) -> None:
+        """OSError ENODEV for an interface that is not there, EOPNOTSUPP where a packet might take
+        another one."""
+        name = device_name(value)
+        others = [each.name for each in self.machine.host.interfaces if each.name != name]
+        if name not in ("", "lo") and len(others) == len(self.machine.host.interfaces):
+            raise system_error(errno.ENODEV)
+        if name and others:
+            raise OSError(
+                errno.EOPNOTSUPP,
+                "SO_BINDTODEVICE is there for the only interface of a computer: bind() to the "
+                "address of the interface that you mean",
+            )
 
     def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
         """SO_ERROR is told once."""

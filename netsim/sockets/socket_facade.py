@@ -39,6 +39,7 @@ _KEEP_ALIVE_DEFAULTS: Final = {
     _KEEP_ALIVE_PROBES: KeepAlive().probes,
 }
 _KEEP_ALIVE_OPTIONS: Final = frozenset((_KEEP_ALIVE, *_KEEP_ALIVE_DEFAULTS))
+BIND_TO_DEVICE: Final = (socket.SOL_SOCKET, getattr(socket, "SO_BINDTODEVICE", 25))
 _LINGER: Final = (socket.SOL_SOCKET, socket.SO_LINGER)
 _SEND_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_SNDBUF)
 _RECEIVE_BUFFER: Final = (socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -123,6 +124,10 @@ class SocketFacade:
         elif key == _LINGER:
             found = self._options.get(key, struct.pack("ii", 0, 0))
             return found[:size] if size else int.from_bytes(found[:4], sys.byteorder)
+        elif key == BIND_TO_DEVICE:
+            name = device_name(self._options.get(key, b""))
+            found = f"{name}\0".encode() if name else b""
+            return found[:size] if size else 0
         elif key == _CONGESTION:
             found = bytes(self._options.get(key, TcpSettings().congestion.encode()))
             return found.ljust(16, b"\0")[: size or 16]
@@ -267,6 +272,14 @@ class ConnectionFacade(SocketFacade):
             as_number(self._options.get(key, usual)) for key, usual in _KEEP_ALIVE_DEFAULTS.items()
         )
         return KeepAlive(idle * SECOND, interval * SECOND, probes)
+
+
+def device_name(value: Any) -> str:
+    """Of an interface, as SO_BINDTODEVICE is given it."""
+    octets = (
+        (value & 0xFFFFFFFF).to_bytes(4, sys.byteorder) if isinstance(value, int) else bytes(value)
+    )
+    return octets.partition(b"\0")[0].decode("ascii", "replace")
 
 
 def _text(value: Any) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import Any
 
 import pytest
+from plans import plan_of
 from socket_dialogues import DATAGRAM, STREAM, Notes, bound, held_to_the_kernel, new, outcome
-from virtual_computers import settle, world
+from virtual_computers import World, settle, world
 
 __all__ = ["world"]
 
@@ -33,6 +35,9 @@ async def options(notes: Notes) -> None:
     notes.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
     notes.append(outcome(sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"no such"))
     notes.append(outcome(sock.setsockopt, socket.IPPROTO_UDP, 1, 1))
+    device = socket.SOL_SOCKET, socket.SO_BINDTODEVICE
+    for value in (b"no such", b"no such\0", 1, b""):
+        notes.append((outcome(sock.setsockopt, *device, value), sock.getsockopt(*device, 16)))
     sock.close()
 
 
@@ -106,3 +111,20 @@ test_as_the_kernel = held_to_the_kernel(
     addresses_that_are_none,
     datagrams_that_are_cut,
 )
+
+
+def test_a_socket_is_bound_to_a_device_where_there_is_one() -> None:
+    world = World(plan_of("r1 web", "alice s1", "s1 web"))
+    device = socket.SOL_SOCKET, socket.SO_BINDTODEVICE
+
+    async def bind(name: bytes) -> tuple[Any, bytes]:
+        with new(DATAGRAM) as sock:
+            return outcome(sock.setsockopt, *device, name), sock.getsockopt(*device, 16)
+
+    assert world.run("alice", bind(b"eth0")) == (None, b"eth0\0")
+    assert world.run("web", bind(b"eth2")) == ("ENODEV", b"")
+    for name in (b"eth1", b"lo"):
+        refused, kept = world.run("web", bind(name))
+        assert "bind() to the address" in refused
+        assert kept == b""
+    world.close()
