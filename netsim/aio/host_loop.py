@@ -85,6 +85,9 @@ class HostLoop(_Base):
         """True where it is ready, as most datagrams are; BlockingCallError on this thread."""
         return True if wait.ready() else refuse_to_block(wait.what)
 
+    def has_tried(self, in_vain: bool) -> None:
+        """Time goes on by itself, or with the loop."""
+
     # Between the sockets of the stack and what stands for them in asyncio
 
     def own(self, stack_socket: Any, owner: SocketOwner) -> None:

@@ -37,6 +37,8 @@ def call(loop: asyncio.AbstractEventLoop, function: Callable[..., Result], *args
 
 def wait(loop: asyncio.AbstractEventLoop, wait: Wait, seconds: float | None) -> bool:
     """As `Machine.wait`, from a thread that is not the loop's; `seconds` are the machine's."""
+    if seconds is not None and seconds <= 0:
+        return call(loop, wait.ready)
     deadline = None if seconds is None else time.monotonic() + seconds
     with _Sleep() as sleep:
         if call(loop, _look_or_wait, wait, sleep):

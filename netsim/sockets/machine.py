@@ -54,7 +54,8 @@ class Wait(NamedTuple):
     what: str
     """What is done, for messages: `recv() on a socket`."""
     timeout_ns: int | None = None
-    """Of network time, as it was at the beginning; None is for ever."""
+    """Of network time, as it was at the beginning; None is for ever. With 0 nobody waits, but who
+    looks so in a circle lets time go on, or it would stand for ever in virtual time."""
     queues: Sequence[WaitQueue] = ()
     """They wake who waits: `ready` is asked again."""
     descriptors: Mapping[int, int] = MappingProxyType({})
@@ -100,6 +101,9 @@ class Machine(Protocol):
 
         BlockingCallError on the thread that runs the computer's event loop.
         """
+
+    def has_tried(self, in_vain: bool) -> None:
+        """The calling thread has called what does not wait, and it may do so in a circle."""
 
 
 MachineOfCaller = Callable[[], Machine | None]

@@ -8,12 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from netsim.core.errors import BlockingCallError
-from netsim.core.time import MICROSECOND
 from netsim.sockets.endpoint import Endpoint
 from netsim.sockets.machine import Machine, Wait, WaitQueue
-
-_CIRCLING_NS: Final = MICROSECOND
-"""Whoever polls in a circle lets time go on, or it would stand for ever in virtual time."""
 
 Events = dict[int, int]
 """Of `poll(2)`, by descriptor; none without any."""
@@ -61,14 +57,16 @@ def poll(machine: Machine, polled: Polled, timeout_ns: int | None) -> Events:
         found.update(polled.look())
         return bool(found)
 
-    if _turns_in_a_circle(machine.call(ready), found, polled.endpoints()):
+    is_old = _turns_in_a_circle(machine.call(ready), found, polled.endpoints())
+    if is_old:
         with contextlib.suppress(BlockingCallError):
-            machine.wait(Wait(lambda: False, "select()", _CIRCLING_NS))
+            machine.wait(Wait(lambda: False, "select()", 0))
+    elif found:
+        machine.has_tried(in_vain=False)
     if found:
         return found
-    limit = _CIRCLING_NS if timeout_ns == 0 else timeout_ns
     try:
-        machine.wait(Wait(ready, "select()", limit, polled.queues(), polled.kernels))
+        machine.wait(Wait(ready, "select()", timeout_ns, polled.queues(), polled.kernels))
     except BlockingCallError:
         if not polled.endpoints():
             # A child process that it waits for (`subprocess.run`): as on any event loop.

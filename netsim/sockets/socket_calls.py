@@ -37,7 +37,14 @@ def waited(
     """
     machine = endpoint.machine
     if timeout == 0:
-        return machine.call(operation, *args)
+        in_vain = False
+        try:
+            return machine.call(operation, *args)
+        except BlockingIOError:
+            in_vain = True
+            raise
+        finally:
+            machine.has_tried(in_vain)
     results: list[Result] = []
     errors: list[BaseException] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import signal
 import sys
@@ -160,17 +161,32 @@ class ComputerLoop(LoopOnComputer):
 
     def wait(self, wait: Wait) -> bool:
         """In network time, while all else goes on."""
-        if wait.ready():
-            return True
         strand = self.strands.running
+        if wait.ready():
+            if strand is not None:
+                strand.has_found()
+            return True
         if strand is None:
             refuse_to_block(wait.what)
-        timeout, watched = wait.timeout_ns, self.timeline.watched
-        if timeout is not None and timeout <= 0:
-            strand.has_polled()
-            return False
-        deadline = None if timeout is None else self.timeline.now + timeout
+        if wait.timeout_ns is None:
+            return self._wait(strand, wait, None)
+        if wait.timeout_ns <= 0:
+            return strand.look_later(functools.partial(self._wait, strand, wait))
+        return self._wait(strand, wait, self.timeline.now + wait.timeout_ns)
+
+    def has_tried(self, in_vain: bool) -> None:
+        """A thread that tries in vain, and in a circle, lets time go on."""
+        strand = self.strands.running
+        if strand is not None:
+            if in_vain:
+                strand.has_polled()
+            else:
+                strand.has_found()
+
+    def _wait(self, strand: Strand, wait: Wait, deadline: int | None) -> bool:
+        watched = self.timeline.watched
         if wait.descriptors:
+            timeout = None if deadline is None else deadline - self.timeline.now
             watched[strand] = KernelDescriptors(strand, wait.descriptors, timeout).look
         for queue in wait.queues:
             queue.add(strand)

@@ -148,11 +148,23 @@ class Strand:
     def has_polled(self) -> None:
         self._polls += 1
         if self._polls >= _POLLS:
-            now = self._strands.loop.timeline.now
-            since = now if self._polls_since is None else self._polls_since
-            step = min(max((now - since) // _LATER, _POLL_TIME), _LONGEST_POLL_TIME)
-            self.park(now + step)
-            self._polls_since = since
+            self.look_later(self.park)
+
+    def look_later(self, wait: Callable[[int], bool]) -> bool:
+        """Have who looks in a circle `wait` until a time: whether something was found by then.
+
+        It is the later the longer nothing is.
+        """
+        now = self._strands.loop.timeline.now
+        since = now if self._polls_since is None else self._polls_since
+        step = min(max((now - since) // _LATER, _POLL_TIME), _LONGEST_POLL_TIME)
+        found = wait(now + step)
+        self._polls_since = None if found else since
+        return found
+
+    def has_found(self) -> None:
+        """What it looked for: it begins to wait anew."""
+        self._polls_since = None
 
     # Outside of it
 
