@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Set
+from collections.abc import Awaitable, Callable, Set
 from typing import Any, Final
 
 from netsim.core.errors import NetsimError
@@ -59,6 +59,8 @@ class ProgramLives:
         self._spawn = spawn
         self._own = own
         """Tasks of the process itself."""
+        self._starting: dict[int, asyncio.Task[None]] = {}
+        """By the number of the question that each answers."""
         self._programs = self._new_programs()
 
     async def begin(self) -> None:
@@ -72,14 +74,17 @@ class ProgramLives:
 
     def start_run(self, message: messages.StartPrograms) -> None:
         """Start `run:`, and answer when it serves."""
-        self._spawn(self._start_run(message.number))
+        self._begin_start(message.number, self._start_run)
 
     def kill(self, message: messages.KillProgram) -> None:
-        """End the life."""
+        """End the life; who waits for its start is told."""
         loop = self._loop
         assert isinstance(loop, NodeLoop), "no program runs on a switch"
         for task in asyncio.all_tasks(loop) - {*self._own, asyncio.current_task(loop)}:
             task.cancel()
+        for number, starting in list(self._starting.items()):
+            starting.cancel()
+            self._started(number, "killed as it started")
         dismiss_workers(loop)
         loop.call_later(_THREADS_END, self._end_threads, loop, working_threads())
         self._jobs.kill(message.node)
@@ -92,7 +97,7 @@ class ProgramLives:
 
     def start_again(self, message: messages.StartProgram) -> None:
         """Begin the next one, and answer when it serves."""
-        self._spawn(self._start_again(message.number))
+        self._begin_start(message.number, self._start_again)
 
     def _new_programs(self) -> Programs:
         name = self._plan.name
@@ -102,25 +107,34 @@ class ProgramLives:
         )
         return programs
 
-    async def _start_run(self, number: int) -> None:
+    def _begin_start(self, number: int, start: Callable[[], Awaitable[str | None]]) -> None:
+        async def answer() -> None:
+            self._started(number, await start())
+
+        self._starting[number] = self._spawn(answer())
+
+    def _started(self, number: int, failure: str | None) -> None:
+        if self._starting.pop(number, None) is not None:
+            self._answer(number, failure)
+
+    async def _start_run(self) -> str | None:
+        """Why it does not serve, for a person to read."""
         try:
             await self._programs.start_run(self._listened_at)
         except NetsimError as error:
-            self._answer(number, str(error))
-        else:
-            self._answer(number, None)
+            return str(error)
+        return None
 
     def _listened_at(self, port: int) -> list[bytes | None]:
         node = self._site.nodes[self._plan.name]
         return node.host.tcp.listened_at(port) if isinstance(node, HostNode) else []
 
-    async def _start_again(self, number: int) -> None:
+    async def _start_again(self) -> str | None:
         try:
             await self._programs.start_services()
         except Exception as error:  # noqa: BLE001  # users' programs may raise anything
-            self._answer(number, start_failure(error))
-        else:
-            await self._start_run(number)
+            return start_failure(error)
+        return await self._start_run()
 
     def _end_threads(self, loop: NodeLoop, threads: list[threading.Thread]) -> None:
         end_threads(threads)
