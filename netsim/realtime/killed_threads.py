@@ -66,7 +66,7 @@ def told_of(killed: Iterable[threading.Thread]) -> list[str]:
         for thread in left[:_MOST_TOLD]
     ]
     more = len(left) - len(told)
-    return told if more == 0 else [*told, f"nor have {more} threads more"]
+    return told if more == 0 else [*told, f"nor have {more} more"]
 
 
 def _where(frame: FrameType | None) -> str:

@@ -19,7 +19,7 @@ def is_coroutine_function(function: Any) -> bool:
     """Whether it runs on the event loop; a decorator's wrapper does where what it wraps does."""
     called = inspect.unwrap(function)
     return inspect.iscoroutinefunction(called) or inspect.iscoroutinefunction(
-        getattr(called, "__call__", None)  # noqa: B004  # of an object's class, it may be `async`
+        type(called).__call__  # of an object; to call its class makes one
     )
 
 

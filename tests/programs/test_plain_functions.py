@@ -103,6 +103,16 @@ def fail(kind: type[Exception]) -> None:
     raise kind("on purpose")
 
 
+class Doubler:
+    """Plain to make, and a coroutine function itself."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    async def __call__(self) -> int:
+        return 2 * self.number
+
+
 async def double(number: int) -> int:
     await asyncio.sleep(0)
     return 2 * number
@@ -156,6 +166,8 @@ def test_outcomes_are_those_of_coroutine_functions(tmp_path: Path, clock: Time) 
             async with asyncio.timeout(0.1):
                 await alice.run(sleep, 10)
         assert await alice.run(double, 1) == 2
+        assert (await alice.run(Doubler, 3)).number == 3
+        assert await alice.run(Doubler(3)) == 6
 
     play(tmp_path, clock, test)
 
