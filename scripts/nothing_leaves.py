@@ -45,6 +45,10 @@ _PR_CAP_AMBIENT: Final = 47
 _CLEAR_ALL: Final = 4
 _PROTOCOLS: Final = {1: "ICMP", 2: "IGMP", 6: "TCP", 17: "UDP", 58: "ICMPv6"}
 _WITH_PORTS: Final = (6, 17)
+_OF_THE_LINK: Final = (0, 58)
+"""Hop-by-Hop options and ICMPv6: of these a kernel sends to ff02:: by itself."""
+_LEAST: Final = {4: 20, 6: 40}
+"""Octets of a header, by version."""
 _MOST: Final = 50
 """Destinations that are told."""
 
@@ -103,18 +107,21 @@ def _count(device: int, tried: Counter[str]) -> None:
 
 def described(packet: bytes) -> str:
     """Where a packet goes to; nothing for what a kernel sends by itself."""
-    if packet[0] >> 4 == 4:
+    version = packet[0] >> 4
+    if len(packet) < _LEAST.get(version, 0):
+        version = 0
+    if version == 4:
         protocol, start = packet[9], (packet[0] & 15) * 4
         to = socket.inet_ntop(socket.AF_INET, packet[16:20])
-    elif packet[0] >> 4 == 6:
+    elif version == 6:
         protocol, start = packet[6], 40
         to = socket.inet_ntop(socket.AF_INET6, packet[24:40])
-        if to.startswith("ff02:"):  # router solicitations, and who listens to which group
-            return ""
+        if to.startswith("ff02:") and protocol in _OF_THE_LINK:
+            return ""  # router solicitations, and who listens to which group
     else:  # somebody's frame: ARP of a library that builds packets itself
         return f"{len(packet)} octets that are no IP: {packet[:48].hex()}"
     name = _PROTOCOLS.get(protocol, f"protocol {protocol}")
-    if protocol not in _WITH_PORTS:
+    if protocol not in _WITH_PORTS or len(packet) < start + 4:
         return f"{name} to {to}"
     (port,) = struct.unpack_from("!H", packet, start + 2)
     return f"{name} to {to} port {port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,8 @@ for family, host in ((socket.AF_INET, "203.0.113.5"), (socket.AF_INET6, "2001:db
         sock.connect_ex((host, 81))
 with socket.socket(type=socket.SOCK_DGRAM) as sock:
     sock.sendto(b"?", ("203.0.113.9", 53))
+with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sock:
+    sock.sendto(b"?", ("ff02::fb", 5353, 0, socket.if_nametoindex("outside")))
 """
 LAN = """\
 name: lan
@@ -93,8 +96,23 @@ def test_an_attempt_is_seen(tmp_path: Path) -> None:
         "TCP to 2001:db8:5::1 port 81",
         "TCP to 203.0.113.5 port 81",
         "UDP to 203.0.113.9 port 53",
+        "UDP to ff02::fb port 5353",
     ]
     assert watched("-c", "raise SystemExit(3)", folder=tmp_path) == (3, "", "")
+
+
+@pytest.mark.parametrize(
+    ("packet", "told"),
+    [
+        ("45", "1 octets that are no IP: 45"),
+        ("60", "1 octets that are no IP: 60"),
+        (f"45{'00' * 8}06{'00' * 6}cb007105", "TCP to 203.0.113.5"),
+        (f"60{'00' * 5}3a{'00' * 17}ff02{'00' * 13}02", ""),
+    ],
+)
+def test_whatever_leaves_has_words(packet: str, told: str) -> None:
+    described = runpy.run_path(str(SCRIPT))["described"]
+    assert described(bytes.fromhex(packet)) == told
 
 
 @pytest.mark.parametrize("time", ["virtual", "real"])
