@@ -29,6 +29,8 @@ _CLONE_NEWNET: Final = 0x40000000
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 0x1
 _NO_MORE: Final = "user.max_user_namespaces or user.max_net_namespaces (sysctl) allow no more"
+_DONE: Final = b"."
+"""What is said first by who has tried it, before why not."""
 _CAPABILITY_VERSION: Final = 0x20080522
 """_LINUX_CAPABILITY_VERSION_3 of capset(2)."""
 
@@ -57,7 +59,7 @@ class EmptyNetwork:
         """It came with a user namespace, in which who makes it first may do everything."""
         self.refusal = self._enter()
         """Why this process is where it was."""
-        EmptyNetwork.is_here = not self.refusal
+        EmptyNetwork.is_here |= not self.refusal
 
     def leave(self, *, for_another: bool) -> str:
         """A forked process does what its programs are to find done; why not, where that fails.
@@ -127,14 +129,16 @@ def _tried() -> str:
         return in_words(error)
     if not pid:
         try:
-            os.write(writer, _enter_as_user().encode())
+            os.write(writer, _DONE + _enter_as_user().encode())
         finally:
             os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as said:
-        refusal = said.read()
-    os.waitpid(pid, 0)
-    return refusal
+    with os.fdopen(reader, "rb") as file:
+        said = file.read()
+    with contextlib.suppress(ChildProcessError):  # where SIGCHLD is ignored it is gone
+        os.waitpid(pid, 0)
+    # seccomp(2) may kill who calls what is not allowed.
+    return said[len(_DONE) :].decode() if said else "a process that tried it was killed"
 
 
 def _unshare(what: int) -> None:

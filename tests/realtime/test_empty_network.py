@@ -7,6 +7,7 @@ import ctypes
 import errno
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -348,3 +349,23 @@ async def test_the_supervisor_connects_for_a_node(file: Path) -> None:
             await network["alice"].run(dialled, "127.0.0.1", port)
         with pytest.raises(socket.gaierror):
             await network["alice"].run(dialled, "a" * 70, port)
+
+
+async def test_who_is_killed_as_he_tries_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by a filter of system calls; and where nobody waits for children."""
+
+    def is_killed() -> str:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return ""
+
+    tried = empty_network._tried.__wrapped__
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr(empty_network, "_enter_as_user", lambda: "no such thing")
+        assert tried() == "no such thing"
+        monkeypatch.setattr(empty_network, "_enter_as_user", lambda: "")
+        assert tried() == ""
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    monkeypatch.setattr(empty_network, "_enter_as_user", is_killed)
+    assert tried() == "a process that tried it was killed"
