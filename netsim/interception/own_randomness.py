@@ -8,14 +8,11 @@ Told as well is a library that names its objects to others by where they lie in 
 from __future__ import annotations
 
 import functools
-import importlib.util
-import sys
-from collections.abc import Callable, Sequence
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+from netsim.interception.after_import import AfterImport
 from netsim.interception.c_functions import set_in_type
 
 _DRAWING: Final[dict[str, tuple[str, ...]]] = {
@@ -79,20 +76,16 @@ class OwnRandomness:
 
     def __init__(self, on_draw: Callable[[str], None]) -> None:
         self._on_draw = on_draw
-        self._finder = _AfterImport(self._watch)
+        self._imports = AfterImport(_TOLD, self._watch)
         self._undo: list[Callable[[], None]] = []
 
     def install(self) -> None:
         """From now on it is called, also of libraries that are imported later."""
-        for name in _TOLD:
-            if name in sys.modules:
-                self._watch(sys.modules[name])
-        sys.meta_path.insert(0, self._finder)
+        self._imports.install()
 
     def uninstall(self) -> None:
         """Put back what was."""
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
+        self._imports.uninstall()
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
@@ -128,33 +121,3 @@ class OwnRandomness:
             return drawing(*args, **kwargs)
 
         return draw
-
-
-class _AfterImport(MetaPathFinder):
-    """Has a function called with the modules above when they are imported."""
-
-    def __init__(self, imported: Callable[[ModuleType], None]) -> None:
-        self._imported = imported
-        self._is_looking = False
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if name not in _TOLD or self._is_looking:
-            return None
-        self._is_looking = True
-        try:
-            spec = importlib.util.find_spec(name)
-        finally:
-            self._is_looking = False
-        if spec is None or spec.loader is None:
-            return spec
-        loader: Any = spec.loader
-        execute = loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            execute(module)
-            self._imported(module)
-
-        loader.exec_module = exec_module
-        return spec

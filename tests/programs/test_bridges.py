@@ -90,7 +90,7 @@ assert first == second, (first, second)
 assert first != sorted(first)
 run_of_trio = sys.modules["trio._core._run"]
 assert not run_of_trio._ALLOW_DETERMINISTIC_SCHEDULING
-assert not any("TrioOrder" in repr(each) for each in sys.meta_path)
+assert not any("AfterImport" in repr(each) for each in sys.meta_path)
 """
 
 
