@@ -41,9 +41,9 @@ def wait(loop: asyncio.AbstractEventLoop, wait: Wait, seconds: float | None) -> 
         return call(loop, wait.ready)
     deadline = None if seconds is None else time.monotonic() + seconds
     with _Sleep() as sleep:
-        if call(loop, _look_or_wait, wait, sleep):
-            return True
-        try:
+        try:  # a killed program's thread may get a SystemExit wherever it is
+            if call(loop, _look_or_wait, wait, sleep):
+                return True
             while True:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:

@@ -14,12 +14,15 @@ import socket
 import threading
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from netsim import BlockingCallError, Network
+from netsim.realtime import thread_calls
+from netsim.sockets.machine import Wait, WaitQueue
 
 pytestmark = pytest.mark.asyncio
 NET = """\
@@ -302,3 +305,21 @@ async def who_shares_an_epoll() -> list[int]:
 async def test_one_thread_is_told_of_one_shot(file: Path) -> None:
     async with Network(file) as network:
         assert await network["alice"].run(who_shares_an_epoll) == [0, 1, 2, 3]
+
+
+async def test_who_is_ended_as_he_begins_to_wait_is_woken_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """His descriptor is closed, and may be another's."""
+    waiters = WaitQueue()
+
+    def call(loop: Any, function: Callable[..., Any], *args: Any) -> Any:
+        result = function(*args)
+        if function is thread_calls._look_or_wait:
+            raise SystemExit
+        return result
+
+    monkeypatch.setattr(thread_calls, "call", call)
+    with pytest.raises(SystemExit):
+        thread_calls.wait(asyncio.get_running_loop(), Wait(lambda: False, "", 1, (waiters,)), 1)
+    assert not waiters._waiters
