@@ -1,8 +1,7 @@
 """Each computer's own `os.environ`.
 
 What a program sets there reaches neither another computer nor the process. Child processes that it
-starts have it (`subprocess`, `multiprocessing`; not those of `os.system`, which the C library
-starts).
+starts have it (`subprocess`, `multiprocessing`; those of `os.system`, see `process_calls`).
 """
 
 from __future__ import annotations

@@ -38,6 +38,7 @@ from netsim.interception.lock_hooks import WaitingRoom
 from netsim.interception.logging_hooks import LoggingHooks
 from netsim.interception.module_switch import ModuleSwitch
 from netsim.interception.own_modules import OwnModules
+from netsim.interception.process_calls import ProcessCalls
 from netsim.interception.set_order import SetOrder
 from netsim.interception.signal_hooks import SignalHooks
 from netsim.interception.task_order import StableTaskClass
@@ -61,6 +62,7 @@ class _Hooks:
             ClockHooks(self.presence),
             self.entropy,
             EnvironHooks(self.presence),
+            ProcessCalls(self.presence),
             certificate_hooks(self.presence),
             IdentityHooks(self.presence),
             SignalHooks(self.presence),

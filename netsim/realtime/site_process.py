@@ -18,6 +18,7 @@ from typing import Any, Final
 import setproctitle
 
 from netsim.gateway.published_ports import PublishedPort, open_ports
+from netsim.interception.process_calls import ExecCalls
 from netsim.node.attached_node import AttachedNode
 from netsim.node.host_node import HostNode
 from netsim.node.port import Port
@@ -164,6 +165,7 @@ class SiteProcess:
             # Whatever runs here is the node's, in whichever thread.
             machine = None if self._node_plan.outside else loop
             installation.install(lambda: machine)
+            ExecCalls().install()
         Orphans(self._loop).install()
         self._lines.forward()
         tell_when_asked()
