@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -180,22 +180,32 @@ class Udp:
         )
 
     def receive(self, header: ipv4.Ipv4Header, payload: bytes, now: int) -> None:
-        """Hand a datagram to its socket, or answer "port unreachable"."""
+        """Hand a datagram to its socket, or answer "port unreachable"; a broadcast is for all that
+        have the port."""
         pseudo_sum = pseudo_header_sum(header.source, header.destination, ipv4.PROTOCOL_UDP)
         datagram = udp.parse(payload, pseudo_sum)
         source = (header.source, datagram.source_port)
-        socket = self._find((header.destination, datagram.destination_port), source)
+        local = (header.destination, datagram.destination_port)
+        socket = self._find(local, source)
         if socket is None:
             self._count("udp-no-port")
             packet = header.pack() + payload
             self._icmp.send_error(icmp.DESTINATION_UNREACHABLE, icmp.PORT_UNREACHABLE, packet, now)
             return
+        received = Datagram(datagram.payload, source, header.destination, now)
+        if self._ip.is_broadcast(header.destination):
+            for each in self._all(local, source):
+                self._queue(each, received)
+        else:
+            self._queue(socket, received)
+
+    def _queue(self, socket: UdpSocket, datagram: Datagram) -> None:
         cost = _cost(datagram.payload)
         if socket.queued_bytes + cost > RECEIVE_BUFFER:
             self._count("udp-receive-buffer")
             return
         socket.queued_bytes += cost
-        socket.inbox.append(Datagram(datagram.payload, source, header.destination, now))
+        socket.inbox.append(datagram)
         self._ready[socket] = None
 
     def receive_error(
@@ -244,6 +254,15 @@ class Udp:
             if socket.remote is None and socket.sharing & Sharing.PORT
         ]
         return share_of(group, local, remote)
+
+    def _all(
+        self, local: tuple[IpAddress, int], remote: tuple[IpAddress, int]
+    ) -> Iterator[UdpSocket]:
+        """Who hears of a broadcast (__udp4_lib_mcast_deliver)."""
+        for place in (local, (None, local[1])):
+            for socket in self._sockets.get(place, ()):
+                if socket.remote in (None, remote):
+                    yield socket
 
     def _is_taken(
         self, address: IpAddress | None, port: int, sharing: Sharing = Sharing.NOTHING

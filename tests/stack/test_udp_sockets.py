@@ -17,6 +17,7 @@ from host_dialogue import (
 )
 
 from netsim.stack.fragmentation import PathMtuDiscovery
+from netsim.stack.port_sharing import Sharing
 from netsim.stack.recently_closed import ANSWER_TIME, LIMIT, RecentlyClosed
 from netsim.stack.socket_errors import (
     AddressInUseError,
@@ -27,7 +28,7 @@ from netsim.stack.socket_errors import (
 )
 from netsim.stack.udp_layer import DATAGRAM_OVERHEAD, EPHEMERAL_PORTS, RECEIVE_BUFFER
 from netsim.wire import icmp, ipv4
-from netsim.wire.address import parse_ip
+from netsim.wire.address import BROADCAST_MAC, LIMITED_BROADCAST, parse_ip
 
 LOOPBACK = parse_ip("127.0.0.1")
 NOWHERE = parse_ip("192.0.2.1")
@@ -213,6 +214,23 @@ def test_a_refusal_comes_back_over_the_loopback() -> None:
     dialogue.expect_nothing()
     (error,) = socket.errors
     assert (error.reporter, error.destination) == (LOOPBACK, (LOOPBACK, 53))
+
+
+def test_a_broadcast_is_for_all_that_share_the_port() -> None:
+    dialogue = knowing_near()
+    for sharing in Sharing.ADDRESS, Sharing.PORT:
+        udp = dialogue.host.udp
+        places = [None, None, HERE, None, None]
+        sockets = [udp.bind(address, 53, sharing) for address in places]
+        sockets[3].connect((NEAR, 4000))
+        sockets[4].connect((FAR, 4000))
+        for destination in (parse_ip("10.0.1.255"), LIMITED_BROADCAST):
+            dialogue.receive(frame_of(datagram(NEAR, destination, b"all"), to=BROADCAST_MAC))
+            heard = [socket.receive() is not None for socket in sockets]
+            assert heard == [True, True, False, True, False]
+        for socket in sockets:
+            socket.close()
+    dialogue.expect_nothing()
 
 
 @pytest.mark.parametrize("size", [0, 1000])
