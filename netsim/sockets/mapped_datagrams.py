@@ -17,8 +17,8 @@ from netsim.sockets.os_errors import system_error
 from netsim.wire.address import UNSPECIFIED, IpAddress, parse_ip
 
 _PREFIX: Final = "::ffff:"
-_JOIN_GROUP: Final = (socket.IPV6_JOIN_GROUP, 29)
-"""The latter is IPV6_JOIN_ANYCAST."""
+_JOIN_GROUP: Final = (socket.IPV6_JOIN_GROUP, 27, 42, 46)
+"""IPV6_JOIN_ANYCAST, MCAST_JOIN_GROUP and MCAST_JOIN_SOURCE_GROUP are the others."""
 
 
 class MappedDatagrams(DatagramEndpoint):

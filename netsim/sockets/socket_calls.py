@@ -301,7 +301,10 @@ def sendmsg(
     /,
 ) -> int:
     """Ancillary data says from where a datagram is to be sent, or is refused."""
-    message = b"".join(buffers), tuple(ancdata), flags, address
+    data, ancdata = b"".join(buffers), tuple(ancdata)
+    if not ancdata and address is None:
+        return sent(endpoint, _timeout(sock, flags), "sendmsg() on a socket", data, flags)
+    message = data, ancdata, flags, address
     return perform(sock, endpoint, "sendmsg()", endpoint.send_message, *message, flags=flags)
 
 

@@ -292,6 +292,7 @@ async def mapped_datagrams(notes: Notes) -> None:
     mapped.setblocking(False)
     mapped.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     notes.append(mapped.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))
+    notes.append(outcome(mapped.setsockopt, socket.IPPROTO_IPV6, 29, 1))  # IPV6_MULTICAST_ALL
     mapped.bind(("::", 0, 0, 0))
     notes.append((mapped.getsockname()[0], *mapped.getsockname()[2:]))
     plain, name = bound(DATAGRAM)

@@ -128,3 +128,14 @@ def test_a_socket_is_bound_to_a_device_where_there_is_one() -> None:
         assert "bind() to the address" in refused
         assert kept == b""
     world.close()
+
+
+@pytest.mark.parametrize("option", [socket.IPV6_JOIN_GROUP, 27, 42, 46])
+def test_no_socket_joins_a_group(world: World, option: int) -> None:
+    """IPV6_JOIN_ANYCAST, MCAST_JOIN_GROUP and MCAST_JOIN_SOURCE_GROUP are ways to, as well."""
+
+    async def join() -> Any:
+        with socket.socket(socket.AF_INET6, DATAGRAM) as sock:
+            return outcome(sock.setsockopt, socket.IPPROTO_IPV6, option, bytes(20))
+
+    assert "the simulated network has no multicast groups" in world.run("alice", join())
