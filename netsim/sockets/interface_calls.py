@@ -20,7 +20,7 @@ from netsim.sockets.packet_info import LOOPBACK_INDEX, index_of
 from netsim.stack.host import Host
 from netsim.wire.address import IpAddress
 
-_LOOPBACK: Final = "lo", bytes((127, 0, 0, 1)), 8
+_LOOPBACK: Final = "lo", bytes((127, 0, 0, 1)), 8, None
 _UP, _BROADCAST, _IS_LOOPBACK, _RUNNING = 0x1, 0x2, 0x8, 0x40
 """Flags of netdevice(7)."""
 
@@ -59,25 +59,28 @@ _given: Final[dict[int, list[Any]]] = {}
 """Lists that programs have, by the address of their first entry, until they free them."""
 
 
-def _getifaddrs(host: Host, place: Any) -> int:
-    """`place` is where the address of the first entry goes."""
-    found = [(*_LOOPBACK, _UP | _IS_LOOPBACK | _RUNNING)]
+def _getifaddrs(host: Host, memory: Any) -> int:
+    """`memory` is where the address of the first entry goes."""
+    found: list[tuple[str, IpAddress, int, IpAddress | None, int]] = [
+        (*_LOOPBACK, _UP | _IS_LOOPBACK | _RUNNING)
+    ]
     for interface in host.interfaces:
         flags = _BROADCAST | (_UP | _RUNNING if interface.up else _UP)
         for each in interface.addresses:
-            found.append((interface.name, each.address, each.prefix_length, flags))
+            place = each.address, each.prefix_length, each.broadcast
+            found.append((interface.name, *place, flags))
     entries: list[Any] = []
     kept: list[Any] = [entries]
-    for name, address, length, flags in reversed(found):
+    for name, address, length, broadcast, flags in reversed(found):
         netmask = (0xFFFFFFFF << 32 - length & 0xFFFFFFFF).to_bytes(4, "big")
-        places = [_socket_address(each) for each in (address, netmask)]
+        given = [each for each in (address, netmask, broadcast) if each is not None]
+        places = [_socket_address(each) for each in given]
         following = ctypes.addressof(entries[-1]) if entries else None
-        pointers = map(ctypes.addressof, places)
-        entries.append(_Entry(following, name.encode(), flags, *pointers, None, None))
+        entries.append(_Entry(following, name.encode(), flags, *map(ctypes.addressof, places)))
         kept.append(places)
     first = ctypes.addressof(entries[-1])
     _given[first] = kept
-    ctypes.cast(place, ctypes.POINTER(ctypes.c_void_p))[0] = first
+    ctypes.cast(memory, ctypes.POINTER(ctypes.c_void_p))[0] = first
     return 0
 
 
@@ -100,7 +103,7 @@ class _CLibrary:
             machine = machine_of_caller()
             if machine is not None and name == "getifaddrs":
                 host = machine.host
-                return lambda place: _getifaddrs(host, place)
+                return lambda memory: _getifaddrs(host, memory)
             if machine is not None and name == "freeifaddrs":
                 return _free
             return look_up(library, name)

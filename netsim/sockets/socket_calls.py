@@ -349,9 +349,11 @@ METHODS: Final[dict[str, Callable[..., Any]]] = {
 def close(sock: socket.socket, close_kernels: Callable[[], None]) -> None:
     """What `socket.close` comes to when no file of `makefile` is left."""
     endpoint = descriptors.remove(descriptors.fileno(sock))
-    close_kernels()
-    if endpoint is not None:
-        descriptors.let_go(endpoint)
+    try:
+        close_kernels()
+    finally:  # EBADF, as of a number
+        if endpoint is not None:
+            descriptors.let_go(endpoint)
 
 
 _FAMILIES: Final = (socket.AF_UNIX, getattr(socket, "AF_ALG", socket.AF_UNIX))

@@ -15,6 +15,7 @@ from virtual_computers import World, world
 __all__ = ["world"]
 
 IP_PKTINFO = 8
+BROADCAST = 2  # of netdevice(7): the address of it is there
 
 
 class Entry(ctypes.Structure):
@@ -28,11 +29,12 @@ Entry._fields_ = [
     ("flags", ctypes.c_uint),
     ("address", ctypes.c_void_p),
     ("netmask", ctypes.c_void_p),
+    ("broadcast", ctypes.c_void_p),
 ]
 
 
-def addresses() -> list[tuple[str, str, str]]:
-    """Interface, address and mask, of IPv4, as libraries ask for them."""
+def addresses() -> list[tuple[str, ...]]:
+    """Interface, address, mask and broadcast, of IPv4, as libraries ask for them."""
     library = ctypes.CDLL(None)
     first = entry = Pointer()
     assert library.getifaddrs(ctypes.byref(first)) == 0
@@ -40,7 +42,8 @@ def addresses() -> list[tuple[str, str, str]]:
     while entry:
         it = entry.contents
         if it.address and ctypes.c_ushort.from_address(it.address).value == socket.AF_INET:
-            places = (ctypes.string_at(each + 4, 4) for each in (it.address, it.netmask))
+            pointers = [it.address, it.netmask, *([it.broadcast] if it.flags & BROADCAST else [])]
+            places = (ctypes.string_at(each + 4, 4) for each in pointers)
             found.append((it.name.decode(), *map(socket.inet_ntoa, places)))
         entry = it.next
     library.freeifaddrs(first)
@@ -56,9 +59,10 @@ def test_interfaces_are_the_computers(world: World) -> None:
     machines = addresses()
     indices = [(1, "lo"), (2, "eth0")]
     for name, address in (("alice", "10.0.1.10"), ("web", "10.0.2.10")):
+        rest = "255.255.255.0", address.replace(".10", ".255")
         found, told, *single = world.run(name, asked())
         assert found == indices
-        assert told == [("lo", "127.0.0.1", "255.0.0.0"), ("eth0", address, "255.255.255.0")]
+        assert told == [("lo", "127.0.0.1", "255.0.0.0"), ("eth0", address, *rest)]
         assert single == [1, 2, "eth0"]
     assert addresses() == machines
     assert ("lo", "127.0.0.1", "255.0.0.0") in machines
