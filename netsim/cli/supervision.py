@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from netsim.cli.outcome import FAILED, FINE, INTERRUPTED
 from netsim.control.state_directory import NameTakenError, StateDirectory
+from netsim.core.errors import InvalidFileError
 from netsim.core.os_words import in_words
 from netsim.realtime.process_tree import family
 from netsim.realtime.zygote import Zygote
@@ -70,11 +71,14 @@ def run_network(
     # It imports what nodes need, while this process reads the file.
     zygote = Zygote.start() if start_method == "fork" else None
     try:
-        from netsim.control.preflight import check_programs_and_ports
+        from netsim.control.preflight import check_programs_and_ports, with_mistakes_of_programs
         from netsim.network.network import Network
         from netsim.topology.load_topology import load_plan
 
-        plan = load_plan(file, seed=seed, name=name)
+        try:
+            plan = load_plan(file, seed=seed, name=name)
+        except InvalidFileError as error:
+            raise with_mistakes_of_programs(error, file) from None
         network = Network(plan, start_method=start_method, launcher=zygote, speed=speed)
         state = StateDirectory.claim(network.plan.name)
         network.certificates.parent = state.path

@@ -62,7 +62,7 @@ def _check(file: str) -> dict[str, Any]:
 
 def _facts(file: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """What is in a file that is fine, with what is doubtful in it; InvalidFileError."""
-    from netsim.control.preflight import check_programs_and_ports
+    from netsim.control.preflight import check_programs_and_ports, with_mistakes_of_programs
     from netsim.topology.check_topology import is_scenario
     from netsim.topology.load_topology import load_topology  # pydantic takes a while
     from netsim.topology.make_plan import make_plan
@@ -81,7 +81,10 @@ def _facts(file: str) -> tuple[dict[str, Any], tuple[Problem, ...]]:
             "steps": len(scenario.steps),
         }
         return facts, scenario.topology.warnings
-    plan = make_plan(load_topology(file, source))
+    try:
+        plan = make_plan(load_topology(file, source))
+    except InvalidFileError as error:
+        raise with_mistakes_of_programs(error, file, source) from None
     check_programs_and_ports(file, plan, source)
     facts = {"name": plan.name, "nodes": len(plan.nodes), "links": len(plan.links)}
     return facts, plan.warnings

@@ -12,9 +12,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from netsim.control.program_lookup import TOO_LATE, Wanted
 from netsim.control.state_directory import running
@@ -23,6 +23,9 @@ from netsim.gateway.real_ports import PublishedPortError, bind, listen
 from netsim.interception.registers import not_installed
 from netsim.realtime.tap_device import TapError, open_tap
 from netsim.site.certificates import MISSING, can_be_made
+from netsim.topology.check_topology import read_nodes
+from netsim.topology.checked_topology import Node
+from netsim.topology.findings import FileFindings
 from netsim.topology.places_in_file import place_of
 from netsim.topology.plan import NetworkPlan, NodePlan, PublishedPortPlan
 from netsim.topology.yaml_source import PathTo, YamlSource, read_yaml
@@ -34,6 +37,8 @@ _MORE: Final = 5.0
 _OWN: Final = "netsim.services.httpbin:create_app"
 """This needs no look, which takes longer than all else, only what is given to it."""
 _HINT: Final = "write `module:attr` of something that can be imported"
+_Mistake: TypeAlias = tuple[Node | NodePlan | None, PathTo, str]
+"""Of a node, or of none: where in its words, and what."""
 
 
 def check_programs_and_ports(
@@ -43,46 +48,65 @@ def check_programs_and_ports(
 
     `source` is what is in the file, where that is known.
     """
-    wrong = [
-        *_package_mistakes(plan),
-        *_module_mistakes(plan),
-        *_tls_mistakes(plan),
-        *_port_mistakes(plan),
-        *_tap_mistakes(plan),
-    ]
+    wrong = [*_package_mistakes(plan), *_mistakes_of(plan.nodes, Path(plan.file).parent)]
     _raise_if_any(file, wrong, source)
 
 
 def check_ports(file: str, plan: NetworkPlan) -> None:
     """InvalidFileError unless host ports are free."""
-    _raise_if_any(file, list(_port_mistakes(plan)))
+    _raise_if_any(file, list(_port_mistakes(plan.nodes)))
 
 
-def _raise_if_any(
-    file: str,
-    wrong: Sequence[tuple[NodePlan | None, PathTo, str]],
-    source: YamlSource | None = None,
-) -> None:
-    """Mistakes of nodes, and of none."""
+def with_mistakes_of_programs(
+    error: InvalidFileError, file: str, source: YamlSource | None = None
+) -> InvalidFileError:
+    """What is wrong in a file, and what is with the programs and ports in the rest of it."""
+    if error.more:
+        return error
+    folder = Path(file).absolute().parent
+    try:
+        source = source or read_yaml(file, tolerant=True)
+        nodes = read_nodes(source.data, FileFindings(source), folder)
+    except InvalidFileError:  # all of it is in `error`
+        return error
+    if not isinstance(source.data.get("nodes"), dict):
+        return error  # they stand elsewhere, as containerlab has them
+    return _as_error(source, list(_mistakes_of(nodes, folder)), error.problems)
+
+
+def _mistakes_of(nodes: Collection[Node | NodePlan], folder: Path) -> Iterator[_Mistake]:
+    yield from _module_mistakes(nodes, folder)
+    yield from _tls_mistakes(nodes)
+    yield from _port_mistakes(nodes)
+    yield from _tap_mistakes(nodes)
+
+
+def _raise_if_any(file: str, wrong: Sequence[_Mistake], source: YamlSource | None = None) -> None:
     if wrong:
-        source = source or read_yaml(file)
-        found = {
-            (*(source.locate(path) if node is None else place_of(source, node, path)), message)
-            for node, path, message in wrong
-        }
-        first = heapq.nsmallest(MOST_PROBLEMS, found)
-        problems = [Problem(source.file, *each) for each in first]
-        raise InvalidFileError(problems, len(found) - len(first))
+        raise _as_error(source or read_yaml(file), wrong)
 
 
-def _package_mistakes(plan: NetworkPlan) -> Iterator[tuple[None, PathTo, str]]:
+def _as_error(
+    source: YamlSource, wrong: Sequence[_Mistake], known: Sequence[Problem] = ()
+) -> InvalidFileError:
+    """Of these, and of what is known already."""
+    found = {
+        (*(source.locate(path) if node is None else place_of(source, node, path)), message)
+        for node, path, message in wrong
+    }
+    every = {*known, *(Problem(source.file, *each) for each in found)}
+    first = heapq.nsmallest(MOST_PROBLEMS, every)
+    return InvalidFileError(first, len(every) - len(first))
+
+
+def _package_mistakes(plan: NetworkPlan) -> Iterator[_Mistake]:
     for index, package in enumerate(plan.own_packages):
         if (mistake := not_installed(package)) is not None:
             yield None, ["own_packages", index], mistake
 
 
-def _tap_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
-    for node in plan.nodes:
+def _tap_mistakes(nodes: Collection[Node | NodePlan]) -> Iterator[_Mistake]:
+    for node in nodes:
         if node.tap is not None:
             try:
                 os.close(open_tap(node.tap))
@@ -90,17 +114,17 @@ def _tap_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
                 yield node, ["attach"], str(error)
 
 
-def _tls_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
+def _tls_mistakes(nodes: Collection[Node | NodePlan]) -> Iterator[_Mistake]:
     if not can_be_made():
-        for node in plan.nodes:
+        for node in nodes:
             for service in node.services:
                 if service.tls:
                     yield node, ["services", service.port, "tls"], MISSING
 
 
-def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
-    places: list[tuple[NodePlan, PathTo, Wanted]] = []
-    for node in plan.nodes:
+def _module_mistakes(nodes: Collection[Node | NodePlan], folder: Path) -> Iterator[_Mistake]:
+    places: list[tuple[Node | NodePlan, PathTo, Wanted]] = []
+    for node in nodes:
         for service in node.services:
             if service.reference is not None:
                 role = service.interface or "app"
@@ -114,7 +138,7 @@ def _module_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]
     places = [each for each in places if each[2].args or each[2].reference != _OWN]
     if not places:
         return
-    reasons = _look_up({wanted for _, _, wanted in places}, Path(plan.file).parent)
+    reasons = _look_up({wanted for _, _, wanted in places}, folder)
     for node, path, wanted in places:
         late = f"{wanted.reference} was not imported within {IMPORT_TIMEOUT:g} s; {_HINT}"
         reason = reasons.get(wanted, late)
@@ -153,8 +177,8 @@ def _look_up(places: set[Wanted], folder: Path) -> dict[Wanted, str | None]:
     return reasons
 
 
-def _port_mistakes(plan: NetworkPlan) -> Iterator[tuple[NodePlan, PathTo, str]]:
-    for node in plan.nodes:
+def _port_mistakes(nodes: Collection[Node | NodePlan]) -> Iterator[_Mistake]:
+    for node in nodes:
         for index, port in enumerate(node.ports):
             if port.listen_port and (refusal := _cannot_listen(port)):
                 place = f"{port.listen_host}:{port.listen_port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from netsim.topology.checked_topology import (
     DEFAULT_POOL,
     DEFAULT_SUBNET_LENGTH,
     Layout,
+    Node,
     Topology,
 )
 from netsim.topology.expand_links import expand_links
@@ -81,6 +83,13 @@ def check_topology(written: Any, findings: Findings, *, file: str, folder: Path)
         secondary=secondary,
         routes=routes,
     )
+
+
+def read_nodes(written: Any, findings: Findings, folder: Path) -> Collection[Node]:
+    """The nodes that `written` describes, of which much may be wrong: what is goes to `findings`,
+    which may raise it, and is left out."""
+    words, _ = read_words(_without_nesting(written, findings), findings)
+    return expand_nodes(words, count_members(words, findings), folder, findings).values()
 
 
 def _without_nesting(written: Any, findings: Findings) -> Any:

@@ -91,6 +91,9 @@ def _take_out_of_node(nodes: dict[Any, Any], below: Sequence[Any]) -> bool:
         if rest[0] == "kind":
             node["kind"] = _kind_like(node.get("kind"))
         return False
+    if rest[0] == "services" and len(rest) > 1 and isinstance(node["services"], dict):
+        node["services"].pop(rest[1], None)
+        return True
     taken = node.pop(rest[0], None)
     if rest[0] not in NodeWords.words() and meant_word(str(rest[0]), NodeWords) == "kind":
         node.setdefault("kind", _kind_like(taken))

@@ -262,6 +262,58 @@ def test_modules_that_are_there_among_others(tmp_path: Path) -> None:
     ]
 
 
+def test_programs_are_looked_at_where_other_words_are_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text(
+        "name: n\n"
+        "kinds: {computer: {ready: 'inkinds:f'}}\n"
+        "nodes:\n"
+        "  web:\n"
+        "    kind: computr\n"
+        "    services:\n"
+        "      80: {app: 'beside:f', argz: {}}\n"
+        "      81: 'missing:f'\n"
+        "    run: ['gone:f', {call: 'netsim.services.httpbin:gone'}]\n"
+        "  b: {kind: computer, dealy: 3, run: 'good:f'}\n"
+        "links: [{endpoints: [web, b], delay: 10}]\n"
+    )
+    (tmp_path / "good.py").write_text("def f(): pass")
+    with pytest.raises(InvalidFileError) as words:
+        load_plan(file)
+    told = preflight.with_mistakes_of_programs(words.value, str(file))
+    assert set(words.value.problems) < set(told.problems)
+    assert [f"{each.line}: {each.message[:14]}" for each in told.problems] == [
+        "2: inkinds:f: Mod",
+        "5: `computr` is n",
+        "7: unknown key `a",
+        "8: missing:f: Mod",
+        "9: gone:f: Module",
+        "9: netsim.service",
+        "10: unknown key `d",
+        "11: `10` has no un",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name: [",
+        "3",
+        "name: n\nnodes: 3\n",
+        "name: n\nnodes: {a: {kind: computer, run: 'gone:f'}}\nlinks: []\nname: m\nnodes: []\n",
+        "name: n\ntopology: {nodes: {a: {kind: computer, run: 'gone:f'}}, links: []}\n",
+        "name: n\nsteps: []\n",
+    ],
+)
+def test_where_no_programs_can_be_read_the_words_are_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "net.yaml"
+    file.write_text(text)
+    with pytest.raises(InvalidFileError) as words:
+        load_plan(file)
+    told = preflight.with_mistakes_of_programs(words.value, str(file))
+    assert set(told.problems) >= set(words.value.problems)
+
+
 def test_of_many_mistakes_a_hundred_are_told_and_the_others_counted(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(
         "name: n\ndefaults: {kind: computer}\nnodes:\n  s: {kind: switch}\n"
