@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import weakref
 from typing import Any
 
 
@@ -14,6 +15,8 @@ class ComputersLogging:
         """Attributes by name, of loggers and of their manager, as far as they are its own."""
         self.handler_refs: list[Any] = []
         """Weak references to its handlers, for `logging.shutdown`."""
+        self.handler_names: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+        """Those that have a name, by that."""
         self.caches_of = 0
         """Which levels of the process's its loggers' caches stand on."""
 

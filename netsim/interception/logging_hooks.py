@@ -10,6 +10,7 @@ the process's.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, MutableMapping
 from typing import Any, Final
 
 from netsim.interception.computers_logging import ComputersLogging
@@ -27,6 +28,7 @@ class LoggingHooks:
         self._levels = 0
         """How often those of the process have changed."""
         self._refs = _HandlerRefs(self)
+        self._names = _HandlerNames(self)
         self._clear_cache = logging.Manager._clear_cache  # type: ignore[attr-defined]  # private
 
     def install(self) -> None:
@@ -38,6 +40,8 @@ class LoggingHooks:
         self._refs.of_process = _logging._handlerList
         _logging._handlerList = self._refs
         logging.shutdown.__defaults__ = (self._refs,)
+        self._names.of_process = _logging._handlers
+        _logging._handlers = self._names
 
     def uninstall(self) -> None:
         """Put back what was."""
@@ -49,6 +53,7 @@ class LoggingHooks:
         _logging.Manager._clear_cache = self._clear_cache
         _logging._handlerList = self._refs.of_process
         logging.shutdown.__defaults__ = (self._refs.of_process,)
+        _logging._handlers = self._names.of_process
 
     def own(self) -> ComputersLogging | None:
         """That of the computer on which the caller runs, if it is on one."""
@@ -98,6 +103,33 @@ def _of_process(owner: Any, name: str) -> Any:
         return vars(owner)[name]
     except KeyError:
         raise AttributeError(name) from None
+
+
+class _HandlerNames(MutableMapping[str, Any]):
+    """Stands for the mapping of handlers that have a name, by which `dictConfig` changes them."""
+
+    def __init__(self, hooks: LoggingHooks) -> None:
+        self._hooks = hooks
+        self.of_process: MutableMapping[str, Any] = {}
+
+    def _mine(self) -> MutableMapping[str, Any]:
+        own = self._hooks.own()
+        return self.of_process if own is None else own.handler_names
+
+    def __getitem__(self, name: str) -> Any:
+        return self._mine()[name]
+
+    def __setitem__(self, name: str, handler: Any) -> None:
+        self._mine()[name] = handler
+
+    def __delitem__(self, name: str) -> None:
+        del self._mine()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._mine())
+
+    def __len__(self) -> int:
+        return len(self._mine())
 
 
 class _HandlerRefs(list[Any]):

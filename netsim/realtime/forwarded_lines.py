@@ -49,6 +49,7 @@ class ForwardedLines(logging.Handler):
             # Handlers of the supervisor's, if any, belong to its files: they are not even closed.
             logger.handlers = []
         del _logging._handlerList[:]
+        _logging._handlers.clear()
         logging.root.handlers = [self]
         logging.root.setLevel(logging.INFO)
         logging.disable(self._disabled)

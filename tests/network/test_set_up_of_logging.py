@@ -55,6 +55,11 @@ async def configure(text):
     logging.info("not heard")
     log.error("disabled, and closed")
 
+async def only_errors(text):
+    changed = {"h": {"level": "ERROR"}}
+    logging.config.dictConfig({"version": 1, "incremental": True, "handlers": changed})
+    logging.warning(text)
+
 async def keep():
     kept = MemoryHandler(100, target=logging.StreamHandler(sys.stdout))
     log.addHandler(kept)
@@ -83,6 +88,10 @@ async def speak(text: str) -> Any:
 
 async def configure(text: str) -> Any:
     return await importlib.import_module("store").configure(text)
+
+
+async def only_errors(text: str) -> None:
+    await importlib.import_module("store").only_errors(text)
 
 
 async def keep() -> None:
@@ -150,7 +159,17 @@ def test_a_configuration_is_that_of_one_computer(
             assert (await network["a"].run(speak, "again"))[-1] == "again of a"
         assert said(network, "a")[1:] == ["a says: again of a", "again of a"]
 
+        await network["c"].run(configure, "c")
+        await network["b"].run(configure, "b")
+        await network["c"].run(only_errors, "not heard")
+        assert said(network, "c") == ["c wrote: c"]
+        with pytest.raises(ValueError, match="h"):
+            await network["a"].run(only_errors, "has no such handler in this life")
+
+    named = logging.NullHandler()
+    named.set_name("of the test")
     play(time, topology, test)
+    assert dict(vars(logging)["_handlers"])["of the test"] is named
     assert "the test speaks" in caplog.messages
     assert logging.root.manager.disable == logging.NOTSET
 
