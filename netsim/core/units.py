@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from netsim.core.errors import UnitError
+from netsim.core.errors import InvalidValueError, UnitError
 
 if TYPE_CHECKING:
     from decimal import Decimal  # 3 ms in every node, of which few write a number
@@ -55,6 +55,27 @@ _NUMBER: Final = re.compile(r"[-+]?[0-9]*\.?[0-9]+")
 def parse_duration(text: object) -> int:
     """Nanoseconds in `text` ("250us", "1.5s", "2min"). Raises `UnitError`."""
     return _parse(text, "duration", _DURATIONS, "10ms")
+
+
+def check_seconds(**times: float) -> None:
+    """Of arguments that are seconds, as in asyncio. UnitError for what is no number, such as "2s";
+    InvalidValueError for what is not more than 0, or has no end."""
+    for name, value in times.items():
+        if isinstance(value, (str, bytes, bool)) or not hasattr(value, "__float__"):
+            raise UnitError(f"{name}={value!r} is no number of seconds; write {_in_seconds(value)}")
+        if not 0 < value < float("inf"):
+            raise InvalidValueError(
+                f"{name}={value:g} cannot be; write a number above 0, in seconds"
+            )
+
+
+def _in_seconds(value: object) -> str:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return value
+    try:
+        return f"{parse_duration(value) / _DURATIONS['s']:g}"
+    except UnitError:
+        return "for example 2.0"
 
 
 def parse_rate(text: object) -> int:

@@ -19,7 +19,7 @@ from netsim.core.errors import (
     not_responding,
 )
 from netsim.core.time import SECOND
-from netsim.core.units import parse_rate
+from netsim.core.units import check_seconds, parse_rate
 from netsim.network.node_view import NodeView, owner_of
 from netsim.network.timing import TimingWatch
 from netsim.tools import iperf_ends as ends
@@ -85,9 +85,10 @@ class IperfOptions:
     length: int | None = None
 
     def __post_init__(self) -> None:
+        check_seconds(seconds=self.seconds, interval=self.interval)
         if not 1 <= self.parallel <= MOST_STREAMS:
             raise InvalidValueError(f"{self.parallel} streams; write 1 to {MOST_STREAMS}")
-        if not 0 < self.seconds <= LONGEST:
+        if self.seconds > LONGEST:
             raise InvalidValueError(f"{self.seconds:g} seconds; write at most {LONGEST:g}")
         if not SHORTEST_INTERVAL <= self.interval < math.inf:
             raise InvalidValueError(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from netsim.core.errors import InvalidValueError
 from netsim.core.link_attributes import LinkCondition
 from netsim.core.time import SECOND
+from netsim.core.units import check_seconds
 from netsim.network.timing import Timing, TimingWatches
 from netsim.topology.plan import NetworkPlan
 
@@ -162,7 +163,8 @@ def _total(counts: dict[str, int]) -> int:
 
 
 def check_interval(interval: float, count: int | None) -> None:
-    """InvalidValueError where they cannot be meant so."""
+    """UnitError, InvalidValueError where they cannot be meant so."""
+    check_seconds(interval=interval)
     if not SHORTEST <= interval <= LONGEST:
         raise InvalidValueError(
             f"an interval of {interval:g} s cannot be; write {SHORTEST:g} to {LONGEST:g} seconds"

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from netsim.core.errors import (
+    InvalidValueError,
     NoCoroutineError,
     NoPathError,
     NoProgramsError,
     TransferFailedError,
     UnknownNameError,
 )
-from netsim.core.units import parse_size
+from netsim.core.units import check_seconds, parse_size
 from netsim.network.awaited_call import awaited
 from netsim.network.faults import Fault, Operation
 from netsim.network.network_nodes import NetworkNodes
@@ -99,10 +100,13 @@ class NodeView:
         """An HTTP exchange from here, on a connection of its own: the whole reply.
 
         `timeout` is in seconds for all of it; None waits as long as TCP does. Text is sent as
-        UTF-8. HttpFailedError when there is no whole reply; any status is a reply.
+        UTF-8. HttpFailedError when there is no whole reply; any status is a reply. UnitError,
+        InvalidValueError for a `timeout` that is none.
         """
         from netsim.tools.http_exchange import http_exchange
 
+        if timeout is not None:
+            check_seconds(timeout=timeout)
         content = body.encode() if isinstance(body, str) else body
         with self._network.watch_timing() as watch:
             reply = await self.run(
@@ -123,14 +127,14 @@ class NodeView:
         """Echo requests to a name or address: `count` of them, one each `interval` seconds.
 
         An answer counts within `timeout` seconds; `size` is in bytes of data. What is not
-        answered is loss, and no error; UnknownNameError for a name that nobody has.
+        answered is loss, and no error; UnknownNameError for a name that nobody has, UnitError and
+        InvalidValueError for arguments that cannot be.
         """
         from netsim.tools.ping_measurement import ping
 
-        if count < 1 or interval <= 0 or timeout <= 0 or not 0 <= size <= 65_507:
-            raise ValueError(
-                "count is 1 or more, interval and timeout are more than 0, size is 0 to 65507"
-            )
+        check_seconds(interval=interval, timeout=timeout)
+        if count < 1 or not 0 <= size <= 65_507:
+            raise InvalidValueError("count is 1 or more, size is 0 to 65507")
         with self._network.watch_timing() as watch:
             report = await self.run(ping, to, count, interval, timeout, size)
         return replace(report, untrusted=watch.timing.text)
@@ -162,11 +166,14 @@ class NodeView:
 
         `to` is a name or address. Both ends are simulated programs, so nothing has to listen
         there. `timeout` is in seconds of the network for all of it; None waits as long as TCP does.
-        TransferFailedError when not all arrive; UnknownNameError, UnitError, ValueError.
+        TransferFailedError when not all arrive; UnknownNameError, UnitError,
+        InvalidValueError.
         """
         size = size if isinstance(size, int) else parse_size(size)
-        if size < 1 or (timeout is not None and timeout <= 0):
-            raise ValueError("a transfer has 1 byte or more, and timeout is more than 0")
+        if timeout is not None:
+            check_seconds(timeout=timeout)
+        if size < 1:
+            raise InvalidValueError("a transfer has 1 byte or more")
         with self._network.watch_timing() as watch:
             transfer = await self._transfer(to, size, timeout)
         return replace(transfer, untrusted=watch.timing.text)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from netsim.core.units import check_seconds
 from netsim.network.timing import Timing
 from netsim.site.backend import ToolRun
 
@@ -88,6 +89,7 @@ class PingAll:
         mute: Sequence[str] = (),
         speed: float = 1.0,
     ) -> None:
+        check_seconds(timeout=timeout)
         self._patience = timeout / speed + _PATIENCE
         self._execute = execute
         self._nodes = list(nodes)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from netsim.core.errors import InvalidValueError, NotRespondingError, not_responding
 from netsim.core.time import MILLISECOND
+from netsim.core.units import check_seconds
 from netsim.network.node_view import NodeView, owner_of
 from netsim.network.timing import TimingWatch
 from netsim.observe.hop_events import HopBatch, HopEvent, HopFilter
@@ -63,8 +64,8 @@ async def trace_request(
 ) -> tuple[Trace, HttpReply | None]:
     """Errors as of `Network.trace`."""
     port = _port_of(asked.url)
-    if asked.timeout is not None and not 0 < asked.timeout < float("inf"):
-        raise InvalidValueError(f"a time-out of {asked.timeout:g} s; write more than 0")
+    if asked.timeout is not None:
+        check_seconds(timeout=asked.timeout)
     node = network.plan.node(client)
     own = (address for each in node.interfaces for address, _ in each.addresses)
     addresses = frozenset((*own, *node.loopback))

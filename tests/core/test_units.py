@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsim.core.errors import NetsimError, UnitError
+from netsim.core.errors import InvalidValueError, NetsimError, UnitError
 from netsim.core.units import (
+    check_seconds,
     format_duration,
     format_percentage,
     format_rate,
@@ -143,3 +145,27 @@ def test_whole_quantities_survive_a_round_trip(value: int) -> None:
 def test_percentages_survive_a_round_trip(parts: int) -> None:
     probability = parts / 10**12
     assert parse_percentage(format_percentage(probability)) == probability
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [
+        ("2s", "write 2$"),
+        ("150ms", "write 0.15$"),
+        ("2.5", "write 2.5$"),
+        ("soon", "for example 2.0"),
+    ],
+)
+def test_seconds_are_a_number(written: str, instead: str) -> None:
+    check_seconds(timeout=2, interval=0.5)
+    wrong: Any = written
+    with pytest.raises(
+        UnitError, match=f"timeout='{written}' is no number of seconds; .*{instead}"
+    ):
+        check_seconds(timeout=wrong)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_seconds_are_more_than_none(seconds: float) -> None:
+    with pytest.raises(InvalidValueError, match=f"interval={seconds} cannot be; write a number"):
+        check_seconds(interval=seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from networks import play
@@ -83,6 +83,26 @@ def test_ping_path_and_names() -> None:
     on_a_network(test)
 
 
+def test_times_that_are_no_seconds() -> None:
+    async def test(net: Network) -> None:
+        alice, text = net["alice"], cast(float, "2s")
+        for call in (
+            alice.get("http://web/", timeout=text),
+            alice.ping("web", timeout=text),
+            alice.transfer("web", 1, timeout=text),
+            net.trace("alice", "http://web/", timeout=text),
+            net.ping_all(timeout=text),
+        ):
+            with pytest.raises(UnitError, match=r"timeout='2s' is no number of seconds; write 2$"):
+                await call
+        with pytest.raises(UnitError, match="interval='2s'"):
+            net.top(text)
+        with pytest.raises(UnitError, match="seconds='2s'"):
+            await net.iperf("alice", "web", seconds=text)
+
+    on_a_network(test)
+
+
 def report_address(net: Network) -> str:
     return ".".join(map(str, net.plan.hosts["web"]))
 
@@ -101,7 +121,7 @@ def test_transfers() -> None:
             await net["alice"].transfer("web", "20")
         with pytest.raises(ValueError, match="1 byte"):
             await net["alice"].transfer("web", 0)
-        with pytest.raises(ValueError, match="timeout is more than 0"):
+        with pytest.raises(ValueError, match="timeout=0 cannot be"):
             await net["alice"].transfer("web", 1, timeout=0)
         assert (await net["alice"].transfer("web", "1MiB", timeout=5)).size == 1 << 20
         begun = net.now()
