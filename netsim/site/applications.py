@@ -49,8 +49,9 @@ _WORDS: Final[dict[Interface, str]] = {
     "asgi": "an ASGI application",
     "wsgi": "a WSGI application",
 }
-_FACTORY: Final = 20.0
-"""Seconds that a coroutine function has to make an application."""
+START: Final = 20.0
+"""Seconds that a coroutine function has to make an application, and an application to start: fewer
+than a whole network has (`fleet.START_TIMEOUT`), which could not say what they were spent on."""
 
 
 class ProgramError(NetsimError):
@@ -73,9 +74,24 @@ def look_up(reference: str) -> Any:
 
 def raised(reference: str, error: BaseException) -> str:
     """What a user's code raised, and the line of theirs at which it did."""
-    line = users_line(lines_of(reversed(list(traceback.walk_tb(error.__traceback__)))))
-    place = f" ({line})" if line else ""
-    return f"{reference}: {type(error).__name__}: {error}{place}"
+    line = users_line_of(error)
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{reference}: {text} ({line})" if line else f"{reference}: {text}"
+
+
+def unfinished(reference: str, stopped: BaseException) -> str:
+    """That an application does not end its start, and the line at which it was stopped."""
+    line = users_line_of(stopped)
+    place = f": it waits at {line}" if line else ""
+    return (
+        f"{reference} did not end its start within {START:g} s{place}; what lasts longer belongs "
+        "in a task of its own"
+    )
+
+
+def users_line_of(error: BaseException) -> str:
+    """The innermost line of a user's through which an exception came; empty where none is."""
+    return users_line(lines_of(reversed(list(traceback.walk_tb(error.__traceback__)))))
 
 
 def interface_of(found: Any) -> Interface | None:
@@ -144,7 +160,10 @@ def application_mistake(found: Any, service: ServicePlan) -> str | None:
     if interface is None and (wanted is None or not callable(found)):
         kind = type(found).__name__
         if not callable(found):
-            return f"an object of type {kind}, no application of aiohttp, ASGI or WSGI"
+            return (
+                f"an object of type {kind}, no application of aiohttp, ASGI or WSGI; write the "
+                "name of one, or of a function that makes one"
+            )
         return (
             f"an object of type {kind}, and nothing tells how it is called; write "
             f'`{{asgi: "{reference}"}}` or `{{wsgi: "{reference}"}}`'
@@ -172,17 +191,20 @@ async def application_of(service: ServicePlan) -> tuple[Interface, Any]:
     assert reference is not None, "a folder and a place outside are no applications"
     found = look_up(reference)
     if is_factory(found, service):
+        limit: asyncio.Timeout | None = None
         try:
             found = found(**service.args)
             if inspect.isawaitable(found):
-                async with asyncio.timeout(_FACTORY):
+                async with asyncio.timeout(START) as limit:
                     found = await found
-        except TimeoutError:
+        except TimeoutError as error:
+            if limit is None or not limit.expired():
+                raise ProgramError(raised(reference, error)) from error
             raise ProgramError(
-                f"{reference} made no application within {_FACTORY:g} s; what serves by itself "
+                f"{reference} made no application within {START:g} s; what serves by itself "
                 "goes under `run`"
             ) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ProgramError(raised(reference, error)) from error
     elif (mistake := named_mistake(found, service)) is not None:
         raise ProgramError(f"{reference} is {mistake}")

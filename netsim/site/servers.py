@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from netsim.interception.set_order import FilledOrder
-from netsim.site.applications import Interface, ProgramError, raised
+from netsim.site.applications import START, Interface, ProgramError, raised, unfinished
 from netsim.topology.plan import NodePlan, ServicePlan
 
 SHUTDOWN: Final = 0.5
@@ -68,9 +68,14 @@ class _AiohttpServer:
 
     async def start(self) -> None:
         service = self._service
+        limit = asyncio.timeout(START)
         try:
-            await self._runner.setup()
+            async with limit:
+                await self._runner.setup()
         except Exception as error:
+            if limit.expired():
+                cancelled = error.__cause__ or error
+                raise ProgramError(unfinished(str(service.reference), cancelled)) from None
             raise ProgramError(raised(str(service.reference), error)) from error
         await web.TCPSite(self._runner, "0.0.0.0", service.port, ssl_context=_tls(service)).start()
 
@@ -117,13 +122,18 @@ class _AsgiServer:
         state.connections, state.tasks = FilledOrder(), FilledOrder()
 
     async def start(self) -> None:
+        reference = str(self._service.reference)
         try:
-            await self._server.startup()
+            async with asyncio.timeout(START):
+                await self._server.startup()
+        except TimeoutError:
+            stopped = await self._application.stopped()
+            raise ProgramError(unfinished(reference, stopped)) from None
         except SystemExit as end:  # so it ends the process when it cannot start
             if isinstance(end.__context__, OSError):
                 raise end.__context__ from None
         if not self._server.started:
-            raise ProgramError(self._application.failure(str(self._service.reference)))
+            raise ProgramError(self._application.failure(reference))
 
     async def stop(self) -> None:
         if self._server.started:
@@ -137,6 +147,14 @@ class _Watched:
         self._application = application
         self._told = ""
         self._error: BaseException | None = None
+        self._life: asyncio.Task[Any] | None = None
+
+    async def stopped(self) -> BaseException:
+        """How its lifespan ended, which is cancelled for it and has a while."""
+        if self._life is not None:
+            self._life.cancel()
+            await asyncio.wait({self._life}, timeout=SHUTDOWN)
+        return self._error or TimeoutError()
 
     def failure(self, reference: str) -> str:
         """Why it did not start, for a person to read."""
@@ -159,6 +177,7 @@ class _Watched:
                 self._told = message.get("message", "")
             await send(message)
 
+        self._life = asyncio.current_task()
         try:
             await self._application(scope, receive, watch)
         except BaseException as error:

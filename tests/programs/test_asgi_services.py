@@ -190,6 +190,7 @@ def test_a_request_that_the_end_cuts_off_is_no_error(time: Time, tmp_path: Path)
 
 
 BROKEN = """
+import asyncio
 from contextlib import asynccontextmanager
 from aiohttp import web
 from fastapi import FastAPI
@@ -202,6 +203,27 @@ async def life(app):
 
 async def look_for_stock(app):
     raise ConnectionRefusedError("the store is closed")
+
+async def wait_for_stock(app):
+    await asyncio.Event().wait()
+
+patient = web.Application()
+patient.on_startup.append(wait_for_stock)
+
+@asynccontextmanager
+async def long_life(app):
+    while True:
+        await asyncio.sleep(3_600)
+    yield
+
+waits = FastAPI(lifespan=long_life)
+
+async def waits_plainly(scope, receive, send):
+    await receive()
+    await wait_for_stock(None)
+
+def leaves():
+    raise SystemExit("no\\nway")
 
 closed = web.Application()
 closed.on_startup.append(look_for_stock)
@@ -226,10 +248,10 @@ def gives_untold():
 number = 5
 """
 BAD = {
-    "80: 'broken:raises'": "broken:raises: LookupError: no stock (broken.py:9)",
-    "80: {asgi: 'broken:raises'}": "broken:raises: LookupError: no stock (broken.py:9)",
+    "80: 'broken:raises'": "broken:raises: LookupError: no stock (broken.py:10)",
+    "80: {asgi: 'broken:raises'}": "broken:raises: LookupError: no stock (broken.py:10)",
     "80: 'broken:closed'": (
-        "broken:closed: ConnectionRefusedError: the store is closed (broken.py:13)"
+        "broken:closed: ConnectionRefusedError: the store is closed (broken.py:14)"
     ),
     "80: {asgi: 'broken:refuses'}": "broken:refuses: no stock here",
     "80: {asgi: 'broken:flask'}": 'broken:flask is an application of Flask; write `{wsgi: "bro',
@@ -246,6 +268,7 @@ BAD = {
     "80: {app: 'broken:good', args: {x: 1}}": (
         "is an application of FastAPI, and `args` are for a factory; remove them"
     ),
+    "80: {asgi: 'broken:leaves'}": "broken:leaves: SystemExit: no way (broken.py:35)",
     "80: {asgi: 'broken:good'}, 90: {asgi: 'broken:raises'}": "broken:raises: LookupError",
 }
 
@@ -253,16 +276,38 @@ BAD = {
 @both_times
 @pytest.mark.parametrize("services", BAD)
 def test_what_does_not_start_says_why(services: str, time: Time, tmp_path: Path) -> None:
-    file = two_computers(tmp_path, web=f"services: {{{services}}}", broken=BROKEN)
+    told = why_it_does_not_start(services, time, tmp_path)
+    assert BAD[services] in told
+    assert told.startswith("web: ")
 
-    async def main() -> None:
-        network = Network(file, time=time)
+
+def why_it_does_not_start(services: str, time: Time, folder: Path) -> str:
+    file = two_computers(folder, web=f"services: {{{services}}}", broken=BROKEN)
+
+    async def main() -> str:
         with pytest.raises(StartError) as caught:
-            await network.start()
-        assert BAD[services] in str(caught.value)
-        assert str(caught.value).startswith("web: ")
+            await Network(file, time=time).start()
+        return str(caught.value)
 
-    (run if time == "virtual" else asyncio.run)(main())
+    return (run if time == "virtual" else asyncio.run)(main())
+
+
+@pytest.mark.parametrize(
+    ("service", "time", "line"),
+    [
+        ("broken:waits", "virtual", 25),
+        ("broken:waits", "real", 25),
+        ("broken:waits_plainly", "virtual", 17),
+        ("broken:patient", "virtual", 17),
+    ],
+)
+def test_a_start_that_never_ends_is_named(
+    service: str, time: Time, line: int, tmp_path: Path
+) -> None:
+    assert why_it_does_not_start(f"80: '{service}'", time, tmp_path) == (
+        f"web: {service} did not end its start within 20 s: it waits at broken.py:{line}; what "
+        "lasts longer belongs in a task of its own"
+    )
 
 
 @both_times
