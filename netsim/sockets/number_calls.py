@@ -69,8 +69,13 @@ def _sendfile(out_fd: int, in_fd: int, offset: int | None, count: int) -> int:
         return _SENDFILE.original(out_fd, in_fd, offset, count)  # type: ignore[no-any-return]
     if descriptors.endpoint_of(in_fd) is not None:
         raise system_error(errno.EINVAL)
+    if count < 0:
+        raise system_error(errno.EINVAL)
     timeout = _timeout(out_fd)
-    begin = os.lseek(in_fd, 0, os.SEEK_CUR) if offset is None else offset
+    try:
+        begin = os.lseek(in_fd, 0, os.SEEK_CUR) if offset is None else offset
+    except OSError as error:
+        raise (system_error(errno.EINVAL) if error.errno == errno.ESPIPE else error) from None
     total = 0
     while total < count:
         data = os.pread(in_fd, min(count - total, _CHUNK), begin + total)

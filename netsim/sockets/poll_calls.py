@@ -26,8 +26,9 @@ _ALWAYS: Final = select.POLLERR | select.POLLHUP | select.POLLNVAL
 class _Masks:
     """Descriptors of both kinds, as `poll` is given them."""
 
-    def __init__(self, masks: Mapping[int, int]) -> None:
+    def __init__(self, masks: Mapping[int, int], always: int = _ALWAYS) -> None:
         self._masks = masks
+        self._always = always
         self._poll = kernels_poll()
         self._ours: dict[int, Endpoint] = {}
         kernels: dict[int, int] = {}
@@ -50,7 +51,7 @@ class _Masks:
         """In the order in which they were given."""
         seen = self.wait_for_kernels(0) if self.kernels else {}
         for descriptor, endpoint in self._ours.items():
-            seen[descriptor] = endpoint.events() & (self._masks[descriptor] | _ALWAYS)
+            seen[descriptor] = endpoint.events() & (self._masks[descriptor] | self._always)
         return {each: seen[each] for each in self._masks if seen.get(each)}
 
     def wait_for_kernels(self, timeout_ns: int | None) -> Events:
@@ -66,13 +67,17 @@ class Poll:
 
     def register(self, fd: Any, eventmask: int = _DEFAULT, /) -> None:
         """Once more is as `modify`."""
-        self._masks[descriptor_of(fd)] = eventmask
+        self._set(descriptor_of(fd), eventmask)
 
     def modify(self, fd: Any, eventmask: int, /) -> None:
         """FileNotFoundError when it is not registered."""
         if descriptor_of(fd) not in self._masks:
             raise system_error(errno.ENOENT)
-        self._masks[descriptor_of(fd)] = eventmask
+        self._set(descriptor_of(fd), eventmask)
+
+    def _set(self, descriptor: int, mask: int) -> None:
+        kernels_poll().register(descriptor, mask)  # ValueError, OverflowError for what is no mask
+        self._masks[descriptor] = mask
 
     def unregister(self, fd: Any, /) -> None:
         """KeyError when it is not registered."""
@@ -91,12 +96,14 @@ def _select(
     if timeout is not None and timeout < 0:
         raise ValueError("timeout must be non-negative")
     masks: dict[int, int] = {}
-    wants = ((readers, select.POLLIN), (writers, select.POLLOUT), (others, select.POLLPRI))
+    wants = ((readers, _READABLE), (writers, _WRITABLE), (others, select.POLLPRI))
     for files, mask in wants:
         for file in files:
             descriptor = descriptor_of(file)
             masks[descriptor] = masks.get(descriptor, 0) | mask
-    found = poll(machine, _Masks(masks), None if timeout is None else nanoseconds(timeout))
+    # What is in no list that somebody has asked for does not end the wait.
+    polled = _Masks(masks, always=0)
+    found = poll(machine, polled, None if timeout is None else nanoseconds(timeout))
     if any(mask & select.POLLNVAL for mask in found.values()):
         raise system_error(errno.EBADF)
 

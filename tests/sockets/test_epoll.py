@@ -238,6 +238,11 @@ async def poll_objects(notes: Notes) -> None:
     notes.append(dict(poll.poll(0)) == {client.fileno(): select.POLLOUT})
     poll.modify(client, select.POLLIN)
     notes.append([poll.poll(0), outcome(poll.modify, server, select.POLLIN)])
+    for mask in (-1, 1 << 16):
+        for call in (poll.register, poll.modify):
+            with pytest.raises((ValueError, OverflowError)) as refused:
+                call(client, mask)
+            notes.append(str(refused.value))
     poll.unregister(client)
     with pytest.raises(KeyError):
         poll.unregister(client)

@@ -101,6 +101,11 @@ async def files_that_are_sent(notes: Notes) -> None:
         notes.append((os.sendfile(out_fd=out, in_fd=source, offset=8, count=100), file.tell()))
         notes.append((os.sendfile(out, source, 10, 5), os.sendfile(out, source, 0, 0)))
         notes.append(outcome(os.sendfile, out, server.fileno(), None, 5))
+        notes.append(outcome(os.sendfile, out, source, 0, -1))
+        pipe = os.pipe()
+        notes.append([outcome(os.sendfile, out, pipe[0], begin, 5) for begin in (None, 0)])
+        for number in pipe:
+            os.close(number)
         await settle()
         notes.append(server.recv(100))
         loop = asyncio.get_running_loop()
