@@ -166,7 +166,8 @@ class ThreadHooks:
             sentinel = _thread.allocate_lock()
 
             def release() -> None:
-                lock_release(sentinel)
+                if sentinel.locked():  # `Thread.join` lets it go when its wait is refused
+                    lock_release(sentinel)
                 self.room.wake_each(sentinel)
 
             thread.at_end.append(release)

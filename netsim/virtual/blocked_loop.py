@@ -2,7 +2,9 @@
 
 On a real machine the loop's thread waits, and the holder runs on: logging's lock, or that of a
 queue which both use. Here everything else goes on from within the call that waits, until the lock
-is free. Where loops of two computers wait so at once, the one that began first goes on last.
+is free. Where loops of several computers wait so at once, one cannot go on before those that have
+begun after it, whose calls stand above its own. Rather than have it late in silence, or the network
+stand still, the others are refused their wait as soon as it could go on (BlockingCallError).
 """
 
 from __future__ import annotations
@@ -12,11 +14,17 @@ import sys
 import traceback
 from asyncio import events
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from netsim.core.errors import BlockingCallError
+from netsim.core.time import MICROSECOND
 from netsim.interception.environment import Environment
 from netsim.site.users_lines import lines_of, users_line
 from netsim.virtual.strand import StrandLoop
+
+_PATIENCE: Final = 1 * MICROSECOND
+"""Network time that those have which wait above a loop that could go on: it passes where a lock is
+handed on by threads that look for it in a circle."""
 
 
 class _Loop(StrandLoop, Protocol):
@@ -32,7 +40,9 @@ class BlockedLoop:
         self._frame: FrameType | None = None
         """Where it waits, while it does."""
         self._is_woken = False
-        self._has_turn = False
+        self._may_go_on = False
+        self._is_looking = False
+        self._refusal = ""
 
     @property
     def is_blocked(self) -> bool:
@@ -50,7 +60,7 @@ class BlockedLoop:
         if deadline is not None and deadline <= timeline.now:
             return False
         timer = None if deadline is None else loop.plan_waking(deadline, self)
-        self._frame, self._has_turn = sys._getframe(1), False
+        self._frame, self._may_go_on, self._refusal = sys._getframe(1), False, ""
         task = _swap_task(None)
         hooks = sys.get_asyncgen_hooks()
         timeline.interception.leave()
@@ -59,7 +69,7 @@ class BlockedLoop:
         sys.set_asyncgen_hooks(director._asyncgen_firstiter_hook, director._asyncgen_finalizer_hook)
         timeline.blocked.append(self)
         try:
-            while not self._has_turn:
+            while not self.has_turn:
                 timeline.proceed(self)
         finally:
             timeline.blocked.remove(self)
@@ -71,13 +81,16 @@ class BlockedLoop:
             timeline.unblocked()
         if loop.is_over:
             raise SystemExit
-        return timer is None or timer.withdraw()
+        in_time = timer is None or timer.withdraw()
+        if self._refusal:
+            raise BlockingCallError(self._refusal)
+        return in_time
 
     def has_polled(self) -> None:
         """As `Waiter`: a loop that goes in a circle is found by the timeline itself."""
 
     def wake(self) -> bool:
-        if not self.is_blocked:
+        if not self.is_blocked or self._loop.is_over:
             return False
         if not self._is_woken:
             self._is_woken = True
@@ -87,12 +100,47 @@ class BlockedLoop:
     def step(self) -> None:
         """Called by the timeline, when it was woken."""
         self._is_woken = False
-        self._has_turn = True
+        self._may_go_on = True
+        if self._is_kept() and not self._is_looking:
+            self._is_looking = True
+            self._loop.timeline.blocked[-1].wake()  # it may wait for the same, which is free
+            self._look_later()
+
+    def resume(self) -> None:
+        """Its computer is no longer paused."""
+        if self._may_go_on:
+            self.wake()
 
     @property
     def has_turn(self) -> bool:
         """It goes on when those that began to wait after it have."""
-        return self._has_turn
+        return self._may_go_on and (self._loop.is_over or not self._loop.is_paused)
+
+    def _is_kept(self) -> bool:
+        """It could go on, were it not for those that have begun to wait after it."""
+        if not (self.is_blocked and self.has_turn) or self._loop.is_over:
+            return False
+        return self._loop.timeline.blocked[-1] is not self
+
+    def _look_later(self) -> None:
+        timeline = self._loop.timeline
+        timeline.schedule(timeline.now + _PATIENCE, self._look, None)
+
+    def _look(self, now: int, _: None, __: bytes) -> None:
+        self._is_looking = self._is_kept()
+        if self._is_looking:
+            self._loop.timeline.blocked[-1].refuse(self)
+            self._look_later()
+
+    def refuse(self, other: BlockedLoop) -> None:
+        """Have it wait no longer: the other one is kept from going on."""
+        self._refusal = (
+            f"the event loop of {self.name} cannot wait any longer at {self.line()} for what a "
+            f"thread holds: it is the turn of that of {other.name}, which waits at {other.line()} "
+            "since before, and in virtual time the one that began last goes on first; wait in a "
+            "thread instead: await asyncio.to_thread(lock.acquire)"
+        )
+        self.wake()
 
 
 def _swap_task(task: Any) -> Any:

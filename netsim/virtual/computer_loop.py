@@ -149,6 +149,7 @@ class ComputerLoop(LoopOnComputer):
         self.is_paused = paused
         if not paused:
             self.wake()
+            self._blocked.resume()
             self.strands.resume()
 
     def waiting_threads(self) -> Iterator[tuple[str, str]]:
@@ -202,13 +203,13 @@ class ComputerLoop(LoopOnComputer):
 
     def lose_power(self) -> list[Any]:
         """It runs no more, and what is not the program's own is let go. The rest, to be held."""
+        self._blocked.wake()
         self.is_over = True
         self.environment.machine = None
         modules = self.environment.modules
         held: list[Any] = [] if modules is None else [modules.loaded]
         if (logging := self.environment.logging) is not None:
             held += logging.made()
-        self._blocked.wake()
         held += [
             *self.unfinished_tasks(),
             *self.timeline.planned_by(self),

@@ -122,6 +122,12 @@ class Blocked(Stepped, Protocol):
     def has_turn(self) -> bool:
         """It goes on when those that began to wait after it have."""
 
+    def wake(self) -> bool:
+        """Have it look again."""
+
+    def refuse(self, other: Any) -> None:
+        """Have it wait no longer: the other one is kept from going on."""
+
 
 class Timeline(Schedule):
     """The time, in ns from 0, and all that is going to happen."""
