@@ -137,7 +137,11 @@ def try_on(interpreter: Interpreter, pytest_arguments: list[str]) -> tuple[bool,
             return False, f"has no environment ({' '.join(step)})"
     tests = [str(venv / "bin/python"), "-m", "pytest", "-q", "-n", "auto", "--dist", "loadgroup"]
     tests += ["-p", "no:cacheprovider", *pytest_arguments]
-    running = subprocess.Popen([*inside, *tests], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    # Tests of what users do call `python3` and `netsim`.
+    path = {**os.environ, "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    running = subprocess.Popen(
+        [*inside, *tests], cwd=ROOT, env=path, stdout=subprocess.PIPE, text=True
+    )
     assert running.stdout is not None, "it is a pipe"
     last = "said nothing"
     for line in running.stdout:
