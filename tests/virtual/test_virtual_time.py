@@ -70,7 +70,7 @@ def test_ten_minutes_take_no_time(of: Any) -> None:
 
     started = time.perf_counter()
     assert of(program) == 600
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 60
 
 
 @everywhere
@@ -170,7 +170,7 @@ def test_blocking_in_an_executor_takes_virtual_time() -> None:
 
     started = time.perf_counter()
     on_a_computer(program)
-    assert time.perf_counter() - started < 5
+    assert time.perf_counter() - started < 60
 
 
 @everywhere
