@@ -31,12 +31,8 @@ from netsim.interception.order_draws import (
     Runs,
     UniformDraw,
 )
-from netsim.interception.task_stacks import awaiting_frames
+from netsim.interception.task_stacks import awaiting_frames, task_of
 
-_STEPS: Final = frozenset({"task_wakeup", "__step", "__wakeup"})
-"""Methods of tasks, in C and in Python, that go on with them."""
-_STEP_TYPES: Final = frozenset({"TaskStepMethWrapper", "TaskWakeupMethWrapper"})
-"""What C tasks give to `call_soon` instead (3.11 to 3.15 the first)."""
 _MOST: Final = 100
 """That one is chosen among; what stands behind them comes up as these have run."""
 _PATIENCE: Final = 100
@@ -217,7 +213,7 @@ class DrawnOrder:
             self._chains.append(chain)
         self._count += 1
         self._length += 1
-        runs = thread or _task_of(handle._callback)  # type: ignore[attr-defined]  # of every handle
+        runs = thread or task_of(handle._callback)  # type: ignore[attr-defined]  # of every handle
         chain.append(Ready(self._count, handle, runs))
 
     def take(self, now: int) -> asyncio.Handle:
@@ -301,16 +297,6 @@ class DrawnOrder:
         return position
 
 
-def _task_of(callback: Any) -> asyncio.Task[Any] | None:
-    """The task that a callback goes on with; None for any other callback."""
-    task = getattr(callback, "__self__", None)
-    if not isinstance(task, asyncio.Task):
-        return None
-    if type(callback).__name__ in _STEP_TYPES or getattr(callback, "__name__", "") in _STEPS:
-        return task
-    return None
-
-
 def _led_to(ready: Ready) -> Runs | None:
     """The task that a handle goes on with, or that waits for the future which it is about."""
     if ready.task is not None:
@@ -319,7 +305,7 @@ def _led_to(ready: Ready) -> Runs | None:
     future = args[0] if args else None
     if isinstance(future, asyncio.Future):
         for callback, _ in future._callbacks or ():
-            task = _task_of(callback)
+            task = task_of(callback)
             if task is not None:
                 return task
     return None

@@ -13,6 +13,7 @@ import asyncio
 import sys
 import traceback
 from asyncio import events
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final, Protocol
 
@@ -51,7 +52,11 @@ class BlockedLoop:
 
     def line(self) -> str:
         """`shop.py:12`, a user's line that waits."""
-        return users_line(lines_of(traceback.walk_stack(self._frame)))
+        return users_line(lines_of(self.stand()))
+
+    def stand(self) -> Iterator[tuple[FrameType, int]]:
+        """Where it waits, the innermost frame first; nothing while it does not."""
+        return iter(()) if self._frame is None else traceback.walk_stack(self._frame)
 
     def park(self, deadline: int | None) -> bool:
         """As `Waiter`. SystemExit where the computer has ended meanwhile."""

@@ -11,7 +11,7 @@ from netsim.core.time import SECOND
 from netsim.site.end_of_programs import cancellations_unlogged, close_logs
 from netsim.site.programs import Programs
 from netsim.virtual.computer_loop import ComputerLoop
-from netsim.virtual.strand import left_as_they_stood
+from netsim.virtual.left_threads import left_as_they_stood
 
 Result = TypeVar("Result")
 
@@ -116,7 +116,7 @@ class VirtualComputer:
             await asyncio.sleep(grace / 100)
         for strand in [] if loop.is_over else loop.strands.awaited():
             loop.call_exception_handler(
-                {"message": f"{strand.title()} has not ended: it waits at {strand.where()}"}
+                {"message": f"{strand.title()} has not ended: it waits {strand.where()}"}
             )
 
     def crash(self) -> None:

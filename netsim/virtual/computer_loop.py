@@ -13,7 +13,6 @@ from typing import Any, NoReturn, TypeVar
 
 from netsim.interception.drawn_order import DrawnOrder
 from netsim.interception.environment import Environment
-from netsim.interception.program_threads import Waiter
 from netsim.node.host_node import HostNode
 from netsim.site.driver import Action, Driver
 from netsim.site.paths import PathFinder
@@ -241,7 +240,7 @@ class ComputerLoop(LoopOnComputer):
         """Refused: the timeline runs it."""
         raise RuntimeError(f"the loop of {self.name} is run by virtual time itself")
 
-    def _waiter(self) -> Waiter | None:
+    def _waiter(self) -> BlockedLoop:
         self._blocked = BlockedLoop(self)
         return self._blocked
 

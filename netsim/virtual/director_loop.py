@@ -19,7 +19,7 @@ from netsim.core.streams import RandomStreams
 from netsim.interception.environment import Environment
 from netsim.site.driver import Action
 from netsim.sockets import installation
-from netsim.virtual.strand import left_as_they_stood
+from netsim.virtual.left_threads import left_as_they_stood
 from netsim.virtual.stuck_watch import StuckWatch
 from netsim.virtual.timeline import Timeline, Timer
 from netsim.virtual.virtual_loop import VirtualLoop

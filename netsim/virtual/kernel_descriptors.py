@@ -9,6 +9,7 @@ from netsim.core.time import SECOND
 from netsim.sockets.poll_calls import kernels_poll
 from netsim.virtual.strand import Strand
 from netsim.virtual.timeline import real_seconds
+from netsim.virtual.waits_in_c import has_children
 
 _LOOK_MS: Final = 10
 
@@ -30,7 +31,7 @@ class KernelDescriptors:
     def look(self) -> None:
         """Before time goes on: wake the thread where there is an event."""
         while not self._poll.poll(0):
-            if not self._strand.has_children():
+            if not has_children(self._strand.native):
                 return
             if self._waits_until is not None and real_seconds() >= self._waits_until:
                 return

@@ -9,31 +9,36 @@ says so, and it goes on in its turn. So when it runs depends on nothing but the 
 from __future__ import annotations
 
 import _thread
-import ctypes
+import asyncio
+import itertools
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from netsim.core.errors import DeadlockError, OutsideError, ThreadLimitError
+from netsim.core.errors import OutsideError, ThreadLimitError
 from netsim.core.time import MICROSECOND, MILLISECOND
+from netsim.interception.executor_jobs import job_of, tasks_waiting_for
 from netsim.interception.lock_hooks import lock_acquire, lock_release
 from netsim.interception.program_threads import Begin, Waiter
+from netsim.interception.task_stacks import awaiting_frames
 from netsim.site.users_lines import lines_of, users_line
+from netsim.virtual.left_threads import (
+    end_some_time,
+    forget,
+    free_executors,
+    say_nothing_of,
+    threads_by_number,
+)
+from netsim.virtual.waits_in_c import LOOK, WaitsInC
 
 if TYPE_CHECKING:
     from netsim.virtual.timeline import Timeline, Timer
 
-_LOOK: Final = 1.0
-"""Seconds of real time between looks at a thread that does not come back."""
-_STUCK_LOOKS: Final = 3
-"""So many, in which nothing has computed, and it waits for what virtual time does not know."""
-_BUSY: Final = 0.05
-"""Of the real time: with less the process does not compute."""
 _OURS: Final = os.path.dirname(os.path.dirname(__file__))
 _POLLS: Final = 100
 """A thread may look so often in vain, and then it has to let time go on."""
@@ -41,15 +46,10 @@ _POLL_TIME: Final = 1 * MICROSECOND
 _LONGEST_POLL_TIME: Final = 1 * MILLISECOND
 _LATER: Final = 16
 """The part of the time for which it has looked by which it may be late."""
+_HANDLE: Final = asyncio.Handle._run.__code__
+"""What an event loop calls, which is no program's, begins here."""
 _MOST_LEFT: Final = 2_000
 """Threads of the system that crashes may leave in a process: each has a stack and a number."""
-
-
-left_as_they_stood: Final[list[Any]] = []
-"""Programs of computers that lost their power, and threads that have not ended, for ever: were they
-let go, Python would run their `finally` blocks, and their files would be flushed."""
-# One reference that nobody gives back, so that not even the end of the interpreter frees it.
-ctypes.pythonapi.Py_IncRef(ctypes.py_object(left_as_they_stood))
 
 
 class StrandLoop(Protocol):
@@ -70,6 +70,13 @@ class StrandLoop(Protocol):
         """And no longer; what it has sent leaves."""
 
 
+class LoopsThread(Waiter, Protocol):
+    """The one that runs the event loop, as one that may wait."""
+
+    def stand(self) -> Iterator[tuple[FrameType, int]]:
+        """Where it waits, the innermost frame first; nothing while it does not."""
+
+
 class Baton:
     """Who waits for it blocks in the kernel. Nobody else in virtual time does."""
 
@@ -86,7 +93,7 @@ class Baton:
         if look is None:
             lock_acquire(self._back)
         else:
-            while not lock_acquire(self._back, True, _LOOK):
+            while not lock_acquire(self._back, True, LOOK):
                 look()
 
     def await_turn(self) -> None:
@@ -94,7 +101,7 @@ class Baton:
         lock_acquire(self._go)
 
     def give_back(self) -> None:
-        """In the thread: let the lender run on."""
+        """Let the lender run on."""
         lock_release(self._back)
 
 
@@ -107,24 +114,24 @@ class Strand:
         self.at_end: list[Callable[[], None]] = []
         self.name = strands.loop.name
         self.timers = 0
+        self._started_at = strands.line()
         self._strands = strands
         self._function = function
         self._baton = Baton()
-        self._native = 0
+        self.native = 0
+        """The kernel's number."""
         self._is_woken = False
         self._is_parked = False
         self._is_lost = False
         """Nobody waits for it any more."""
         self._polls = 0
         self._polls_since: int | None = None
-        self._looks = 0
-        self._computed = 0.0
 
     # In the thread
 
     def main(self) -> None:
         """What the thread of the process calls."""
-        self._native = threading.get_native_id()
+        self.native = threading.get_native_id()
         self._baton.await_turn()
         try:
             self._function()
@@ -203,17 +210,20 @@ class Strand:
         waiter, running = strands.current, strands.running
         strands.current = strands.running = self
         lender = interception.lend(self.ident)
-        self._looks = 0
+        strands.waits_in_c.begin()
         try:
-            self._baton.lend(self._look if lender == strands.home else None)
+            self._baton.lend(strands.waits_in_c.look if lender == strands.home else None)
         except BaseException as error:  # noqa: BLE001  # it is raised where the network runs on
             # Not here: in the midst of `Thread.start` it would be taken for another one.
-            for strand in strands.lose_running():
-                _end_some_time(strand.ident)
+            computes = strands.running
+            strands.lose_running()
+            if computes is not None:
+                end_some_time(computes.ident)
             strands.loop.timeline.fail(error)
-        finally:
-            interception.lend(lender)
-            strands.current, strands.running = waiter, running
+        if running is not None and running._is_lost:
+            raise SystemExit  # and lets go what it holds: `submit` has a lock of all executors
+        interception.lend(lender)
+        strands.current, strands.running = waiter, running
         if self.is_over:
             strands.ended(self)
 
@@ -237,15 +247,23 @@ class Strand:
         )
 
     def where(self) -> str:
-        """The same, or where none is a user's the innermost that is not ours."""
+        """The same, in words; where no line is a user's, what it does, and for whom."""
+        line = self.line()
+        if line:
+            return f"at {line}"
+        begun = f", in a thread started at {self._started_at}" if self._started_at else ""
+        job = job_of(self.stand())
+        if job is not None:
+            line = self._strands.line_waiting_for(job.future)
+            return f"in {job.name}" + (f", for which {line} waits" if line else begun)
         for file, number in lines_of(self.stand()):
             if not file.startswith(_OURS):
-                return self.line() or f"{os.path.basename(file)}:{number}"
-        return "its beginning"
+                return f"at {os.path.basename(file)}:{number}{begun}"
+        return f"at its beginning{begun}"
 
     def thread(self) -> threading.Thread | None:
         """Of the module `threading`, where that has started it."""
-        return _threads().get(self.ident)
+        return threads_by_number().get(self.ident)
 
     def title(self) -> str:
         """As the program calls it."""
@@ -257,34 +275,9 @@ class Strand:
         thread = self.thread()
         return thread is None or thread.daemon
 
-    def has_children(self) -> bool:
-        """Processes that it has started live."""
-        return _has_children(self._native)
-
     def lose(self) -> None:
         """Nobody waits for it any more; it stays where it is."""
         self._is_lost = True
-
-    def _look(self) -> None:
-        """Does the thread that runs compute, or wait in C for what only others can do?"""
-        running = self._strands.running
-        assert running is not None, "it has been lent the baton"
-        # Of the whole process: a library may compute in threads of its own, and wait for these.
-        computed = _computed()
-        is_busy = computed - self._computed > _BUSY * _LOOK
-        self._computed = computed
-        has_children = any(each.has_children() for each in self._strands.alive)
-        if is_busy or has_children or _state(running._native) != "S":
-            self._looks = 0
-            return
-        self._looks += 1
-        if self._looks >= _STUCK_LOOKS:
-            raise DeadlockError(
-                f"{self.name}: {running.title()} waits at {running.where()} for something outside "
-                "of virtual time, which stands still meanwhile, so that nothing in it can come to "
-                "help: for a pipe, a C library's socket, or a database file that another thread "
-                "has locked (sqlite3.connect(…, timeout=0), and try again after time.sleep())"
-            )
 
 
 class Strands:
@@ -293,8 +286,9 @@ class Strands:
     left = 0
     """How many threads stay for ever where crashes found them, of all computers ever."""
 
-    def __init__(self, loop: StrandLoop, home: int, on_loop: Waiter | None) -> None:
+    def __init__(self, loop: StrandLoop, home: int, on_loop: LoopsThread | None) -> None:
         self.loop = loop
+        self.on_loop = on_loop
         self.home = home
         """The number of the thread that runs event loops."""
         self.current: Waiter | None = on_loop
@@ -307,6 +301,7 @@ class Strands:
         self.line_up: Callable[[Strand], None] = loop.timeline.wake
         """Have one that was woken go on in its turn."""
         self.take_loop: Callable[[object], None] = _no_loop
+        self.waits_in_c = WaitsInC(self)
         self._after: dict[Strand, Callable[[], None]] = {}
 
     def start(
@@ -333,6 +328,26 @@ class Strands:
         for each in strand.at_end:
             each()
 
+    def line(self) -> str:
+        """A user's line that runs, or waits for the task that does."""
+        stack = traceback.walk_stack(None)
+        of_program = itertools.takewhile(lambda each: each[0].f_code is not _HANDLE, stack)
+        line = users_line(lines_of(of_program))
+        task = None if line or self.running is not None else asyncio.current_task()
+        return line if task is None else _line_of(tasks_waiting_for(task))
+
+    def line_waiting_for(self, future: Future[Any]) -> str:
+        """A user's line, in a task or a thread."""
+        if line := _line_of(tasks_waiting_for(future)):
+            return line
+        stacks = [strand.stand() for strand in self.alive]
+        if self.on_loop is not None:
+            stacks.append(self.on_loop.stand())
+        for stack in map(list, stacks):
+            if any(frame.f_locals.get("self") is future for frame, _ in stack):
+                return users_line(lines_of(stack))
+        return ""
+
     def awaited(self) -> list[Strand]:
         """Those that a program's end waits for."""
         return [strand for strand in self.alive if not strand.is_daemon()]
@@ -355,25 +370,37 @@ class Strands:
         for strand in held:
             self.line_up(strand)
 
-    def lose_running(self) -> list[Strand]:
-        """Whoever runs now is waited for no more."""
+    def lose_running(self) -> None:
+        """Whoever runs now is waited for no more, nor who waits in turn for that one."""
         lost = [strand for strand in self.alive if not strand._is_parked and not strand._is_lost]
         for strand in lost:
             strand.lose()
-            _forget(strand.thread())
-        return lost
+            forget(strand.thread())
+            say_nothing_of(strand.thread())
+        for strand in lost:
+            strand._baton.give_back()  # its lender ends, too
 
     def bury(self) -> list[Strand]:
         """They run no more; neither does the end of the interpreter wait for them."""
         buried = list(self.alive)
         for strand in buried:
             strand.lose()
-            _forget(strand.thread())
+            forget(strand.thread())
+            free_executors(strand.stand())
             if strand._is_parked:  # who waits in C leaves it by itself
                 Strands.left += 1
-                _threads().pop(strand.ident, None)
+                threads_by_number().pop(strand.ident, None)
         self.alive.clear()
         return buried
+
+
+def _line_of(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    """The innermost of a user's where the first of them stands that has one."""
+    for task in tasks:
+        frames = [(code.co_filename, number) for code, number in awaiting_frames(task)]
+        if line := users_line(reversed(frames)):
+            return line
+    return ""
 
 
 def _no_loop(loop: object) -> None:
@@ -382,49 +409,3 @@ def _no_loop(loop: object) -> None:
         "a thread of the test is on no computer of the network, and neither are event loops of its "
         "own: run what makes one on a computer, await network['alice'].run(f, …)"
     )
-
-
-def _threads() -> dict[int, threading.Thread]:
-    """What `threading.enumerate` shows, by number."""
-    threads: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
-    return threads
-
-
-def _forget(thread: threading.Thread | None) -> None:
-    """The interpreter's end joins threads that are not daemons, and workers of executors."""
-    internals: Any = threading
-    if thread is None:
-        return
-    executors: Any = sys.modules.get("concurrent.futures.thread")
-    if executors is not None:
-        executors._threads_queues.pop(thread, None)
-    lock = getattr(thread, "_tstate_lock", None)  # until 3.12
-    if lock is not None and hasattr(internals, "_shutdown_locks"):
-        internals._shutdown_locks.discard(lock)
-
-
-def _end_some_time(ident: int) -> None:
-    """It computes and does not stop: have the next line of Python there raise SystemExit."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(SystemExit))
-
-
-def _state(native: int) -> str:
-    """Of a thread, as the kernel says ("S": it waits); proc(5)."""
-    try:
-        return Path(f"/proc/self/task/{native}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def _computed() -> float:
-    """Seconds of CPU time that this process has had, in all of its threads."""
-    times = os.times()
-    return times.user + times.system
-
-
-def _has_children(native: int) -> bool:
-    """Processes that this thread has started, and that live."""
-    try:
-        return bool(Path(f"/proc/self/task/{native}/children").read_bytes())
-    except OSError:
-        return False

@@ -91,13 +91,16 @@ class StuckWatch:
         stack = list(traceback.walk_stack(frame)) if frame is not None else []
         if any(_module(each) in _DEBUGGERS for each, _ in stack):
             return
+        who, thread = _who(stack)
         text = (
-            f"{_who(stack)} has not waited for anything for {seconds:.0f} s of real time, at "
+            f"{who} has not waited for anything for {seconds:.0f} s of real time, at "
             f"{format_duration(self._timeline.now)} of network time"
         )
         line = users_line(lines_of(stack))
         if line:
             text += f": {blocks(line)}" if runs == self._watched else f": it stands at {line}"
+        elif thread is not None:
+            text += f": it stands {thread.where()}"
         # What is raised in another thread can only be a class.
         told = type(
             "StuckError",
@@ -116,15 +119,15 @@ def _wake(number: int, frame: FrameType | None) -> None:
     """A line of Python in the midst of a call that waits in the kernel."""
 
 
-def _who(stack: list[tuple[FrameType, int]]) -> str:
-    """The innermost loop that runs, or the thread."""
+def _who(stack: list[tuple[FrameType, int]]) -> tuple[str, Strand | None]:
+    """What the innermost loop that runs is called, or the thread, and this."""
     for frame, _ in stack:
         runs: Any = frame.f_locals.get("self")
         if frame.f_code is Strand.main.__code__:
-            return f"{runs.title()} of {runs.name}"
+            return f"{runs.title()} of {runs.name}", runs
         if frame.f_code.co_name == "step" and hasattr(runs, "unfinished_tasks"):
-            return str(runs.name)
-    return "the network"
+            return str(runs.name), None
+    return "the network", None
 
 
 def _module(frame: FrameType) -> str:

@@ -196,7 +196,7 @@ class Timeline(Schedule):
 
     def fail(self, error: BaseException) -> None:
         """Raise an error where time goes on, before anything else happens."""
-        self._woken.appendleft(_Failure(error))
+        self._woken.appendleft(_Failure(self, error))
 
     def unblocked(self) -> None:
         """A loop that waited in the midst of its step goes on."""
@@ -339,10 +339,14 @@ class _Failure:
 
     name = "the network"
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, timeline: Timeline, error: BaseException) -> None:
+        self._timeline = timeline
         self._error = error
 
     def step(self) -> None:
+        if self._timeline.blocked:
+            # It passes through a program that waits, which may catch it.
+            self._timeline.fail(self._error)
         raise self._error
 
 

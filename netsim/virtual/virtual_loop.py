@@ -17,7 +17,7 @@ from netsim.interception.program_threads import Waiter
 from netsim.interception.task_order import StableTask, install_stable_order
 from netsim.site.driver import Action
 from netsim.virtual.refusals import Refusals
-from netsim.virtual.strand import Strands
+from netsim.virtual.strand import LoopsThread, Strands
 from netsim.virtual.timeline import Timeline, Timer
 
 _FOREVER: Final = 1e10
@@ -183,7 +183,7 @@ class VirtualLoop(Refusals, ABC):
             self._ready.append(timer)
             self.wake()
 
-    def _waiter(self) -> Waiter | None:
+    def _waiter(self) -> LoopsThread | None:
         """Who waits where a program on the loop would block; None: it blocks."""
         return None
 

@@ -22,7 +22,7 @@ from netsim.site.paths import PathFinder
 from netsim.site.site import sources_of
 from netsim.virtual.computer_loop import ComputerLoop
 from netsim.virtual.director_loop import DirectorLoop
-from netsim.virtual.strand import left_as_they_stood
+from netsim.virtual.left_threads import left_as_they_stood
 
 __all__ = ["ComputerLoop", "World", "settle", "world"]
 Result = TypeVar("Result")
