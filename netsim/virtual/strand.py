@@ -8,7 +8,6 @@ says so, and it goes on in its turn. So when it runs depends on nothing but the 
 
 from __future__ import annotations
 
-import _thread
 import asyncio
 import itertools
 import os
@@ -23,10 +22,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from netsim.core.errors import OutsideError, ThreadLimitError
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.interception.executor_jobs import job_of, tasks_waiting_for
-from netsim.interception.lock_hooks import lock_acquire, lock_release
 from netsim.interception.program_threads import Begin, Waiter
 from netsim.interception.task_stacks import awaiting_frames
 from netsim.site.users_lines import lines_of, users_line
+from netsim.virtual.baton import Baton
 from netsim.virtual.left_threads import (
     end_some_time,
     forget,
@@ -34,7 +33,7 @@ from netsim.virtual.left_threads import (
     say_nothing_of,
     threads_by_number,
 )
-from netsim.virtual.waits_in_c import LOOK, WaitsInC
+from netsim.virtual.waits_in_c import WaitsInC
 
 if TYPE_CHECKING:
     from netsim.virtual.timeline import Timeline, Timer
@@ -75,34 +74,6 @@ class LoopsThread(Waiter, Protocol):
 
     def stand(self) -> Iterator[tuple[FrameType, int]]:
         """Where it waits, the innermost frame first; nothing while it does not."""
-
-
-class Baton:
-    """Who waits for it blocks in the kernel. Nobody else in virtual time does."""
-
-    __slots__ = ("_back", "_go")
-
-    def __init__(self) -> None:
-        self._go, self._back = _thread.allocate_lock(), _thread.allocate_lock()
-        lock_acquire(self._go)
-        lock_acquire(self._back)
-
-    def lend(self, look: Callable[[], None] | None) -> None:
-        """Let the thread run on until it gives back; `look` is called while that takes long."""
-        lock_release(self._go)
-        if look is None:
-            lock_acquire(self._back)
-        else:
-            while not lock_acquire(self._back, True, LOOK):
-                look()
-
-    def await_turn(self) -> None:
-        """In the thread: wait until it may run."""
-        lock_acquire(self._go)
-
-    def give_back(self) -> None:
-        """Let the lender run on."""
-        lock_release(self._back)
 
 
 class Strand:
