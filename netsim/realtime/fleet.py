@@ -97,9 +97,11 @@ class Fleet:
             async with asyncio.timeout(limit):
                 await self._all_ready(on_progress)
         except TimeoutError:
-            silent = [node.name for node in self.nodes.values() if not node.ready]
+            silent = [node for node in self.nodes.values() if not node.ready][:5]
+            names = ", ".join(node.name for node in silent)
+            where = [words for node in silent if (words := await _standing(node))]
             raise StartError(
-                f"{', '.join(silent[:5])} did not answer within {limit:.0f} s"
+                f"{names} did not answer within {limit:.0f} s{''.join(where[:1])}"
             ) from None
         finally:
             self._launching.cancel()
@@ -243,9 +245,10 @@ class Fleet:
             _check_up(node)
             await self._start_programs(node)
         except BaseException as error:
+            where = await _standing(node) if isinstance(error, TimeoutError) else ""
             await asyncio.shield(self._undo_start(node))
             if isinstance(error, TimeoutError):
-                text = f"{name} did not answer within {START_TIMEOUT / self._speed:.0f} s"
+                text = f"{name} did not answer within {START_TIMEOUT / self._speed:.0f} s{where}"
                 launcher = self._launches.launcher_name
                 if node.pid is None and launcher is not None:
                     text += f": nor did {launcher}, which starts nodes"
@@ -269,8 +272,7 @@ class Fleet:
             if plan.ready is None:
                 return  # one that blocks its computer is no reason for the others not to start
             failure = f"`ready: {plan.ready}` was not answered within {limit:g} s"
-            if node.pid is not None and (line := await line_of(node.pid)):
-                failure += f"; {blocks(line)}"
+            failure += await _standing(node)
         except ConnectionError as error:
             # It is gone, and is reported like any end.
             await _wait(node.ended)
@@ -370,3 +372,9 @@ def _check_up(node: NodeHandle) -> None:
         raise StartError(f"{node.name}: {reason}")
     if node.ended.is_set():
         raise StartError(f"{node.name}: its process ended before the others were ready")
+
+
+async def _standing(node: NodeHandle) -> str:
+    """Which line of a user's keeps a node from answering, to be appended; empty if unknown."""
+    line = "" if node.pid is None else await line_of(node.pid)
+    return f"; {blocks(line)}" if line else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import sys
 import threading
@@ -135,7 +136,14 @@ def _fork_zygote(sock: socket.socket) -> int:
         # No other thread runs here. CPython 3.15 counts them in /proc/self/stat by splitting at
         # blanks, and takes another number where a process title (pytest-xdist's) has some.
         warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+        # What a signal raises in one of the functions that are called at a fork is swallowed there.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            pid = os.fork()
+            if not pid:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `serve` has it, once it is there
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
         return pid
     status = 1

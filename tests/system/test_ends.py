@@ -6,6 +6,8 @@ import asyncio
 import os
 import resource
 import select
+import subprocess
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +16,7 @@ import pytest
 from networks import two_computers
 
 from netsim import Network, StartError, Zygote
+from netsim.realtime import fleet
 
 pytestmark = pytest.mark.asyncio
 
@@ -127,6 +130,34 @@ async def test_a_zygote_that_is_gone_is_not_killed_again(monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "kill", kill)
     monkeypatch.setattr(os, "killpg", kill)
     zygote.kill()
+
+
+async def test_an_interrupt_while_the_zygote_is_forked_is_not_lost() -> None:
+    """What is raised in functions that are called at a fork, as `logging` has one, is swallowed."""
+    program = """if True:
+        import os, signal
+        from netsim import Zygote
+        os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+        try:
+            Zygote.start()
+        except KeyboardInterrupt:
+            os.wait()  # it ends by itself: nobody holds the other end of its channel
+            print("interrupted")
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert await process.communicate() == (b"interrupted\n", b"")
+
+
+async def test_a_service_that_keeps_its_computer_from_starting_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "START_TIMEOUT", 5.0)
+    spin = "def create_app():\n    while True:\n        pass\n"
+    file = two_computers(tmp_path, web="services: {80: 'spin:create_app'}", spin=spin)
+    with pytest.raises(StartError, match=r"web did not answer within 5 s; it stands at spin\.py:"):
+        await Network(file).start()
 
 
 async def test_stopped_nodes_and_a_stopped_zygote_end(small: Path) -> None:
