@@ -7,6 +7,7 @@ the socket's time-out says, and tries again.
 from __future__ import annotations
 
 import _socket
+import contextlib
 import errno
 import os
 import select
@@ -14,10 +15,11 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+from netsim.core.errors import BlockingCallError
 from netsim.core.time import nanoseconds
 from netsim.sockets import descriptors
 from netsim.sockets.endpoint import Endpoint, Message, Name, Received, would_block
-from netsim.sockets.machine import Wait
+from netsim.sockets.machine import Machine, Wait
 from netsim.sockets.os_errors import system_error
 
 Result = TypeVar("Result")
@@ -37,14 +39,16 @@ def waited(
     """
     machine = endpoint.machine
     if timeout == 0:
-        in_vain = False
         try:
-            return machine.call(operation, *args)
+            result = machine.call(operation, *args)
         except BlockingIOError:
-            in_vain = True
+            machine.has_tried(in_vain=True)
             raise
-        finally:
-            machine.has_tried(in_vain)
+        except OSError:
+            _let_time_go_on(machine, what)
+            raise
+        machine.has_tried(in_vain=False)
+        return result
     results: list[Result] = []
     errors: list[BaseException] = []
 
@@ -61,8 +65,16 @@ def waited(
     if not machine.wait(Wait(attempt, what, limit, (endpoint.queue,))):
         raise TimeoutError("timed out")
     if errors:
+        _let_time_go_on(machine, what)
         raise errors[0]
+    machine.has_tried(in_vain=False)
     return results[0]
+
+
+def _let_time_go_on(machine: Machine, what: str) -> None:
+    """For who tries again and again what fails at once: `connect` without a route."""
+    with contextlib.suppress(BlockingCallError):
+        machine.wait(Wait(lambda: False, what, 0))
 
 
 def perform(

@@ -163,8 +163,6 @@ class ComputerLoop(LoopOnComputer):
         """In network time, while all else goes on."""
         strand = self.strands.running
         if wait.ready():
-            if strand is not None:
-                strand.has_found()
             return True
         if strand is None:
             refuse_to_block(wait.what)

@@ -196,3 +196,70 @@ def test_that_shrinking_has_ended_early_is_told(
     exploration = search(file, pool)
     assert exploration.faults
     assert not exploration.is_shrunk_enough
+
+
+def test_threads_that_block_are_searched_through(tmp_path: Path, pool: Pool) -> None:
+    # Without a route `connect` fails at once, and the worker tries again at once.
+    (tmp_path / "orders.py").write_text(THREADS)
+    (tmp_path / "orders_net.yaml").write_text(
+        "name: net\nnodes:\n  app: {kind: computer, run: 'orders:shop'}\n"
+        "  web: {kind: computer, run: 'orders:serve', ready: 7000}\n"
+        "links: [{endpoints: [app, web], delay: 10ms}]\n"
+    )
+    file = tmp_path / "orders.yaml"
+    file.write_text(
+        "name: no order arrives twice\ntopology: orders_net.yaml\nsteps: [wait: 8s]\n"
+        "invariants: [run: {host: web, call: 'orders:once', expect: {returns: true}}]\n"
+        "explore: {faults: {links: [[app, web]], kinds: [down], at_most: 1, lasting: 3s}}\n"
+    )
+    exploration = search(file, pool)
+    assert [fault.kind for fault in exploration.faults] == ["down"]
+    written = tmp_path / "orders.found.yaml"
+    written.write_text(found_text(load_scenario(file), exploration, tmp_path))
+    again = run(written, pool)
+    assert not again.held
+    assert again.failures[0].seen == "it returns False"
+
+
+THREADS = """\
+import queue, socket, socketserver, threading, time
+jobs, got = queue.Queue(), []
+
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            got.append(int(line))
+            self.wfile.write(b"ok\\n")
+
+
+def serve():
+    with socketserver.ThreadingTCPServer(("", 7000), Handler) as server:
+        server.daemon_threads = True
+        server.serve_forever()
+
+
+def work():
+    while True:
+        number = jobs.get()
+        try:
+            with socket.create_connection(("web", 7000), 1) as sock, sock.makefile("rw") as file:
+                file.write(f"{number}\\n")
+                file.flush()
+                if not file.readline():
+                    raise ConnectionError
+        except OSError:
+            jobs.put(number)  # it may have arrived
+
+
+def shop():
+    for _ in range(2):
+        threading.Thread(target=work, daemon=True).start()
+    for number in range(6):
+        jobs.put(number)
+        time.sleep(1)
+
+
+def once():
+    return len(got) == len(set(got))
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import select
 import socket
 import threading
@@ -83,6 +84,16 @@ def _spin_again(after: float) -> list[int]:
     return late
 
 
+def _connect_in_a_circle(seconds: float) -> tuple[int, list[int]]:
+    """Who tries at once again to reach whom there is no route to."""
+    times, errors, began = 0, set(), time.monotonic()
+    while time.monotonic() < began + seconds:
+        times += 1
+        with socket.socket() as sock:
+            errors.add(sock.connect_ex(("192.0.2.1", 80)))
+    return times, list(errors)
+
+
 def on_a_computer(function: Callable[..., object], *args: object) -> object:
     async def main() -> object:
         async with netsim.Network(plan_of("a b"), time="virtual") as network:
@@ -110,6 +121,14 @@ def test_a_second_takes_few_turns(
     times, took = seen
     assert 1_000 < times < most
     assert 0 <= took - 1_000_000_000 <= late
+
+
+def test_who_tries_in_a_circle_what_fails_at_once_lets_time_go_on() -> None:
+    seen = on_a_computer(_connect_in_a_circle, 1.0)
+    assert isinstance(seen, tuple)
+    times, errors = seen
+    assert 1_000 < times < 2_000
+    assert errors == [errno.ENETUNREACH]
 
 
 def test_who_has_found_something_is_not_late_by_what_was_before() -> None:
