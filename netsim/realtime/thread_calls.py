@@ -7,11 +7,11 @@ while that thread waits; so a call costs two switches of threads.
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import os
 import select
 import time
+from _thread import allocate_lock
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -23,16 +23,26 @@ Result = TypeVar("Result")
 
 def call(loop: asyncio.AbstractEventLoop, function: Callable[..., Result], *args: object) -> Result:
     """Call it in the loop's thread, from another one; its result, or its error."""
-    done: concurrent.futures.Future[Result] = concurrent.futures.Future()
+    outcome: list[tuple[Result, None] | tuple[None, BaseException]] = []
+    done = allocate_lock()
+    done.acquire()
 
     def perform() -> None:
         try:
-            done.set_result(function(*args))
+            outcome.append((function(*args), None))
         except BaseException as error:  # noqa: BLE001  # it belongs to who has asked
-            done.set_exception(error)
+            outcome.append((None, error))
+        done.release()
 
     loop.call_soon_threadsafe(perform)
-    return done.result()
+    done.acquire()
+    result, error = outcome.pop()
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error  # it leads to this frame: the socket would live until there is a collection
+    return result  # type: ignore[return-value]
 
 
 def wait(loop: asyncio.AbstractEventLoop, wait: Wait, seconds: float | None) -> bool:

@@ -44,7 +44,15 @@ _entries: Final[dict[int, _Entry]] = {}
 def endpoint_of(descriptor: int) -> Endpoint | None:
     """What stands behind a descriptor; None if it is the kernel's own affair."""
     entry = _entries.get(descriptor)
-    return None if entry is None else entry.endpoint
+    if entry is None:
+        return None
+    holder = None if entry.holder is None else entry.holder()
+    if holder is not None and fileno(holder) != descriptor:
+        # Closed by its finalizer, whose warning somebody keeps, and the object with it.
+        del _entries[descriptor]
+        _let_go(entry.endpoint)
+        return None
+    return entry.endpoint
 
 
 def between(first: int, end: int) -> list[int]:

@@ -66,7 +66,10 @@ def waited(
         raise TimeoutError("timed out")
     if errors:
         _let_time_go_on(machine, what)
-        raise errors[0]
+        try:
+            raise errors[0]
+        finally:
+            errors.clear()  # it leads to this frame: the socket would live until a collection
     machine.has_tried(in_vain=False)
     return results[0]
 

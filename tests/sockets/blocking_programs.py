@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import http.client
 import selectors
 import socket
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -165,3 +168,31 @@ async def a_child_process() -> bytes:
         [sys.executable, "-c", "print('from a child')"], capture_output=True, check=True
     )
     return ran.stdout
+
+
+async def in_vain() -> list[tuple[str, bool]]:
+    """What errors are raised, and whether the socket is still there when nobody wants it."""
+    return await asyncio.to_thread(_in_vain)
+
+
+def _in_vain() -> list[tuple[str, bool]]:
+    attempts: list[Callable[[socket.socket], object]] = [
+        lambda sock: sock.connect(("127.0.0.1", 9)),
+        lambda sock: sock.getpeername(),
+    ]
+    found = []
+    gc.disable()
+    try:
+        for attempt in attempts:
+            sock = socket.socket()
+            kept = weakref.ref(sock)
+            try:
+                attempt(sock)
+            except OSError as error:
+                kind = type(error).__name__
+            sock.close()
+            del sock
+            found.append((kind, kept() is not None))
+    finally:
+        gc.enable()
+    return found

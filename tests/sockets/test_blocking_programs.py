@@ -99,3 +99,8 @@ def test_an_event_loop_in_a_thread(blocking: Blocking) -> None:
 def test_a_child_process_on_the_loop(blocking: Blocking) -> None:
     answer = blocking.play((programs.selector_server,), (programs.a_child_process,))
     assert answer == b"from a child\n"
+
+
+def test_an_error_does_not_keep_its_socket(blocking: Blocking) -> None:
+    kept = blocking.play((programs.selector_server,), (programs.in_vain,))
+    assert kept == [("ConnectionRefusedError", False), ("OSError", False)]

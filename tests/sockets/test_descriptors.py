@@ -9,6 +9,7 @@ import resource
 import select
 import socket
 import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,22 @@ def test_a_socket_that_is_collected_is_closed(world: World) -> None:
             assert again.getsockname() == ("0.0.0.0", 80)
 
     world.run("alice", make())
+
+
+def test_a_socket_whose_warning_is_kept_has_given_its_number_away(
+    world: World, tmp_path: Path
+) -> None:
+    async def make() -> str:
+        with warnings.catch_warnings(record=True) as kept:
+            warnings.simplefilter("always")
+            socket.socket(type=socket.SOCK_DGRAM)
+        assert isinstance(kept[0].source, socket.socket)
+        with (tmp_path / "notes.txt").open("w+") as file:
+            os.write(file.fileno(), b"tea")
+            file.seek(0)
+            return file.read()
+
+    assert world.run("alice", make()) == "tea"
 
 
 def test_a_number_that_was_closed_as_such_is_anothers(world: World) -> None:
