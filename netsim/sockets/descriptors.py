@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import errno
 import os
 import socket
 import weakref
@@ -39,6 +40,8 @@ class _Entry:
 
 
 _entries: Final[dict[int, _Entry]] = {}
+parents: Final[dict[int, int]] = {}
+"""In a process that a program has forked: its parent's sockets, and their inodes."""
 
 
 def endpoint_of(descriptor: int) -> Endpoint | None:
@@ -149,4 +152,15 @@ def end_of(machine: Machine) -> None:
 
 def forget() -> None:
     """In a child process: what stands behind descriptors is the parent's."""
+    parents.update((descriptor, entry.inode) for descriptor, entry in _entries.items())
     _entries.clear()
+
+
+def refuse_parents(descriptor: int) -> None:
+    """OSError EOPNOTSUPP for a socket that is the parent's; what is sent there is never seen."""
+    if descriptor in parents and os.fstat(descriptor).st_ino == parents[descriptor]:
+        raise OSError(
+            errno.EOPNOTSUPP,
+            "a socket of the simulated network stays with the process that has made it, and this "
+            "is a child of that: serve with threads, or one worker",
+        )

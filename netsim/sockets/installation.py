@@ -85,6 +85,8 @@ def _method(original: Any, ours: Callable[..., Any]) -> Any:
     def method(self: socket.socket, /, *args: Any, **kwargs: Any) -> Any:
         endpoint: Endpoint | None = descriptors.endpoint_of(descriptors.fileno(self))
         if endpoint is None:
+            if descriptors.parents:
+                descriptors.refuse_parents(descriptors.fileno(self))
             return original(self, *args, **kwargs)
         return ours(self, endpoint, *args, **kwargs)
 

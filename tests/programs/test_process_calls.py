@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -125,3 +127,34 @@ def test_nor_replaces_a_run_of_a_scenario(tmp_path: Path) -> None:
     done = subprocess.run([*NETSIM, "test", file], capture_output=True, text=True)
     assert done.returncode == 1
     assert "os.execv() would replace the process that runs the whole test" in done.stdout
+
+
+def sockets_of_a_child() -> tuple[str, bytes]:
+    """What a forked child is told of its parent's socket, and of a pair of its own."""
+    with socket.create_server(("", 80)) as server:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                server.accept()
+            except OSError as error:
+                os.write(writing, f"{error.errno}: {error.strerror}".encode())
+            server.close()
+            one, other = socket.socketpair()
+            one.sendall(b"\nown")
+            os.write(writing, other.recv(10))
+            os._exit(0)
+        os.close(writing)
+        with open(reading, "rb") as told:
+            words = told.read()
+        os.waitpid(pid, 0)
+        return words.decode().partition("\n")[0], words.rpartition(b"\n")[2]
+
+
+@pytest.mark.filterwarnings("ignore::netsim.UnrepeatableWarning")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of fork(), from 3.12 on
+def test_sockets_stay_with_the_process_that_has_made_them(tmp_path: Path, clock: Time) -> None:
+    said, own = play(tmp_path, clock, sockets_of_a_child)
+    assert said.startswith(f"{errno.EOPNOTSUPP}: a socket of the simulated network stays with")
+    assert said.endswith("serve with threads, or one worker")
+    assert own == b"own"
