@@ -115,7 +115,18 @@ def _hint(reference: str, cause: BaseException | None) -> str:
     if isinstance(cause, ModuleNotFoundError) and cause.name:
         file = cause.name.replace(".", "/") + ".py"
         return f"put {file} beside the file, or install it into netsim's environment"
-    return _HINT
+    near = _nearest(reference) if cause is None else None
+    return f"write `{near}`" if near else _HINT
+
+
+def _nearest(reference: str) -> str | None:
+    """What was perhaps meant, where a module was imported and has no such name."""
+    from netsim.topology.naming import nearest
+
+    module, _, attribute = reference.partition(":")
+    names = [name for name in vars(sys.modules[module]) if not name.startswith("_")]
+    near = nearest(attribute, names)
+    return near and f"{module}:{near}"
 
 
 def _run_mistake(found: Any, wanted: Wanted) -> str | None:

@@ -85,6 +85,11 @@ def test_what_can_be_imported_is_fine(tmp_path: Path) -> None:
             "'create_appp'; of netsim's own there is",
         ),
         ("app = 1", "shop:create", "7:11: shop:create: module shop has no 'create'"),
+        (
+            "create_app = None",
+            "shop:creat_app",
+            "7:11: shop:creat_app: module shop has no 'creat_app'; write `shop:create_app`",
+        ),
         ("1 / 0", "shop:app", "7:11: shop:app: ZeroDivisionError"),
         ("def", "shop:app", "7:11: shop:app: SyntaxError"),
         ("import os; os._exit(3)", "shop:app", "7:11: shop:app: its import ended the process"),
