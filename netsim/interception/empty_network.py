@@ -22,6 +22,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from netsim.core.fork import fork
 from netsim.core.os_words import in_words
 
 _CLONE_NEWUSER: Final = 0x10000000
@@ -122,7 +123,7 @@ def try_out() -> None:
 def _tried() -> str:
     reader, writer = os.pipe()
     try:
-        pid = os.fork()
+        pid = fork()
     except OSError as error:
         os.close(reader)
         os.close(writer)

@@ -12,9 +12,9 @@ import signal
 import socket
 import sys
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from netsim.core.fork import fork
 from netsim.realtime import zygote_messages as messages
 from netsim.realtime.network_clock import NetworkClock
 from netsim.realtime.process_tree import kill_family
@@ -132,18 +132,14 @@ class Zygote:
 def _fork_zygote(sock: socket.socket) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
-    with warnings.catch_warnings():
-        # No other thread runs here. CPython 3.15 counts them in /proc/self/stat by splitting at
-        # blanks, and takes another number where a process title (pytest-xdist's) has some.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # What a signal raises in one of the functions that are called at a fork is swallowed there.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            pid = os.fork()
-            if not pid:
-                signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `serve` has it, once it is there
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    # What a signal raises in one of the functions that are called at a fork is swallowed there.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pid = fork()
+        if not pid:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `serve` has it, once it is there
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if pid:
         return pid
     status = 1

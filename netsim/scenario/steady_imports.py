@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import netsim
+from netsim.core.fork import fork
 from netsim.interception.unrepeatable import unwatched
 
 _LATER: Final = "NETSIM_PYTHONPATH"
@@ -89,7 +90,7 @@ def listed(folder: str, is_wanted: Callable[[os.DirEntry[str]], bool]) -> list[s
     """Names in a folder, sorted. Another process looks: what else is there leaves no trace."""
     reading, writing = os.pipe()
     with unwatched():  # the program that imports has not forked
-        lister = os.fork()
+        lister = fork()
     if not lister:
         try:
             with os.scandir(folder) as entries:
