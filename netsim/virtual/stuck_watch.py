@@ -105,7 +105,10 @@ class StuckWatch:
         told = type(
             "StuckError",
             (StuckError,),
-            {"__str__": lambda _: text, "__module__": StuckError.__module__},
+            {
+                "__init__": lambda error: StuckError.__init__(error, text),
+                "__module__": StuckError.__module__,
+            },
         )
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(self._watched), ctypes.py_object(told)

@@ -83,5 +83,7 @@ def test_a_test_that_never_waits_is_ended_too(monkeypatch: pytest.MonkeyPatch) -
         while True:
             pass
 
-    with pytest.raises(StuckError, match=r"the test has not waited .* test_stuck_programs\.py:"):
+    words = r"the test has not waited .* test_stuck_programs\.py:"
+    with pytest.raises(StuckError, match=words) as stuck:
         run(main())
+    assert repr(stuck.value) == f"StuckError({str(stuck.value)!r})"
