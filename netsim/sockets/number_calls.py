@@ -63,6 +63,27 @@ def _write(fd: int, data: Any, /) -> int:
     return sent(endpoint, _timeout(fd), "os.write() to a socket", data, 0)
 
 
+def _readv(fd: int, buffers: Any, /) -> int:
+    if descriptors.endpoint_of(fd) is None:
+        return _READV.original(fd, buffers)  # type: ignore[no-any-return]
+    views = [memoryview(each).cast("B") for each in buffers]
+    if any(view.readonly for view in views):
+        raise BufferError("Object is not writable.")
+    rest = memoryview(_read(fd, sum(map(len, views))))
+    read = len(rest)
+    for view in views:
+        part = rest[: len(view)]
+        view[: len(part)] = part
+        rest = rest[len(part) :]
+    return read
+
+
+def _writev(fd: int, buffers: Any, /) -> int:
+    if descriptors.endpoint_of(fd) is None:
+        return _WRITEV.original(fd, buffers)  # type: ignore[no-any-return]
+    return _write(fd, b"".join(buffers))
+
+
 def _sendfile(out_fd: int, in_fd: int, offset: int | None, count: int) -> int:
     endpoint = descriptors.endpoint_of(out_fd)
     if endpoint is None:
@@ -234,6 +255,8 @@ def _file(
 
 _READ: Final = FunctionReplacement(os.read, _read)
 _WRITE: Final = FunctionReplacement(os.write, _write)
+_READV: Final = FunctionReplacement(os.readv, _readv)
+_WRITEV: Final = FunctionReplacement(os.writev, _writev)
 _SENDFILE: Final = FunctionReplacement(os.sendfile, _sendfile)
 _IOCTL: Final = FunctionReplacement(fcntl.ioctl, _ioctl)
 _CLOSE: Final = FunctionReplacement(os.close, _close)
@@ -258,7 +281,7 @@ class _FileFunction:
 
 
 NUMBER_CALLS: Final[tuple[Replacement, ...]] = (
-    *(_READ, _WRITE, _SENDFILE, _IOCTL),
+    *(_READ, _WRITE, _READV, _WRITEV, _SENDFILE, _IOCTL),
     *(
         _CLOSE,
         _CLOSE_RANGE,

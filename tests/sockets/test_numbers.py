@@ -43,9 +43,21 @@ async def reading_and_writing(notes: Notes) -> None:
     await settle()
     notes.append((os.read(number, 5), client.recv(100)))
     notes.append(outcome(os.write, new().fileno(), b"x"))
+    notes.append(
+        os.writev(server.fileno(), [b"hel", b"", bytearray(b"lo, "), memoryview(b"world")])
+    )
+    await settle()
+    buffers: list[Any] = [bytearray(4), bytearray(0), bytearray(3), array.array("H", [0, 0])]
+    notes.append((os.readv(number, []), os.readv(number, buffers), buffers[:3], bytes(buffers[3])))
+    notes.append((os.readv(number, [bytearray(10)]), outcome(os.readv, number, [bytearray(1)])))
+    wrong: list[tuple[Any, Any]] = [(os.readv, b"constant"), (os.writev, "text")]
+    for call, given in wrong:
+        with pytest.raises((BufferError, TypeError)) as refused:
+            call(number, [given])
+        notes.append(refused.type)
     server.shutdown(socket.SHUT_WR)
     await settle()
-    notes.append(os.read(number, 10))
+    notes.append((os.read(number, 10), os.readv(number, [bytearray(10)])))
     server.close()
     await settle()
     notes.append([outcome(os.write, number, b"x")])
