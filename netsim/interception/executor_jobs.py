@@ -7,6 +7,7 @@ handed it over is on the worker's stack.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -69,7 +70,10 @@ def _callbacks(future: Any) -> list[Callable[..., Any]]:
 def _settled_by(callback: Any) -> list[asyncio.Future[Any]]:
     """Futures that a callback of asyncio's gives a result: it holds them in its closure, as an
     argument, or is a method of a task group."""
-    held = [cell.cell_contents for cell in getattr(callback, "__closure__", None) or ()]
+    held: list[Any] = []
+    for cell in getattr(callback, "__closure__", None) or ():
+        with contextlib.suppress(ValueError):  # it is empty
+            held.append(cell.cell_contents)
     if isinstance(callback, functools.partial):
         held += callback.args
     held.append(getattr(getattr(callback, "__self__", None), "_on_completed_fut", None))
