@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from netsim.core.errors import InvalidFileError
+from netsim.core.errors import MOST_PROBLEMS, InvalidFileError
 from netsim.core.garbage import without_collections
 from netsim.core.order_words import FIFO
 from netsim.core.time import Time
@@ -24,6 +24,7 @@ from netsim.scenario.scenario_model import (
     Scenario,
     Step,
 )
+from netsim.scenario.scenario_modules import missing_in_topology
 from netsim.scenario.scenario_words import ScenarioWords
 from netsim.scenario.step_text import describe, endpoint_text
 from netsim.scenario.step_words import StepWords
@@ -73,10 +74,13 @@ def load_scenario(
     assert words is not None
     assert topology is not None
     time = time or words.time or "virtual"
+    problems = missing_in_topology(topology, folder)
     if time == "virtual":
-        nodes = topology.layout.nodes.values()
-        if problems := outside_in_virtual_time(topology.file, nodes):
-            raise InvalidFileError(problems)
+        problems += outside_in_virtual_time(topology.file, topology.layout.nodes.values())
+    if problems:
+        problems.sort()
+        more = max(0, len(problems) - MOST_PROBLEMS)
+        raise InvalidFileError(problems[:MOST_PROBLEMS], more)
     if time == "real" and words.order not in (None, FIFO):
         findings.report(("order",), REAL_ORDER)
         findings.stop_if_any()

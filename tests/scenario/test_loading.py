@@ -206,6 +206,36 @@ def test_modules_are_found_beside_the_file_and_where_python_has_them(tmp_path: P
             load(tmp_path, EVERYTHING.replace("asyncio:sleep", missing))
 
 
+PROGRAMS = """\
+name: s
+own_packages: [no_such_package]
+nodes:
+  a:
+    kind: computer
+    services: {80: "shop:app", 81: "shops:app"}
+    run: ["shop:f", {call: "jobs.daily:g", args: {n: 1}}]
+    ready: "shop:ready"
+  b: {kind: computer, ready: "nowhere:ready"}
+links: [a -- b]
+"""
+
+
+@pytest.mark.parametrize("place", ["beside the topology", "beside the scenario"])
+def test_modules_that_a_topology_names_and_are_not_there(tmp_path: Path, place: str) -> None:
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "two.yaml").write_text(PROGRAMS)
+    beside = tmp_path / "nets" if place == "beside the topology" else tmp_path
+    (beside / "shop.py").write_text("raise RuntimeError('this is not to be imported')\n")
+    scenario = tmp_path / "one.yaml"
+    scenario.write_text("name: one\ntopology: nets/two.yaml\nsteps: [{wait: 1s}]\n")
+    with pytest.raises(InvalidFileError) as raised:
+        load_scenario(scenario)
+    told = [(each.line, each.column, each.message) for each in raised.value.problems]
+    assert [place for *place, _ in told] == [[2, 16], [6, 35], [7, 21], [9, 29]]
+    assert [each.split("`")[1] for *_, each in told[1:]] == ["shops", "jobs", "nowhere"]
+    assert {Path(each.file).name for each in raised.value.problems} == {"two.yaml"}
+
+
 # The JSON Schema
 
 
