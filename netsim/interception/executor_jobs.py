@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from types import FrameType
@@ -30,13 +31,15 @@ class Job(NamedTuple):
 
 def job_of(stack: Iterable[tuple[FrameType, int]]) -> Job | None:
     """The one that a worker with this stack, the innermost frame first, is at."""
+    executors: Any = sys.modules.get("concurrent.futures.thread")
+    if executors is None:
+        return None
     for frame, _ in stack:
         item: Any = frame.f_locals.get("self")
-        future = getattr(item, "future", None)
-        if frame.f_code.co_name == "run" and isinstance(future, Future):
+        if frame.f_code is executors._WorkItem.run.__code__ and item is not None:
             task = getattr(item, "task", None)  # since 3.14, instead of `fn` and `args`
             function, args = task[:2] if task else (item.fn, item.args)
-            return Job(_name(function, args), future)
+            return Job(_name(function, args), item.future)
     return None
 
 

@@ -60,26 +60,46 @@ class WaitingRoom:
                 waiter.wake()
 
     def wait(
-        self, waiter: Waiter, thing: object, ready: Callable[[], Any], deadline: int | None
+        self,
+        waiter: Waiter,
+        thing: object,
+        ready: Callable[[], Any],
+        deadline: int | None,
+        is_free: Callable[[], bool],
     ) -> Any:
-        """What `ready` returns as soon as it is true; at time `deadline`, whatever it is."""
-        waiters = self.waiting.setdefault(id(thing), deque())
+        """What `ready` returns as soon as it is true; at time `deadline`, whatever it is.
+
+        `is_free` tells whether it would be true now, and takes nothing.
+        """
+
+        def could() -> bool:
+            if is_free():
+                return True
+            # Somebody was faster. Meanwhile the last of the others may have gone.
+            waiters = self.waiting.setdefault(id(thing), deque())
+            if waiter not in waiters:
+                waiters.appendleft(waiter)
+            return False
+
+        self.waiting.setdefault(id(thing), deque()).append(waiter)
         try:
-            waiters.append(waiter)
             while True:
-                woken = waiter.park(deadline)
+                woken = waiter.park(deadline, could)
                 got = ready()
                 if got or not woken:
                     self.served += bool(got)
                     return got
-                # Somebody was faster.
-                if waiter not in waiters:
-                    waiters.appendleft(waiter)
+                could()
         finally:
+            waiters = self.waiting.get(id(thing), deque())
             if waiter in waiters:
                 waiters.remove(waiter)
-            if not waiters and self.waiting.get(id(thing)) is waiters:
-                del self.waiting[id(thing)]
+            if not waiters:
+                self.waiting.pop(id(thing), None)
+
+    def is_waiting(self, waiter: Waiter, thing: object) -> bool:
+        """It stands among those who wait for that."""
+        return waiter in self.waiting.get(id(thing), ())
 
 
 class LockHooks:
@@ -114,23 +134,37 @@ class LockHooks:
         threads = None if environment is None else environment.threads
         return (None if threads is None else threads.current), environment
 
-    def _acquire(self, lock: Any, original: Any, blocking: Any, timeout: Any) -> bool:
-        """Of a lock that is not free, or with a timeout."""
+    def _acquire(
+        self,
+        lock: Any,
+        take: Callable[..., bool],
+        give: Callable[[Any], None],
+        blocking: Any,
+        timeout: Any,
+    ) -> bool:
+        """Of a lock that is not free, or with a timeout; `take` and `give` are the originals."""
         waiter, environment = self._waiter()
         if waiter is None or environment is None:
-            return bool(original(lock, blocking, timeout))
+            return take(lock, blocking, timeout)
         if not blocking or not _is_timeout(timeout):
-            got = bool(original(lock, blocking, timeout))
+            got = take(lock, blocking, timeout)
             if not got:
                 waiter.has_polled()
             return got
-        if original(lock, False):
+        if take(lock, False):
             return True
         if timeout == 0:
             waiter.has_polled()
             return False
         deadline = None if timeout == -1 else environment.now_ns() + nanoseconds(timeout)
-        return bool(self._room.wait(waiter, lock, lambda: original(lock, False), deadline))
+
+        def is_free() -> bool:
+            if not take(lock, False):
+                return False
+            give(lock)
+            return True
+
+        return bool(self._room.wait(waiter, lock, lambda: take(lock, False), deadline, is_free))
 
     def _of_any_lock(
         self, take: Callable[..., bool], give: Callable[[Any], None]
@@ -141,10 +175,10 @@ class LockHooks:
         def acquire(self: Any, blocking: bool = True, timeout: float = -1) -> bool:
             if timeout == -1 and take(self, False):
                 return True
-            return wait(self, take, blocking, timeout)
+            return wait(self, take, give, blocking, timeout)
 
         def enter(self: Any) -> bool:
-            return take(self, False) or wait(self, take, True, -1)
+            return take(self, False) or wait(self, take, give, True, -1)
 
         def release(self: Any) -> None:
             give(self)
@@ -186,7 +220,7 @@ class LockHooks:
 
     def _of_queues(self) -> dict[str, Callable[..., Any]]:
         room, find = self._room, self._waiter
-        get_item, put_item = _Queue.get, _Queue.put
+        get_item, put_item, is_empty = _Queue.get, _Queue.put, _Queue.empty
         waiting = room.waiting
 
         def get(self: Any, block: bool = True, timeout: float | None = None) -> Any:
@@ -209,7 +243,7 @@ class LockHooks:
                     return None
 
             deadline = None if timeout is None else environment.now_ns() + nanoseconds(timeout)
-            got = room.wait(waiter, self, ready, deadline)
+            got = room.wait(waiter, self, ready, deadline, lambda: not is_empty(self))
             if got is None:
                 raise _queue.Empty
             return got[0]

@@ -12,10 +12,11 @@ from typing import Protocol
 class Waiter(Protocol):
     """A thread of a program, or the one that runs its event loop."""
 
-    def park(self, deadline: int | None) -> bool:
+    def park(self, deadline: int | None, could: Callable[[], bool] = bool) -> bool:
         """Let others run until somebody wakes this one: True; or network time `deadline`: False.
 
-        Called by the one that has the baton.
+        Called by the one that has the baton. `could` tells whether what it waits for can be had;
+        one that is woken and kept from going on is told by it that somebody else was faster.
         """
 
     def wake(self) -> bool:

@@ -48,8 +48,7 @@ class ThreadHooks:
             self._loop_init(),
             LockHooks(presence, self.room),
         ]
-        if _HAS_HANDLES:
-            self._replacements.append(self._join())
+        self._replacements.append(self._join() if _HAS_HANDLES else self._wait_for_sentinel())
         self._excepthook_before: Any = None
 
     def install(self) -> None:
@@ -166,14 +165,29 @@ class ThreadHooks:
             sentinel = _thread.allocate_lock()
 
             def release() -> None:
-                if sentinel.locked():  # `Thread.join` lets it go when its wait is refused
-                    lock_release(sentinel)
+                lock_release(sentinel)
                 self.room.wake_each(sentinel)
 
             thread.at_end.append(release)
             return sentinel
 
         replacement = FunctionReplacement(_thread_module._set_sentinel, set_sentinel)
+        return replacement
+
+    def _wait_for_sentinel(self) -> MethodReplacement:
+        """Of `Thread.join`, until 3.12."""
+
+        def wait(thread: Any, block: bool = True, timeout: float = -1) -> None:
+            sentinel = thread._tstate_lock
+            if sentinel is None or self._threads_here() is None:
+                replacement.original(thread, block, timeout)
+            # C Python takes any exception for one that came after the lock was had (bpo-45274), and
+            # ends the thread. Here it came before: the wait was refused, the thread lives.
+            elif sentinel.acquire(block, timeout):
+                sentinel.release()
+                thread._stop()
+
+        replacement = MethodReplacement(threading.Thread, "_wait_for_tstate_lock", wait)
         return replacement
 
     def _join(self) -> MethodReplacement:
@@ -188,7 +202,7 @@ class ThreadHooks:
             deadline = None
             if timeout is not None and timeout >= 0:
                 deadline = environment.now_ns() + nanoseconds(timeout)
-            self.room.wait(waiter, handle, lambda: thread.is_over, deadline)
+            self.room.wait(waiter, handle, lambda: thread.is_over, deadline, lambda: thread.is_over)
 
         replacement = MethodReplacement(_Handle, "join", join)
         return replacement

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sysconfig
 from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import Final
+from typing import Any, Final
+
+from netsim.interception.task_stacks import awaiting_frames
 
 _NOT_THEIRS: Final = (
     "<frozen",
@@ -26,6 +29,15 @@ def users_line(stack: Iterable[tuple[str, int]]) -> str:
 def lines_of(stack: Iterable[tuple[FrameType, int]]) -> Iterator[tuple[str, int]]:
     """File and line of frames, as `traceback` walks them."""
     return ((frame.f_code.co_filename, number) for frame, number in stack)
+
+
+def line_of_tasks(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    """The same where tasks stand, of the first that has one."""
+    for task in tasks:
+        frames = [(code.co_filename, number) for code, number in awaiting_frames(task)]
+        if line := users_line(reversed(frames)):
+            return line
+    return ""
 
 
 def blocks(line: str) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 from collections.abc import Callable
 
 from netsim.interception.lock_hooks import lock_acquire, lock_release
-from netsim.virtual.waits_in_c import LOOK
+from netsim.virtual import waits_in_c
 
 
 class Baton:
@@ -25,7 +26,7 @@ class Baton:
         if look is None:
             lock_acquire(self._back)
         else:
-            while not lock_acquire(self._back, True, LOOK):
+            while not lock_acquire(self._back, True, waits_in_c.LOOK):
                 look()
 
     def await_turn(self) -> None:
@@ -33,5 +34,14 @@ class Baton:
         lock_acquire(self._go)
 
     def give_back(self) -> None:
-        """Let the lender run on."""
-        lock_release(self._back)
+        """Let the lender run on; harmless where it does."""
+        with contextlib.suppress(RuntimeError):
+            lock_release(self._back)
+
+    def end(self) -> None:
+        """In a thread that nobody waits for any more: it ends."""
+        lock_release(self._go)
+
+    def await_end(self, seconds: float) -> None:
+        """Wait for that, so long at most, of real time."""
+        lock_acquire(self._go, True, seconds)

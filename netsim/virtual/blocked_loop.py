@@ -13,7 +13,7 @@ import asyncio
 import sys
 import traceback
 from asyncio import events
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, Protocol
 
@@ -22,6 +22,7 @@ from netsim.core.time import MICROSECOND
 from netsim.interception.environment import Environment
 from netsim.site.users_lines import lines_of, users_line
 from netsim.virtual.strand import StrandLoop
+from netsim.virtual.timeline import Timer
 
 _PATIENCE: Final = 1 * MICROSECOND
 """Network time that those have which wait above a loop that could go on: it passes where a lock is
@@ -40,6 +41,9 @@ class BlockedLoop:
         self._loop = loop
         self._frame: FrameType | None = None
         """Where it waits, while it does."""
+        self._could: Callable[[], bool] = bool
+        """Whether what it waits for can be had."""
+        self._timer: Timer | None = None
         self._is_woken = False
         self._may_go_on = False
         self._is_looking = False
@@ -58,13 +62,14 @@ class BlockedLoop:
         """Where it waits, the innermost frame first; nothing while it does not."""
         return iter(()) if self._frame is None else traceback.walk_stack(self._frame)
 
-    def park(self, deadline: int | None) -> bool:
+    def park(self, deadline: int | None, could: Callable[[], bool] = bool) -> bool:
         """As `Waiter`. SystemExit where the computer has ended meanwhile."""
         loop: Any = self._loop
         timeline, environment = loop.timeline, loop.environment
         if deadline is not None and deadline <= timeline.now:
             return False
         timer = None if deadline is None else loop.plan_waking(deadline, self)
+        self._timer, self._could = timer, could
         self._frame, self._may_go_on, self._refusal = sys._getframe(1), False, ""
         task = _swap_task(None)
         hooks = sys.get_asyncgen_hooks()
@@ -78,7 +83,7 @@ class BlockedLoop:
                 timeline.proceed(self)
         finally:
             timeline.blocked.remove(self)
-            self._frame = None
+            self._frame, self._timer, self._could = None, None, bool
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(loop)
             timeline.interception.enter(environment)
@@ -87,7 +92,7 @@ class BlockedLoop:
         if loop.is_over:
             raise SystemExit
         in_time = timer is None or timer.withdraw()
-        if self._refusal:
+        if self._refusal and in_time and not could():
             raise BlockingCallError(self._refusal)
         return in_time
 
@@ -118,14 +123,18 @@ class BlockedLoop:
 
     @property
     def has_turn(self) -> bool:
-        """It goes on when those that began to wait after it have."""
+        """It goes on where it waits innermost, and else when those that wait after it have."""
         return self._may_go_on and (self._loop.is_over or not self._loop.is_paused)
 
     def _is_kept(self) -> bool:
         """It could go on, were it not for those that have begun to wait after it."""
         if not (self.is_blocked and self.has_turn) or self._loop.is_over:
             return False
-        return self._loop.timeline.blocked[-1] is not self
+        if self._loop.timeline.blocked[-1] is self:
+            return False
+        is_late = self._timer is not None and not self._timer.is_planned
+        self._may_go_on = is_late or self._could()
+        return self._may_go_on
 
     def _look_later(self) -> None:
         timeline = self._loop.timeline
@@ -139,6 +148,16 @@ class BlockedLoop:
 
     def refuse(self, other: BlockedLoop) -> None:
         """Have it wait no longer: the other one is kept from going on."""
+        if self._loop.is_paused and not self._loop.is_over:
+            self._loop.timeline.fail(
+                BlockingCallError(
+                    f"{self.name} is paused while its event loop waits at {self.line()} for what a "
+                    f"thread holds, and so keeps that of {other.name} from going on at "
+                    f"{other.line()}; have one of them wait in a thread: "
+                    "await asyncio.to_thread(lock.acquire)"
+                )
+            )
+            return
         self._refusal = (
             f"the event loop of {self.name} cannot wait any longer at {self.line()} for what a "
             f"thread holds: it is the turn of that of {other.name}, which waits at {other.line()} "

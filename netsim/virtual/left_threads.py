@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, Final
 
@@ -35,14 +35,23 @@ def forget(thread: threading.Thread | None) -> None:
         internals._shutdown_locks.discard(lock)
 
 
-def free_executors(stack: Iterable[tuple[FrameType, int]]) -> None:
-    """A thread with this stack stays for ever, maybe where it has a lock of all executors."""
+def free_executors(
+    stack: Iterable[tuple[FrameType, int]], waits_for: Callable[[object], bool]
+) -> None:
+    """A thread with this stack stays for ever, maybe where it has a lock of all executors.
+
+    `waits_for` tells whether it waits for a lock: then it has none that is taken after that.
+    """
     executors: Any = sys.modules.get("concurrent.futures.thread")
     if executors is None or not executors._global_shutdown_lock.locked():
         return
     submit = executors.ThreadPoolExecutor.submit.__code__
-    if any(frame.f_code is submit for frame, _ in stack):
-        executors._global_shutdown_lock.release()
+    for frame, _ in stack:
+        if frame.f_code is submit:
+            locks = (frame.f_locals["self"]._shutdown_lock, executors._global_shutdown_lock)
+            if not any(map(waits_for, locks)):
+                executors._global_shutdown_lock.release()
+            return
 
 
 def end_some_time(ident: int) -> None:

@@ -9,12 +9,13 @@ says so, and it goes on in its turn. So when it runs depends on nothing but the 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -23,8 +24,7 @@ from netsim.core.errors import OutsideError, ThreadLimitError
 from netsim.core.time import MICROSECOND, MILLISECOND
 from netsim.interception.executor_jobs import job_of, tasks_waiting_for
 from netsim.interception.program_threads import Begin, Waiter
-from netsim.interception.task_stacks import awaiting_frames
-from netsim.site.users_lines import lines_of, users_line
+from netsim.site.users_lines import line_of_tasks, lines_of, users_line
 from netsim.virtual.baton import Baton
 from netsim.virtual.left_threads import (
     end_some_time,
@@ -46,7 +46,9 @@ _LONGEST_POLL_TIME: Final = 1 * MILLISECOND
 _LATER: Final = 16
 """The part of the time for which it has looked by which it may be late."""
 _HANDLE: Final = asyncio.Handle._run.__code__
-"""What an event loop calls, which is no program's, begins here."""
+"""Frames further out are those of the event loop and of who runs it, none of a program's."""
+_UNWINDING: Final = 0.1
+"""Seconds of real time that a thread has to let go what it holds."""
 _MOST_LEFT: Final = 2_000
 """Threads of the system that crashes may leave in a process: each has a stack and a number."""
 
@@ -95,6 +97,8 @@ class Strand:
         self._is_parked = False
         self._is_lost = False
         """Nobody waits for it any more."""
+        self._lender: Strand | None = None
+        """The thread that waits while it runs, where that is not the event loop's."""
         self._polls = 0
         self._polls_since: int | None = None
 
@@ -107,11 +111,13 @@ class Strand:
         try:
             self._function()
         finally:
-            if not self._is_lost:
-                self.is_over = True
+            self.is_over = True
+            if self._is_lost:
+                self._baton.end()
+            else:
                 self._baton.give_back()
 
-    def park(self, deadline: int | None) -> bool:
+    def park(self, deadline: int | None, could: Callable[[], bool] = bool) -> bool:
         loop = self._strands.loop
         if deadline is not None and deadline <= loop.timeline.now:
             return False
@@ -181,26 +187,27 @@ class Strand:
         waiter, running = strands.current, strands.running
         strands.current = strands.running = self
         lender = interception.lend(self.ident)
+        self._lender = running
         strands.waits_in_c.begin()
         try:
             self._baton.lend(strands.waits_in_c.look if lender == strands.home else None)
         except BaseException as error:  # noqa: BLE001  # it is raised where the network runs on
             # Not here: in the midst of `Thread.start` it would be taken for another one.
-            computes = strands.running
-            strands.lose_running()
-            if computes is not None:
-                end_some_time(computes.ident)
-            strands.loop.timeline.fail(error)
+            if lender == strands.home:
+                strands.give_up(error)
+        finally:
+            if running is None or not running._is_lost:
+                interception.lend(lender)
+                strands.current, strands.running = waiter, running
         if running is not None and running._is_lost:
             raise SystemExit  # and lets go what it holds: `submit` has a lock of all executors
-        interception.lend(lender)
-        strands.current, strands.running = waiter, running
         if self.is_over:
             strands.ended(self)
 
     def stand(self) -> Iterator[tuple[FrameType, int]]:
         """Where it is, the innermost frame first."""
-        return traceback.walk_stack(sys._current_frames().get(self.ident))
+        frame = None if self.is_over else sys._current_frames().get(self.ident)
+        return iter(()) if frame is None else traceback.walk_stack(frame)
 
     def frames(self) -> list[tuple[CodeType, int]]:
         """As `DrawnThread`."""
@@ -305,11 +312,11 @@ class Strands:
         of_program = itertools.takewhile(lambda each: each[0].f_code is not _HANDLE, stack)
         line = users_line(lines_of(of_program))
         task = None if line or self.running is not None else asyncio.current_task()
-        return line if task is None else _line_of(tasks_waiting_for(task))
+        return line if task is None else line_of_tasks(tasks_waiting_for(task))
 
     def line_waiting_for(self, future: Future[Any]) -> str:
         """A user's line, in a task or a thread."""
-        if line := _line_of(tasks_waiting_for(future)):
+        if line := line_of_tasks(tasks_waiting_for(future)):
             return line
         stacks = [strand.stand() for strand in self.alive]
         if self.on_loop is not None:
@@ -341,37 +348,42 @@ class Strands:
         for strand in held:
             self.line_up(strand)
 
-    def lose_running(self) -> None:
-        """Whoever runs now is waited for no more, nor who waits in turn for that one."""
-        lost = [strand for strand in self.alive if not strand._is_parked and not strand._is_lost]
+    def give_up(self, error: BaseException) -> None:
+        """Whoever runs now is waited for no more, nor who has lent it the baton.
+
+        `error` is raised where the network runs on.
+        """
+        self.loop.timeline.fail(error)
+        computes = self.running
+        lost = [strand for strand in self.alive if not (strand._is_parked or strand.is_over)]
         for strand in lost:
             strand.lose()
             forget(strand.thread())
             say_nothing_of(strand.thread())
+            if (job := job_of(strand.stand())) is not None:
+                job.future._done_callbacks.clear()  # type: ignore[attr-defined]  # private
         for strand in lost:
-            strand._baton.give_back()  # its lender ends, too
+            if strand._lender in lost:
+                strand._baton.give_back()  # that one ends now, too
+                strand._lender._baton.await_end(_UNWINDING)
+        if computes is not None:
+            end_some_time(computes.ident)
 
     def bury(self) -> list[Strand]:
         """They run no more; neither does the end of the interpreter wait for them."""
-        buried = list(self.alive)
+        buried = [strand for strand in self.alive if not strand.is_over]
         for strand in buried:
             strand.lose()
             forget(strand.thread())
-            free_executors(strand.stand())
+            free_executors(strand.stand(), functools.partial(self._waits_for, strand))
             if strand._is_parked:  # who waits in C leaves it by itself
                 Strands.left += 1
                 threads_by_number().pop(strand.ident, None)
         self.alive.clear()
         return buried
 
-
-def _line_of(tasks: Iterable[asyncio.Task[Any]]) -> str:
-    """The innermost of a user's where the first of them stands that has one."""
-    for task in tasks:
-        frames = [(code.co_filename, number) for code, number in awaiting_frames(task)]
-        if line := users_line(reversed(frames)):
-            return line
-    return ""
+    def _waits_for(self, strand: Strand, lock: object) -> bool:
+        return self.loop.timeline.interception.room.is_waiting(strand, lock)
 
 
 def _no_loop(loop: object) -> None:

@@ -68,9 +68,11 @@ class StuckWatch:
 
     def _watch(self) -> None:
         self._has_begun.release()
-        while not self._is_over.acquire(timeout=_LONG_STEP):
-            self._look(real_seconds())
-        self._has_ended.release()
+        try:
+            while not self._is_over.acquire(timeout=_LONG_STEP):
+                self._look(real_seconds())
+        finally:
+            self._has_ended.release()
 
     def _look(self, now: float) -> None:
         seen, has_gone_on = self._seen, False

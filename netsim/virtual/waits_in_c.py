@@ -50,11 +50,11 @@ class WaitsInC:
     def __init__(self, threads: Threads) -> None:
         self._threads = threads
         self._looks = 0
-        self._computed = 0.0
+        self._computed: float | None = None
 
     def begin(self) -> None:
         """A thread runs from now on."""
-        self._looks = 0
+        self._looks, self._computed = 0, None
 
     def look(self) -> None:
         """DeadlockError where it waits, and nobody in this process can come to help."""
@@ -62,7 +62,8 @@ class WaitsInC:
         assert running is not None, "it has been lent the baton"
         # Of the whole process: a library may compute in threads of its own, and wait for these.
         computed = cpu_seconds()
-        is_busy = computed - self._computed > _BUSY * LOOK
+        before = computed if self._computed is None else self._computed
+        is_busy = computed - before > _BUSY * LOOK
         self._computed = computed
         waits_for_child = any(has_children(each.native) for each in self._threads.alive)
         if is_busy or waits_for_child or _state(running.native) != "S":

@@ -152,12 +152,78 @@ def test_a_join_of_a_thread_may_be_refused() -> None:
         thread.start()
         with pytest.raises(BlockingCallError):
             thread.join()
-        await asyncio.sleep(10)
+        assert thread.is_alive()
+        await asyncio.to_thread(thread.join)
+        assert not thread.is_alive()
         return time.monotonic() - 1000
 
     first, second = netsim.run(of_two(lambda: held_for(3), joining))
     assert first == (3, "")
-    assert second == pytest.approx(13, abs=1e-3)
+    assert second == pytest.approx(7, abs=1e-3)
+
+
+def test_a_loop_that_is_woken_while_somebody_else_is_faster_keeps_nobody_from_waiting() -> None:
+    async def late() -> float:
+        lock = threading.Lock()
+
+        def hold_again_and_again() -> None:
+            for _ in range(4):
+                with lock:
+                    time.sleep(3)
+
+        threading.Thread(target=hold_again_and_again).start()
+        with lock:
+            return round(time.monotonic() - 1000, 3)
+
+    first, second = netsim.run(of_two(late, lambda: held_for(6, 1)))
+    assert second == (7, "")
+    assert first == 12
+
+
+def test_who_is_overtaken_gets_a_lock_when_the_last_of_the_others_has_gone() -> None:
+    async def program() -> list[str]:
+        lock, got = threading.Lock(), list[str]()
+
+        def take(name: str, seconds: float) -> None:
+            with lock:
+                got.append(name)
+                time.sleep(seconds)
+
+        def give_and_overtake() -> None:
+            lock.acquire()
+            time.sleep(1)
+            lock.release()  # wakes the first
+            lock.acquire()
+            lock.release()  # and the second, which is drawn before it
+
+        threads = [threading.Thread(target=give_and_overtake)]
+        threads += [threading.Thread(target=take, args=(name, 1)) for name in ("first", "second")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+        return got
+
+    async def main(seed: int) -> list[str]:
+        network = netsim.Network(plan_of("a b"), time="virtual", order="random", seed=seed)
+        async with network:
+            return await network["a"].run(program)
+
+    orders = [netsim.run(main(seed)) for seed in range(12)]
+    assert {tuple(order) for order in orders} == {("first", "second"), ("second", "first")}
+
+
+def test_a_pause_that_keeps_another_loop_from_going_on_ends_the_run_in_words() -> None:
+    async def main() -> None:
+        async with netsim.Network(plan_of("a b"), time="virtual") as network:
+            first = asyncio.create_task(network["a"].run(held_for, 3))
+            second = asyncio.create_task(network["b"].run(held_for, 6, 1))
+            await asyncio.sleep(2)
+            await network["b"].pause()
+            await asyncio.gather(first, second)
+
+    with pytest.raises(BlockingCallError, match=rf"b is paused .*{TAKES} .*that of a .*{TAKES}"):
+        netsim.run(main())
 
 
 def test_three_loops_wait_and_the_first_goes_on_in_time() -> None:

@@ -226,8 +226,8 @@ def test_a_function_in_c_that_waits_is_named_with_a_line_of_the_program(
 def test_a_function_in_c_that_computes_for_ever_is_named_with_a_line_of_the_program(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stuck_watch, "LONGEST_STEP", 2.0)
-    rounds = 10_000_000
+    monkeypatch.setattr(stuck_watch, "LONGEST_STEP", 1.0)
+    rounds = 25_000_000
 
     async def program() -> None:
         await asyncio.to_thread(hashlib.pbkdf2_hmac, "sha256", b"", b"", rounds)
