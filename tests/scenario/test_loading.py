@@ -216,7 +216,7 @@ nodes:
     run: ["shop:f", {call: "jobs.daily:g", args: {n: 1}}]
     ready: "shop:ready"
   b: {kind: computer, ready: "nowhere:ready"}
-links: [a -- b]
+links: [[a, b]]
 """
 
 
@@ -231,7 +231,7 @@ def test_modules_that_a_topology_names_and_are_not_there(tmp_path: Path, place: 
     with pytest.raises(InvalidFileError) as raised:
         load_scenario(scenario)
     told = [(each.line, each.column, each.message) for each in raised.value.problems]
-    assert [place for *place, _ in told] == [[2, 16], [6, 35], [7, 21], [9, 29]]
+    assert [place for *place, _ in told] == [[2, 16], [6, 36], [7, 21], [9, 30]]
     assert [each.split("`")[1] for *_, each in told[1:]] == ["shops", "jobs", "nowhere"]
     assert {Path(each.file).name for each in raised.value.problems} == {"two.yaml"}
 
