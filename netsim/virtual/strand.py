@@ -311,8 +311,10 @@ class Strands:
         stack = traceback.walk_stack(None)
         of_program = itertools.takewhile(lambda each: each[0].f_code is not _HANDLE, stack)
         line = users_line(lines_of(of_program))
-        task = None if line or self.running is not None else asyncio.current_task()
-        return line if task is None else line_of_tasks(tasks_waiting_for(task))
+        if line or self.running is not None or asyncio._get_running_loop() is None:
+            return line
+        task = asyncio.current_task()
+        return "" if task is None else line_of_tasks(tasks_waiting_for(task))
 
     def line_waiting_for(self, future: Future[Any]) -> str:
         """A user's line, in a task or a thread."""
@@ -355,7 +357,11 @@ class Strands:
         """
         self.loop.timeline.fail(error)
         computes = self.running
-        lost = [strand for strand in self.alive if not (strand._is_parked or strand.is_over)]
+        lost = [
+            strand
+            for strand in self.alive
+            if not (strand._is_parked or strand._is_lost or strand.is_over)
+        ]
         for strand in lost:
             strand.lose()
             forget(strand.thread())
