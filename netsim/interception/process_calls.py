@@ -88,8 +88,13 @@ class ProcessCalls(ExecCalls):
 
     def refuse(self, call: str) -> None:
         """The same, and a test that is on no computer does as it likes."""
-        if not self.is_forked and self._here() is not None:
+        if not self.is_forked and self._computer():
             raise NotImplementedError(_REPLACED.format(call, _ALL))
+
+    def _computer(self) -> str:
+        """That of the caller; empty where it is on none."""
+        here = self._here()
+        return "" if here is None else here.name
 
     def environ(self) -> Mapping[bytes, bytes] | None:
         here = self._here()
@@ -113,6 +118,6 @@ class ProcessCalls(ExecCalls):
         return self._abort.original()
 
     def _refuse_to_end(self, call: str) -> None:
-        here = self._here()
-        if not self.is_forked and here is not None:
-            raise NotImplementedError(_ENDED.format(call, _ALL, here.name))
+        computer = self._computer()
+        if not self.is_forked and computer:
+            raise NotImplementedError(_ENDED.format(call, _ALL, computer))

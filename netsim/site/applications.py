@@ -54,6 +54,15 @@ START: Final = 20.0
 than a whole network has (`fleet.START_TIMEOUT`), which could not say what they were spent on."""
 
 
+class StartLimit(asyncio.Timeout):  # type: ignore[misc]  # for a type checker it is final
+    """`asyncio.timeout(START)`, which is netsim's: a search of faults goes by those of programs."""
+
+    of_program = False
+
+    def __init__(self) -> None:
+        super().__init__(asyncio.get_running_loop().time() + START)
+
+
 class ProgramError(NetsimError):
     """A `module:attr` of the topology file cannot be used; the text says why."""
 
@@ -195,7 +204,7 @@ async def application_of(service: ServicePlan) -> tuple[Interface, Any]:
         try:
             found = found(**service.args)
             if inspect.isawaitable(found):
-                async with asyncio.timeout(START) as limit:
+                async with StartLimit() as limit:
                     found = await found
         except TimeoutError as error:
             if limit is None or not limit.expired():

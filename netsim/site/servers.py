@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from netsim.interception.set_order import FilledOrder
-from netsim.site.applications import START, Interface, ProgramError, raised, unfinished
+from netsim.site.applications import Interface, ProgramError, StartLimit, raised, unfinished
 from netsim.topology.plan import NodePlan, ServicePlan
 
 SHUTDOWN: Final = 0.5
@@ -68,7 +68,7 @@ class _AiohttpServer:
 
     async def start(self) -> None:
         service = self._service
-        limit = asyncio.timeout(START)
+        limit = StartLimit()
         try:
             async with limit:
                 await self._runner.setup()
@@ -124,7 +124,7 @@ class _AsgiServer:
     async def start(self) -> None:
         reference = str(self._service.reference)
         try:
-            async with asyncio.timeout(START):
+            async with StartLimit():
                 await self._server.startup()
         except TimeoutError:
             stopped = await self._application.stopped()

@@ -245,7 +245,7 @@ class ComputerLoop(LoopOnComputer):
     def schedule(self, due: int, action: Action, timer: Timer) -> None:
         """Have `action` called with a timer of a program at `due`, ns of network time."""
         seen = self.timeline.timers_seen
-        if seen is not None:
+        if seen is not None and _is_of_program(timer):
             seen.note(due - self.timeline.now, due)
         self._driver.schedule(due, action, timer)
 
@@ -322,6 +322,11 @@ class DrawnLoop(ComputerLoop):
             if not handle.cancelled():
                 handle._run()
             del handle
+
+
+def _is_of_program(timer: Timer) -> bool:
+    callback: Any = timer._callback  # type: ignore[attr-defined]  # of every handle
+    return getattr(getattr(callback, "__self__", None), "of_program", True)
 
 
 def _signal_number(sig: int) -> int:
