@@ -76,7 +76,9 @@ def load_scenario(
     time = time or words.time or "virtual"
     problems = missing_in_topology(topology, folder)
     if time == "virtual":
-        problems += outside_in_virtual_time(topology.file, topology.layout.nodes.values())
+        problems += outside_in_virtual_time(
+            os.path.relpath(topology.file), topology.layout.nodes.values()
+        )
     if problems:
         problems.sort()
         more = max(0, len(problems) - MOST_PROBLEMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def missing_in_topology(topology: Topology, folder: Path) -> list[Problem]:
     ]
     if not wrong and not packages:
         return []
-    source = read_yaml(topology.file)
+    source = read_yaml(os.path.relpath(topology.file))
     places = {(*place_of(source, node, path), message) for node, path, message in wrong}
     places |= {(*source.locate(["own_packages", index]), text) for index, text in packages}
     return sorted(Problem(source.file, *each) for each in places)
