@@ -15,6 +15,7 @@ import functools
 import os
 import socket
 import struct
+import sys
 import termios
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -88,9 +89,9 @@ def _sendfile(out_fd: int, in_fd: int, offset: int | None, count: int) -> int:
     endpoint = descriptors.endpoint_of(out_fd)
     if endpoint is None:
         return _SENDFILE.original(out_fd, in_fd, offset, count)  # type: ignore[no-any-return]
-    if descriptors.endpoint_of(in_fd) is not None:
-        raise system_error(errno.EINVAL)
-    if count < 0:
+    if count < 0 and sys.version_info >= (3, 15):
+        raise ValueError("count cannot be negative")
+    if count < 0 or descriptors.endpoint_of(in_fd) is not None:
         raise system_error(errno.EINVAL)
     timeout = _timeout(out_fd)
     try:

@@ -30,9 +30,11 @@ def new(kind: int = STREAM) -> socket.socket:
 
 
 def outcome(function: Callable[..., Any], *args: Any) -> Any:
-    """What a call gives, or the name of the errno that it raises."""
+    """What a call gives, or the name of the errno that it raises, or what Python itself says."""
     try:
         return function(*args)
+    except ValueError as error:
+        return str(error)
     except OSError as error:
         name = errno.errorcode.get(error.errno or 0, type(error).__name__)
         in_usual_words = error.errno is None or error.strerror == os.strerror(error.errno)
